@@ -1,0 +1,27 @@
+import type {
+	CompactionRequest,
+	DeleteRangeRequest,
+	DeleteRangeResult,
+	PutRequest,
+	PutResult,
+	RangeRequest,
+	RangeResult,
+	ResponseHeader,
+	TxnRequest,
+	TxnResult,
+} from "./types.ts";
+
+/** Decoders throw base's `WireError` on malformed bytes. Transactions nest at most 128 levels deep. */
+export interface HotCodec {
+	decodeRangeRequest(bytes: Uint8Array): RangeRequest;
+	decodePutRequest(bytes: Uint8Array): PutRequest;
+	decodeDeleteRangeRequest(bytes: Uint8Array): DeleteRangeRequest;
+	decodeTxnRequest(bytes: Uint8Array): TxnRequest;
+	decodeCompactionRequest(bytes: Uint8Array): CompactionRequest;
+	encodeRangeResponse(header: ResponseHeader, result: RangeResult): Uint8Array;
+	encodePutResponse(header: ResponseHeader, result: PutResult): Uint8Array;
+	encodeDeleteRangeResponse(header: ResponseHeader, result: DeleteRangeResult): Uint8Array;
+	/** Inner headers carry only the revision; a nested transaction's header is present and empty (API 0.5). */
+	encodeTxnResponse(header: ResponseHeader, result: TxnResult): Uint8Array;
+	encodeCompactionResponse(header: ResponseHeader): Uint8Array;
+}

@@ -1,0 +1,3 @@
+/** The hand-written codecs of the hot messages: pure, for the replica and the services alike. */
+export type { HotCodec } from "./codec-interface.ts";
+export type * from "./types.ts";

@@ -1,0 +1,13 @@
+/**
+ * What every room needs and nothing of ours may precede: assertions, seeded dice, a ring, bytes, integers, protobuf wire
+ * primitives and the event tap's vocabulary. Imports nothing.
+ */
+export { assert, fail, InvariantError, unreachable } from "./assert.ts";
+export type { ByteOps } from "./bytes.ts";
+export { bytesEqual, concatBytes, portableBytes } from "./bytes.ts";
+export { Dice } from "./dice.ts";
+export { readBigU64, readU32, readU64, writeBigU64, writeU32, writeU64 } from "./int64.ts";
+export { Ring } from "./ring.ts";
+export type { TapEventName, TapFields, TapSink } from "./tap.ts";
+export { silentTap, TAP_EVENTS, TAP_VERSION } from "./tap.ts";
+export { WireError, WireReader, WireType, WireWriter } from "./wire.ts";

@@ -1,0 +1,64 @@
+/**
+ * The event tap: one structured stream that logs, live tables, metrics, timelines and replays read. The pure rooms emit
+ * into a sink; the server stamps time, keeps a ring and hands it on. Names are a versioned list: add, never reuse.
+ */
+export const TAP_VERSION = 1;
+
+export const TAP_EVENTS = [
+	// consensus
+	"becameFollower",
+	"becamePreCandidate",
+	"becameCandidate",
+	"becameLeader",
+	"leaderChanged",
+	"leaderLost",
+	"termRaised",
+	"voteGranted",
+	"voteRejected",
+	"commitAdvanced",
+	"configChanged",
+	"transferStarted",
+	"transferEnded",
+	"snapshotNeeded",
+	"snapshotRestored",
+	"catchUpFromLog",
+	"proposalDropped",
+	// replica
+	"applied",
+	"memberPublished",
+	"clusterVersionSet",
+	"alarmRaised",
+	"alarmCleared",
+	"compacted",
+	"digestMismatch",
+	"requestSlow",
+	"requestTimedOut",
+	// durability
+	"walSynced",
+	"walSlow",
+	"walSegmentCut",
+	"walTornTail",
+	"floorWritten",
+	"recovered",
+	// peers
+	"peerConnected",
+	"peerDisconnected",
+	"peerRefused",
+	"peerQueueFull",
+	// process
+	"starting",
+	"listening",
+	"ready",
+	"stopping",
+	"stopped",
+] as const;
+
+export type TapEventName = (typeof TAP_EVENTS)[number];
+export type TapFields = Readonly<Record<string, string | number | bigint | boolean>>;
+
+export interface TapSink {
+	/** `term` and `index` are 0 where they mean nothing. `fields` must not be changed afterwards. Never throws. */
+	emit(name: TapEventName, term: number, index: number, fields?: TapFields): void;
+}
+
+export const silentTap: TapSink = { emit() {} };

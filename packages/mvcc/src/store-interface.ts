@@ -1,0 +1,95 @@
+import type { DeleteRangeRequest, PutRequest, RangeRequest, Revision, TxnRequest } from "./request.ts";
+import type {
+	CompactResult,
+	DeleteRangeResult,
+	EventGroup,
+	HashResult,
+	PutResult,
+	RangeResult,
+	Refusal,
+	RefusalCode,
+	TxnResult,
+} from "./result.ts";
+import type { RecordBatch, StoreMark } from "./storage.ts";
+
+/** Checks that need no state (API 2.2, 2.4 to 2.6), made before replication. Null: well formed. */
+export interface RequestValidation {
+	range(request: RangeRequest): RefusalCode | null;
+	put(request: PutRequest): RefusalCode | null;
+	deleteRange(request: DeleteRangeRequest): RefusalCode | null;
+	/** `opsMax`: the limit of one level; nested levels get what their parent leaves. */
+	txn(request: TxnRequest, opsMax: number): RefusalCode | null;
+}
+
+/** Work cut into slices so that the event loop is never held: call `step` until it returns true, then take the result. */
+export interface Sliced<T> {
+	/** Does at most `budget` keys or records of work. True when finished. */
+	step(budget: number): boolean;
+	result(): T;
+	/** Gives up before the end; releases what the work pinned. */
+	abandon(): void;
+}
+
+/**
+ * The key space: every change is a pure function of state and request. Changes are visible at once; their records are
+ * handed out by `takeBatch` and stay readable from memory until `batchStored`.
+ */
+export interface KeyValueStore {
+	readonly revision: Revision;
+	/** -1 when never compacted. */
+	readonly compactRevision: Revision;
+	/** Live keys. */
+	readonly keyCount: number;
+	/** Logical bytes: keys and values of the records held since compaction (decisions 5.2). Alike on all members. */
+	readonly logicalBytes: number;
+	/** Bytes of records that are applied but not yet reported as stored. */
+	readonly unstoredBytes: number;
+
+	range(request: RangeRequest): RangeResult | Refusal;
+	/** For ranges that may be large: reads at the revision of this call, whatever is written meanwhile. */
+	rangeSliced(request: RangeRequest): Sliced<RangeResult> | Refusal;
+	put(request: PutRequest): PutResult | Refusal;
+	deleteRange(request: DeleteRangeRequest): DeleteRangeResult | Refusal;
+	txn(request: TxnRequest): TxnResult | Refusal;
+	compact(revision: Revision): CompactResult | Refusal;
+	/** etcd's HashKV (API 6.6), over the state at this call. 0: the current revision. */
+	hashKv(revision: Revision): Sliced<HashResult> | Refusal;
+
+	/** Some of the pending clean-up after `compact`. True when none is left. */
+	compactionStep(budget: number): boolean;
+	readonly compactionPending: boolean;
+
+	/** Events since the last call, one group a revision. Empty when nobody asked for them (`keepEvents` false). */
+	takeEvents(): EventGroup[];
+	/** Records of the changes since the last call; null when there are none. */
+	takeBatch(): RecordBatch | null;
+	/** All batches up to `seq` can be read from the storage. */
+	batchStored(seq: number): void;
+
+	/** For a floor. Must not be asked for while `compactionPending` (rule S3). */
+	mark(): StoreMark;
+	/** A floor is durable: the removal of records compacted before it may be handed out (rule S4). */
+	floorWritten(): void;
+	/** Running digest of the whole key-value state, for comparison between members at equal applied index. */
+	digest(): number;
+}
+
+/**
+ * Rebuilds a store from its records (rule S5): feed every record at or below the mark's revision in any order, then finish.
+ * Gathers first and bulk-loads in order. Refuses by naming what differs.
+ */
+export interface StoreRestore {
+	/** Null, or what is wrong with this record. */
+	record(key: Uint8Array, value: Uint8Array): string | null;
+	finish(): { readonly ok: true; readonly store: KeyValueStore } | { readonly ok: false; readonly reason: string };
+}
+
+export interface StoreOptions {
+	/** Events are collected for watchers. */
+	readonly keepEvents: boolean;
+	/** Bytes of values kept in memory besides unstored ones. */
+	readonly valueCacheBytes: number;
+}
+
+/** For `new` stores the mark is EMPTY_MARK. */
+export const EMPTY_MARK: StoreMark = { revision: 1, compactRevision: -1, count: 0, digest: 0, digest2: 0 };

@@ -1,0 +1,51 @@
+/**
+ * Raft as a pure state machine: give it ticks, messages and proposals; carry out what `drain()` returns. It knows no keys,
+ * no revisions, no files, no sockets and no time.
+ */
+export type { RaftConfig } from "./config.ts";
+export { DEFAULT_RAFT_CONFIG } from "./config.ts";
+export type { Consensus } from "./core-interface.ts";
+export type {
+	Append,
+	AppendResp,
+	ConfState,
+	Goodbye,
+	HardState,
+	Heartbeat,
+	HeartbeatResp,
+	LogIndex,
+	MembershipOp,
+	MembershipRequest,
+	Message,
+	NodeId,
+	PreVote,
+	PreVoteResp,
+	ReadIndexRequest,
+	ReadIndexResponse,
+	ReadToken,
+	Role,
+	SnapshotMessage,
+	SnapshotMeta,
+	Term,
+	TimeoutNow,
+	Vote,
+	VoteResp,
+} from "./message.ts";
+export { Entry, EntryKind, NO_NODE } from "./message.ts";
+export type {
+	AppendWork,
+	ConfigChange,
+	CoreOutput,
+	CoreStatus,
+	FetchRequest,
+	MembershipDone,
+	PeerStatus,
+	ProposeRefusal,
+	ProposeResult,
+	ReadFailure,
+	ReadGrant,
+	RestoredLog,
+	SnapshotRequest,
+	SoftState,
+	StepStatus,
+} from "./output.ts";

@@ -1,0 +1,19 @@
+/**
+ * One member's logic: Raft, MVCC and the member table joined, forwarding, read barriers and apply. Pure: a driver feeds it
+ * inputs, carries out the output of each turn and owns all waiting.
+ */
+export type { CallFault, CommandResult, ReadOutcome, WriteOutcome } from "./calls.ts";
+export { CommandKind, ReadCall, WriteCall } from "./calls.ts";
+export type { AlarmEntry, MemberInfo } from "./members.ts";
+export { AlarmType } from "./members.ts";
+export type { DigestNote, Forward, ForwardRefused, PeerMessage } from "./messages.ts";
+export type {
+	Completion,
+	FloorImage,
+	ReplicaMachine,
+	ReplicaOptions,
+	ReplicaOutput,
+	ReplicaPorts,
+	ReplicaStatus,
+	TableRow,
+} from "./replica-interface.ts";

@@ -1,0 +1,39 @@
+/** What travels between members besides the core's own messages (rules F1 to F6, S7). */
+import type { Message, NodeId } from "@flotilla/raft";
+
+/** A follower's client requests for the leader of `term` (F1). Sent on the log lane, first in first out. */
+export interface Forward {
+	readonly kind: "forward";
+	readonly from: NodeId;
+	readonly to: NodeId;
+	/** The leader term that the origin believes in. */
+	readonly term: number;
+	readonly incarnation: number;
+	/** Sequence of each item, rising. */
+	readonly sequences: readonly number[];
+	/** Encoded envelopes, ready to be log payloads. */
+	readonly envelopes: readonly Uint8Array[];
+}
+
+/** Definite: none of these will ever commit through that forward (F3). */
+export interface ForwardRefused {
+	readonly kind: "forwardRefused";
+	readonly from: NodeId;
+	readonly to: NodeId;
+	readonly term: number;
+	readonly incarnation: number;
+	readonly sequences: readonly number[];
+	readonly reason: "notLeader" | "overloaded" | "transferring" | "tooLarge";
+}
+
+/** State digest at an applied index, compared at equal index (S7). */
+export interface DigestNote {
+	readonly kind: "digest";
+	readonly from: NodeId;
+	readonly to: NodeId;
+	readonly term: number;
+	readonly appliedIndex: number;
+	readonly digest: number;
+}
+
+export type PeerMessage = Message | Forward | ForwardRefused | DigestNote;

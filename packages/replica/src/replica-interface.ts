@@ -1,0 +1,123 @@
+import type { ByteOps, Dice, TapSink } from "@flotilla/base";
+import type { EventGroup, KeyValueStore, RecordBatch, StoreMark } from "@flotilla/mvcc";
+import type { AppendWork, ConfState, CoreStatus, Entry, FetchRequest, NodeId, SnapshotRequest } from "@flotilla/raft";
+import type { ReadCall, ReadOutcome, WriteCall, WriteOutcome } from "./calls.ts";
+import type { AlarmEntry, MemberInfo } from "./members.ts";
+import type { PeerMessage } from "./messages.ts";
+
+export interface ReplicaOptions {
+	readonly memberId: NodeId;
+	readonly clusterId: bigint;
+	/** Random 53 bits of this process life. */
+	readonly incarnation: number;
+	readonly electionTicks: number;
+	readonly heartbeatTicks: number;
+	/** Length of a tick; request time-outs are counted in ticks. */
+	readonly tickMs: number;
+	readonly maxRequestBytes: number;
+	/** Quota in logical bytes; 0 or less: none (the default of 2 GiB is the caller's). */
+	readonly quotaBytes: number;
+	/** Refuse new writes when commit - applied exceeds this (5,000). */
+	readonly applyBacklogMax: number;
+	/** Stop applying when so many record bytes wait for the store. */
+	readonly unstoredBytesMax: number;
+	/** Client calls waiting at this member, writes and reads each. */
+	readonly pendingCallsMax: number;
+}
+
+export interface ReplicaPorts {
+	readonly bytes: ByteOps;
+	readonly dice: Dice;
+	readonly tap: TapSink;
+}
+
+/** Replicated tables besides the key space: written with a floor, held in memory (rule S1). */
+export interface TableRow {
+	/** `members/<hex>`, `removed/<hex>`, `alarms/<hex>/<type>`, `version/cluster` ... */
+	readonly key: string;
+	readonly value: Uint8Array;
+}
+
+/** Everything a floor at `appliedIndex` must say; captured in one turn, so it is a true state of that index. */
+export interface FloorImage {
+	readonly appliedIndex: number;
+	readonly term: number;
+	readonly confState: ConfState;
+	readonly mark: StoreMark;
+	/** All rows; the store writes those that changed. */
+	readonly tables: readonly TableRow[];
+	/** CRC-32C over the rows in key order. */
+	readonly tableDigest: number;
+	/** Every record batch up to this one must be stored before the floor is written. */
+	readonly batchSeq: number;
+}
+
+export type Completion =
+	| { readonly call: WriteCall; readonly outcome: WriteOutcome }
+	| { readonly call: ReadCall; readonly outcome: ReadOutcome };
+
+/** One object, reused: valid until the next `drain()`. */
+export interface ReplicaOutput {
+	/** May leave at once, in order per destination and lane. */
+	readonly send: PeerMessage[];
+	/** In order of `seq`; acknowledge through `onPersisted`. */
+	readonly appends: AppendWork[];
+	/** To be written unsynced, in order; acknowledge through `onStored`. */
+	readonly batches: RecordBatch[];
+	/** Call `done` of each, in order, before the next input. */
+	readonly completions: Completion[];
+	readonly fetch: FetchRequest[];
+	readonly snapshots: SnapshotRequest[];
+	readonly events: EventGroup[];
+	/** Addresses changed: the transport should know `members` anew. */
+	membersChanged: boolean;
+	/** This member was removed: stop for good. */
+	removed: boolean;
+}
+
+export interface ReplicaStatus {
+	readonly core: CoreStatus;
+	readonly appliedIndex: number;
+	/** Highest term that is durable here: the `raft_term` of headers. */
+	readonly durableTerm: number;
+	readonly leader: NodeId;
+	/** True once this process life's publish entry was applied: only then may clients be served. */
+	readonly published: boolean;
+	readonly clusterVersion: string;
+}
+
+/** One member's logic. Pure: inputs are method calls, the output is one object a drain; no call is made back from inside. */
+export interface ReplicaMachine {
+	readonly store: KeyValueStore;
+	readonly members: readonly MemberInfo[];
+	readonly alarms: readonly AlarmEntry[];
+	tick(): void;
+	receive(message: PeerMessage): void;
+	write(call: WriteCall): void;
+	read(call: ReadCall): void;
+	/** The client went away: its slot is freed; what was proposed may still take effect. */
+	cancel(call: WriteCall | ReadCall): void;
+	onPersisted(seq: number): void;
+	onStored(batchSeq: number): void;
+	onFetched(peer: NodeId, entries: readonly Entry[]): void;
+	onCompacted(firstIndex: number): void;
+	peerConnected(peer: NodeId): void;
+	peerUnreachable(peer: NodeId): void;
+	/** Rule H2 was met for the present leader. */
+	leaderConnectionLost(leader: NodeId): void;
+	setDiskStalled(stalled: boolean): void;
+	onStall(elapsedTicks: number): void;
+	/** Announces this member (name, client URLs): repeated until applied. */
+	publish(name: string, clientUrls: readonly string[]): void;
+	/** Hands leadership to the most advanced voter; false when there is nothing to hand over or nobody to take it. */
+	transferLeadership(to: NodeId): boolean;
+	/** From now on: no new calls; those waiting end with `stopped` unless already proposed. */
+	beginStop(): void;
+	/** Null while a compaction pass is running (rule S3). */
+	captureFloor(): FloorImage | null;
+	floorWritten(image: FloorImage): void;
+	drain(): ReplicaOutput;
+	status(): ReplicaStatus;
+	/** Running digest over all replicated effects at the applied index (rule S7). */
+	stateDigest(): number;
+}

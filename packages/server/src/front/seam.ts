@@ -1,0 +1,101 @@
+/**
+ * The seam between services and whatever speaks gRPC. Handlers see bytes, metadata and a place for the answer; they know
+ * nothing of HTTP/2 or of a library. Two adapters serve it: grpc-js and (later) our own framing.
+ */
+
+/** gRPC status codes (grpc.io, "Status codes and their use in gRPC"). */
+export const Grpc = {
+	ok: 0,
+	canceled: 1,
+	unknown: 2,
+	invalidArgument: 3,
+	deadlineExceeded: 4,
+	notFound: 5,
+	alreadyExists: 6,
+	permissionDenied: 7,
+	resourceExhausted: 8,
+	failedPrecondition: 9,
+	aborted: 10,
+	outOfRange: 11,
+	unimplemented: 12,
+	internal: 13,
+	unavailable: 14,
+	dataLoss: 15,
+	unauthenticated: 16,
+} as const;
+export type GrpcCode = (typeof Grpc)[keyof typeof Grpc];
+
+export interface Status {
+	readonly code: GrpcCode;
+	readonly message: string;
+}
+
+export interface CallContext {
+	/** `/etcdserverpb.KV/Range`. */
+	readonly path: string;
+	/** First value of a metadata key (lower case), or undefined. */
+	metadata(key: string): string | undefined;
+	/** Milliseconds until the client's deadline; Infinity without one. */
+	readonly remainingMs: number;
+	/** `ip:port`, for logs. */
+	readonly peer: string;
+	/** Runs `listener` once if the client cancels, its deadline passes or the connection ends before the answer. */
+	onCancel(listener: () => void): void;
+}
+
+/** Exactly one of `respond` and `fail` is called; calls after a cancel have no effect. */
+export interface UnaryCall extends CallContext {
+	readonly request: Uint8Array;
+	respond(message: Uint8Array): void;
+	fail(status: Status): void;
+}
+
+/** A stream of either or both directions. */
+export interface StreamCall extends CallContext {
+	onMessage(listener: (message: Uint8Array) => void): void;
+	/** The client will send nothing more. */
+	onHalfClose(listener: () => void): void;
+	/** False when the peer reads too slowly: wait for `onDrain`. The message is taken all the same. */
+	send(message: Uint8Array): boolean;
+	onDrain(listener: () => void): void;
+	/** Ends the stream with a status (OK: no message). */
+	end(status: Status): void;
+}
+
+export type UnaryHandler = (call: UnaryCall) => void;
+export type StreamHandler = (call: StreamCall) => void;
+
+export type MethodHandler =
+	| { readonly shape: "unary"; readonly handle: UnaryHandler }
+	| { readonly shape: "stream"; readonly clientStreams: boolean; readonly serverStreams: boolean; readonly handle: StreamHandler };
+
+/** Path to handler. Paths that are not here are answered UNIMPLEMENTED with etcd's texts by the adapter. */
+export type MethodTable = ReadonlyMap<string, MethodHandler>;
+
+/** What HTTP/1.1 requests on the client port see. */
+export interface HttpHandler {
+	handle(request: HttpRequest, respond: (response: HttpResponse) => void): void;
+}
+
+export interface HttpRequest {
+	readonly method: string;
+	/** Decoded path without the query. */
+	readonly path: string;
+	readonly query: URLSearchParams;
+	readonly headers: ReadonlyMap<string, string>;
+	readonly body: Uint8Array;
+}
+
+export interface HttpResponse {
+	readonly status: number;
+	readonly headers: ReadonlyArray<readonly [string, string]>;
+	readonly body: string | Uint8Array;
+}
+
+/** An adapter that serves a method table on sockets the port hands to it. */
+export interface GrpcFront {
+	/** The socket's first bytes were put back; it starts with the HTTP/2 preface. */
+	accept(socket: import("node:net").Socket): void;
+	/** No new calls; open ones may finish for `graceMs`, then they are cut. Resolves when all is closed. */
+	close(graceMs: number): Promise<void>;
+}

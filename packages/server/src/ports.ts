@@ -1,0 +1,80 @@
+/** Everything of the world that the driver needs, handed in: real in a process, simulated in a test. */
+import type { TapSink } from "@flotilla/base";
+import type { RecordBatch, RecordStorage, StoredRecord } from "@flotilla/mvcc";
+import type { NodeId } from "@flotilla/raft";
+import type { PeerMessage } from "@flotilla/replica";
+
+export interface Clock {
+	/** Milliseconds that never step back; for intervals and deadlines. */
+	monotonicMs(): number;
+	/** Milliseconds since 1970; may jump either way; never decides anything. */
+	wallMs(): number;
+}
+
+export interface Scheduler {
+	/** Runs after the input that is already there was read (Node: setImmediate). */
+	soon(work: () => void): void;
+	/** Runs once after `ms`. Returns a function that calls it off. */
+	after(ms: number, work: () => void): () => void;
+}
+
+/** Messages to other members. Sending never blocks: a full queue drops the message and reports the peer as unreachable. */
+export interface PeerTransport {
+	send(messages: readonly PeerMessage[]): void;
+	/** Addresses by id; connections to ids that are gone are closed. */
+	setMembers(members: ReadonlyArray<{ readonly id: NodeId; readonly peerUrls: readonly string[] }>): void;
+	close(): Promise<void>;
+}
+
+/** What the transport tells. Called in the turn in which it happened; all frames of one socket read come in one call. */
+export interface PeerEvents {
+	messages(messages: readonly PeerMessage[]): void;
+	connected(peer: NodeId): void;
+	/** A stream broke or a queue overflowed. */
+	unreachable(peer: NodeId): void;
+	/** All lanes to the peer's incarnation are closed and what arrived was delivered (rule H2). */
+	lost(peer: NodeId): void;
+	/** A peer answered that this member was removed from the cluster. */
+	removed(by: NodeId): void;
+}
+
+/** The key-value store's disk as numbered operations (rules S1 to S5). */
+export type StoreOp =
+	/** Unsynced batch. */
+	| { readonly id: number; readonly kind: "batch"; readonly batch: RecordBatch }
+	/** Everything written so far becomes durable, whatever file it went to (rule S2, step 2). */
+	| { readonly id: number; readonly kind: "barrier" }
+	/** Table rows and the floor, one synced batch. Null value: the row is gone. */
+	| {
+			readonly id: number;
+			readonly kind: "floor";
+			readonly rows: ReadonlyArray<{ readonly key: string; readonly value: Uint8Array | null }>;
+	  }
+	/** All rows of the tables, the floor's own included. */
+	| { readonly id: number; readonly kind: "readTables" }
+	/** The next records in key order, at most `recordsMax`, from a position taken by the first call. */
+	| { readonly id: number; readonly kind: "scan"; readonly recordsMax: number }
+	/** Removes records (start-up only: those above the floor). */
+	| { readonly id: number; readonly kind: "deleteRecords"; readonly keys: readonly Uint8Array[] };
+
+export interface StoreCompletion {
+	readonly id: number;
+	/** Null, or what went wrong. */
+	readonly error: string | null;
+	readonly rows: ReadonlyArray<{ readonly key: string; readonly value: Uint8Array }> | null;
+	/** `scan`: fewer than asked for means the end. */
+	readonly records: readonly StoredRecord[] | null;
+}
+
+export interface StoreDisk extends RecordStorage {
+	submit(op: StoreOp): void;
+	onCompletion: (completion: StoreCompletion) => void;
+	/** Bytes on disk, for Status. */
+	sizeBytes(): number;
+}
+
+export interface WorldPorts {
+	readonly clock: Clock;
+	readonly scheduler: Scheduler;
+	readonly tap: TapSink;
+}

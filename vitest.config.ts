@@ -1,0 +1,45 @@
+import { defineConfig } from "vitest/config";
+
+// Tests run on plain Node (no module runner between): native speed, native resolution, exact lines.
+const execArgv = ["--conditions=@flotilla/source"];
+
+const pure = ["base", "raft", "mvcc", "api", "replica"];
+
+export default defineConfig({
+	test: {
+		projects: [
+			{
+				test: {
+					name: "pure",
+					include: pure.map((name) => `packages/${name}/{src,test}/**/*.test.ts`),
+					pool: "threads",
+					isolate: false,
+					execArgv,
+					experimental: { viteModuleRunner: false },
+					testTimeout: 60_000,
+				},
+			},
+			{
+				test: {
+					name: "server",
+					include: ["packages/server/{src,test}/**/*.test.ts", "tools/**/*.test.ts"],
+					pool: "forks",
+					execArgv,
+					experimental: { viteModuleRunner: false },
+					testTimeout: 60_000,
+				},
+			},
+			{
+				test: {
+					name: "cluster",
+					include: ["packages/cluster-tests/{src,test}/**/*.test.ts"],
+					pool: "forks",
+					execArgv,
+					experimental: { viteModuleRunner: false },
+					testTimeout: 300_000,
+					hookTimeout: 120_000,
+				},
+			},
+		],
+	},
+});
