@@ -1,0 +1,33 @@
+/** What the services need of the member behind them. The driver implements it; tests use a small one over a real store. */
+import type { KeyValueStore } from "@flotilla/mvcc";
+import type { NodeId } from "@flotilla/raft";
+import type { AlarmEntry, MemberInfo, ReadCall, ReplicaStatus, WriteCall } from "@flotilla/replica";
+
+export interface MemberPort {
+	readonly memberId: NodeId;
+	readonly clusterId: bigint;
+	/** Length of a tick; the time-outs of calls are counted in ticks. */
+	readonly tickMs: number;
+	/** The present store: fetch it anew for each use, a snapshot install replaces it. */
+	readonly store: KeyValueStore;
+	/** Ascending by id. */
+	readonly members: readonly MemberInfo[];
+	readonly alarms: readonly AlarmEntry[];
+	status(): ReplicaStatus;
+	/** Bytes the store takes on disk. */
+	storeBytes(): number;
+
+	/**
+	 * Both are completed exactly once, through `done` of the call, never before `write` or `read` returned. `done` runs before
+	 * anything newer is applied, so what it reads of the store belongs to its moment.
+	 */
+	write(call: WriteCall): void;
+	read(call: ReadCall): void;
+	/** The client went away: `done` will not be called any more. What was proposed may still take effect. */
+	cancel(call: WriteCall | ReadCall): void;
+
+	/** Runs `done` once no clean-up of a compaction is pending on this member: later, even when there is none now. */
+	afterCompaction(done: () => void): void;
+	/** Leader only: hands over; false when refused. Watch `status().leader` for the outcome. */
+	transferLeadership(to: NodeId): boolean;
+}
