@@ -1,0 +1,110 @@
+/** All options of one member: one frozen object, read from flags, environment or file by the command line, or made by a test. */
+import { assert } from "@flotilla/base";
+
+/** A member of the first configuration, as `--initial-cluster` names it. */
+export interface InitialMember {
+	/** Derived from the peer URLs and the cluster token, as etcd derives it. */
+	readonly id: bigint;
+	readonly name: string;
+	readonly peerUrls: readonly string[];
+}
+
+export type LogLevel = "debug" | "info" | "warn" | "error" | "panic" | "fatal";
+
+export interface MemberConfig {
+	readonly name: string;
+	/** Everything of this member lies below it. Absolute, or relative to the working directory at start. */
+	readonly dataDir: string;
+
+	readonly listenClientUrls: readonly string[];
+	readonly advertiseClientUrls: readonly string[];
+	readonly listenPeerUrls: readonly string[];
+	readonly initialAdvertisePeerUrls: readonly string[];
+	/** Empty, or URLs that serve only HTTP/1.1 instead of the client URLs. */
+	readonly listenClientHttpUrls: readonly string[];
+	readonly listenMetricsUrls: readonly string[];
+
+	/** This member included. Ignored once the data folder holds a member. */
+	readonly initialCluster: readonly InitialMember[];
+	readonly initialClusterState: "new" | "existing";
+	readonly initialClusterToken: string;
+	readonly memberId: bigint;
+	readonly clusterId: bigint;
+
+	readonly heartbeatMs: number;
+	readonly electionMs: number;
+	/** Counts the first election timeout forward when the member starts. */
+	readonly initialElectionTickAdvance: boolean;
+	/** Least distance between two floors, in entries. */
+	readonly snapshotCount: number;
+	/** As given: 0 means the default of 2 GiB, below 0 none. */
+	readonly quotaBackendBytes: number;
+	readonly maxTxnOps: number;
+	readonly maxRequestBytes: number;
+	readonly maxConcurrentStreams: number;
+	readonly strictReconfigCheck: boolean;
+	readonly maxLearners: number;
+	readonly warningApplyMs: number;
+	readonly warningUnaryRequestMs: number;
+
+	/** Size of a segment of the log. Tests make it small. */
+	readonly walSegmentBytes: number;
+	/** Writes of the log in flight (rule W2). */
+	readonly walDepth: number;
+	/** Bytes of log between two floors, whatever `snapshotCount` says. */
+	readonly floorBytes: number;
+
+	readonly logLevel: LogLevel;
+	readonly logFormat: "json" | "console";
+	/** `stderr`, `stdout`, `default` or file paths. */
+	readonly logOutputs: readonly string[];
+}
+
+/** What a member uses where nothing else is said; the rest has no default. */
+export const DEFAULT_MEMBER_OPTIONS = {
+	listenClientHttpUrls: [],
+	listenMetricsUrls: [],
+	initialClusterState: "new",
+	initialClusterToken: "etcd-cluster",
+	heartbeatMs: 100,
+	electionMs: 1_000,
+	initialElectionTickAdvance: true,
+	snapshotCount: 10_000,
+	quotaBackendBytes: 0,
+	maxTxnOps: 128,
+	maxRequestBytes: 1_572_864,
+	maxConcurrentStreams: 16_384,
+	strictReconfigCheck: true,
+	maxLearners: 1,
+	warningApplyMs: 100,
+	warningUnaryRequestMs: 300,
+	walSegmentBytes: 64 << 20,
+	walDepth: 2,
+	floorBytes: 16 << 20,
+	logLevel: "info",
+	logFormat: "json",
+	logOutputs: ["default"],
+} as const satisfies Partial<MemberConfig>;
+
+/** Length of one tick of the core; heartbeat and election intervals are rounded to whole ticks. */
+export const TICK_MS = 10;
+export const DEFAULT_QUOTA_BYTES = 2 * 1024 * 1024 * 1024;
+
+/** States what the builder of a configuration has already checked politely; a failure here is a bug of the caller. */
+export function assertMemberConfig(config: MemberConfig): void {
+	assert(config.dataDir !== "", "a member needs a data folder");
+	assert(config.memberId !== 0n, "a member id must not be 0");
+	assert(config.heartbeatMs > 0, "the heartbeat interval must be positive");
+	assert(config.electionMs >= 5 * config.heartbeatMs, "the election timeout must be at least five heartbeat intervals");
+	assert(config.snapshotCount > 0, "a floor needs at least one entry");
+	assert(
+		config.initialClusterState === "existing" || config.initialCluster.some((member) => member.id === config.memberId),
+		"the first configuration of a new cluster contains this member",
+	);
+}
+
+/** Quota in logical bytes as the replica takes it: 0 is none. */
+export function quotaBytes(config: MemberConfig): number {
+	if (config.quotaBackendBytes < 0) return 0;
+	return config.quotaBackendBytes === 0 ? DEFAULT_QUOTA_BYTES : config.quotaBackendBytes;
+}
