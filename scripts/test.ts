@@ -1,0 +1,58 @@
+/**
+ * `npm test`: the static checks, then every test, then one line that counts them. Arguments filter by file name.
+ * Exit status 0 only if everything passed and something ran.
+ */
+import { spawnSync } from "node:child_process";
+import { startVitest } from "vitest/node";
+
+const filters = process.argv.slice(2);
+process.env.NO_COLOR ??= "1";
+// Members and tools that tests start as processes run from source, like the tests themselves.
+process.env.UV_THREADPOOL_SIZE ??= "8";
+
+function staticChecks(): boolean {
+	let clean = true;
+	for (const [name, command] of [
+		["format and lint", "biome check ."],
+		["types", "tsc -p tsconfig.check.json"],
+		["promises and switches", "oxlint --deny-warnings packages tools scripts"],
+		["rooms", "node tools/tidy.ts"],
+	] as const) {
+		const started = Date.now();
+		const result = spawnSync(command, { shell: true, encoding: "utf8" });
+		const good = result.status === 0;
+		console.log(`${good ? "ok  " : "FAIL"} ${name} (${Date.now() - started} ms)`);
+		if (!good) console.log(`${result.stdout}${result.stderr}`);
+		clean &&= good;
+	}
+	return clean;
+}
+
+const checksFailed = filters.length === 0 && !staticChecks() ? 1 : 0;
+const vitest = await startVitest("test", filters, {
+	watch: false,
+	run: true,
+	reporters: process.env.CI === undefined ? ["default"] : ["verbose"],
+});
+
+let passed = 0;
+let failed = checksFailed;
+let skipped = 0;
+const skippedNames: string[] = [];
+for (const module of vitest.state.getTestModules()) {
+	if (module.state() === "failed" && module.errors().length > 0) failed++;
+	for (const test of module.children.allTests()) {
+		const { state } = test.result();
+		if (state === "passed") passed++;
+		else if (state === "skipped") {
+			skipped++;
+			skippedNames.push(test.fullName);
+		} else failed++;
+	}
+}
+failed += vitest.state.getUnhandledErrors().length;
+await vitest.close();
+for (const name of skippedNames) console.log(`skipped: ${name}`);
+if (passed === 0 && failed === 0) failed = 1;
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
+process.exit(failed === 0 ? 0 : 1);

@@ -1,0 +1,59 @@
+/** Who may import whom (ARCHITECTURE.md, "Rooms"). Data only; `tidy.ts` enforces it. */
+
+/** Packages: what each may import of ours, and from outside. `*` stands for every package. */
+export interface PackageRule {
+	readonly ours: readonly string[];
+	readonly outside: readonly string[];
+	/** No node: import, no clock, chance, promise or console in `src` (tests excepted). */
+	readonly pure: boolean;
+}
+
+export const PACKAGES: Readonly<Record<string, PackageRule>> = {
+	base: { ours: [], outside: [], pure: true },
+	raft: { ours: ["base"], outside: [], pure: true },
+	mvcc: { ours: ["base"], outside: ["sorted-btree"], pure: true },
+	api: { ours: ["base"], outside: ["protobufjs"], pure: false },
+	replica: { ours: ["base", "raft", "mvcc", "api/hot"], outside: [], pure: true },
+	server: {
+		ours: ["base", "raft", "mvcc", "api", "api/hot", "replica"],
+		outside: ["@grpc/grpc-js", "classic-level", "msgpackr", "pino", "yaml", "node:*"],
+		pure: false,
+	},
+	"cluster-tests": {
+		ours: ["base", "raft", "mvcc", "api", "api/hot", "replica", "server", "server/internal"],
+		outside: ["@grpc/grpc-js", "etcd3", "testcontainers", "node:*"],
+		pure: false,
+	},
+};
+
+/** Folders inside a package whose imports are restricted further. A folder not named is free. `.` is the package's own top level. */
+export const ROOMS: Readonly<Record<string, { readonly folders: readonly string[]; readonly pure?: boolean }>> = {
+	"api/src/hot": { folders: [], pure: true },
+	"server/src/wal": { folders: ["disk"] },
+	"server/src/disk": { folders: [] },
+	"server/src/stores": { folders: [".", "disk"] },
+	"server/src/peers": { folders: [".", "wal", "tap"] },
+	"server/src/tap": { folders: ["."] },
+	"server/src/driver": { folders: [".", "wal", "disk", "stores", "services", "tap"] },
+	"server/src/services": { folders: [".", "front", "tap"] },
+	"server/src/front": { folders: ["."] },
+};
+
+/** Names that a pure room must not touch: hidden inputs, or waiting. */
+export const IMPURE_NAMES: readonly RegExp[] = [
+	/\bDate\b/,
+	/\bperformance\b/,
+	/\bMath\.random\b/,
+	/\bcrypto\b/,
+	/\bprocess\b/,
+	/\bBuffer\b/,
+	/\bset(Timeout|Interval|Immediate)\b/,
+	/\bqueueMicrotask\b/,
+	/\basync\b/,
+	/\bawait\b/,
+	/\bPromise\b/,
+	/\bconsole\b/,
+	/\blocaleCompare\b/,
+	/\bIntl\b/,
+	/\bTextDecoder\b/,
+];
