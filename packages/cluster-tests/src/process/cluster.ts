@@ -1,0 +1,101 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { MemberProcess } from "./member-process.ts";
+import { freePorts } from "./ports.ts";
+
+export const FLOTILLA_PROGRAM = fileURLToPath(new URL("../../../../bin/flotilla", import.meta.url));
+export const ETCD_PROGRAM = "/usr/bin/etcd";
+
+export interface ClusterMember {
+	readonly name: string;
+	readonly clientUrl: string;
+	readonly peerUrl: string;
+	readonly dataDir: string;
+	readonly process: MemberProcess;
+}
+
+export interface ClusterOptions {
+	readonly size?: number;
+	readonly program?: "flotilla" | "etcd";
+	readonly flags?: readonly string[];
+	/** Kept when given; otherwise a temporary folder that `dispose` removes. */
+	readonly folder?: string;
+}
+
+/** A cluster of real processes on free loopback ports, with a folder of its own. */
+export class ProcessCluster {
+	readonly members: readonly ClusterMember[];
+	readonly folder: string;
+	private readonly ownFolder: boolean;
+
+	private constructor(folder: string, ownFolder: boolean, members: readonly ClusterMember[]) {
+		this.folder = folder;
+		this.ownFolder = ownFolder;
+		this.members = members;
+	}
+
+	static async create(options: ClusterOptions = {}): Promise<ProcessCluster> {
+		const size = options.size ?? 3;
+		const program = options.program ?? "flotilla";
+		const folder = options.folder ?? (await mkdtemp(join(tmpdir(), `${program}-test-`)));
+		await mkdir(folder, { recursive: true });
+		const ports = await freePorts(size * 2);
+		const names = Array.from({ length: size }, (_, i) => `m${i + 1}`);
+		const peerUrl = (i: number): string => `http://127.0.0.1:${ports[size + i]}`;
+		const initialCluster = names.map((name, i) => `${name}=${peerUrl(i)}`).join(",");
+		const members = names.map((name, i): ClusterMember => {
+			const clientUrl = `http://127.0.0.1:${ports[i]}`;
+			const dataDir = join(folder, name);
+			return {
+				name,
+				clientUrl,
+				peerUrl: peerUrl(i),
+				dataDir,
+				process: new MemberProcess({
+					name,
+					program: program === "flotilla" ? FLOTILLA_PROGRAM : ETCD_PROGRAM,
+					logFile: join(folder, `${name}.log`),
+					readyText: program === "flotilla" ? "ready to serve client requests" : "serving client traffic insecurely",
+					args: [
+						...["--name", name, "--data-dir", dataDir],
+						...["--listen-client-urls", clientUrl, "--advertise-client-urls", clientUrl],
+						...["--listen-peer-urls", peerUrl(i), "--initial-advertise-peer-urls", peerUrl(i)],
+						...["--initial-cluster", initialCluster, "--initial-cluster-state", "new", "--initial-cluster-token", "test"],
+						...["--logger", "zap"],
+						...(options.flags ?? []),
+					],
+				}),
+			};
+		});
+		return new ProcessCluster(folder, options.folder === undefined, members);
+	}
+
+	static async start(options: ClusterOptions = {}): Promise<ProcessCluster> {
+		const cluster = await ProcessCluster.create(options);
+		try {
+			await Promise.all(cluster.members.map((member) => member.process.start()));
+		} catch (error) {
+			await cluster.dispose();
+			throw error;
+		}
+		return cluster;
+	}
+
+	get endpoints(): string[] {
+		return this.members.map((member) => member.clientUrl.slice("http://".length));
+	}
+
+	member(index: number): ClusterMember {
+		const member = this.members[index];
+		if (member === undefined) throw new Error(`no member ${index}`);
+		return member;
+	}
+
+	/** Ends every process and removes the folder. */
+	async dispose(): Promise<void> {
+		await Promise.all(this.members.map((member) => member.process.dispose()));
+		if (this.ownFolder) await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
+	}
+}

@@ -1,0 +1,140 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createWriteStream, type WriteStream } from "node:fs";
+
+export interface LogLine {
+	readonly level: string;
+	readonly msg: string;
+	readonly [field: string]: unknown;
+}
+
+export interface ProcessSpec {
+	readonly name: string;
+	readonly program: string;
+	readonly args: readonly string[];
+	readonly environment?: Readonly<Record<string, string>>;
+	/** Everything the process prints goes here, one life after another. */
+	readonly logFile: string;
+	/** A line of standard error that contains this says: ready. */
+	readonly readyText: string;
+}
+
+/** One real server process that can be killed, paused and started again. Only ever signals what it started itself. */
+export class MemberProcess {
+	readonly spec: ProcessSpec;
+	private child: ChildProcess | null = null;
+	private exit: Promise<number | string> = Promise.resolve("never started");
+	private log: WriteStream | null = null;
+	private recent: string[] = [];
+	private lineListeners = new Set<(line: string) => void>();
+	/** Wall milliseconds from the last start to its ready line. */
+	readyMs = -1;
+
+	constructor(spec: ProcessSpec) {
+		this.spec = spec;
+	}
+
+	get running(): boolean {
+		return this.child !== null;
+	}
+
+	get pid(): number {
+		if (this.child?.pid === undefined) throw new Error(`${this.spec.name} is not running`);
+		return this.child.pid;
+	}
+
+	/** Last lines of output, for failure messages. */
+	get tail(): string {
+		return this.recent.slice(-30).join("\n");
+	}
+
+	/** Starts the process; resolves when it has printed its ready line. */
+	async start(timeoutMs = 30_000): Promise<void> {
+		const started = performance.now();
+		const ready = this.waitForLine((line) => line.includes(this.spec.readyText), timeoutMs);
+		this.spawn();
+		await ready;
+		this.readyMs = performance.now() - started;
+	}
+
+	/** Starts without waiting. */
+	spawn(): void {
+		if (this.child !== null) throw new Error(`${this.spec.name} is already running`);
+		this.log ??= createWriteStream(this.spec.logFile, { flags: "a" });
+		const child = spawn(this.spec.program, this.spec.args, {
+			stdio: ["ignore", "pipe", "pipe"],
+			env: { PATH: process.env.PATH, ...this.spec.environment },
+		});
+		this.child = child;
+		for (const stream of [child.stdout, child.stderr]) {
+			let rest = "";
+			stream?.setEncoding("utf8");
+			stream?.on("data", (text: string) => {
+				this.log?.write(text);
+				const lines = (rest + text).split("\n");
+				rest = lines.pop() ?? "";
+				for (const line of lines) this.onLine(line);
+			});
+		}
+		this.exit = new Promise((resolve) => {
+			child.once("error", (error) => resolve(error.message));
+			child.once("exit", (code, signal) => {
+				if (this.child === child) this.child = null;
+				resolve(code ?? signal ?? "unknown");
+			});
+		});
+	}
+
+	/** Sends a signal to this process alone and waits for its end (not for SIGSTOP and SIGCONT). Resolves with status or signal. */
+	async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<number | string> {
+		const child = this.child;
+		if (child === null) return this.exit;
+		child.kill(signal);
+		return signal === "SIGSTOP" || signal === "SIGCONT" ? signal : this.exit;
+	}
+
+	exited(): Promise<number | string> {
+		return this.exit;
+	}
+
+	waitForLine(match: (line: string) => boolean, timeoutMs: number): Promise<string> {
+		return new Promise((resolve, reject) => {
+			const done = (act: () => void): void => {
+				clearTimeout(timer);
+				this.lineListeners.delete(listener);
+				act();
+			};
+			const listener = (line: string): void => {
+				if (match(line)) done(() => resolve(line));
+			};
+			const timer = setTimeout(
+				() => done(() => reject(new Error(`${this.spec.name}: no such line within ${timeoutMs} ms; last output:\n${this.tail}`))),
+				timeoutMs,
+			);
+			this.lineListeners.add(listener);
+			// A process that ends will never say it.
+			queueMicrotask(() => {
+				void this.exit.then((how) => {
+					if (this.lineListeners.has(listener) && how !== "never started" && this.child === null) {
+						done(() => reject(new Error(`${this.spec.name} ended (${how}) instead; last output:\n${this.tail}`)));
+					}
+				});
+			});
+		});
+	}
+
+	async dispose(): Promise<void> {
+		const child = this.child;
+		if (child !== null) {
+			child.kill("SIGCONT");
+			child.kill("SIGKILL");
+			await this.exit;
+		}
+		this.log?.end();
+	}
+
+	private onLine(line: string): void {
+		this.recent.push(line);
+		if (this.recent.length > 200) this.recent.splice(0, 100);
+		for (const listener of [...this.lineListeners]) listener(line);
+	}
+}

@@ -1,0 +1,51 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+
+export interface ToolResult {
+	readonly status: number;
+	readonly stdout: string;
+	readonly stderr: string;
+}
+
+/** Runs a program to its end with the given standard input. Never throws for its exit status; ends it after the time limit. */
+export function runTool(
+	program: string,
+	args: readonly string[],
+	options: { input?: string; environment?: Record<string, string>; timeoutMs?: number } = {},
+): Promise<ToolResult> {
+	return new Promise((resolve, reject) => {
+		const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], env: { PATH: process.env.PATH, HOME: "/tmp", ...options.environment } });
+		let stdout = "";
+		let stderr = "";
+		child.stdout.setEncoding("utf8").on("data", (text: string) => {
+			stdout += text;
+		});
+		child.stderr.setEncoding("utf8").on("data", (text: string) => {
+			stderr += text;
+		});
+		const timer = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs ?? 30_000);
+		child.once("error", reject);
+		child.once("close", (code, signal) => {
+			clearTimeout(timer);
+			resolve({ status: code ?? -1, stdout, stderr: signal === null ? stderr : `${stderr}[ended by ${signal}]` });
+		});
+		child.stdin.on("error", () => {});
+		child.stdin.end(options.input ?? "");
+	});
+}
+
+/** `etcdctl` of the v3 API against the given endpoints. */
+export function etcdctl(
+	endpoints: string | readonly string[],
+	args: readonly string[],
+	options: { input?: string; timeoutMs?: number } = {},
+): Promise<ToolResult> {
+	const list = typeof endpoints === "string" ? endpoints : endpoints.join(",");
+	return runTool("etcdctl", ["--endpoints", list, ...args], { ...options, environment: { ETCDCTL_API: "3" } });
+}
+
+/** Whether a program is on the PATH: a test that needs it is skipped by name otherwise. */
+export function haveProgram(name: string): boolean {
+	return (process.env.PATH ?? "").split(delimiter).some((folder) => existsSync(join(folder, name)));
+}
