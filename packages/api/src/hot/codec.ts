@@ -1,0 +1,30 @@
+import type { ByteOps } from "@flotilla/base";
+import type { HotCodec } from "./codec-interface.ts";
+import {
+	decodeCompactionRequest,
+	decodeDeleteRangeRequest,
+	decodePutRequest,
+	decodeRangeRequest,
+	decodeTxnRequest,
+} from "./decode-requests.ts";
+import { ResponseEncoder } from "./encode-responses.ts";
+
+/**
+ * One codec a member: it remembers the encoded ids of the header. Keys stay byte views, so no operation of `ByteOps` is
+ * needed to read or write these messages; the parameter keeps the construction alike to that of the other pure parts.
+ */
+export function createHotCodec(_bytes?: ByteOps): HotCodec {
+	const encoder = new ResponseEncoder();
+	return {
+		decodeRangeRequest,
+		decodePutRequest,
+		decodeDeleteRangeRequest,
+		decodeTxnRequest,
+		decodeCompactionRequest,
+		encodeRangeResponse: (header, result) => encoder.range(header, result),
+		encodePutResponse: (header, result) => encoder.put(header, result),
+		encodeDeleteRangeResponse: (header, result) => encoder.deleteRange(header, result),
+		encodeTxnResponse: (header, result) => encoder.txn(header, result),
+		encodeCompactionResponse: (header) => encoder.compaction(header),
+	};
+}

@@ -1,0 +1,256 @@
+/**
+ * From results to the wire. Each response is measured first, then written into one array of exactly that size: no growing,
+ * no copying. Sizes of nested operations are kept in the order of the measuring walk, which is that of the writing walk.
+ */
+import { unreachable } from "@flotilla/base";
+import type { DeleteRangeResult, OpResult, PutResult, RangeResult, ResponseHeader, TxnResult } from "./types.ts";
+
+const TAG_1 = 0x0a;
+const TAG_2 = 0x12;
+const TAG_3 = 0x1a;
+const TAG_4 = 0x22;
+
+export class ResponseEncoder {
+	/** Fields 1 and 2 of the header as last written: a member answers with the same two ids all its life. */
+	private ids: Uint8Array = new Uint8Array(0);
+	private idsCluster = 0n;
+	private idsMember = 0n;
+	/** Sizes of the operations of the transaction being written. */
+	private readonly sizes: number[] = [];
+	private nextSize = 0;
+	private out: Uint8Array = new Uint8Array(0);
+	private at = 0;
+
+	range(header: ResponseHeader, result: RangeResult): Uint8Array {
+		const headerSize = this.headerSize(header);
+		this.begin(nestedSize(headerSize) + rangeBodySize(result));
+		this.writeHeader(header, headerSize);
+		this.writeRangeBody(result);
+		return this.finish();
+	}
+
+	put(header: ResponseHeader, result: PutResult): Uint8Array {
+		const headerSize = this.headerSize(header);
+		this.begin(nestedSize(headerSize) + putBodySize(result));
+		this.writeHeader(header, headerSize);
+		this.writePutBody(result);
+		return this.finish();
+	}
+
+	deleteRange(header: ResponseHeader, result: DeleteRangeResult): Uint8Array {
+		const headerSize = this.headerSize(header);
+		this.begin(nestedSize(headerSize) + deleteRangeBodySize(result));
+		this.writeHeader(header, headerSize);
+		this.writeDeleteRangeBody(result);
+		return this.finish();
+	}
+
+	txn(header: ResponseHeader, result: TxnResult): Uint8Array {
+		const headerSize = this.headerSize(header);
+		this.sizes.length = 0;
+		this.nextSize = 0;
+		this.begin(nestedSize(headerSize) + this.measureTxnBody(result));
+		this.writeHeader(header, headerSize);
+		this.writeTxnBody(result);
+		return this.finish();
+	}
+
+	compaction(header: ResponseHeader): Uint8Array {
+		const headerSize = this.headerSize(header);
+		this.begin(nestedSize(headerSize));
+		this.writeHeader(header, headerSize);
+		return this.finish();
+	}
+
+	private begin(size: number): void {
+		this.out = new Uint8Array(size);
+		this.at = 0;
+	}
+
+	private finish(): Uint8Array {
+		return this.out;
+	}
+
+	/** Also brings `ids` up to date, which `writeHeader` then copies. */
+	private headerSize(header: ResponseHeader): number {
+		if (header.memberId !== this.idsMember || header.clusterId !== this.idsCluster) {
+			this.ids = encodeIds(header.clusterId, header.memberId);
+			this.idsCluster = header.clusterId;
+			this.idsMember = header.memberId;
+		}
+		return this.ids.length + numberFieldSize(header.revision) + numberFieldSize(header.raftTerm);
+	}
+
+	private writeHeader(header: ResponseHeader, size: number): void {
+		this.writeNested(TAG_1, size);
+		this.out.set(this.ids, this.at);
+		this.at += this.ids.length;
+		this.writeNumberField(0x18, header.revision);
+		this.writeNumberField(0x20, header.raftTerm);
+	}
+
+	/** Headers inside a transaction carry the revision alone. */
+	private writeInnerHeader(revision: number): void {
+		this.writeNested(TAG_1, numberFieldSize(revision));
+		this.writeNumberField(0x18, revision);
+	}
+
+	private writeRangeBody(result: RangeResult): void {
+		for (const kv of result.kvs) this.writeBytesField(TAG_2, kv);
+		if (result.more) this.writeTrue(0x18);
+		this.writeNumberField(0x20, result.count);
+	}
+
+	private writePutBody(result: PutResult): void {
+		if (result.prevKv !== null) this.writeBytesField(TAG_2, result.prevKv);
+	}
+
+	private writeDeleteRangeBody(result: DeleteRangeResult): void {
+		this.writeNumberField(0x10, result.deleted);
+		for (const kv of result.prevKvs) this.writeBytesField(TAG_3, kv);
+	}
+
+	private measureTxnBody(result: TxnResult): number {
+		let size = result.succeeded ? 2 : 0;
+		for (const op of result.responses) {
+			const slot = this.sizes.length;
+			this.sizes.push(0);
+			const opSize = this.measureOp(op);
+			this.sizes[slot] = opSize;
+			size += nestedSize(nestedSize(opSize));
+		}
+		return size;
+	}
+
+	/** Size of the operation's own response message. */
+	private measureOp(op: OpResult): number {
+		switch (op.kind) {
+			case "range":
+				return innerHeaderSize(op.range.revision) + rangeBodySize(op.range);
+			case "put":
+				return innerHeaderSize(op.put.revision) + putBodySize(op.put);
+			case "deleteRange":
+				return innerHeaderSize(op.deleteRange.revision) + deleteRangeBodySize(op.deleteRange);
+			case "txn":
+				return innerHeaderSize(0) + this.measureTxnBody(op.txn);
+			default:
+				return unreachable(op);
+		}
+	}
+
+	private writeTxnBody(result: TxnResult): void {
+		if (result.succeeded) this.writeTrue(0x10);
+		for (const op of result.responses) {
+			const opSize = this.sizes[this.nextSize++] as number;
+			this.writeNested(TAG_3, nestedSize(opSize));
+			this.writeOp(op, opSize);
+		}
+	}
+
+	private writeOp(op: OpResult, opSize: number): void {
+		switch (op.kind) {
+			case "range":
+				this.writeNested(TAG_1, opSize);
+				this.writeInnerHeader(op.range.revision);
+				return this.writeRangeBody(op.range);
+			case "put":
+				this.writeNested(TAG_2, opSize);
+				this.writeInnerHeader(op.put.revision);
+				return this.writePutBody(op.put);
+			case "deleteRange":
+				this.writeNested(TAG_3, opSize);
+				this.writeInnerHeader(op.deleteRange.revision);
+				return this.writeDeleteRangeBody(op.deleteRange);
+			case "txn":
+				// The header of a nested transaction is present and wholly zero (API 0.5).
+				this.writeNested(TAG_4, opSize);
+				this.writeInnerHeader(0);
+				return this.writeTxnBody(op.txn);
+			default:
+				return unreachable(op);
+		}
+	}
+
+	private writeNested(tag: number, size: number): void {
+		this.out[this.at++] = tag;
+		this.writeVarint(size);
+	}
+
+	private writeBytesField(tag: number, content: Uint8Array): void {
+		this.out[this.at++] = tag;
+		this.writeVarint(content.length);
+		this.out.set(content, this.at);
+		this.at += content.length;
+	}
+
+	private writeNumberField(tag: number, value: number): void {
+		if (value === 0) return;
+		this.out[this.at++] = tag;
+		this.writeVarint(value);
+	}
+
+	private writeTrue(tag: number): void {
+		this.out[this.at++] = tag;
+		this.out[this.at++] = 1;
+	}
+
+	private writeVarint(value: number): void {
+		let rest = value;
+		while (rest >= 0x80) {
+			this.out[this.at++] = (rest % 0x80) | 0x80;
+			rest = rest < 0x8000_0000 ? rest >>> 7 : Math.floor(rest / 0x80);
+		}
+		this.out[this.at++] = rest;
+	}
+}
+
+function rangeBodySize(result: RangeResult): number {
+	let size = (result.more ? 2 : 0) + numberFieldSize(result.count);
+	for (const kv of result.kvs) size += nestedSize(kv.length);
+	return size;
+}
+
+function putBodySize(result: PutResult): number {
+	return result.prevKv === null ? 0 : nestedSize(result.prevKv.length);
+}
+
+function deleteRangeBodySize(result: DeleteRangeResult): number {
+	let size = numberFieldSize(result.deleted);
+	for (const kv of result.prevKvs) size += nestedSize(kv.length);
+	return size;
+}
+
+function innerHeaderSize(revision: number): number {
+	return nestedSize(numberFieldSize(revision));
+}
+
+/** Tag of one byte, length, content. */
+function nestedSize(contentSize: number): number {
+	return 1 + varintSize(contentSize) + contentSize;
+}
+
+function numberFieldSize(value: number): number {
+	return value === 0 ? 0 : 1 + varintSize(value);
+}
+
+/** Of a safe integer that is not negative. */
+function varintSize(value: number): number {
+	let size = 1;
+	for (let bound = 0x80; value >= bound; bound *= 0x80) size++;
+	return size;
+}
+
+function encodeIds(clusterId: bigint, memberId: bigint): Uint8Array {
+	const bytes: number[] = [];
+	for (const [tag, id] of [
+		[0x08, clusterId],
+		[0x10, memberId],
+	] as const) {
+		if (id === 0n) continue;
+		bytes.push(tag);
+		let rest = BigInt.asUintN(64, id);
+		for (; rest >= 0x80n; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
+		bytes.push(Number(rest));
+	}
+	return Uint8Array.from(bytes);
+}
