@@ -1,0 +1,91 @@
+import type { TapEventName } from "@flotilla/base";
+import type { EventTap, TapRecord } from "./event-tap.ts";
+import type { Logger, LogLevel } from "./logger.ts";
+
+interface LogRule {
+	readonly level: LogLevel;
+	readonly msg: string | ((record: TapRecord) => string);
+}
+
+const CALLER = "tap/tap-log.ts";
+
+/**
+ * Which events become log lines, at which level and with which text. Where etcd has a line that tools wait for, its text is
+ * used (etcd API 12.7). Events that come with every batch (commits, applies, syncs) have none: they live in the tap alone.
+ */
+export const LOG_RULES: Partial<Readonly<Record<TapEventName, LogRule>>> = {
+	becameFollower: { level: "info", msg: (r) => `${hex(r.member)} became follower at term ${r.term}` },
+	becamePreCandidate: { level: "info", msg: (r) => `${hex(r.member)} became pre-candidate at term ${r.term}` },
+	becameCandidate: { level: "info", msg: (r) => `${hex(r.member)} became candidate at term ${r.term}` },
+	becameLeader: { level: "info", msg: (r) => `${hex(r.member)} became leader at term ${r.term}` },
+	leaderChanged: { level: "info", msg: (r) => `raft.node: ${hex(r.member)} elected leader ${field(r, "leader")} at term ${r.term}` },
+	leaderLost: { level: "info", msg: (r) => `raft.node: ${hex(r.member)} lost leader ${field(r, "leader")} at term ${r.term}` },
+	termRaised: { level: "debug", msg: (r) => `${hex(r.member)} moved to term ${r.term}` },
+	voteGranted: { level: "info", msg: "granted a vote" },
+	voteRejected: { level: "debug", msg: "rejected a vote" },
+	configChanged: { level: "info", msg: (r) => `${hex(r.member)} switched to a new configuration` },
+	transferStarted: { level: "info", msg: "leadership transfer starting" },
+	transferEnded: { level: "info", msg: "leadership transfer finished" },
+	snapshotNeeded: { level: "info", msg: "a peer needs a snapshot" },
+	snapshotRestored: { level: "info", msg: "restored a snapshot" },
+	catchUpFromLog: { level: "info", msg: "a peer catches up from the log files" },
+	proposalDropped: { level: "debug", msg: "proposal dropped" },
+
+	memberPublished: { level: "info", msg: "published local member to cluster through raft" },
+	clusterVersionSet: { level: "info", msg: "cluster version is updated" },
+	alarmRaised: { level: "warn", msg: "alarm raised" },
+	alarmCleared: { level: "info", msg: "alarm disarmed" },
+	compacted: { level: "info", msg: "finished scheduled compaction" },
+	digestMismatch: { level: "error", msg: "state digest differs from another member's at the same applied index" },
+	requestSlow: { level: "warn", msg: "apply request took too long" },
+	requestTimedOut: { level: "warn", msg: "request timed out" },
+
+	walSlow: { level: "warn", msg: "slow write to the log" },
+	walSegmentCut: { level: "info", msg: "created a new log segment" },
+	walTornTail: { level: "warn", msg: "cut a torn tail from the log" },
+	floorWritten: { level: "debug", msg: "wrote a store floor" },
+	recovered: { level: "info", msg: "recovered the log and the store" },
+
+	peerConnected: { level: "info", msg: "established connection with remote peer" },
+	peerDisconnected: { level: "warn", msg: "lost connection with remote peer" },
+	peerRefused: { level: "warn", msg: "connection with remote peer refused" },
+	peerQueueFull: { level: "warn", msg: "dropped messages to remote peer: its queue is full" },
+
+	starting: { level: "info", msg: "starting etcd server" },
+	listening: { level: "info", msg: "now serving peer/client/metrics" },
+	ready: { level: "info", msg: "ready to serve client requests" },
+	stopping: { level: "info", msg: "closing etcd server" },
+	stopped: { level: "info", msg: "closed etcd server" },
+};
+
+/** Writes the events of a tap to a logger. Returns the way to stop it. */
+export function logTap(tap: EventTap, logger: Logger): () => void {
+	const names = Object.keys(LOG_RULES) as TapEventName[];
+	return tap.subscribe(
+		names.filter((name) => logger.enabled((LOG_RULES[name] as LogRule).level)),
+		(record) => {
+			const { level, msg } = LOG_RULES[record.name] as LogRule;
+			logger.write(level, typeof msg === "string" ? msg : msg(record), logFields(record), CALLER);
+		},
+	);
+}
+
+/** etcd writes field names with hyphens. */
+function logFields(record: TapRecord): Record<string, unknown> {
+	const fields: Record<string, unknown> = { event: record.name, "local-member-id": hex(record.member) };
+	if (record.term > 0) fields.term = record.term;
+	if (record.index > 0) fields.index = record.index;
+	for (const [name, value] of Object.entries(record.fields)) {
+		fields[name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)] = value;
+	}
+	return fields;
+}
+
+function field(record: TapRecord, name: string): string {
+	const value = record.fields[name] ?? "unknown";
+	return typeof value === "bigint" ? hex(value) : String(value);
+}
+
+function hex(id: bigint): string {
+	return id.toString(16);
+}
