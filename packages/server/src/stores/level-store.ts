@@ -1,0 +1,253 @@
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { assert, unreachable } from "@flotilla/base";
+import type { RecordBatch, StoredRecord } from "@flotilla/mvcc";
+import { ClassicLevel } from "classic-level";
+import type { StoreCompletion, StoreDisk, StoreOp } from "../ports.ts";
+
+type Level = ClassicLevel<Uint8Array, Uint8Array>;
+type Page = ReturnType<Level["iterator"]>;
+
+/** Key spaces: revision records and table rows. The barrier's interval lies below both, so that it meets no table. */
+const RECORD = 0x72;
+const ROW = 0x74;
+const BELOW_ALL = new Uint8Array([0]);
+
+/** Queued batches up to so many bytes become one write. A merged batch is lost or kept whole, as rule S1 allows. */
+const MERGED_BYTES_MAX = 1 << 20;
+const PAGE_RECORDS = 1_000;
+const PAGE_BYTES = 1 << 20;
+
+export type LevelOpening = { readonly ok: true; readonly store: LevelStore } | LevelRefusal;
+
+export interface LevelRefusal {
+	readonly ok: false;
+	readonly code: "locked" | "missing" | "damaged";
+	/** What LevelDB said. */
+	readonly text: string;
+}
+
+/**
+ * The key-value store's disk on LevelDB. Operations run strictly one after another, which keeps batches in order (two
+ * threads of the pool may swap them) and holds the pool to one thread (decisions on the pool's budget).
+ *
+ * LevelDB verifies nothing it reads and may drop records from the middle of an unsynced log, so nothing here is proof of
+ * anything: the floor and the records' own checksums are (rules S2, S3).
+ */
+export class LevelStore implements StoreDisk {
+	onCompletion: (completion: StoreCompletion) => void = () => {};
+	private readonly level: Level;
+	private readonly folder: string;
+	private readonly queue: StoreOp[] = [];
+	private running = false;
+	private onIdle: () => void = () => {};
+	private scanning: Page | null = null;
+	private scanPage: StoredRecord[] = [];
+	private bytesMeasured = 0;
+	private bytesSince = 0;
+	private measuring = false;
+
+	private constructor(level: Level, folder: string) {
+		this.level = level;
+		this.folder = folder;
+	}
+
+	/** Takes LevelDB's file lock. `create`: the folder holds no store yet. */
+	static async open(folder: string, create: boolean): Promise<LevelOpening> {
+		if (!create && !(await exists(folder))) return { ok: false, code: "missing", text: "the folder does not exist" };
+		const level: Level = new ClassicLevel(folder, {
+			keyEncoding: "view",
+			valueEncoding: "view",
+			createIfMissing: create,
+			writeBufferSize: 8 << 20,
+			cacheSize: 16 << 20,
+		});
+		try {
+			await level.open();
+		} catch (error) {
+			return refusal(error);
+		}
+		const store = new LevelStore(level, folder);
+		await store.measure();
+		return { ok: true, store };
+	}
+
+	get(key: Uint8Array): Uint8Array | undefined {
+		return this.level.getSync(recordKey(key));
+	}
+
+	submit(op: StoreOp): void {
+		this.queue.push(op);
+		if (!this.running) this.startNext();
+	}
+
+	/** As of the last floor, and the bytes written since. */
+	sizeBytes(): number {
+		return this.bytesMeasured + this.bytesSince;
+	}
+
+	/** Waits for what was submitted, then releases the lock. */
+	async close(): Promise<void> {
+		if (this.running || this.queue.length > 0) await new Promise<void>((resolve) => (this.onIdle = resolve));
+		await this.scanning?.close();
+		await this.level.close();
+	}
+
+	private startNext(): void {
+		const op = this.queue.shift();
+		if (op === undefined) {
+			this.onIdle();
+			return;
+		}
+		this.running = true;
+		if (op.kind === "batch") {
+			this.runBatches(op);
+			return;
+		}
+		this.run(op).then(
+			(completion) => this.finish(completion),
+			(error: unknown) => this.finish(failed(op.id, error)),
+		);
+	}
+
+	private finish(completion: StoreCompletion): void {
+		this.running = false;
+		this.onCompletion(completion);
+		if (!this.running) this.startNext();
+	}
+
+	/** Takes the batches that wait directly behind the first one along. */
+	private runBatches(first: StoreOp & { kind: "batch" }): void {
+		const ids = [first.id];
+		const chain = this.level.batch();
+		let bytes = addBatch(chain, first.batch);
+		for (let next = this.queue[0]; next?.kind === "batch" && bytes < MERGED_BYTES_MAX; next = this.queue[0]) {
+			this.queue.shift();
+			ids.push(next.id);
+			bytes += addBatch(chain, next.batch);
+		}
+		this.bytesSince += bytes;
+		const done = (error: string | null) => {
+			this.running = false;
+			for (const id of ids) this.onCompletion({ id, error, rows: null, records: null });
+			if (!this.running) this.startNext();
+		};
+		chain.write().then(
+			() => done(null),
+			(error: unknown) => done(describe(error)),
+		);
+	}
+
+	private async run(op: Exclude<StoreOp, { kind: "batch" }>): Promise<StoreCompletion> {
+		switch (op.kind) {
+			case "barrier":
+				await this.level.compactRange(BELOW_ALL, BELOW_ALL);
+				void this.measure();
+				return { id: op.id, error: null, rows: null, records: null };
+			case "floor":
+				await this.level.batch(
+					op.rows.map(({ key, value }) =>
+						value === null ? { type: "del" as const, key: rowKey(key) } : { type: "put" as const, key: rowKey(key), value },
+					),
+					{ sync: true },
+				);
+				return { id: op.id, error: null, rows: null, records: null };
+			case "readTables": {
+				const range = { gte: new Uint8Array([ROW]), lt: new Uint8Array([ROW + 1]) };
+				const rows: Array<{ key: string; value: Uint8Array }> = [];
+				for await (const [key, value] of this.level.iterator(range)) rows.push({ key: rowName(key), value });
+				return { id: op.id, error: null, rows, records: null };
+			}
+			case "scan":
+				return { id: op.id, error: null, rows: null, records: await this.scan(op.recordsMax) };
+			case "deleteRecords":
+				await this.level.batch(op.keys.map((key) => ({ type: "del" as const, key: recordKey(key) })));
+				return { id: op.id, error: null, rows: null, records: null };
+			default:
+				return unreachable(op);
+		}
+	}
+
+	private async scan(recordsMax: number): Promise<StoredRecord[]> {
+		assert(recordsMax > 0, "a scan asks for at least one record");
+		this.scanning ??= this.level.iterator({
+			gte: new Uint8Array([RECORD]),
+			lt: new Uint8Array([RECORD + 1]),
+			highWaterMarkBytes: PAGE_BYTES,
+			fillCache: false,
+		});
+		const records = this.scanPage;
+		this.scanPage = [];
+		while (records.length < recordsMax) {
+			const entries = await this.scanning.nextv(PAGE_RECORDS);
+			for (const [key, value] of entries) records.push({ key: key.subarray(1), value });
+			if (entries.length > 0) continue;
+			await this.scanning.close();
+			this.scanning = null;
+			return records;
+		}
+		this.scanPage = records.splice(recordsMax);
+		return records;
+	}
+
+	/** Sums the files of the folder; those that vanish meanwhile were replaced by others. */
+	private async measure(): Promise<void> {
+		if (this.measuring) return;
+		this.measuring = true;
+		const names = await readdir(this.folder).catch(() => []);
+		const sizes = await Promise.all(
+			names.map((name) =>
+				stat(join(this.folder, name)).then(
+					(file) => file.size,
+					() => 0,
+				),
+			),
+		);
+		this.bytesMeasured = sizes.reduce((sum, size) => sum + size, 0);
+		this.bytesSince = 0;
+		this.measuring = false;
+	}
+}
+
+function addBatch(chain: ReturnType<Level["batch"]>, batch: RecordBatch): number {
+	for (const { key, value } of batch.puts) chain.put(recordKey(key), value);
+	for (const key of batch.deletes) chain.del(recordKey(key));
+	return batch.bytes;
+}
+
+function recordKey(key: Uint8Array): Uint8Array {
+	const prefixed = new Uint8Array(key.length + 1);
+	prefixed[0] = RECORD;
+	prefixed.set(key, 1);
+	return prefixed;
+}
+
+function rowKey(name: string): Uint8Array {
+	return Buffer.from(String.fromCharCode(ROW) + name, "latin1");
+}
+
+function rowName(key: Uint8Array): string {
+	return Buffer.from(key.buffer, key.byteOffset + 1, key.length - 1).toString("latin1");
+}
+
+function exists(folder: string): Promise<boolean> {
+	return stat(folder).then(
+		() => true,
+		() => false,
+	);
+}
+
+function failed(id: number, error: unknown): StoreCompletion {
+	return { id, error: describe(error), rows: null, records: null };
+}
+
+function describe(error: unknown): string {
+	if (!(error instanceof Error)) return String(error);
+	return error.cause instanceof Error ? error.cause.message : error.message;
+}
+
+function refusal(error: unknown): LevelRefusal {
+	const cause = error instanceof Error ? error.cause : undefined;
+	const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+	return { ok: false, code: code === "LEVEL_LOCKED" ? "locked" : "damaged", text: describe(error) };
+}

@@ -1,0 +1,150 @@
+import { assert, type Dice, portableBytes, unreachable } from "@flotilla/base";
+import type { StoredRecord } from "@flotilla/mvcc";
+import type { StoreCompletion, StoreDisk, StoreOp } from "../ports.ts";
+
+/** `power`: what no barrier covered is lost in any subset. `process`: what had returned is kept, as after kill -9. */
+export type CrashKind = "power" | "process";
+
+/** One unsynced write: records put and deleted, all of them or none. */
+interface Unsynced {
+	readonly puts: readonly StoredRecord[];
+	readonly deletes: readonly Uint8Array[];
+}
+
+/**
+ * The key-value store's disk in memory, for tests and the simulator. It promises as little as LevelDB was seen to keep:
+ * a synced floor says nothing about the batches before it; only a barrier does. Operations run in order, one a step of
+ * the injected schedule, and take effect in the step that reports them.
+ */
+export class MemoryStore implements StoreDisk {
+	onCompletion: (completion: StoreCompletion) => void = () => {};
+	private readonly schedule: (work: () => void) => void;
+	/** What the process sees. */
+	private readonly records: Map<string, Uint8Array>;
+	private readonly rows: Map<string, Uint8Array>;
+	/** What surely survives, and the writes since, in order. */
+	private readonly durable: Map<string, Uint8Array>;
+	private unsynced: Unsynced[] = [];
+	private readonly queue: StoreOp[] = [];
+	private scheduled = false;
+	private dead = false;
+	private scanning: StoredRecord[] | null = null;
+
+	/** `schedule` runs its argument once, later: each call is one step of the disk. */
+	constructor(
+		schedule: (work: () => void) => void,
+		records: ReadonlyMap<string, Uint8Array> = new Map(),
+		rows: ReadonlyMap<string, Uint8Array> = new Map(),
+	) {
+		this.schedule = schedule;
+		this.records = new Map(records);
+		this.durable = new Map(records);
+		this.rows = new Map(rows);
+	}
+
+	get(key: Uint8Array): Uint8Array | undefined {
+		return this.records.get(portableBytes.latin1(key));
+	}
+
+	submit(op: StoreOp): void {
+		assert(!this.dead, "a crashed store takes no operation");
+		this.queue.push(op);
+		if (!this.scheduled) this.scheduleStep();
+	}
+
+	sizeBytes(): number {
+		let bytes = 0;
+		for (const [key, value] of this.records) bytes += key.length + value.length;
+		for (const [key, value] of this.rows) bytes += key.length + value.length;
+		return bytes;
+	}
+
+	/**
+	 * Ends this store and returns what the disk holds as a new one. The operation at the head of the queue may or may not
+	 * have taken effect; those behind it have not.
+	 */
+	crash(kind: CrashKind, dice: Dice, schedule: (work: () => void) => void = this.schedule): MemoryStore {
+		this.dead = true;
+		const head = this.queue[0];
+		if (head !== undefined && dice.chance(1, 2)) this.takeEffect(head);
+		const kept = new Map(this.durable);
+		for (const write of this.unsynced) {
+			if (kind === "process" || dice.chance(1, 2)) applyWrite(kept, write);
+		}
+		return new MemoryStore(schedule, kept, this.rows);
+	}
+
+	/** Ends this store cleanly and returns it as the next process finds it. */
+	reopen(schedule: (work: () => void) => void = this.schedule): MemoryStore {
+		assert(this.queue.length === 0, "a store is closed when its work is done");
+		this.dead = true;
+		return new MemoryStore(schedule, this.records, this.rows);
+	}
+
+	/** For tests that damage the disk: the raw maps, keyed by one character a byte. */
+	raw(): { readonly records: Map<string, Uint8Array>; readonly rows: Map<string, Uint8Array> } {
+		return { records: this.records, rows: this.rows };
+	}
+
+	private scheduleStep(): void {
+		this.scheduled = true;
+		this.schedule(() => this.step());
+	}
+
+	private step(): void {
+		this.scheduled = false;
+		if (this.dead) return;
+		const op = this.queue.shift();
+		assert(op !== undefined, "a step of the store has work");
+		const completion = this.takeEffect(op);
+		if (this.queue.length > 0) this.scheduleStep();
+		this.onCompletion(completion);
+	}
+
+	private takeEffect(op: StoreOp): StoreCompletion {
+		const plain: StoreCompletion = { id: op.id, error: null, rows: null, records: null };
+		switch (op.kind) {
+			case "batch":
+				this.write({ puts: op.batch.puts, deletes: op.batch.deletes });
+				return plain;
+			case "deleteRecords":
+				this.write({ puts: [], deletes: op.keys });
+				return plain;
+			case "barrier":
+				for (const write of this.unsynced) applyWrite(this.durable, write);
+				this.unsynced = [];
+				return plain;
+			case "floor":
+				for (const { key, value } of op.rows) {
+					if (value === null) this.rows.delete(key);
+					else this.rows.set(key, value);
+				}
+				return plain;
+			case "readTables":
+				return { ...plain, rows: [...this.rows.keys()].sort().map((key) => ({ key, value: this.rows.get(key) as Uint8Array })) };
+			case "scan":
+				return { ...plain, records: this.scan(op.recordsMax) };
+			default:
+				return unreachable(op);
+		}
+	}
+
+	private write(write: Unsynced): void {
+		applyWrite(this.records, write);
+		this.unsynced.push(write);
+	}
+
+	private scan(recordsMax: number): StoredRecord[] {
+		this.scanning ??= [...this.records.keys()]
+			.sort()
+			.map((name) => ({ key: portableBytes.fromLatin1(name), value: this.records.get(name) as Uint8Array }));
+		const page = this.scanning.splice(0, recordsMax);
+		if (page.length < recordsMax) this.scanning = null;
+		return page;
+	}
+}
+
+function applyWrite(records: Map<string, Uint8Array>, write: Unsynced): void {
+	for (const { key, value } of write.puts) records.set(portableBytes.latin1(key), value);
+	for (const key of write.deletes) records.delete(portableBytes.latin1(key));
+}
