@@ -15,6 +15,8 @@ export const CommandKind = {
 	publish: 5,
 	clusterVersion: 6,
 	alarm: 7,
+	/** New peer URLs of a member; the configuration stays as it is. */
+	memberUpdate: 8,
 	leaseGrant: 16,
 	leaseRevoke: 17,
 	leaseCheckpoint: 18,
@@ -25,7 +27,11 @@ export type CommandKind = (typeof CommandKind)[keyof typeof CommandKind];
 /** Why a call was not carried out. `definite` codes promise that nothing was changed; the others mean "unknown". */
 export type CallFault =
 	| RefusalCode
+	/** The payload is not a request of its kind: definite, nothing was changed. */
+	| "malformed"
 	| "noLeader"
+	/** No leader was known until the deadline: definite, it was never proposed (`context deadline exceeded` to the client). */
+	| "noLeaderDeadline"
 	| "leaderChanged"
 	| "timeout"
 	| "timeoutLeaderFailed"

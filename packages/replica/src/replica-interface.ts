@@ -73,6 +73,8 @@ export interface ReplicaOutput {
 	membersChanged: boolean;
 	/** This member was removed: stop for good. */
 	removed: boolean;
+	/** Entries wait to be applied or records to be compacted, beyond this turn's budget: drain again soon. */
+	moreWork: boolean;
 }
 
 export interface ReplicaStatus {
@@ -100,6 +102,8 @@ export interface ReplicaMachine {
 	onPersisted(seq: number): void;
 	onStored(batchSeq: number): void;
 	onFetched(peer: NodeId, entries: readonly Entry[]): void;
+	/** Exactly once for each `SnapshotRequest`; `index` is that of the state sent, 0 when none was. */
+	reportSnapshot(peer: NodeId, ok: boolean, index: number): void;
 	onCompacted(firstIndex: number): void;
 	peerConnected(peer: NodeId): void;
 	peerUnreachable(peer: NodeId): void;
