@@ -2,11 +2,11 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { assert, unreachable } from "@flotilla/base";
 import type { RecordBatch, StoredRecord } from "@flotilla/mvcc";
-import { ClassicLevel } from "classic-level";
+import { ClassicLevel, type Iterator } from "classic-level";
 import type { StoreCompletion, StoreDisk, StoreOp } from "../ports.ts";
 
 type Level = ClassicLevel<Uint8Array, Uint8Array>;
-type Page = ReturnType<Level["iterator"]>;
+type RecordIterator = Iterator<Level, Uint8Array, Uint8Array>;
 
 /** Key spaces: revision records and table rows. The barrier's interval lies below both, so that it meets no table. */
 const RECORD = 0x72;
@@ -41,7 +41,7 @@ export class LevelStore implements StoreDisk {
 	private readonly queue: StoreOp[] = [];
 	private running = false;
 	private onIdle: () => void = () => {};
-	private scanning: Page | null = null;
+	private scanning: RecordIterator | null = null;
 	private scanPage: StoredRecord[] = [];
 	private bytesMeasured = 0;
 	private bytesSince = 0;
@@ -155,7 +155,7 @@ export class LevelStore implements StoreDisk {
 			case "readTables": {
 				const range = { gte: new Uint8Array([ROW]), lt: new Uint8Array([ROW + 1]) };
 				const rows: Array<{ key: string; value: Uint8Array }> = [];
-				for await (const [key, value] of this.level.iterator(range)) rows.push({ key: rowName(key), value });
+				for await (const [key, value] of this.level.iterator<Uint8Array, Uint8Array>(range)) rows.push({ key: rowName(key), value });
 				return { id: op.id, error: null, rows, records: null };
 			}
 			case "scan":
