@@ -29,6 +29,8 @@ export type CallFault =
 	| RefusalCode
 	/** The payload is not a request of its kind: definite, nothing was changed. */
 	| "malformed"
+	| "memberNotFound"
+	| "peerUrlExists"
 	| "noLeader"
 	/** No leader was known until the deadline: definite, it was never proposed (`context deadline exceeded` to the client). */
 	| "noLeaderDeadline"

@@ -111,6 +111,8 @@ export interface ReplicaMachine {
 	leaderConnectionLost(leader: NodeId): void;
 	setDiskStalled(stalled: boolean): void;
 	onStall(elapsedTicks: number): void;
+	/** Counts the election clock forward once, for a quick first election after a start. */
+	advanceElection(ticks: number): void;
 	/** Announces this member (name, client URLs): repeated until applied. */
 	publish(name: string, clientUrls: readonly string[]): void;
 	/** Hands leadership to the most advanced voter; false when there is nothing to hand over or nobody to take it. */
