@@ -82,7 +82,7 @@ const steps: Step[] = [
 	["txn", 'create("absent") = "0"\n\nput absent now-here\n\nget absent\n\n'],
 	["txn -w json", 'create("absent") = "0"\n\nput absent again\n\nget absent\n\n'],
 	["txn", 'ver("foo") < "100"\nmod("foo") != "1"\n\nget foo\n\n\n'],
-	["txn", '\nput dup 1\nput dup 2\n\n\n'],
+	["txn", "\nput dup 1\nput dup 2\n\n\n"],
 	["txn -w json", "\nget foo\nget absent\n\n\n"],
 	["txn -w json", "\n\n\n"],
 	["compaction 5"],
@@ -150,7 +150,10 @@ describe.skipIf(!haveTools)("etcdctl against flotilla and against etcd (needs De
 	});
 
 	test("the health of all members, by flag and by member list", async () => {
-		for (const args of [["endpoint", "health"], ["endpoint", "health", "--cluster"]]) {
+		for (const args of [
+			["endpoint", "health"],
+			["endpoint", "health", "--cluster"],
+		]) {
 			const result = await etcdctl(ours.endpoints, args);
 			expect(result.stdout + result.stderr).toMatch(/(.*is healthy: successfully committed proposal.*\n){3}/);
 			expect(result.status).toBe(0);

@@ -15,7 +15,10 @@ export function runTool(
 	options: { input?: string; environment?: Record<string, string>; timeoutMs?: number } = {},
 ): Promise<ToolResult> {
 	return new Promise((resolve, reject) => {
-		const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], env: { PATH: process.env.PATH, HOME: "/tmp", ...options.environment } });
+		const child = spawn(program, args, {
+			stdio: ["pipe", "pipe", "pipe"],
+			env: { PATH: process.env.PATH, HOME: "/tmp", ...options.environment },
+		});
 		let stdout = "";
 		let stderr = "";
 		child.stdout.setEncoding("utf8").on("data", (text: string) => {
