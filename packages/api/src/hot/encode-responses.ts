@@ -26,7 +26,7 @@ export class ResponseEncoder {
 		this.begin(nestedSize(headerSize) + rangeBodySize(result));
 		this.writeHeader(header, headerSize);
 		this.writeRangeBody(result);
-		return this.finish();
+		return this.out;
 	}
 
 	put(header: ResponseHeader, result: PutResult): Uint8Array {
@@ -34,7 +34,7 @@ export class ResponseEncoder {
 		this.begin(nestedSize(headerSize) + putBodySize(result));
 		this.writeHeader(header, headerSize);
 		this.writePutBody(result);
-		return this.finish();
+		return this.out;
 	}
 
 	deleteRange(header: ResponseHeader, result: DeleteRangeResult): Uint8Array {
@@ -42,7 +42,7 @@ export class ResponseEncoder {
 		this.begin(nestedSize(headerSize) + deleteRangeBodySize(result));
 		this.writeHeader(header, headerSize);
 		this.writeDeleteRangeBody(result);
-		return this.finish();
+		return this.out;
 	}
 
 	txn(header: ResponseHeader, result: TxnResult): Uint8Array {
@@ -52,23 +52,19 @@ export class ResponseEncoder {
 		this.begin(nestedSize(headerSize) + this.measureTxnBody(result));
 		this.writeHeader(header, headerSize);
 		this.writeTxnBody(result);
-		return this.finish();
+		return this.out;
 	}
 
 	compaction(header: ResponseHeader): Uint8Array {
 		const headerSize = this.headerSize(header);
 		this.begin(nestedSize(headerSize));
 		this.writeHeader(header, headerSize);
-		return this.finish();
+		return this.out;
 	}
 
 	private begin(size: number): void {
 		this.out = new Uint8Array(size);
 		this.at = 0;
-	}
-
-	private finish(): Uint8Array {
-		return this.out;
 	}
 
 	/** Also brings `ids` up to date, which `writeHeader` then copies. */
@@ -152,22 +148,26 @@ export class ResponseEncoder {
 			case "range":
 				this.writeNested(TAG_1, opSize);
 				this.writeInnerHeader(op.range.revision);
-				return this.writeRangeBody(op.range);
+				this.writeRangeBody(op.range);
+				break;
 			case "put":
 				this.writeNested(TAG_2, opSize);
 				this.writeInnerHeader(op.put.revision);
-				return this.writePutBody(op.put);
+				this.writePutBody(op.put);
+				break;
 			case "deleteRange":
 				this.writeNested(TAG_3, opSize);
 				this.writeInnerHeader(op.deleteRange.revision);
-				return this.writeDeleteRangeBody(op.deleteRange);
+				this.writeDeleteRangeBody(op.deleteRange);
+				break;
 			case "txn":
 				// The header of a nested transaction is present and wholly zero (API 0.5).
 				this.writeNested(TAG_4, opSize);
 				this.writeInnerHeader(0);
-				return this.writeTxnBody(op.txn);
+				this.writeTxnBody(op.txn);
+				break;
 			default:
-				return unreachable(op);
+				unreachable(op);
 		}
 	}
 
