@@ -1,0 +1,288 @@
+/**
+ * Linearizability by revisions: every answer carries the revision at which it was true, so the search becomes a sort.
+ * Sound and complete given an oracle of the changes of each revision (all members' events, which are compared as well).
+ */
+import { SequentialStore } from "./model.ts";
+import { type Answer, type Attempt, type Change, changed, isSerializable, isWrite } from "./operation.ts";
+
+export interface Violation {
+	/** The check that failed, by a short stable name. */
+	readonly check: "placement" | "phantom" | "answer" | "effect" | "realTime" | "refusal" | "session" | "compaction";
+	readonly text: string;
+	readonly attempts: readonly Attempt[];
+}
+
+export type Verdict =
+	| { readonly kind: "ok"; readonly placed: number; readonly filled: number }
+	| { readonly kind: "violated"; readonly violation: Violation }
+	| { readonly kind: "unknown"; readonly reason: string };
+
+/** `oracle`: the changes of every revision from 2 to the final one. */
+export function checkByRevision(
+	history: readonly Attempt[],
+	oracle: ReadonlyMap<number, readonly Change[]>,
+	finalRevision: number,
+): Verdict {
+	try {
+		const bounds = lowerBounds(history);
+		const placed = placeChanges(history, finalRevision);
+		const { store, filled } = replay(history, placed, oracle, finalRevision, bounds);
+		checkReads(history, store, finalRevision);
+		checkRealTime(history, bounds);
+		checkRefusals(history, bounds);
+		checkCompactions(history);
+		checkSessions(history);
+		return { kind: "ok", placed: placed.size, filled };
+	} catch (error) {
+		if (error instanceof Found) return { kind: "violated", violation: error.violation };
+		if (error instanceof Undecided) return { kind: "unknown", reason: error.message };
+		throw error;
+	}
+}
+
+class Found extends Error {
+	readonly violation: Violation;
+	constructor(check: Violation["check"], text: string, ...attempts: Attempt[]) {
+		super(text);
+		this.violation = { check, text, attempts };
+	}
+}
+
+class Undecided extends Error {}
+
+/** For each attempt the greatest revision among those that had returned before it was invoked: one sweep over time. */
+function lowerBounds(history: readonly Attempt[]): Map<Attempt, number> {
+	const events: { time: number; call: boolean; attempt: Attempt }[] = [];
+	for (const attempt of history) {
+		events.push({ time: attempt.invoked, call: true, attempt });
+		if (attempt.outcome.kind === "ok") events.push({ time: attempt.outcome.returned, call: false, attempt });
+	}
+	// At equal times calls come first: then the two overlap, which is the cautious reading.
+	events.sort((a, b) => a.time - b.time || Number(b.call) - Number(a.call));
+	const bounds = new Map<Attempt, number>();
+	let highest = 1;
+	for (const event of events) {
+		if (event.call) bounds.set(event.attempt, highest);
+		else if (event.attempt.outcome.kind === "ok" && !isSerializable(event.attempt.operation)) {
+			highest = Math.max(highest, event.attempt.outcome.answer.revision);
+		}
+	}
+	return bounds;
+}
+
+function placeChanges(history: readonly Attempt[], finalRevision: number): Map<number, Attempt> {
+	const placed = new Map<number, Attempt>();
+	for (const attempt of history) {
+		if (attempt.outcome.kind !== "ok" || !changed(attempt.outcome.answer)) continue;
+		const { revision } = attempt.outcome.answer;
+		const other = placed.get(revision);
+		if (other !== undefined) throw new Found("placement", `two changes were told revision ${revision}`, other, attempt);
+		if (revision < 2 || revision > finalRevision)
+			throw new Found("placement", `a change was told revision ${revision} of ${finalRevision}`, attempt);
+		placed.set(revision, attempt);
+	}
+	return placed;
+}
+
+function replay(
+	history: readonly Attempt[],
+	placed: ReadonlyMap<number, Attempt>,
+	oracle: ReadonlyMap<number, readonly Change[]>,
+	finalRevision: number,
+	bounds: ReadonlyMap<Attempt, number>,
+): { store: SequentialStore; filled: number } {
+	const store = new SequentialStore();
+	const open = new Set(history.filter((attempt) => attempt.outcome.kind === "unknown" && isWrite(attempt.operation)));
+	let filled = 0;
+	for (let revision = 2; revision <= finalRevision; revision++) {
+		const expected = oracle.get(revision);
+		if (expected === undefined) throw new Undecided(`the oracle has no revision ${revision}`);
+		let attempt = placed.get(revision);
+		if (attempt === undefined) {
+			attempt = fillGap(store, open, expected, revision, bounds);
+			open.delete(attempt);
+			filled++;
+		}
+		const { answer, changes } = store.execute(attempt.operation);
+		if (!sameChanges(changes, expected)) {
+			throw new Found(
+				"effect",
+				`revision ${revision} should have changed ${describe(changes)}, members changed ${describe(expected)}`,
+				attempt,
+			);
+		}
+		if (attempt.outcome.kind === "ok" && !sameAnswer(answer, attempt.outcome.answer)) {
+			throw new Found("answer", `at revision ${revision} the answer should have been ${JSON.stringify(answer)}`, attempt);
+		}
+	}
+	return { store, filled };
+}
+
+function fillGap(
+	store: SequentialStore,
+	open: ReadonlySet<Attempt>,
+	expected: readonly Change[],
+	revision: number,
+	bounds: ReadonlyMap<Attempt, number>,
+): Attempt {
+	for (const attempt of open) {
+		if ((bounds.get(attempt) as number) >= revision) continue;
+		if (sameChanges(store.effect(attempt.operation), expected)) return attempt;
+	}
+	throw new Found("phantom", `revision ${revision} changed ${describe(expected)}, and nobody can have asked for that`);
+}
+
+function checkReads(history: readonly Attempt[], store: SequentialStore, finalRevision: number): void {
+	for (const attempt of history) {
+		if (attempt.outcome.kind !== "ok" || attempt.operation.kind === "compact") continue;
+		const { answer } = attempt.outcome;
+		if (changed(answer)) continue;
+		if (answer.revision < 1 || answer.revision > finalRevision) {
+			throw new Found("answer", `revision ${answer.revision} never existed (final ${finalRevision})`, attempt);
+		}
+		const wanted = isWrite(attempt.operation)
+			? answerOfIdleWrite(store, attempt, answer.revision)
+			: store.readAt(attempt.operation, answer.revision);
+		if (!sameAnswer(wanted, answer)) {
+			throw new Found("answer", `at revision ${answer.revision} the answer should have been ${JSON.stringify(wanted)}`, attempt);
+		}
+	}
+}
+
+/** A write that changed nothing reads: run it on the state it saw and require that it still changes nothing. */
+function answerOfIdleWrite(store: SequentialStore, attempt: Attempt, revision: number): Answer {
+	const then = SequentialStore.at(revision, store.stateAt(revision));
+	const { answer, changes } = then.execute(attempt.operation);
+	if (changes.length > 0) throw new Found("answer", `at revision ${revision} it should have changed ${describe(changes)}`, attempt);
+	return answer;
+}
+
+function checkRealTime(history: readonly Attempt[], bounds: ReadonlyMap<Attempt, number>): void {
+	for (const attempt of history) {
+		if (attempt.outcome.kind !== "ok" || isSerializable(attempt.operation)) continue;
+		const bound = bounds.get(attempt) as number;
+		const { answer } = attempt.outcome;
+		if (changed(answer) ? answer.revision <= bound : answer.revision < bound) {
+			throw new Found("realTime", `revision ${answer.revision} was answered after ${bound} had been`, attempt);
+		}
+	}
+}
+
+/** "Future" needs a moment in the call when the revision did not exist; "compacted" needs a compaction that had begun. */
+function checkRefusals(history: readonly Attempt[], bounds: ReadonlyMap<Attempt, number>): void {
+	const compactions = history.filter((attempt) => attempt.operation.kind === "compact" && attempt.outcome.kind !== "refused");
+	for (const attempt of history) {
+		if (attempt.outcome.kind !== "refused") continue;
+		const { returned } = attempt.outcome;
+		const asked = askedRevisions(attempt);
+		if (
+			attempt.outcome.as === "future" &&
+			!isSerializable(attempt.operation) &&
+			asked.every((revision) => revision <= (bounds.get(attempt) as number))
+		) {
+			throw new Found("refusal", `revision ${asked.join()} was refused as future though ${bounds.get(attempt)} had been answered`, attempt);
+		}
+		const begun = (revision: number): boolean =>
+			compactions.some(
+				(c) =>
+					c.operation.kind === "compact" &&
+					c.operation.revision > revision - (attempt.operation.kind === "compact" ? 1 : 0) &&
+					c.invoked <= returned,
+			);
+		if (attempt.outcome.as === "compacted" && asked.every((revision) => revision >= 0 && !begun(revision))) {
+			throw new Found("refusal", `revision ${asked.join()} was refused as compacted, and nobody compacted it`, attempt);
+		}
+	}
+}
+
+function askedRevisions(attempt: Attempt): number[] {
+	const revisions: number[] = [];
+	const visit = (operation: Attempt["operation"]): void => {
+		if (operation.kind === "txn") for (const inner of [...operation.success, ...operation.failure]) visit(inner);
+		else if (operation.kind === "range" && operation.revision !== 0) revisions.push(operation.revision);
+		else if (operation.kind === "compact") revisions.push(operation.revision);
+	};
+	visit(attempt.operation);
+	return revisions;
+}
+
+/** After a compaction was answered, nothing below it may be read any more. */
+function checkCompactions(history: readonly Attempt[]): void {
+	const done = history
+		.filter((attempt) => attempt.operation.kind === "compact" && attempt.outcome.kind === "ok")
+		.map((attempt) => ({
+			revision: attempt.operation.kind === "compact" ? attempt.operation.revision : 0,
+			returned: attempt.outcome.kind === "ok" ? attempt.outcome.returned : 0,
+			attempt,
+		}));
+	for (const attempt of history) {
+		if (
+			attempt.operation.kind !== "range" ||
+			attempt.operation.revision === 0 ||
+			attempt.outcome.kind !== "ok" ||
+			attempt.operation.serializable
+		)
+			continue;
+		for (const compaction of done) {
+			if (compaction.returned < attempt.invoked && attempt.operation.revision < compaction.revision) {
+				throw new Found(
+					"compaction",
+					`revision ${attempt.operation.revision} was read after a compaction at ${compaction.revision}`,
+					compaction.attempt,
+					attempt,
+				);
+			}
+		}
+	}
+}
+
+/** Serializable answers of one client from one member never go back. `member` names one process life. */
+function checkSessions(history: readonly Attempt[]): void {
+	const last = new Map<string, Attempt>();
+	for (const attempt of [...history].sort((a, b) => a.invoked - b.invoked)) {
+		if (attempt.outcome.kind !== "ok" || attempt.operation.kind === "compact") continue;
+		const session = `${attempt.client}@${attempt.member}`;
+		const before = last.get(session);
+		if (
+			before?.outcome.kind === "ok" &&
+			before.outcome.returned < attempt.invoked &&
+			before.outcome.answer.revision > attempt.outcome.answer.revision
+		) {
+			throw new Found(
+				"session",
+				`${session} went back from ${before.outcome.answer.revision} to ${attempt.outcome.answer.revision}`,
+				before,
+				attempt,
+			);
+		}
+		if (before?.outcome.kind !== "ok" || before.outcome.answer.revision <= attempt.outcome.answer.revision) last.set(session, attempt);
+	}
+}
+
+function sameChanges(a: readonly Change[], b: readonly Change[]): boolean {
+	return a.length === b.length && a.every((change, i) => change.key === b[i]?.key && change.value === b[i]?.value);
+}
+
+function sameAnswer(a: Answer, b: Answer): boolean {
+	return JSON.stringify(canonical(a)) === JSON.stringify(canonical(b));
+}
+
+/** A nested answer's header is empty on the wire, so only the outer revision counts; previous values only where they were asked for. */
+function canonical(answer: Answer): unknown {
+	switch (answer.kind) {
+		case "range":
+			return [answer.count, answer.more, answer.pairs.map((pair) => [pair.key, pair.value, pair.create, pair.mod, pair.version])];
+		case "put":
+			return ["put"];
+		case "delete":
+			return [answer.deleted];
+		case "txn":
+			return [answer.succeeded, answer.responses.map(canonical)];
+		case "compact":
+			return ["compact"];
+	}
+}
+
+function describe(changes: readonly Change[]): string {
+	return changes.length === 0 ? "nothing" : changes.map((change) => `${change.key}=${change.value ?? "(deleted)"}`).join(", ");
+}

@@ -1,0 +1,264 @@
+/** The checkers are under test as well: both must agree, and each planted change must be found by the check meant for it. */
+import { Dice } from "@flotilla/base";
+import { describe, expect, test } from "vitest";
+import { checkByRevision, type Verdict } from "./by-revision.ts";
+import { SequentialStore } from "./model.ts";
+import type { Answer, Attempt, Change, Operation } from "./operation.ts";
+import { searchLinearizable } from "./search.ts";
+
+const range = (key: string, more: Partial<Operation & { kind: "range" }> = {}): Operation => ({
+	kind: "range",
+	key,
+	end: "",
+	limit: 0,
+	revision: 0,
+	serializable: false,
+	countOnly: false,
+	...more,
+});
+
+interface Run {
+	readonly history: Attempt[];
+	readonly oracle: Map<number, Change[]>;
+	readonly finalRevision: number;
+}
+
+/** A toy store with overlapping clients: each operation takes effect at a moment inside its call; some answers never arrive. */
+function toyRun(dice: Dice, count: number): Run {
+	const store = new SequentialStore();
+	const calls = Array.from({ length: count }, (_, id) => {
+		const invoked = dice.range(0, count * 4);
+		return { id, invoked, effect: invoked + dice.range(1, 8), returned: 0, operation: randomOperation(dice, id) };
+	});
+	const history: Attempt[] = [];
+	const oracle = new Map<number, Change[]>();
+	for (const call of [...calls].sort((a, b) => a.effect - b.effect || a.id - b.id)) {
+		call.returned = call.effect + dice.range(1, 8);
+		const lost = dice.chance(1, 6);
+		const happens = !lost || dice.chance(1, 2);
+		let answer: Answer | null = null;
+		if (happens) {
+			const done = store.execute(call.operation);
+			answer = done.answer;
+			if (done.changes.length > 0) oracle.set(store.revision, done.changes);
+		}
+		history.push({
+			id: call.id,
+			client: call.id,
+			member: "m",
+			operation: call.operation,
+			invoked: call.invoked,
+			outcome: lost || answer === null ? { kind: "unknown" } : { kind: "ok", returned: call.returned, answer },
+		});
+	}
+	return { history, oracle, finalRevision: store.revision };
+}
+
+function randomOperation(dice: Dice, id: number): Operation {
+	const key = dice.pick(["a", "b", "c"]);
+	switch (dice.range(0, 5)) {
+		case 0:
+		case 1:
+			return { kind: "put", key, value: `v${id}` };
+		case 2:
+			return { kind: "delete", key, end: "" };
+		case 3:
+			return {
+				kind: "txn",
+				compare: [{ target: "version", result: "equal", key, operand: dice.range(0, 2) }],
+				success: [{ kind: "put", key: dice.pick(["a", "b", "c"]), value: `t${id}` }, range("a") as Operation & { kind: "range" }],
+				failure: [range("b") as Operation & { kind: "range" }],
+			};
+		case 4:
+			return range("a", { end: "d" });
+		default:
+			return range(key);
+	}
+}
+
+const verdictOf = (run: Run): Verdict => checkByRevision(run.history, run.oracle, run.finalRevision);
+
+describe("history checkers", () => {
+	test("good histories pass both, 2,000 seeds", () => {
+		for (let seed = 0; seed < 2_000; seed++) {
+			const run = toyRun(new Dice(seed), 2 + (seed % 6));
+			expect(verdictOf(run).kind, `seed ${seed}`).toBe("ok");
+			expect(searchLinearizable(run.history), `seed ${seed}`).toBe("ok");
+		}
+	});
+
+	test("histories with a planted change: what the search rejects the fast path rejects too, 4,000 seeds", () => {
+		let violated = 0;
+		for (let seed = 0; seed < 4_000; seed++) {
+			const dice = new Dice(`plant/${seed}`);
+			const run = toyRun(dice, 2 + (seed % 6));
+			const answered = run.history.filter((attempt) => attempt.outcome.kind === "ok");
+			if (answered.length === 0) continue;
+			const victim = dice.pick(answered);
+			const history = run.history.map((attempt) => (attempt === victim ? damage(attempt, dice) : attempt));
+			const slow = searchLinearizable(history);
+			const fast = checkByRevision(history, run.oracle, run.finalRevision).kind;
+			if (slow === "violated") {
+				violated++;
+				expect(fast, `seed ${seed}`).toBe("violated");
+			}
+		}
+		expect(violated).toBeGreaterThan(1_000);
+	});
+
+	const at = (id: number, operation: Operation, invoked: number, returned: number, answer: Answer): Attempt => ({
+		id,
+		client: id,
+		member: "m",
+		operation,
+		invoked,
+		outcome: { kind: "ok", returned, answer },
+	});
+	const lost = (id: number, operation: Operation, invoked: number): Attempt => ({
+		id,
+		client: id,
+		member: "m",
+		operation,
+		invoked,
+		outcome: { kind: "unknown" },
+	});
+	const put = (key: string, value: string): Operation => ({ kind: "put", key, value });
+	const putAnswer = (revision: number): Answer => ({ kind: "put", revision, previous: null });
+	const pairs = (revision: number, ...list: [string, string, number, number, number][]): Answer => ({
+		kind: "range",
+		revision,
+		count: list.length,
+		more: false,
+		pairs: list.map(([key, value, create, mod, version]) => ({ key, value, create, mod, version })),
+	});
+	const oracle = (...changes: [string, string | null][]): Map<number, Change[]> =>
+		new Map(changes.map(([key, value], i) => [i + 2, [{ key, value }]]));
+
+	for (const [name, history, changes, check] of [
+		[
+			"a stale read",
+			[
+				at(1, put("x", "1"), 0, 10, putAnswer(2)),
+				at(2, put("x", "2"), 11, 20, putAnswer(3)),
+				at(3, range("x"), 21, 30, pairs(2, ["x", "1", 2, 2, 1])),
+			],
+			[
+				["x", "1"],
+				["x", "2"],
+			],
+			"realTime",
+		],
+		[
+			"a read from the future",
+			[at(1, range("x"), 0, 5, pairs(2, ["x", "1", 2, 2, 1])), at(2, put("x", "1"), 10, 20, putAnswer(2))],
+			[["x", "1"]],
+			"realTime",
+		],
+		["a lost update", [at(1, put("x", "1"), 0, 10, putAnswer(2)), at(2, put("x", "2"), 0, 10, putAnswer(2))], [["x", "1"]], "placement"],
+		[
+			"a forgotten acknowledged write",
+			[at(1, put("x", "1"), 0, 10, putAnswer(2)), at(2, put("y", "2"), 11, 20, putAnswer(3))],
+			[
+				["x", "1"],
+				["z", "9"],
+			],
+			"effect",
+		],
+		[
+			"a change that nobody asked for",
+			[at(1, put("x", "1"), 0, 10, putAnswer(2))],
+			[
+				["x", "1"],
+				["z", "9"],
+			],
+			"phantom",
+		],
+		[
+			"a doubled write",
+			[lost(1, put("x", "1"), 0)],
+			[
+				["x", "1"],
+				["x", "1"],
+			],
+			"phantom",
+		],
+		[
+			"a wrong value",
+			[at(1, put("x", "1"), 0, 10, putAnswer(2)), at(2, range("x"), 11, 20, pairs(2, ["x", "7", 2, 2, 1]))],
+			[["x", "1"]],
+			"answer",
+		],
+		[
+			"a wrong version",
+			[at(1, put("x", "1"), 0, 10, putAnswer(2)), at(2, range("x"), 11, 20, pairs(2, ["x", "1", 2, 2, 2]))],
+			[["x", "1"]],
+			"answer",
+		],
+		[
+			"a write that took effect before it was asked for",
+			[lost(1, put("x", "1"), 50), at(2, put("y", "2"), 0, 10, putAnswer(3))],
+			[
+				["x", "1"],
+				["y", "2"],
+			],
+			"phantom",
+		],
+	] as Array<[string, Attempt[], [string, string | null][], string]>) {
+		test(`finds ${name}`, () => {
+			const changesByRevision = oracle(...changes);
+			const verdict = checkByRevision(history, changesByRevision, 1 + changes.length);
+			expect(verdict.kind).toBe("violated");
+			if (verdict.kind === "violated" && name !== "a write that took effect before it was asked for")
+				expect(verdict.violation.check).toBe(check);
+		});
+	}
+
+	test("a read at a compacted revision is found", () => {
+		const history = [
+			at(1, put("x", "1"), 0, 1, putAnswer(2)),
+			at(2, put("x", "2"), 2, 3, putAnswer(3)),
+			at(3, { kind: "compact", revision: 3 }, 4, 5, { kind: "compact", revision: 3 }),
+			at(4, range("x", { revision: 2 }), 6, 7, pairs(3, ["x", "1", 2, 2, 1])),
+		];
+		const verdict = checkByRevision(history, oracle(["x", "1"], ["x", "2"]), 3);
+		expect(verdict.kind === "violated" && verdict.violation.check).toBe("compaction");
+	});
+
+	test("a session that goes back on one member is found, a stale serializable read is not", () => {
+		const serial = range("x", { serializable: true });
+		const history = [
+			at(1, put("x", "1"), 0, 1, putAnswer(2)),
+			at(2, put("x", "2"), 2, 3, putAnswer(3)),
+			{ ...at(3, serial, 4, 5, pairs(2, ["x", "1", 2, 2, 1])), client: 9 },
+		];
+		expect(checkByRevision(history, oracle(["x", "1"], ["x", "2"]), 3).kind).toBe("ok");
+		const back = [...history, { ...at(4, serial, 6, 7, pairs(1)), client: 9 }];
+		const verdict = checkByRevision(back, oracle(["x", "1"], ["x", "2"]), 3);
+		expect(verdict.kind === "violated" && verdict.violation.check).toBe("session");
+	});
+
+	test("an incomplete oracle is unknown, not ok", () => {
+		expect(checkByRevision([at(1, put("x", "1"), 0, 1, putAnswer(2))], new Map(), 2).kind).toBe("unknown");
+	});
+});
+
+function damage(attempt: Attempt, dice: Dice): Attempt {
+	if (attempt.outcome.kind !== "ok") return attempt;
+	const { answer, returned } = attempt.outcome;
+	switch (dice.range(0, 2)) {
+		case 0:
+			return {
+				...attempt,
+				outcome: { kind: "ok", returned, answer: { ...answer, revision: Math.max(1, answer.revision + dice.pick([-1, 1])) } as Answer },
+			};
+		case 1:
+			return { ...attempt, invoked: attempt.invoked + 40, outcome: { kind: "ok", returned: returned + 40, answer } };
+		default:
+			if (answer.kind !== "range" || answer.pairs.length === 0)
+				return { ...attempt, outcome: { kind: "ok", returned: 0, answer }, invoked: -10 };
+			return {
+				...attempt,
+				outcome: { kind: "ok", returned, answer: { ...answer, pairs: answer.pairs.map((pair) => ({ ...pair, value: `${pair.value}!` })) } },
+			};
+	}
+}
