@@ -1,0 +1,325 @@
+import { expect, test } from "vitest";
+import { parse } from "yaml";
+import { type CommandLineOutcome, readCommandLine } from "./command-line.ts";
+import { readConfigFile } from "./config-file.ts";
+import type { Environment } from "./flags.ts";
+import { bad } from "./parsed.ts";
+
+const CLIENT = ["--listen-client-urls=http://127.0.0.1:1", "--advertise-client-urls=http://127.0.0.1:1"];
+
+async function read(args: readonly string[], environment: Environment = {}, file: string | null = null): Promise<CommandLineOutcome> {
+	return readCommandLine(args, environment, {
+		readSettings: async (path) => (file === null ? bad(`open ${path}: no such file or directory`) : readConfigFile(file, parse)),
+	});
+}
+
+async function options(args: readonly string[], environment: Environment = {}, file: string | null = null) {
+	const outcome = await read(args, environment, file);
+	if (outcome.kind !== "run") throw new Error(`not started: ${JSON.stringify(outcome)}`);
+	return outcome.options;
+}
+
+/** What the caller sees of a refusal: exit status and the text that says why. */
+function ending(outcome: CommandLineOutcome): { readonly exit: number; readonly text: string } {
+	if (outcome.kind === "usageError") return { exit: 2, text: outcome.text };
+	if (outcome.kind !== "refused") throw new Error(`not refused: ${outcome.kind}`);
+	const last = outcome.notes.at(-1);
+	if (last?.level === "fatal") return { exit: 1, text: `${last.msg} ${JSON.stringify(last.fields)}` };
+	expect(last).toMatchObject({ level: "warn", msg: "failed to verify flags" });
+	return { exit: 1, text: String(last?.fields.error) };
+}
+
+for (const [args, exit, text] of [
+	[["--nope"], 2, "flag provided but not defined: -nope"],
+	[["-nope=1"], 2, "flag provided but not defined: -nope"],
+	[["---x"], 2, "bad flag syntax: ---x"],
+	[["-=x"], 2, "bad flag syntax: -=x"],
+	[["--heartbeat-interval"], 2, "flag needs an argument: -heartbeat-interval"],
+	[["--heartbeat-interval", "abc"], 2, 'invalid value "abc" for flag -heartbeat-interval: parse error'],
+	[["--heartbeat-interval=-1"], 2, 'invalid value "-1" for flag -heartbeat-interval: parse error'],
+	[
+		["--heartbeat-interval", "99999999999999999999"],
+		2,
+		'invalid value "99999999999999999999" for flag -heartbeat-interval: value out of range',
+	],
+	[["--grpc-keepalive-min-time", "5"], 2, 'invalid value "5" for flag -grpc-keepalive-min-time: parse error'],
+	[["--strict-reconfig-check=maybe"], 2, 'invalid boolean value "maybe" for -strict-reconfig-check: parse error'],
+	[["--initial-cluster-state", "bogus"], 2, 'invalid value "bogus" for flag -initial-cluster-state: invalid value'],
+	[["--feature-gates=X=true"], 2, 'invalid value "X=true" for flag -feature-gates: unrecognized feature gate: X'],
+	[
+		["--max-concurrent-streams", "abc"],
+		2,
+		'invalid value "abc" for flag -max-concurrent-streams: strconv.ParseUint: parsing "abc": invalid syntax',
+	],
+	[
+		["--listen-client-urls", "127.0.0.1:2399"],
+		2,
+		'invalid value "127.0.0.1:2399" for flag -listen-client-urls: parse "127.0.0.1:2399": first path segment in URL cannot contain colon',
+	],
+	[["foo"], 1, '"foo" is not a valid flag'],
+	[["--name", "a", "foo", "--nope"], 1, '"foo" is not a valid flag'],
+	[["--strict-reconfig-check", "false"], 1, '"false" is not a valid flag'],
+	[["--", "--name"], 1, '"--name" is not a valid flag'],
+	[["-"], 1, '"-" is not a valid flag'],
+	[["--listen-client-urls", "http://127.0.0.1:1"], 1, "--advertise-client-urls is required when --listen-client-urls is set explicitly"],
+	[["--heartbeat-interval", "0"], 1, "--heartbeat-interval must be >0 (set to 0ms)"],
+	[["--election-timeout", "0"], 1, "--election-timeout must be >0 (set to 0ms)"],
+	[["--election-timeout", "400"], 1, "--election-timeout[400ms] should be at least as 5 times as --heartbeat-interval[100ms]"],
+	[["--election-timeout", "60000"], 1, "--election-timeout[60000ms] is too long, and should be set less than 50000ms"],
+	[
+		["--initial-cluster", "a=http://127.0.0.1:1", "--discovery-srv", "x"],
+		1,
+		'multiple discovery or bootstrap flags are set. Choose one of "initial-cluster", "discovery", "discovery-endpoints" or "discovery-srv"',
+	],
+	[["--discovery-token", "x"], 1, "both --discovery-token and --discovery-endpoints must be set"],
+	[["--discovery-srv", "x"], 1, "--discovery-srv is not supported by this version of flotilla"],
+	[["--discovery-fallback", "proxy"], 1, 'v2 proxy is deprecated, and --discovery-fallback can\'t be configured as "proxy"'],
+	[["--listen-peer-urls", "http://example.com:1"], 1, "expected IP in URL for binding (http://example.com:1)"],
+	[
+		["--listen-client-urls=https://127.0.0.1:1", "--advertise-client-urls=https://127.0.0.1:1"],
+		1,
+		"TLS key/cert (--cert-file, --key-file) must be provided for client url https://127.0.0.1:1 with HTTPS scheme",
+	],
+	[
+		["--listen-client-urls=http://127.0.0.1:1", "--advertise-client-urls=http://:1"],
+		1,
+		'--advertise-client-urls "http://:1" must be "host:port" (unexpected empty host (http://:1))',
+	],
+	[["--logger", "capnslog"], 1, 'unknown logger option "capnslog"'],
+	[["--log-level", "loud"], 1, 'unrecognized level: "loud"'],
+	[["--log-outputs", "default,stdout"], 1, 'multi logoutput for "default" is not supported yet'],
+	[["--auto-compaction-mode", "x"], 1, 'unknown auto-compaction-mode "x"'],
+	[["--auto-compaction-mode", ""], 1, "undefined auto-compaction-mode"],
+	[["--auto-compaction-retention", "1"], 1, "--auto-compaction-retention is not supported by this version of flotilla"],
+	[["--cert-file", "a.pem"], 1, "--cert-file is not supported by this version of flotilla"],
+	[["--client-cert-auth"], 1, "--client-cert-auth is not supported by this version of flotilla"],
+	[["--auth-token", "jwt,x=y"], 1, "--auth-token is not supported by this version of flotilla"],
+	[["--force-new-cluster"], 1, "--force-new-cluster is not supported by this version of flotilla"],
+	[["--feature-gates=LeaseCheckpoint=true"], 1, "--feature-gates=LeaseCheckpoint=true is not supported by this version of flotilla"],
+	[
+		["--pre-vote=false"],
+		1,
+		"--pre-vote=false is not supported: without it a member that comes back from a partition deposes a healthy leader",
+	],
+	[
+		["--warning-apply-duration=1s", "--experimental-warning-apply-duration=1s"],
+		1,
+		"both --experimental-warning-apply-duration and --warning-apply-duration flags are set. Use only --warning-apply-duration",
+	],
+] as Array<[string[], number, string]>) {
+	test(`flotilla ${args.join(" ")} ends with ${exit}: ${text}`, async () => expect(ending(await read(args))).toEqual({ exit, text }));
+}
+
+for (const args of [["-h"], ["--help"], ["-help"], ["--name", "a", "--help", "--nope"]]) {
+	test(`${args.join(" ")} asks for help`, async () => expect(await read(args)).toEqual({ kind: "help" }));
+}
+
+test("--version wins over a wrong combination, but not over a stray argument", async () => {
+	expect(await read(["--version", "--heartbeat-interval=0"])).toEqual({ kind: "version" });
+	expect(await read(["--version=true"])).toEqual({ kind: "version" });
+	expect(ending(await read(["--version", "x"])).exit).toBe(1);
+});
+
+test("without flags everything has etcd's default, save the limit of streams", async () => {
+	const outcome = await read([]);
+	expect(outcome).toMatchObject({
+		kind: "run",
+		initialCluster: "default=http://localhost:2380",
+		options: {
+			name: "default",
+			dataDir: "default.etcd",
+			listenClientUrls: ["http://localhost:2379"],
+			advertiseClientUrls: ["http://localhost:2379"],
+			listenPeerUrls: ["http://localhost:2380"],
+			initialAdvertisePeerUrls: ["http://localhost:2380"],
+			initialClusterState: "new",
+			initialClusterToken: "etcd-cluster",
+			heartbeatMs: 100,
+			electionMs: 1_000,
+			initialElectionTickAdvance: true,
+			snapshotCount: 10_000,
+			quotaBackendBytes: 0,
+			maxTxnOps: 128,
+			maxRequestBytes: 1_572_864,
+			maxConcurrentStreams: 16_384,
+			strictReconfigCheck: true,
+			maxLearners: 1,
+			warningApplyMs: 100,
+			warningUnaryRequestMs: 300,
+			logLevel: "info",
+			logFormat: "json",
+			logOutputs: ["default"],
+		},
+	});
+});
+
+test("each form of a flag is taken, and the last of several wins", async () => {
+	const given = await options([
+		"-name=a",
+		"--data-dir",
+		"d",
+		"--heartbeat-interval=50",
+		"--heartbeat-interval",
+		"60",
+		"--name",
+		"b",
+		...CLIENT,
+	]);
+	expect(given).toMatchObject({ name: "b", dataDir: "d", heartbeatMs: 60, listenClientUrls: ["http://127.0.0.1:1"] });
+});
+
+test("an explicit value of the stream limit is taken as it is", async () => {
+	expect((await options(["--max-concurrent-streams", "4294967295"])).maxConcurrentStreams).toBe(4_294_967_295);
+});
+
+test("booleans need = to be switched off", async () => {
+	const given = await options(["--strict-reconfig-check=false", "--initial-election-tick-advance=f", "--pre-vote"]);
+	expect(given).toMatchObject({ strictReconfigCheck: false, initialElectionTickAdvance: false });
+});
+
+test("a snapshot count of 0 is the default, as with etcd", async () => {
+	expect((await options(["--snapshot-count=0"])).snapshotCount).toBe(10_000);
+});
+
+test("defaults that are given explicitly are accepted, whatever the flag", async () => {
+	const args = [
+		"--auto-compaction-retention=0",
+		"--auth-token=simple",
+		"--bcrypt-cost=10",
+		"--grpc-keepalive-min-time=5000ms",
+		"--cert-file=",
+		"--client-cert-auth=false",
+		"--cors=*",
+		"--host-whitelist=",
+		"--metrics=basic",
+		"--enable-pprof=false",
+		"--tls-min-version=TLS1.2",
+		"--listen-metrics-urls=",
+		"--feature-gates=LeaseCheckpoint=false,TxnModeWriteWithSharedBuffer=true",
+		"--log-format=json",
+	];
+	const outcome = await read(args);
+	expect(outcome.kind).toBe("run");
+});
+
+test("tuning of parts that flotilla does not have is accepted with a warning", async () => {
+	const outcome = await read([
+		"--max-wals=7",
+		"--unsafe-no-fsync",
+		"--backend-batch-interval=10ms",
+		"--experimental-initial-corrupt-check=true",
+	]);
+	expect(outcome.kind).toBe("run");
+	const warned = outcome.kind === "run" ? outcome.notes.filter((note) => note.level === "warn").map((note) => note.msg) : [];
+	expect(warned).toEqual(
+		expect.arrayContaining([
+			"--max-wals has no effect in flotilla",
+			"--unsafe-no-fsync has no effect in flotilla",
+			"--backend-batch-interval has no effect in flotilla",
+		]),
+	);
+});
+
+test("old names of flags are followed", async () => {
+	expect((await options(["--experimental-warning-apply-duration=250ms"])).warningApplyMs).toBe(250);
+});
+
+test("flags that etcd forgot take no value and do nothing", async () => {
+	expect((await read(["--force", "-v", "--snapshot=9"])).kind).toBe("run");
+});
+
+test("the initial cluster follows name and advertised URLs when it is not given", async () => {
+	const outcome = await read(["--name=x", "--initial-advertise-peer-urls=http://127.0.0.1:7,http://127.0.0.1:6"]);
+	expect(outcome).toMatchObject({ initialCluster: "x=http://127.0.0.1:6,x=http://127.0.0.1:7" });
+});
+
+test("the environment fills in what the flags leave open", async () => {
+	const given = await options(["--name=a"], { ETCD_HEARTBEAT_INTERVAL: "50", ETCD_DATA_DIR: "d", PATH: "/bin" });
+	expect(given).toMatchObject({ name: "a", heartbeatMs: 50, dataDir: "d" });
+});
+
+test("an empty variable counts as unset", async () => {
+	expect((await options(["--name=a"], { ETCD_HEARTBEAT_INTERVAL: "", ETCD_NAME: "" })).name).toBe("a");
+});
+
+test("a flag and a variable for one setting are fatal", async () => {
+	const outcome = await read(["--name=a"], { ETCD_NAME: "b", ETCD_HEARTBEAT_INTERVAL: "abc" });
+	expect(ending(outcome)).toEqual({
+		exit: 1,
+		text:
+			"conflicting environment variable is shadowed by corresponding command-line flag (either unset environment variable or disable flag)) " +
+			'{"environment-variable":"ETCD_NAME"}',
+	});
+});
+
+test("a variable that cannot be read is named", async () => {
+	const outcome = await read([], { ETCD_HEARTBEAT_INTERVAL: "abc" });
+	expect(ending(outcome)).toEqual({ exit: 1, text: 'invalid value "abc" for ETCD_HEARTBEAT_INTERVAL: parse error' });
+});
+
+test("unknown variables and ETCD_VERSION only give a warning", async () => {
+	const outcome = await read(["--name=a"], { ETCD_NOPE: "1", ETCD_VERSION: "3.5", ETCDCTL_API: "3" });
+	expect(outcome.kind === "run" && outcome.notes.filter((note) => note.level === "warn").slice(0, 2)).toEqual([
+		{ level: "warn", msg: "unrecognized environment variable", fields: { "environment-variable": "ETCD_NOPE=1" } },
+		{ level: "warn", msg: "cannot set special environment variable", fields: { key: "ETCD_VERSION", value: "3.5" } },
+	]);
+});
+
+test("with a configuration file flags and variables do not count", async () => {
+	const file = "name: f\nheartbeat-interval: 70\nlisten-client-urls: http://127.0.0.1:5,http://127.0.0.1:4\nnope: 1\n";
+	const given = await options(
+		["--config-file=c.yml", "--name=a", "--heartbeat-interval=0"],
+		{ ETCD_NAME: "b", ETCD_ELECTION_TIMEOUT: "1" },
+		file,
+	);
+	expect(given).toMatchObject({
+		name: "f",
+		heartbeatMs: 70,
+		electionMs: 1_000,
+		listenClientUrls: ["http://127.0.0.1:4", "http://127.0.0.1:5"],
+	});
+});
+
+test("the file may come from the environment and be JSON", async () => {
+	const given = await options([], { ETCD_CONFIG_FILE: "c.json" }, '{"name": "j", "log-outputs": ["stdout"], "pre-vote": true}');
+	expect(given).toMatchObject({ name: "j", logOutputs: ["stdout"] });
+});
+
+test("durations in a file are nanoseconds", async () => {
+	expect((await options(["--config-file=c"], {}, "warning-apply-duration: 200000000\n")).warningApplyMs).toBe(200);
+});
+
+for (const [name, file, error] of [
+	["durations as text", "grpc-keepalive-min-time: 5s", 'c: cannot use "5s" as grpc-keepalive-min-time: need a whole number of nanoseconds'],
+	["a text for a number", "heartbeat-interval: abc", 'c: cannot use "abc" as heartbeat-interval: need a whole number'],
+	["a text for a list", "log-outputs: stdout", 'c: cannot use "stdout" as log-outputs: need a list of texts'],
+	["a list for a text", "name: [a]", 'c: cannot use ["a"] as name: need a text'],
+	[
+		"a wrong URL",
+		"listen-client-urls: ftp://a:1",
+		"c: unexpected error setting up listen-client-urls: URL scheme must be http, https, unix, or unixs: ftp://a:1",
+	],
+	["a wrong state", "initial-cluster-state: bogus", 'unexpected clusterState "bogus"'],
+	["a wrong combination", "heartbeat-interval: 0", "--heartbeat-interval must be >0 (set to 0ms)"],
+	["TLS", "client-transport-security:\n  cert-file: a.pem", "--cert-file is not supported by this version of flotilla"],
+	["TLS between peers", "peer-transport-security: {auto-tls: true}", "--peer-auto-tls is not supported by this version of flotilla"],
+	["socket options", "socket-options: {reuse-port: true}", "--socket-reuse-port is not supported by this version of flotilla"],
+	["no map", "- a", "c: cannot use it: need a map of flag names to values"],
+] as Array<[string, string, string]>) {
+	test(`a configuration file is refused: ${name}`, async () =>
+		expect(ending(await read(["--config-file=c"], {}, file))).toEqual({ exit: 1, text: error }));
+}
+
+test("a configuration file that is no YAML or not there is refused", async () => {
+	expect(ending(await read(["--config-file=c"], {}, "name: ["))).toMatchObject({
+		exit: 1,
+		text: expect.stringContaining("c: cannot read it as YAML: "),
+	});
+	expect(ending(await read(["--config-file=c"]))).toMatchObject({ exit: 1, text: expect.stringContaining("no such file or directory") });
+});
+
+test("unset values, empty sections and plain security defaults in a file are fine", async () => {
+	const file = "name: a\nwal-dir:\nclient-transport-security:\n  cert-file: ''\n  client-cert-auth: false\n";
+	expect((await options(["--config-file=c"], {}, file)).name).toBe("a");
+	expect((await options(["--config-file=c"], {}, "")).name).toBe("default");
+});

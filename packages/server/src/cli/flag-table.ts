@@ -1,0 +1,288 @@
+/** Every flag of etcd 3.6 with its type, its default and what flotilla does with it. Data only; `flags.ts` reads it. */
+
+export type FlagKind =
+	| "string"
+	| "boolean"
+	| "uint"
+	| "int"
+	| "uint32"
+	| "duration"
+	/** Comma-separated URLs; the empty text keeps the default. */
+	| "urls"
+	/** Comma-separated texts. */
+	| "list"
+	/** One of `choices`. */
+	| "choice"
+	/** `A=true,B=false`, checked against `FEATURE_GATES`. */
+	| "gates"
+	/** Accepted with any value and forgotten, as etcd does with flags of its early versions. */
+	| "forgotten";
+
+/**
+ * `used`: changes what a member does. `noEffect`: tunes a part that flotilla does not have or does another way; any valid value is
+ * accepted, with a warning. `refused`: asks for something that is not there yet; only the default is accepted.
+ */
+export type FlagSupport = "used" | "noEffect" | "refused";
+
+export const FLAG_GROUPS = ["Member", "Clustering", "Security", "Auth", "Logging", "Monitoring", "Tuning"] as const;
+export type FlagGroup = (typeof FLAG_GROUPS)[number];
+
+export interface FlagRow {
+	readonly name: string;
+	readonly group: FlagGroup;
+	readonly kind: FlagKind;
+	/** As text, in the form in which it could be given. */
+	readonly standard: string;
+	readonly support: FlagSupport;
+	readonly help: string;
+	readonly choices?: readonly string[];
+	/** Other texts that mean the default. */
+	readonly sameAsStandard?: readonly string[];
+}
+
+type Column = readonly [name: string, kind: FlagKind, standard: string, support: FlagSupport, help: string];
+
+function rows(group: FlagGroup, columns: readonly Column[]): FlagRow[] {
+	return columns.map(([name, kind, standard, support, help]) => ({ name, group, kind, standard, support, help, ...MORE[name] }));
+}
+
+const MORE: Readonly<Record<string, Pick<FlagRow, "choices" | "sameAsStandard">>> = {
+	"initial-cluster-state": { choices: ["new", "existing"] },
+	"discovery-fallback": { choices: ["exit", "proxy"] },
+	"v2-deprecation": { choices: ["write-only", "write-only-drop-data", "gone"] },
+	cors: { sameAsStandard: [""] },
+	"host-whitelist": { sameAsStandard: [""] },
+	"auto-compaction-retention": { sameAsStandard: ["", "0s", "0h", "0m"] },
+};
+
+const MEMBER = rows("Member", [
+	["name", "string", "default", "used", "Name of this member, for people."],
+	["data-dir", "string", "", "used", "Folder that holds everything of this member. Default: <name>.etcd"],
+	["listen-peer-urls", "urls", "http://localhost:2380", "used", "Where to listen for other members."],
+	["listen-client-urls", "urls", "http://localhost:2379", "used", "Where to listen for clients."],
+	["listen-client-http-urls", "urls", "", "refused", "Where to serve HTTP instead of on the client URLs."],
+	["heartbeat-interval", "uint", "100", "used", "Milliseconds between the leader's heartbeats."],
+	["election-timeout", "uint", "1000", "used", "Milliseconds without a leader before an election; at least 5 heartbeats."],
+	["initial-election-tick-advance", "boolean", "true", "used", "Shorten the first election timeout after a start."],
+	["snapshot-count", "uint", "10000", "used", "Log entries between two durable states of the store."],
+	["quota-backend-bytes", "int", "0", "used", "Space for data in bytes. 0: 2 GiB. Negative: no limit."],
+	["max-txn-ops", "uint", "128", "used", "Operations allowed on one level of a transaction."],
+	["max-request-bytes", "uint", "1572864", "used", "Largest write request in bytes, encoded for the log."],
+	["max-concurrent-streams", "uint32", "4294967295", "used", "Calls open at once on one connection. Not given: 16384."],
+	["strict-reconfig-check", "boolean", "true", "used", "Refuse membership changes that would cost the quorum."],
+	["wal-dir", "string", "", "refused", "A folder of its own for the log."],
+	["unsafe-no-fsync", "boolean", "false", "noEffect", "flotilla always syncs before it answers."],
+]);
+
+const CLUSTERING = rows("Clustering", [
+	["initial-advertise-peer-urls", "urls", "http://localhost:2380", "used", "Where other members reach this one."],
+	["initial-cluster", "string", "default=http://localhost:2380", "used", "All first members: name=URL,name=URL."],
+	["initial-cluster-state", "choice", "new", "used", "new: found a cluster. existing: join one. Ignored once there is data."],
+	["initial-cluster-token", "string", "etcd-cluster", "used", "Keeps clusters apart: goes into all ids."],
+	["advertise-client-urls", "urls", "http://localhost:2379", "used", "Where clients reach this member. Needed with --listen-client-urls."],
+	["max-learners", "int", "1", "used", "Learners allowed in the cluster."],
+	["pre-vote", "boolean", "true", "used", "Ask before disturbing a leader. Cannot be switched off."],
+	["force-new-cluster", "boolean", "false", "refused", "Make this member a cluster of its own."],
+	["auto-compaction-retention", "string", "0", "refused", "History to keep. 0: all."],
+	["auto-compaction-mode", "string", "periodic", "used", "periodic or revision: how to read the retention."],
+	["discovery", "string", "", "refused", "Discovery URL (v2)."],
+	["discovery-fallback", "choice", "exit", "noEffect", "What to do when discovery (v2) fails."],
+	["discovery-proxy", "string", "", "refused", "HTTP proxy on the way to discovery (v2)."],
+	["discovery-srv", "string", "", "refused", "DNS domain that lists the first members."],
+	["discovery-srv-name", "string", "", "refused", "Suffix of the DNS service name."],
+	["discovery-token", "string", "", "refused", "Discovery (v3): token of the cluster to found."],
+	["discovery-endpoints", "list", "", "refused", "Discovery (v3): endpoints of the service."],
+	["discovery-dial-timeout", "duration", "2s", "noEffect", "Discovery (v3)."],
+	["discovery-request-timeout", "duration", "5s", "noEffect", "Discovery (v3)."],
+	["discovery-keepalive-time", "duration", "2s", "noEffect", "Discovery (v3)."],
+	["discovery-keepalive-timeout", "duration", "6s", "noEffect", "Discovery (v3)."],
+	["discovery-insecure-transport", "boolean", "true", "noEffect", "Discovery (v3)."],
+	["discovery-insecure-skip-tls-verify", "boolean", "false", "noEffect", "Discovery (v3)."],
+	["discovery-cert", "string", "", "refused", "Discovery (v3): client certificate."],
+	["discovery-key", "string", "", "refused", "Discovery (v3): key of the client certificate."],
+	["discovery-cacert", "string", "", "refused", "Discovery (v3): authorities."],
+	["discovery-user", "string", "", "refused", "Discovery (v3): name[:password]."],
+	["discovery-password", "string", "", "refused", "Discovery (v3): password."],
+]);
+
+const SECURITY = rows("Security", [
+	["cert-file", "string", "", "refused", "Certificate for clients."],
+	["key-file", "string", "", "refused", "Key of that certificate."],
+	["client-cert-file", "string", "", "refused", "Certificate of this member as a client of itself."],
+	["client-key-file", "string", "", "refused", "Key of that certificate."],
+	["client-cert-auth", "boolean", "false", "refused", "Demand certificates of clients."],
+	["client-crl-file", "string", "", "refused", "Revoked client certificates."],
+	["client-cert-allowed-hostname", "list", "", "refused", "Host names allowed in client certificates."],
+	["trusted-ca-file", "string", "", "refused", "Authorities for clients."],
+	["auto-tls", "boolean", "false", "refused", "Certificates made at start, for clients."],
+	["peer-cert-file", "string", "", "refused", "Certificate for peers."],
+	["peer-key-file", "string", "", "refused", "Key of that certificate."],
+	["peer-client-cert-file", "string", "", "refused", "Certificate of this member as a client of its peers."],
+	["peer-client-key-file", "string", "", "refused", "Key of that certificate."],
+	["peer-client-cert-auth", "boolean", "false", "refused", "Demand certificates of peers."],
+	["peer-crl-file", "string", "", "refused", "Revoked peer certificates."],
+	["peer-trusted-ca-file", "string", "", "refused", "Authorities for peers."],
+	["peer-auto-tls", "boolean", "false", "refused", "Certificates made at start, for peers."],
+	["peer-cert-allowed-cn", "list", "", "refused", "Common names allowed in peer certificates."],
+	["peer-cert-allowed-hostname", "list", "", "refused", "Host names allowed in peer certificates."],
+	["peer-skip-client-san-verification", "boolean", "false", "refused", "Do not check the names in peer certificates."],
+	["self-signed-cert-validity", "uint", "1", "noEffect", "Years that certificates made at start are valid."],
+	["cipher-suites", "list", "", "refused", "TLS cipher suites."],
+	["tls-min-version", "string", "TLS1.2", "refused", "Lowest TLS version."],
+	["tls-max-version", "string", "", "refused", "Highest TLS version."],
+	["cors", "list", "*", "refused", "Origins allowed to call from a browser."],
+	["host-whitelist", "list", "*", "refused", "Host names that HTTP requests may carry."],
+]);
+
+const AUTH = rows("Auth", [
+	["auth-token", "string", "simple", "refused", "Sort of tokens."],
+	["auth-token-ttl", "uint", "300", "refused", "Seconds that a simple token lives."],
+	["bcrypt-cost", "uint", "10", "refused", "Cost of password hashes."],
+]);
+
+const LOGGING = rows("Logging", [
+	["logger", "string", "zap", "used", "Only zap: JSON lines in that logger's form."],
+	["log-level", "string", "info", "used", "debug, info, warn, error, panic or fatal."],
+	["log-outputs", "list", "default", "used", "default, stderr, stdout or file paths."],
+	["log-format", "string", "json", "refused", "json."],
+	["enable-log-rotation", "boolean", "false", "refused", "Rotate a log file."],
+	[
+		"log-rotation-config-json",
+		"string",
+		'{"maxsize": 100, "maxage": 0, "maxbackups": 0, "localtime": false, "compress": false}',
+		"noEffect",
+		"How to rotate it.",
+	],
+	["warning-apply-duration", "duration", "100ms", "used", "Warn about an apply that takes longer."],
+	["warning-unary-request-duration", "duration", "300ms", "used", "Warn about a call that takes longer."],
+]);
+
+const MONITORING = rows("Monitoring", [
+	["listen-metrics-urls", "urls", "", "refused", "More URLs for metrics and health."],
+	["metrics", "string", "basic", "refused", "basic or extensive."],
+	["enable-pprof", "boolean", "false", "refused", "Profiles over HTTP."],
+	["enable-distributed-tracing", "boolean", "false", "refused", "Send traces."],
+	["distributed-tracing-address", "string", "localhost:4317", "noEffect", "Where to send traces."],
+	["distributed-tracing-service-name", "string", "etcd", "noEffect", "Name of the service in traces."],
+	["distributed-tracing-instance-id", "string", "", "noEffect", "Name of this member in traces."],
+	["distributed-tracing-sampling-rate", "int", "0", "noEffect", "Traces in a million calls."],
+	["corrupt-check-time", "duration", "0s", "noEffect", "flotilla compares digests all the time."],
+	["compact-hash-check-time", "duration", "1m0s", "noEffect", "flotilla compares digests all the time."],
+]);
+
+const TUNING = rows("Tuning", [
+	["enable-grpc-gateway", "boolean", "true", "refused", "Serve the JSON gateway."],
+	["feature-gates", "gates", "", "used", "Features by name: A=true,B=false."],
+	["grpc-keepalive-min-time", "duration", "5s", "refused", "Shortest time between a client's pings."],
+	["grpc-keepalive-interval", "duration", "2h", "refused", "Time between pings to a client."],
+	["grpc-keepalive-timeout", "duration", "20s", "refused", "Patience for a client's answer to a ping."],
+	["watch-progress-notify-interval", "duration", "0s", "refused", "Time between progress notes on quiet watches."],
+	["socket-reuse-port", "boolean", "false", "refused", "Share a port with other processes."],
+	["socket-reuse-address", "boolean", "false", "noEffect", "Always on: Node sets it on every listener."],
+	["memory-mlock", "boolean", "false", "refused", "Keep all memory from being swapped out."],
+	["raft-read-timeout", "duration", "5s", "noEffect", "flotilla's peers watch their connections themselves."],
+	["raft-write-timeout", "duration", "5s", "noEffect", "flotilla's peers watch their connections themselves."],
+	["max-snapshots", "uint", "5", "noEffect", "flotilla keeps no snapshot files."],
+	["max-wals", "uint", "5", "noEffect", "The log is kept by entries, bytes and age."],
+	["snapshot-catchup-entries", "uint", "5000", "noEffect", "The log is kept by entries, bytes and age."],
+	["backend-bbolt-freelist-type", "string", "map", "noEffect", "Detail of etcd's store."],
+	["backend-batch-interval", "duration", "0s", "noEffect", "Detail of etcd's store."],
+	["backend-batch-limit", "int", "0", "noEffect", "Detail of etcd's store."],
+	["bootstrap-defrag-threshold-megabytes", "uint", "0", "noEffect", "Detail of etcd's store."],
+	["compaction-batch-limit", "int", "0", "noEffect", "flotilla compacts in slices of its own."],
+	["compaction-sleep-interval", "duration", "0s", "noEffect", "flotilla compacts in slices of its own."],
+	["downgrade-check-time", "duration", "5s", "noEffect", "There is nothing to downgrade to."],
+	["v2-deprecation", "choice", "write-only", "noEffect", "There is no v2 store."],
+]);
+
+const FORGOTTEN: readonly FlagRow[] = [
+	"cluster-active-size",
+	"cluster-remove-delay",
+	"cluster-sync-interval",
+	"config",
+	"force",
+	"max-result-buffer",
+	"max-retry-attempts",
+	"peer-heartbeat-interval",
+	"peer-election-timeout",
+	"retry-interval",
+	"snapshot",
+	"v",
+	"vv",
+].map((name) => ({ name, group: "Tuning", kind: "forgotten", standard: "", support: "noEffect", help: "" }));
+
+export const CONFIG_FILE_FLAG: FlagRow = {
+	name: "config-file",
+	group: "Member",
+	kind: "string",
+	standard: "",
+	support: "used",
+	help: "YAML or JSON file. With it, all other flags and the environment are ignored.",
+};
+
+export const VERSION_FLAG: FlagRow = {
+	name: "version",
+	group: "Member",
+	kind: "boolean",
+	standard: "false",
+	support: "used",
+	help: "Print the version and exit.",
+};
+
+export const FLAG_TABLE: readonly FlagRow[] = [
+	...MEMBER,
+	CONFIG_FILE_FLAG,
+	VERSION_FLAG,
+	...CLUSTERING,
+	...SECURITY,
+	...AUTH,
+	...LOGGING,
+	...MONITORING,
+	...TUNING,
+	...FORGOTTEN,
+];
+
+/** Old names that etcd 3.6 still takes: `experimental-<x>` for a flag `<x>`. */
+export const RENAMED_FLAGS: readonly string[] = [
+	"bootstrap-defrag-threshold-megabytes",
+	"compact-hash-check-time",
+	"compaction-batch-limit",
+	"compaction-sleep-interval",
+	"corrupt-check-time",
+	"distributed-tracing-address",
+	"distributed-tracing-instance-id",
+	"distributed-tracing-sampling-rate",
+	"distributed-tracing-service-name",
+	"downgrade-check-time",
+	"enable-distributed-tracing",
+	"max-learners",
+	"memory-mlock",
+	"peer-skip-client-san-verification",
+	"snapshot-catchup-entries",
+	"warning-apply-duration",
+	"warning-unary-request-duration",
+	"watch-progress-notify-interval",
+];
+
+/** Old names of features: `experimental-<key>` switches the gate. */
+export const RENAMED_GATES: Readonly<Record<string, string>> = {
+	"compact-hash-check-enabled": "CompactHashCheck",
+	"enable-lease-checkpoint": "LeaseCheckpoint",
+	"enable-lease-checkpoint-persist": "LeaseCheckpointPersist",
+	"initial-corrupt-check": "InitialCorruptCheck",
+	"stop-grpc-service-on-defrag": "StopGRPCServiceOnDefrag",
+	"txn-mode-write-with-shared-buffer": "TxnModeWriteWithSharedBuffer",
+};
+
+/** etcd 3.6's gates. `noEffect`: either value is accepted, for flotilla always does it or has no use for it. */
+export const FEATURE_GATES: Readonly<Record<string, { readonly standard: boolean; readonly support: FlagSupport }>> = {
+	AllAlpha: { standard: false, support: "refused" },
+	AllBeta: { standard: false, support: "noEffect" },
+	CompactHashCheck: { standard: false, support: "noEffect" },
+	InitialCorruptCheck: { standard: false, support: "noEffect" },
+	LeaseCheckpoint: { standard: false, support: "refused" },
+	LeaseCheckpointPersist: { standard: false, support: "refused" },
+	SetMemberLocalAddr: { standard: false, support: "refused" },
+	StopGRPCServiceOnDefrag: { standard: false, support: "refused" },
+	TxnModeWriteWithSharedBuffer: { standard: true, support: "noEffect" },
+};

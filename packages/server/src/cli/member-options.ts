@@ -1,0 +1,212 @@
+/** From settings to what a member is started with: every rule that joins two settings, in the order in which etcd checks them. */
+import { DEFAULT_MEMBER_OPTIONS, type MemberConfig } from "../member-config.ts";
+import { LOG_LEVELS, type LogLevel } from "../tap/logger.ts";
+import { type Bootstrap, type BootstrapRequest, initialClusterOf } from "./bootstrap.ts";
+import { FEATURE_GATES, type FlagRow } from "./flag-table.ts";
+import type { LogNote } from "./flags.ts";
+import { parseGoBoolean } from "./go-values.ts";
+import { refuseAdvertising, refuseBinding } from "./member-urls.ts";
+import { isStandard, type Settings } from "./settings.ts";
+
+/** Everything of a member but its ids, which need a look at the data folder. */
+export type MemberOptions = Omit<MemberConfig, keyof Bootstrap>;
+
+export type OptionsOutcome =
+	| { readonly ok: true; readonly options: MemberOptions; readonly initialCluster: string; readonly notes: readonly LogNote[] }
+	| { readonly ok: false; readonly error: string };
+
+const MAX_ELECTION_MS = 50_000;
+
+/** `fromFile`: the settings come from a configuration file, where advertised client URLs have their default all the same. */
+export function memberOptions(settings: Settings, fromFile: boolean): OptionsOutcome {
+	const error = refuseLogging(settings) ?? refuseUrls(settings) ?? refuseCombination(settings, fromFile) ?? refuseUnsupported(settings);
+	if (error !== null) return { ok: false, error };
+	const { initialCluster } = naming(settings);
+	return { ok: true, options: Object.freeze(buildOptions(settings)), initialCluster, notes: warnings(settings) };
+}
+
+export function bootstrapRequest(options: MemberOptions, initialCluster: string, initialized: boolean): BootstrapRequest {
+	return {
+		name: options.name,
+		token: options.initialClusterToken,
+		state: options.initialClusterState,
+		initialCluster,
+		advertisedPeerUrls: options.initialAdvertisePeerUrls,
+		initialized,
+	};
+}
+
+function refuseLogging(settings: Settings): string | null {
+	if (settings.text("logger") !== "zap") return `unknown logger option ${JSON.stringify(settings.text("logger"))}`;
+	if (!isLogLevel(settings.text("log-level"))) return `unrecognized level: ${JSON.stringify(settings.text("log-level"))}`;
+	const outputs = settings.list("log-outputs");
+	if (outputs.length > 1 && outputs.includes("default")) return 'multi logoutput for "default" is not supported yet';
+	if (outputs.includes("systemd/journal")) return "--log-outputs=systemd/journal is not supported by this version of flotilla";
+	return null;
+}
+
+function refuseUrls(settings: Settings): string | null {
+	for (const name of ["listen-peer-urls", "listen-client-urls", "listen-client-http-urls", "listen-metrics-urls"]) {
+		const problem = refuseBinding(settings.list(name));
+		if (problem !== null) return problem;
+	}
+	for (const name of ["initial-advertise-peer-urls", "advertise-client-urls"]) {
+		const urls = settings.list(name);
+		const problem = refuseAdvertising(urls);
+		if (problem !== null) return `--${name} ${JSON.stringify(urls.join(","))} must be "host:port" (${problem})`;
+	}
+	return null;
+}
+
+function refuseCombination(settings: Settings, fromFile: boolean): string | null {
+	const discovers = ["discovery", "discovery-srv"].filter((name) => settings.text(name) !== "").length;
+	const endpoints = settings.list("discovery-endpoints").length > 0;
+	const bootstraps =
+		discovers + (endpoints ? 1 : 0) + (settings.isGiven("initial-cluster") && settings.text("initial-cluster") !== "" ? 1 : 0);
+	if (bootstraps > 1) {
+		return 'multiple discovery or bootstrap flags are set. Choose one of "initial-cluster", "discovery", "discovery-endpoints" or "discovery-srv"';
+	}
+	if ((settings.text("discovery-token") !== "") !== endpoints) return "both --discovery-token and --discovery-endpoints must be set";
+	const state = settings.text("initial-cluster-state");
+	if (state !== "new" && state !== "existing") return `unexpected clusterState ${JSON.stringify(state)}`;
+	const [heartbeatMs, electionMs] = [settings.number("heartbeat-interval"), settings.number("election-timeout")];
+	if (heartbeatMs === 0) return `--heartbeat-interval must be >0 (set to ${heartbeatMs}ms)`;
+	if (electionMs === 0) return `--election-timeout must be >0 (set to ${electionMs}ms)`;
+	if (5 * heartbeatMs > electionMs) {
+		return `--election-timeout[${electionMs}ms] should be at least as 5 times as --heartbeat-interval[${heartbeatMs}ms]`;
+	}
+	if (electionMs > MAX_ELECTION_MS) {
+		return `--election-timeout[${electionMs}ms] is too long, and should be set less than ${MAX_ELECTION_MS}ms`;
+	}
+	if (!fromFile && settings.isGiven("listen-client-urls") && !settings.isGiven("advertise-client-urls")) return ADVERTISE_REQUIRED;
+	const mode = settings.text("auto-compaction-mode");
+	if (mode === "") return "undefined auto-compaction-mode";
+	return mode === "periodic" || mode === "revision" ? null : `unknown auto-compaction-mode ${JSON.stringify(mode)}`;
+}
+
+export const ADVERTISE_REQUIRED = "--advertise-client-urls is required when --listen-client-urls is set explicitly";
+
+function refuseUnsupported(settings: Settings): string | null {
+	if (settings.text("discovery-fallback") === "proxy") {
+		return 'v2 proxy is deprecated, and --discovery-fallback can\'t be configured as "proxy"';
+	}
+	if (!settings.flag("pre-vote")) {
+		return "--pre-vote=false is not supported: without it a member that comes back from a partition deposes a healthy leader";
+	}
+	for (const [row, value] of settings.given) {
+		if (row.support === "refused" && !isStandard(row, value)) return `--${row.name} is not supported by this version of flotilla`;
+	}
+	for (const { gate, on } of gates(settings)) {
+		if (FEATURE_GATES[gate]?.support === "refused" && on !== FEATURE_GATES[gate]?.standard) {
+			return `--feature-gates=${gate}=${on} is not supported by this version of flotilla`;
+		}
+	}
+	return refuseSchemes(settings);
+}
+
+function refuseSchemes(settings: Settings): string | null {
+	for (const url of settings.list("listen-client-urls")) {
+		if (url.startsWith("https:")) return `TLS key/cert (--cert-file, --key-file) must be provided for client url ${url} with HTTPS scheme`;
+	}
+	for (const url of settings.list("listen-peer-urls")) {
+		if (url.startsWith("https:")) return `cannot listen on TLS for ${url}: KeyFile and CertFile are not presented`;
+	}
+	for (const name of ["listen-client-urls", "listen-peer-urls", "initial-advertise-peer-urls", "advertise-client-urls"]) {
+		const url = settings.list(name).find((url) => /^unixs?:/.test(url));
+		if (url !== undefined) return `--${name}=${url}: Unix sockets are not supported by this version of flotilla`;
+	}
+	return null;
+}
+
+function buildOptions(settings: Settings): MemberOptions {
+	const { name, peerUrls } = naming(settings);
+	return {
+		name,
+		dataDir: settings.text("data-dir") || `${name}.etcd`,
+		listenClientUrls: settings.list("listen-client-urls"),
+		advertiseClientUrls: settings.list("advertise-client-urls"),
+		listenPeerUrls: settings.list("listen-peer-urls"),
+		initialAdvertisePeerUrls: peerUrls,
+		listenClientHttpUrls: settings.list("listen-client-http-urls"),
+		listenMetricsUrls: settings.list("listen-metrics-urls"),
+		initialClusterState: settings.text("initial-cluster-state") as "new" | "existing",
+		initialClusterToken: settings.text("initial-cluster-token"),
+		heartbeatMs: settings.number("heartbeat-interval"),
+		electionMs: settings.number("election-timeout"),
+		initialElectionTickAdvance: settings.flag("initial-election-tick-advance"),
+		snapshotCount: settings.number("snapshot-count") || DEFAULT_MEMBER_OPTIONS.snapshotCount,
+		quotaBackendBytes: settings.number("quota-backend-bytes"),
+		maxTxnOps: settings.number("max-txn-ops"),
+		maxRequestBytes: settings.number("max-request-bytes"),
+		// Deviation: without the flag etcd announces no limit, and one connection can then hold any amount of memory.
+		maxConcurrentStreams: settings.isGiven("max-concurrent-streams")
+			? settings.number("max-concurrent-streams")
+			: DEFAULT_MEMBER_OPTIONS.maxConcurrentStreams,
+		strictReconfigCheck: settings.flag("strict-reconfig-check"),
+		maxLearners: settings.number("max-learners"),
+		warningApplyMs: settings.number("warning-apply-duration"),
+		warningUnaryRequestMs: settings.number("warning-unary-request-duration"),
+		walSegmentBytes: DEFAULT_MEMBER_OPTIONS.walSegmentBytes,
+		walDepth: DEFAULT_MEMBER_OPTIONS.walDepth,
+		floorBytes: DEFAULT_MEMBER_OPTIONS.floorBytes,
+		logLevel: settings.text("log-level") as LogLevel,
+		logFormat: settings.text("log-format") as "json",
+		logOutputs: settings.list("log-outputs").length === 0 ? ["default"] : settings.list("log-outputs"),
+	};
+}
+
+function naming(settings: Settings): { name: string; peerUrls: readonly string[]; initialCluster: string } {
+	const name = settings.text("name");
+	const peerUrls = settings.list("initial-advertise-peer-urls");
+	// Deviation: etcd follows the advertised URLs only if the name is not the default one, and refuses to start otherwise.
+	const follows = !settings.isGiven("initial-cluster");
+	return { name, peerUrls, initialCluster: follows ? initialClusterOf(name, peerUrls) : settings.text("initial-cluster") };
+}
+
+const RECOMMENDED_REQUEST_BYTES = 10 << 20;
+const RECOMMENDED_QUOTA_BYTES = 8 * 1024 * 1024 * 1024;
+
+function warnings(settings: Settings): readonly LogNote[] {
+	const notes: LogNote[] = [];
+	const warn = (msg: string, fields: Readonly<Record<string, unknown>>): void => void notes.push({ level: "warn", msg, fields });
+	for (const [row, value] of settings.given) {
+		if (row.support === "noEffect" && !isStandard(row, value)) warn(`--${row.name} has no effect in flotilla`, { reason: reasonOf(row) });
+	}
+	if (settings.text("name") === "default") {
+		warn("members that share the default name are hard to tell apart: set --name", { name: settings.text("name") });
+	}
+	if (settings.text("data-dir") === "") {
+		warn("'data-dir' was empty; using default", { "data-dir": `${settings.text("name")}.etcd` });
+	}
+	const quotaBytes = settings.number("quota-backend-bytes");
+	if (quotaBytes > RECOMMENDED_QUOTA_BYTES) {
+		warn("quota exceeds maximum recommended value", {
+			"quota-size-bytes": quotaBytes,
+			"quota-maximum-size-bytes": RECOMMENDED_QUOTA_BYTES,
+		});
+	}
+	const requestBytes = settings.number("max-request-bytes");
+	if (requestBytes > RECOMMENDED_REQUEST_BYTES) {
+		warn("exceeded recommended request limit", {
+			"max-request-bytes": requestBytes,
+			"recommended-request-bytes": RECOMMENDED_REQUEST_BYTES,
+		});
+	}
+	return notes;
+}
+
+function reasonOf(row: FlagRow): string {
+	return row.kind === "forgotten" ? "etcd forgot this flag, too" : row.help;
+}
+
+function gates(settings: Settings): ReadonlyArray<{ readonly gate: string; readonly on: boolean }> {
+	return settings.list("feature-gates").map((setting) => {
+		const [gate = "", text = ""] = setting.split("=", 2);
+		const parsed = parseGoBoolean(text);
+		return { gate, on: parsed.ok && parsed.value };
+	});
+}
+
+function isLogLevel(text: string): text is LogLevel {
+	return LOG_LEVELS.some((level) => level === text);
+}
