@@ -22,7 +22,7 @@ const NO_PAIR: KeyValue = { key: NO_BYTES, createRevision: 0, modRevision: 0, ve
 
 /** Views of the input. Throws `WireError` on malformed bytes. */
 export function decodeKeyValue(bytes: Uint8Array): KeyValue {
-	return readKeyValue(new WireReader(bytes));
+	return readKeyValue(bytes, NO_PAIR);
 }
 
 /** Views of the input. Throws `WireError` on malformed bytes. */
@@ -34,21 +34,18 @@ export function decodeKeyValueEvent(bytes: Uint8Array): KeyValueEvent {
 	while (!reader.done) {
 		const tag = reader.tag();
 		if (tag === 0x08) type = reader.int32();
-		else if (tag === 0x12) kv = decodeKeyValue(reader.view());
-		else if (tag === 0x1a) prevKv = decodeKeyValue(reader.view());
+		else if (tag === 0x12) kv = readKeyValue(reader.view(), kv);
+		else if (tag === 0x1a) prevKv = readKeyValue(reader.view(), prevKv ?? NO_PAIR);
 		else if (tag >>> 3 <= 3) throw new WireError("wrong wire type");
 		else reader.skip(tag);
 	}
 	return { type: type === 1 ? "delete" : "put", kv, prevKv };
 }
 
-function readKeyValue(reader: WireReader): KeyValue {
-	let key: Uint8Array = NO_BYTES;
-	let createRevision = 0;
-	let modRevision = 0;
-	let version = 0;
-	let value: Uint8Array = NO_BYTES;
-	let lease = 0n;
+/** `before`: what an earlier part of the same pair held; protobuf merges the parts of a message that come separately. */
+function readKeyValue(bytes: Uint8Array, before: KeyValue): KeyValue {
+	const reader = new WireReader(bytes);
+	let { key, createRevision, modRevision, version, value, lease } = before;
 	while (!reader.done) {
 		const tag = reader.tag();
 		if (tag === 0x0a) key = reader.view();
