@@ -1,0 +1,147 @@
+/** Operations as requests of the protocol, and responses as answers: by reflection, without the product's codecs. */
+import { decodeMessage, encodeMessage, type Plain } from "../client/protocol.ts";
+import type { Answer, CompareOp, Operation, Pair, RefusedAs, TxnOp } from "./operation.ts";
+
+const METHOD_OF = { range: "Range", put: "Put", delete: "DeleteRange", txn: "Txn", compact: "Compact" } as const satisfies Record<
+	Operation["kind"],
+	string
+>;
+const TYPE_OF = { range: "Range", put: "Put", delete: "DeleteRange", txn: "Txn", compact: "Compaction" } as const satisfies Record<
+	Operation["kind"],
+	string
+>;
+
+export function pathOf(operation: Operation): string {
+	return `/etcdserverpb.KV/${METHOD_OF[operation.kind]}`;
+}
+
+export function encodeOperation(operation: Operation): Uint8Array {
+	return encodeMessage(`etcdserverpb.${TYPE_OF[operation.kind]}Request`, plainOf(operation));
+}
+
+export function decodeAnswer(operation: Operation, bytes: Uint8Array): Answer {
+	return answerOf(operation, decodeMessage(`etcdserverpb.${TYPE_OF[operation.kind]}Response`, bytes), null);
+}
+
+/** What a refusal's text tells a checker; null when nobody can know whether the operation took effect. */
+export function refusedAs(code: number, text: string): RefusedAs | null {
+	if (text === "etcdserver: mvcc: required revision has been compacted") return "compacted";
+	if (text === "etcdserver: mvcc: required revision is a future revision") return "future";
+	// Cancelled, unknown, deadline, aborted, internal, unavailable: the request may have been carried out.
+	return [1, 2, 4, 10, 13, 14, 15].includes(code) ? null : "other";
+}
+
+function plainOf(operation: Operation): Plain {
+	switch (operation.kind) {
+		case "range":
+			return {
+				...span(operation.key, operation.end),
+				limit: operation.limit,
+				revision: operation.revision,
+				serializable: operation.serializable,
+				count_only: operation.countOnly,
+			};
+		case "put":
+			return { key: Buffer.from(operation.key, "latin1"), value: Buffer.from(operation.value, "latin1"), prev_kv: true };
+		case "delete":
+			return { ...span(operation.key, operation.end), prev_kv: true };
+		case "compact":
+			return { revision: operation.revision };
+		case "txn":
+			return {
+				compare: operation.compare.map(plainCompare),
+				success: operation.success.map(plainInner),
+				failure: operation.failure.map(plainInner),
+			};
+	}
+}
+
+function span(key: string, end: string): Plain {
+	return { key: Buffer.from(key, "latin1"), range_end: Buffer.from(end, "latin1") };
+}
+
+function plainInner(operation: TxnOp["success"][number]): Plain {
+	const field = { range: "request_range", put: "request_put", delete: "request_delete_range", txn: "request_txn" } as const;
+	return { [field[operation.kind]]: plainOf(operation) };
+}
+
+function plainCompare(compare: CompareOp): Plain {
+	const result = { equal: "EQUAL", notEqual: "NOT_EQUAL", greater: "GREATER", less: "LESS" }[compare.result];
+	const key = Buffer.from(compare.key, "latin1");
+	switch (compare.target) {
+		case "value":
+			return { key, result, target: "VALUE", value: Buffer.from(String(compare.operand), "latin1") };
+		case "version":
+			return { key, result, target: "VERSION", version: compare.operand };
+		case "create":
+			return { key, result, target: "CREATE", create_revision: compare.operand };
+		case "mod":
+			return { key, result, target: "MOD", mod_revision: compare.operand };
+	}
+}
+
+interface WireHeader {
+	readonly revision: string;
+}
+
+interface WireResponse {
+	readonly header: WireHeader | null;
+	readonly kvs: readonly WirePair[];
+	readonly count: string;
+	readonly more: boolean;
+	readonly prev_kv: WirePair | null;
+	readonly deleted: string;
+	readonly prev_kvs: readonly WirePair[];
+	readonly succeeded: boolean;
+	readonly responses: readonly Record<string, WireResponse>[];
+}
+
+interface WirePair {
+	readonly key: Buffer;
+	readonly value: Buffer;
+	readonly create_revision: string;
+	readonly mod_revision: string;
+	readonly version: string;
+}
+
+/** `outer`: the revision of the transaction around, for inner answers that carry none. */
+function answerOf(operation: Operation, plain: unknown, outer: number | null): Answer {
+	const response = plain as WireResponse;
+	const revision = Number(response.header?.revision ?? outer ?? 0);
+	switch (operation.kind) {
+		case "range":
+			return { kind: "range", revision, count: Number(response.count), more: response.more, pairs: response.kvs.map(pairOf) };
+		case "put":
+			return { kind: "put", revision, previous: response.prev_kv === null ? null : pairOf(response.prev_kv) };
+		case "delete":
+			return { kind: "delete", revision, deleted: Number(response.deleted), previous: response.prev_kvs.map(pairOf) };
+		case "compact":
+			return { kind: "compact", revision };
+		case "txn": {
+			const branch = response.succeeded ? operation.success : operation.failure;
+			return {
+				kind: "txn",
+				revision,
+				succeeded: response.succeeded,
+				responses: branch.map((inner, at) => answerOf(inner, innerResponse(response.responses[at]), revision)),
+			};
+		}
+	}
+}
+
+function innerResponse(one: Record<string, WireResponse> | undefined): unknown {
+	const present = Object.entries(one ?? {}).find(
+		([name, value]) => name.startsWith("response_") && value !== null && typeof value === "object",
+	);
+	return present?.[1];
+}
+
+function pairOf(pair: WirePair): Pair {
+	return {
+		key: pair.key.toString("latin1"),
+		value: pair.value.toString("latin1"),
+		create: Number(pair.create_revision),
+		mod: Number(pair.mod_revision),
+		version: Number(pair.version),
+	};
+}
