@@ -2,6 +2,8 @@
  * Raft as a pure state machine: give it ticks, messages and proposals; carry out what `drain()` returns. It knows no keys,
  * no revisions, no files, no sockets and no time.
  */
+export { changedConf, EMPTY_CONF, isJoint, membersOf } from "./conf-change.ts";
+export { decodeConfChange, decodeConfState, encodeConfChange, encodeConfState } from "./conf-codec.ts";
 export type { RaftConfig } from "./config.ts";
 export { DEFAULT_RAFT_CONFIG } from "./config.ts";
 export type { Consensus } from "./core-interface.ts";
@@ -49,3 +51,4 @@ export type {
 	SoftState,
 	StepStatus,
 } from "./output.ts";
+export { bootstrapPoint, RaftCore } from "./raft-core.ts";

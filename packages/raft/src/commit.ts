@@ -1,0 +1,66 @@
+import { raiseCommit } from "./configuration.ts";
+import { SELF } from "./members.ts";
+import { NO_NODE } from "./message.ts";
+import { quorumValue } from "./quorum.ts";
+import type { Raft, UnreportedConfig } from "./raft.ts";
+import { confirmReads, releaseWaitingReads } from "./reads.ts";
+import { becomeFollower } from "./roles.ts";
+
+/**
+ * Commits what a quorum holds durably. Only entries of the own term commit by counting (raft thesis §3.6.2, figure 3.7): an
+ * older entry on a majority can still be overwritten by a leader that has not seen it.
+ */
+export function maybeCommit(r: Raft): void {
+	const before = r.log.commit;
+	for (;;) {
+		const index = quorumValue(r.members.voters, r.members.outgoing, r.progress.match, r.scratch);
+		if (index <= r.log.commit || r.log.termAt(index) !== r.term) break;
+		// May put another configuration in force, under which more is committed.
+		raiseCommit(r, index);
+	}
+	if (r.log.commit !== before) releaseWaitingReads(r);
+}
+
+/**
+ * A change counts as done when a quorum of the new configuration holds durably that it is committed (rule C3); a newer one
+ * that is done settles all before it. Until then removed peers are still fed, and a leader that removed itself stays.
+ */
+export function settleConfigs(r: Raft): void {
+	const configs = r.unreportedConfigs;
+	let done = configs.length;
+	while (done > 0 && !isReported(r, configs[done - 1] as UnreportedConfig)) done--;
+	if (done === 0) return;
+	for (const { index, term } of configs.splice(0, done)) {
+		r.output.membershipDone.push({ index, term });
+		for (const slot of r.members.releaseDeparted(index)) r.progress.drop(slot);
+	}
+	if (configs.length === 0 && !r.members.selfIsVoter) leave(r);
+}
+
+/** A configuration came into force at a leader: its quorums are smaller or larger ones. */
+export function recountQuorums(r: Raft): void {
+	maybeCommit(r);
+	confirmReads(r);
+	settleConfigs(r);
+}
+
+function isReported(r: Raft, config: UnreportedConfig): boolean {
+	return quorumValue(config.voters, config.outgoing, r.progress.durableCommit, r.scratch) >= config.index;
+}
+
+/** This leader was removed, and the others know it for good: the best of them should not wait for a time-out. */
+function leave(r: Raft): void {
+	const successor = bestVoter(r, () => true);
+	if (successor !== NO_NODE) r.send({ kind: "timeoutNow", from: r.id, to: successor, term: r.term });
+	becomeFollower(r, r.term, NO_NODE, { reason: "removed", keepTimer: false });
+}
+
+/** The other voter that holds most of the log, the lowest id among equals; NO_NODE when there is none. */
+export function bestVoter(r: Raft, isFit: (slot: number) => boolean): bigint {
+	let best = SELF;
+	for (const slot of r.members.targets) {
+		if (!r.members.isIncomingVoter(slot) || !isFit(slot)) continue;
+		if (best === SELF || (r.progress.match[slot] as number) > (r.progress.match[best] as number)) best = slot;
+	}
+	return best === SELF ? NO_NODE : r.members.idOf(best);
+}

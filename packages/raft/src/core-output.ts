@@ -1,0 +1,42 @@
+import type { Entry, Message } from "./message.ts";
+import type {
+	AppendWork,
+	ConfigChange,
+	CoreOutput,
+	FetchRequest,
+	MembershipDone,
+	ReadFailure,
+	ReadGrant,
+	SnapshotRequest,
+	SoftState,
+} from "./output.ts";
+
+/**
+ * What the core has decided since the last drain. Two of these alternate: one is filled while the caller reads the other,
+ * so that nothing is copied and nothing that was handed out changes before the next drain.
+ */
+export class CoreOutputBuffer implements CoreOutput {
+	readonly send: Message[] = [];
+	append: AppendWork | null = null;
+	readonly apply: Entry[] = [];
+	readonly reads: ReadGrant[] = [];
+	readonly readFailures: ReadFailure[] = [];
+	soft: SoftState | null = null;
+	config: ConfigChange | null = null;
+	readonly fetch: FetchRequest[] = [];
+	readonly snapshots: SnapshotRequest[] = [];
+	readonly membershipDone: MembershipDone[] = [];
+
+	clear(): void {
+		this.send.length = 0;
+		this.append = null;
+		this.apply.length = 0;
+		this.reads.length = 0;
+		this.readFailures.length = 0;
+		this.soft = null;
+		this.config = null;
+		this.fetch.length = 0;
+		this.snapshots.length = 0;
+		this.membershipDone.length = 0;
+	}
+}

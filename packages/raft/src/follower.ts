@@ -1,0 +1,115 @@
+import { fail } from "@flotilla/base";
+import { campaign } from "./campaign.ts";
+import { appendToLog, installSnapshot, raiseCommit, truncateLog } from "./configuration.ts";
+import type { Append, Entry, Goodbye, Heartbeat, LogIndex, NodeId, SnapshotMessage } from "./message.ts";
+import type { StepStatus } from "./output.ts";
+import type { Raft } from "./raft.ts";
+import { becomeFollower, setLeader } from "./roles.ts";
+
+/** What a leader of this term tells (raft thesis §3.5). Every call of these is preceded by `hearLeader`. */
+
+/** The sender leads this term: candidates step back, and the election clock starts anew. */
+export function hearLeader(r: Raft, leader: NodeId): void {
+	if (r.role !== "follower") {
+		becomeFollower(r, r.term, leader, { reason: "leaderHeard", keepTimer: false });
+		return;
+	}
+	r.electionElapsed = 0;
+	if (r.leader !== leader) setLeader(r, leader, "leaderHeard");
+}
+
+export function onAppend(r: Raft, m: Append): StepStatus {
+	const { log } = r;
+	const lastOfMessage = m.prevIndex + m.entries.length;
+	// Late or repeated. What lies below commit may no longer be known, and is equal anyway.
+	if (lastOfMessage <= log.commit) {
+		acknowledge(r, m.from, log.commit);
+		return "ok";
+	}
+	if (m.entries.length > 0 && isOverloaded(r)) return "dropped:overloaded";
+	if (m.prevIndex >= log.commit && !log.matches(m.prevIndex, m.prevTerm)) {
+		refuse(r, m);
+		return "ok";
+	}
+	takeEntries(r, m);
+	raiseCommit(r, Math.min(m.commit, lastOfMessage));
+	acknowledge(r, m.from, lastOfMessage);
+	return "ok";
+}
+
+export function onHeartbeat(r: Raft, m: Heartbeat): void {
+	if (m.commit > r.log.lastIndex) {
+		fail("this member has lost entries that it acknowledged: was an old copy of its data folder put back?", {
+			commit: m.commit,
+			lastIndex: r.log.lastIndex,
+		});
+	}
+	raiseCommit(r, m.commit);
+	const { readPosition, sequence } = m;
+	r.send({ kind: "heartbeatResp", from: r.id, to: m.from, term: r.term, readPosition, sequence });
+}
+
+export function onSnapshot(r: Raft, m: SnapshotMessage): StepStatus {
+	const { log } = r;
+	const { index, term, confState } = m.meta;
+	if (index > log.commit) {
+		const lists = [confState.voters, confState.votersOutgoing, confState.learners];
+		// Some old leader talks to a member that was replaced.
+		if (!lists.some((ids) => ids.includes(r.id))) return "ignored:unknown-peer";
+		if (log.matches(index, term)) raiseCommit(r, index);
+		else if (log.restoringIndex !== 0) return "dropped:overloaded";
+		else installSnapshot(r, m.meta);
+	}
+	acknowledge(r, m.from, Math.max(index, log.commit));
+	return "ok";
+}
+
+/** The leader hands over: no pre-vote in between. */
+export function onTimeoutNow(r: Raft): void {
+	if (r.role === "follower") campaign(r, "transfer");
+}
+
+/** The leader's streams will close, and somebody else is on the way: their loss is no news for a while (rule H8). */
+export function onGoodbye(r: Raft, m: Goodbye): void {
+	if (m.from === r.leader && m.successor !== r.id) r.goodbyeTicksLeft = r.spans.goodbyeTicks;
+}
+
+/**
+ * Appends what is not yet held. Nothing is removed unless an entry contradicts: a late, shorter copy of an append must not
+ * take back what was acknowledged since.
+ */
+function takeEntries(r: Raft, m: Append): void {
+	const { log } = r;
+	let at = 0;
+	while (at < m.entries.length) {
+		const entry = m.entries[at] as Entry;
+		if (entry.index > log.lastIndex) break;
+		// Below commit terms may be forgotten; there they cannot differ.
+		if (entry.index >= log.commit && !log.matches(entry.index, entry.term)) {
+			truncateLog(r, entry.index);
+			break;
+		}
+		at++;
+	}
+	if (at < m.entries.length) appendToLog(r, at === 0 ? m.entries : m.entries.slice(at));
+}
+
+/** Success up to `index`, when all of it is durable. It carries a commit that is durable by then. */
+function acknowledge(r: Raft, to: NodeId, index: LogIndex): void {
+	const { commit } = r.log;
+	r.release({ kind: "appendResp", from: r.id, to, term: r.term, index, reject: false, hintIndex: 0, hintTerm: 0, commit });
+}
+
+function refuse(r: Raft, m: Append): void {
+	const { log } = r;
+	const found = log.lastIndexWithTermAtMost(Math.min(m.prevIndex, log.lastIndex), m.prevTerm);
+	const hintIndex = Math.max(found, log.commit);
+	const hintTerm = log.termAt(hintIndex);
+	const { commit } = r.work.durable;
+	r.send({ kind: "appendResp", from: r.id, to: m.from, term: r.term, index: m.prevIndex, reject: true, hintIndex, hintTerm, commit });
+}
+
+/** Above its own limits a follower lets appends fall: the leader's window closes by itself. */
+function isOverloaded(r: Raft): boolean {
+	return r.log.unstableBytes > r.config.unstableBytesMax || r.log.unappliedBytes > r.config.unappliedBytesMax;
+}
