@@ -84,6 +84,10 @@ export interface HttpRequest {
 	readonly query: URLSearchParams;
 	readonly headers: ReadonlyMap<string, string>;
 	readonly body: Uint8Array;
+	/** `ip:port`, for logs. */
+	readonly peer?: string;
+	/** Runs `listener` once if the connection ends before the answer is out. */
+	onCancel?(listener: () => void): void;
 }
 
 export interface HttpResponse {

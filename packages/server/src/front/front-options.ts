@@ -1,0 +1,45 @@
+/** Limits of the client port. Every one has a stated behaviour when it is reached. */
+
+export interface GrpcFrontOptions {
+	/** Largest message of a client; a larger one ends its call with RESOURCE_EXHAUSTED. etcd takes `--max-request-bytes` and 512 KiB more. */
+	readonly messageBytesMax: number;
+	/** Calls open at once on one connection; clients hold further ones back. */
+	readonly concurrentStreamsMax: number;
+	/** A client that was silent for so long is pinged, and cut off when it does not answer within `keepaliveTimeoutMs`. */
+	readonly keepaliveIntervalMs: number;
+	readonly keepaliveTimeoutMs: number;
+}
+
+export const DEFAULT_GRPC_OPTIONS: GrpcFrontOptions = {
+	messageBytesMax: 1_572_864 + 524_288,
+	concurrentStreamsMax: 16_384,
+	keepaliveIntervalMs: 2 * 3_600_000,
+	keepaliveTimeoutMs: 20_000,
+};
+
+export interface PortLimits {
+	/** Open connections of all kinds; one more is closed at once. */
+	readonly connectionsMax: number;
+	/** How long a new connection may take to show which protocol it speaks; then it is closed. */
+	readonly sniffMs: number;
+	/** How long the head of an HTTP/1.1 request may take; then 408. */
+	readonly httpHeadersMs: number;
+	/** How long a whole HTTP/1.1 request may take to arrive; then 408. */
+	readonly httpRequestMs: number;
+	/** An idle HTTP/1.1 connection is closed after this. */
+	readonly httpIdleMs: number;
+	/** Bytes of all headers of one HTTP/1.1 request; more is answered 431. */
+	readonly httpHeaderBytesMax: number;
+	/** Body of one HTTP/1.1 request; more is answered 413. JSON takes a third more bytes than the message inside. */
+	readonly httpBodyBytesMax: number;
+}
+
+export const DEFAULT_PORT_LIMITS: PortLimits = {
+	connectionsMax: 16_384,
+	sniffMs: 10_000,
+	httpHeadersMs: 60_000,
+	httpRequestMs: 300_000,
+	httpIdleMs: 120_000,
+	httpHeaderBytesMax: 64 << 10,
+	httpBodyBytesMax: 4 << 20,
+};

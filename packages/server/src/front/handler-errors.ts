@@ -1,0 +1,14 @@
+/** What happens when a handler throws. */
+import { WireError } from "@flotilla/base";
+
+/**
+ * True for bytes that were no protobuf: those are the client's fault and get an answer. Anything else is a bug: it is thrown
+ * again outside of the library, which would turn it into an answer, so that it ends the process.
+ */
+export function isMalformed(error: unknown): boolean {
+	if (error instanceof WireError) return true;
+	process.nextTick(() => {
+		throw error;
+	});
+	return false;
+}

@@ -1,0 +1,78 @@
+/** HTTP paths of the client port, with what holds for all of them: allowed origins, host names, methods. */
+import { plain } from "./http1-server.ts";
+import type { HttpHandler, HttpRequest, HttpResponse } from "./seam.ts";
+
+export interface HttpRoute extends HttpHandler {
+	/** Requests by another method are answered 405. */
+	readonly methods: readonly string[];
+}
+
+export interface HttpRouterOptions {
+	/** By path. One that ends in `/` serves everything below it, too. */
+	readonly routes: ReadonlyMap<string, HttpRoute>;
+	/** Serves `/v3/`; it answers for methods and unknown paths there by itself. */
+	readonly gateway?: HttpHandler;
+	/** Origins that browsers may call from; `*` stands for all. */
+	readonly corsOrigins?: readonly string[];
+	/** Host names that requests may name; empty or `*`: any. */
+	readonly hostWhitelist?: readonly string[];
+}
+
+export function createHttpRouter(options: HttpRouterOptions): HttpHandler {
+	const corsHeaders = corsHeadersFor(new Set(options.corsOrigins ?? ["*"]));
+	const hostAllowed = hostCheck(options.hostWhitelist ?? ["*"]);
+	const find = pathFinder(options);
+	return {
+		handle(request, respond) {
+			const cors = corsHeaders(request.headers.get("origin"));
+			const answer = (response: HttpResponse): void => respond({ ...response, headers: [...response.headers, ...cors] });
+			if (!hostAllowed(request.headers.get("host") ?? "")) return answer(plain(421, hostRefusal(request)));
+			if (request.method === "OPTIONS") return answer({ status: 200, headers: [], body: "" });
+			const route = find(request.path);
+			if (route === null) return answer(plain(404, "404 page not found"));
+			if ("methods" in route && !route.methods.includes(request.method)) {
+				return answer(plain(405, "Method Not Allowed", [["Allow", route.methods.join(", ")]]));
+			}
+			return route.handle(request, answer);
+		},
+	};
+}
+
+function pathFinder({ routes, gateway }: HttpRouterOptions): (path: string) => HttpRoute | HttpHandler | null {
+	const folders = [...routes.keys()].filter((path) => path.endsWith("/")).sort((a, b) => b.length - a.length);
+	return (path) => {
+		const exact = routes.get(path);
+		if (exact !== undefined) return exact;
+		if (gateway !== undefined && (path.startsWith("/v3/") || path.startsWith("/v3beta/"))) return gateway;
+		const folder = folders.find((prefix) => path.startsWith(prefix));
+		return folder === undefined ? null : (routes.get(folder) ?? null);
+	};
+}
+
+/** An origin that is not allowed is served all the same: it is the browser that withholds the answer. */
+function corsHeadersFor(origins: ReadonlySet<string>): (origin: string | undefined) => HttpResponse["headers"] {
+	return (origin) => {
+		const allowed = origins.has("*") ? "*" : origin !== undefined && origins.has(origin) ? origin : null;
+		if (allowed === null) return [];
+		return [
+			["Access-Control-Allow-Methods", "POST, GET, OPTIONS, PUT, DELETE"],
+			["Access-Control-Allow-Origin", allowed],
+			["Access-Control-Allow-Headers", "accept, content-type, authorization"],
+		];
+	};
+}
+
+function hostCheck(whitelist: readonly string[]): (host: string) => boolean {
+	if (whitelist.length === 0 || whitelist.includes("*")) return () => true;
+	const allowed = new Set(whitelist);
+	return (host) => allowed.has(host.startsWith("[") ? host.slice(0, host.indexOf("]") + 1) : (host.split(":")[0] ?? ""));
+}
+
+function hostRefusal(request: HttpRequest): string {
+	const host = request.headers.get("host") ?? "";
+	return [
+		`The host name of this request, ${JSON.stringify(host)}, is not one that this member answers to.`,
+		"Without this check a web page could reach it by DNS rebinding (CVE-2018-5702).",
+		"Name the allowed hosts with --host-whitelist.",
+	].join("\n");
+}

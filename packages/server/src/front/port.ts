@@ -1,0 +1,166 @@
+/**
+ * One client port: it listens, tells HTTP/2 from HTTP/1.1 by a connection's first bytes, and hands each to who speaks it.
+ */
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { DEFAULT_PORT_LIMITS, type PortLimits } from "./front-options.ts";
+import { createHttp1Server, type Http1Server } from "./http1-server.ts";
+import { protocolOf } from "./preface.ts";
+import type { GrpcFront, HttpHandler } from "./seam.ts";
+
+/** Where to listen. Port 0 takes a free one. */
+export type ListenAddress = { readonly host: string; readonly port: number } | { readonly socketPath: string };
+
+export interface ClientPortOptions {
+	readonly addresses: readonly ListenAddress[];
+	/** Null: connections that begin with the HTTP/2 preface are closed. */
+	readonly grpc: GrpcFront | null;
+	/** Null: connections that speak HTTP/1.1 are closed. */
+	readonly http: HttpHandler | null;
+	readonly limits?: Partial<PortLimits>;
+}
+
+export interface ClientPort {
+	/** In the order of the options, with the ports that were taken. */
+	readonly addresses: readonly ListenAddress[];
+	/** Connections open now. */
+	readonly connections: number;
+	/**
+	 * Stops listening, closes idle connections, and lets open calls and requests finish for `graceMs`. The gRPC front given
+	 * in the options is closed with it.
+	 */
+	close(graceMs: number): Promise<void>;
+}
+
+/** Rejects when an address cannot be listened on; none is then left open. */
+export async function openClientPort(options: ClientPortOptions): Promise<ClientPort> {
+	const door = new Door(options);
+	const listeners: Server[] = [];
+	try {
+		for (const address of options.addresses) listeners.push(await listen(address, (socket) => door.welcome(socket)));
+	} catch (error) {
+		await Promise.all(listeners.map(stopListening));
+		await door.close(0);
+		throw error;
+	}
+	return {
+		addresses: listeners.map((listener, at) => addressOf(listener, options.addresses[at])),
+		get connections() {
+			return door.connections;
+		},
+		async close(graceMs) {
+			const stopped = listeners.map(stopListening);
+			await door.close(graceMs);
+			await Promise.all(stopped);
+		},
+	};
+}
+
+/** Sorts connections by protocol. */
+class Door {
+	private readonly limits: PortLimits;
+	private readonly grpc: GrpcFront | null;
+	private readonly http: Http1Server | null;
+	private readonly sockets = new Set<Socket>();
+	/** Those that did not show their protocol yet. */
+	private readonly strangers = new Set<Socket>();
+	private closed = false;
+
+	constructor(options: ClientPortOptions) {
+		this.limits = { ...DEFAULT_PORT_LIMITS, ...options.limits };
+		this.grpc = options.grpc;
+		this.http = options.http === null ? null : createHttp1Server(options.http, this.limits);
+	}
+
+	get connections(): number {
+		return this.sockets.size;
+	}
+
+	welcome(socket: Socket): void {
+		if (this.closed || this.sockets.size >= this.limits.connectionsMax) {
+			socket.destroy();
+			return;
+		}
+		this.sockets.add(socket);
+		socket.once("close", () => this.sockets.delete(socket));
+		socket.setNoDelay(true);
+		this.sniff(socket);
+	}
+
+	/** Reads no more than the kernel handed over at once, and puts everything back. */
+	private sniff(socket: Socket): void {
+		const { strangers } = this;
+		strangers.add(socket);
+		const patience = setTimeout(() => socket.destroy(), this.limits.sniffMs);
+		let seen: Buffer | null = null;
+		const settle = (): void => {
+			clearTimeout(patience);
+			strangers.delete(socket);
+			socket.removeListener("readable", look);
+			socket.removeListener("error", ignore);
+			socket.removeListener("end", leave);
+			socket.removeListener("close", settle);
+		};
+		const leave = (): void => void socket.destroy();
+		const look = (): void => {
+			const chunk = socket.read() as Buffer | null;
+			if (chunk === null) return;
+			seen = seen === null ? chunk : Buffer.concat([seen, chunk]);
+			const protocol = protocolOf(seen);
+			if (protocol === null) return;
+			settle();
+			socket.unshift(seen);
+			this.hand(socket, protocol);
+		};
+		socket.on("readable", look);
+		socket.on("end", leave);
+		socket.on("error", ignore);
+		socket.on("close", settle);
+	}
+
+	private hand(socket: Socket, protocol: "http1" | "http2"): void {
+		if (protocol === "http1" && this.http !== null) {
+			this.http.accept(socket);
+		} else if (protocol === "http2" && this.grpc !== null) {
+			// A client that sends no more frames cannot be talked to, one that sends no more HTTP/1.1 can still read its answer.
+			socket.allowHalfOpen = false;
+			this.grpc.accept(socket);
+		} else {
+			socket.destroy();
+		}
+	}
+
+	async close(graceMs: number): Promise<void> {
+		this.closed = true;
+		for (const socket of this.strangers) socket.destroy();
+		await Promise.all([this.grpc?.close(graceMs), this.http?.close(graceMs)]);
+		for (const socket of this.sockets) socket.destroy();
+	}
+}
+
+function listen(address: ListenAddress, onSocket: (socket: Socket) => void): Promise<Server> {
+	return new Promise((resolve, reject) => {
+		const server = createServer({ allowHalfOpen: true }, onSocket);
+		server.once("error", reject);
+		const target = "socketPath" in address ? { path: address.socketPath } : address;
+		server.listen(target, () => {
+			server.removeListener("error", reject);
+			// Running out of descriptors refuses a connection; it must not end the process.
+			server.on("error", ignore);
+			resolve(server);
+		});
+	});
+}
+
+/** Connections that are open do not keep it: the promise waits for them, so it is to be awaited last. */
+function stopListening(server: Server): Promise<void> {
+	return new Promise((resolve) => server.close(() => resolve()));
+}
+
+function addressOf(server: Server, asked: ListenAddress | undefined): ListenAddress {
+	const bound = server.address();
+	if (typeof bound === "string" || bound === null) return { socketPath: bound ?? "" };
+	const host = asked !== undefined && "host" in asked ? asked.host : (bound as AddressInfo).address;
+	return { host, port: bound.port };
+}
+
+function ignore(): void {}
