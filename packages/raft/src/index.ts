@@ -3,7 +3,7 @@
  * no revisions, no files, no sockets and no time.
  */
 export { changedConf, EMPTY_CONF, isJoint, membersOf } from "./conf-change.ts";
-export { decodeConfChange, decodeConfState, encodeConfChange, encodeConfState } from "./conf-codec.ts";
+export { confChangeOfEntry, decodeConfChange, decodeConfState, encodeConfChange, encodeConfState } from "./conf-codec.ts";
 export type { RaftConfig } from "./config.ts";
 export { DEFAULT_RAFT_CONFIG } from "./config.ts";
 export type { Consensus } from "./core-interface.ts";

@@ -2,11 +2,15 @@
  * One member's logic: Raft, MVCC and the member table joined, forwarding, read barriers and apply. Pure: a driver feeds it
  * inputs, carries out the output of each turn and owns all waiting.
  */
+export type { AlarmCommand } from "./alarms.ts";
+export { AlarmAction, encodeAlarmCommand } from "./alarms.ts";
 export type { CallFault, CommandResult, ReadOutcome, WriteOutcome } from "./calls.ts";
 export { CommandKind, ReadCall, WriteCall } from "./calls.ts";
 export type { AlarmEntry, MemberInfo } from "./members.ts";
 export { AlarmType } from "./members.ts";
 export type { DigestNote, Forward, ForwardRefused, PeerMessage } from "./messages.ts";
+export type { ReplicaState } from "./replica.ts";
+export { createReplica } from "./replica.ts";
 export type {
 	Completion,
 	FloorImage,
@@ -17,3 +21,4 @@ export type {
 	ReplicaStatus,
 	TableRow,
 } from "./replica-interface.ts";
+export { bootstrapTables, tableDigest } from "./tables.ts";

@@ -1,0 +1,116 @@
+/**
+ * Committed entries in their order, from the core to the state machine. Holds back while the store has too much unwritten,
+ * works in slices of a turn, and keeps what a floor must say of the applied index.
+ */
+import { assert, fail, type TapSink } from "@flotilla/base";
+import { type ConfState, changedConf, confChangeOfEntry, type Entry, EntryKind, type RestoredLog } from "@flotilla/raft";
+import { CommandKind } from "./calls.ts";
+import type { DigestWatch } from "./digest-watch.ts";
+import { EnvelopeReader } from "./envelope.ts";
+import type { Proposals } from "./proposals.ts";
+import type { Reads } from "./reads.ts";
+import type { StateMachine } from "./state-machine.ts";
+
+/** Entries applied in one turn; some 10 ms of small puts. */
+const TURN_ENTRIES_MAX = 4_096;
+
+export interface ApplierOptions {
+	readonly incarnation: number;
+	/** Nothing more is applied while the store holds more record bytes that are not written. */
+	readonly unstoredBytesMax: number;
+}
+
+export interface ApplierParts {
+	readonly state: StateMachine;
+	readonly proposals: Proposals;
+	readonly reads: Reads;
+	readonly digests: DigestWatch;
+	readonly tap: TapSink;
+}
+
+export class Applier {
+	appliedIndex: number;
+	appliedTerm: number;
+	/** The configuration of the last configuration entry applied: not the one in force, which follows the commit. */
+	confState: ConfState;
+	/** This process life's announcement was applied. */
+	published = false;
+	private readonly options: ApplierOptions;
+	private readonly parts: ApplierParts;
+	private readonly envelope = new EnvelopeReader();
+	private queue: Entry[] = [];
+	private head = 0;
+
+	constructor(options: ApplierOptions, parts: ApplierParts, restored: RestoredLog) {
+		this.options = options;
+		this.parts = parts;
+		this.appliedIndex = restored.applied;
+		this.appliedTerm = restored.base.term;
+		this.confState = restored.base.confState;
+		for (const entry of restored.entries) {
+			if (entry.index > restored.applied) break;
+			this.appliedTerm = entry.term;
+			if (entry.kind === EntryKind.config) this.confState = confAfter(this.confState, entry);
+		}
+	}
+
+	get waiting(): boolean {
+		return this.head < this.queue.length;
+	}
+
+	enqueue(entries: readonly Entry[]): void {
+		for (const entry of entries) this.queue.push(entry);
+	}
+
+	/** Applies up to a turn's worth. Returns how many entries were applied. */
+	run(digest: () => number): number {
+		const { store } = this.parts.state;
+		const upto = Math.min(this.queue.length, this.head + TURN_ENTRIES_MAX);
+		const from = this.head;
+		while (this.head < upto && store.unstoredBytes <= this.options.unstoredBytesMax) {
+			this.applyEntry(this.queue[this.head++] as Entry);
+			if (this.appliedIndex === this.parts.digests.awaitedIndex) this.parts.digests.reached(digest());
+		}
+		const count = this.head - from;
+		if (this.head === this.queue.length) {
+			this.queue = [];
+			this.head = 0;
+		}
+		if (count > 0) this.parts.tap.emit("applied", this.appliedTerm, this.appliedIndex, { entries: count, revision: store.revision });
+		return count;
+	}
+
+	private applyEntry(entry: Entry): void {
+		if (entry.index !== this.appliedIndex + 1) fail("entries are applied without gaps", { index: entry.index, applied: this.appliedIndex });
+		assert(entry.term >= this.appliedTerm, "terms along a log do not fall");
+		if (entry.term > this.appliedTerm) this.enterTerm(entry.term);
+		if (entry.kind === EntryKind.config) this.applyConfig(entry);
+		else if (entry.data.length > 0) this.applyCommand(entry);
+		this.appliedIndex = entry.index;
+	}
+
+	private enterTerm(term: number): void {
+		this.appliedTerm = term;
+		this.parts.proposals.onTermApplied(term);
+		this.parts.reads.onTermApplied(term);
+	}
+
+	private applyConfig(entry: Entry): void {
+		this.confState = confAfter(this.confState, entry);
+		this.parts.state.applyMembership(confChangeOfEntry(entry.data));
+	}
+
+	private applyCommand(entry: Entry): void {
+		const { envelope, parts } = this;
+		envelope.open(entry.data, entry.index);
+		const outcome = parts.state.apply(envelope, entry.term, entry.index);
+		if (envelope.incarnation !== this.options.incarnation) return;
+		if (envelope.kind === CommandKind.publish && typeof outcome !== "string") this.published = true;
+		const call = parts.proposals.take(envelope.sequence);
+		if (call !== undefined) parts.proposals.complete(call, entry.term, entry.index, outcome);
+	}
+}
+
+function confAfter(conf: ConfState, entry: Entry): ConfState {
+	return changedConf(conf, confChangeOfEntry(entry.data)) ?? fail("a committed change of the configuration fits", { index: entry.index });
+}

@@ -1,0 +1,137 @@
+/**
+ * The leader's side of forwarding (rule F2): each forwarded request is taken at most once in a term. A mark per process
+ * life of an origin moves over everything that was taken or refused; what lies at or below it is dropped without a word,
+ * since nobody can say any more whether it was taken.
+ *
+ *   origin's sequences   4 5 6 | 7 8        mark = 6: 4..6 are settled, 7 is next
+ */
+import { assert } from "@flotilla/base";
+import type { Consensus, ProposeRefusal } from "@flotilla/raft";
+import { CommandKind } from "./calls.ts";
+import { EnvelopeReader } from "./envelope.ts";
+import type { Leadership } from "./leadership.ts";
+import type { Forward, ForwardRefused } from "./messages.ts";
+import type { Outbox } from "./outbox.ts";
+
+/** Process lives heard of in one term. Beyond it forwards are dropped: their origins see a time-out. */
+const LIVES_MAX = 1_024;
+/** Forwards that came before this member's core had reported its own election; more are dropped. */
+const EARLY_MAX = 64;
+
+/** What a member may have another one propose: its clients' requests and its own announcements (F6). */
+const FORWARDABLE: ReadonlySet<number> = new Set([
+	CommandKind.put,
+	CommandKind.deleteRange,
+	CommandKind.txn,
+	CommandKind.compact,
+	CommandKind.publish,
+	CommandKind.alarm,
+	CommandKind.memberUpdate,
+]);
+
+export class ForwardGate {
+	private readonly leadership: Leadership;
+	private readonly outbox: Outbox;
+	private readonly reader = new EnvelopeReader();
+	/** The last term that this member led in this process life, and the marks of that term. */
+	private ledTerm = 0;
+	private readonly marks = new Map<number, number>();
+	private early: Forward[] = [];
+
+	constructor(leadership: Leadership, outbox: Outbox) {
+		this.leadership = leadership;
+		this.outbox = outbox;
+	}
+
+	onLeading(term: number): void {
+		assert(term > this.ledTerm, "a member leads a term once");
+		this.ledTerm = term;
+		this.marks.clear();
+	}
+
+	receive(forward: Forward, core: Consensus): void {
+		if (!this.wellFormed(forward)) return;
+		if (forward.term > this.ledTerm) {
+			// The election may be won already, but reported only by the core's next drain.
+			if (this.early.length < EARLY_MAX) this.early.push(forward);
+			return;
+		}
+		this.settle(forward, core);
+	}
+
+	/** After the core was drained: forwards that came early belong to the new term by now, or to a term that never was ours. */
+	settleEarly(core: Consensus): void {
+		if (this.early.length === 0) return;
+		const early = this.early;
+		this.early = [];
+		for (const forward of early) if (forward.term <= this.ledTerm) this.settle(forward, core);
+	}
+
+	private settle(forward: Forward, core: Consensus): void {
+		// Of older terms no marks are left: the origin settles those by what it applies (F4).
+		if (forward.term < this.ledTerm) return;
+		const mark = this.marks.get(forward.incarnation) ?? 0;
+		if (mark === 0 && this.marks.size >= LIVES_MAX) return;
+		let from = 0;
+		while (from < forward.sequences.length && (forward.sequences[from] as number) <= mark) from++;
+		if (from === forward.sequences.length) return;
+		this.marks.set(forward.incarnation, forward.sequences[forward.sequences.length - 1] as number);
+		if (!this.leadership.leading) {
+			this.refuse(forward, from, "notLeader");
+			return;
+		}
+		const result = core.propose(forward.envelopes.slice(from));
+		if (!result.ok) {
+			this.refuse(forward, from, refusalOf(result.reason));
+			return;
+		}
+		assert(result.term === forward.term, "between two drains a leader's term does not change");
+	}
+
+	/** Definite: nothing from `from` on was taken in this term, and now that the mark has moved nothing will be. */
+	private refuse(forward: Forward, from: number, reason: ForwardRefused["reason"]): void {
+		this.outbox.send({
+			kind: "forwardRefused",
+			from: this.leadership.self,
+			to: forward.from,
+			term: forward.term,
+			incarnation: forward.incarnation,
+			sequences: forward.sequences.slice(from),
+			reason,
+		});
+	}
+
+	/** A log entry that cannot be applied would end every member: nothing foreign gets into the log unread. */
+	private wellFormed(forward: Forward): boolean {
+		const { sequences, envelopes, incarnation, from } = forward;
+		if (sequences.length === 0 || sequences.length !== envelopes.length) return false;
+		let last = 0;
+		for (let i = 0; i < sequences.length; i++) {
+			const sequence = sequences[i] as number;
+			if (sequence <= last) return false;
+			last = sequence;
+			if (this.reader.tryOpen(envelopes[i] as Uint8Array) !== null) return false;
+			if (!FORWARDABLE.has(this.reader.kind)) return false;
+			if (this.reader.incarnation !== incarnation || this.reader.sequence !== sequence) return false;
+			if (this.reader.origin !== from) return false;
+		}
+		return true;
+	}
+}
+
+function refusalOf(reason: ProposeRefusal): ForwardRefused["reason"] {
+	switch (reason) {
+		case "tooLarge":
+			return "tooLarge";
+		case "transferring":
+			return "transferring";
+		case "overloaded":
+			return "overloaded";
+		case "noLeader":
+		case "notMember":
+		case "pendingConfig":
+		case "badConfig":
+		case "notReady":
+			return "notLeader";
+	}
+}

@@ -1,0 +1,62 @@
+/** Bytes of members: rows of the table, publish and update commands, and what a configuration entry carries along. */
+import { portableBytes, WireReader, WireType, WireWriter } from "@flotilla/base";
+import type { NodeId } from "@flotilla/raft";
+import type { MemberInfo } from "./members.ts";
+import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
+
+/** Field numbers of a member; on disk. */
+const Field = { id: 1, name: 2, peerUrl: 3, clientUrl: 4, learner: 5 } as const;
+
+export function encodeMember(member: MemberInfo): Uint8Array {
+	const writer = new WireWriter(portableBytes);
+	writer.varint((Field.id << 3) | WireType.varint).varintBig(member.id);
+	if (member.name !== "") writeText(writer, Field.name, member.name);
+	for (const url of member.peerUrls) writeText(writer, Field.peerUrl, url);
+	for (const url of member.clientUrls) writeText(writer, Field.clientUrl, url);
+	if (member.learner) writer.varint((Field.learner << 3) | WireType.varint).varint(1);
+	return writer.finish();
+}
+
+function writeText(writer: WireWriter, field: number, text: string): void {
+	writer.varint((field << 3) | WireType.bytes).bytes(encodeUtf8(text));
+}
+
+/** Throws `WireError` on malformed bytes; unknown fields are skipped. */
+export function decodeMember(bytes: Uint8Array): MemberInfo {
+	const reader = new WireReader(bytes);
+	let id: NodeId = 0n;
+	let name = "";
+	const peerUrls: string[] = [];
+	const clientUrls: string[] = [];
+	let learner = false;
+	while (!reader.done) {
+		const tag = reader.tag();
+		if (tag === ((Field.id << 3) | WireType.varint)) id = reader.uint64();
+		else if (tag === ((Field.name << 3) | WireType.bytes)) name = decodeUtf8(reader.view());
+		else if (tag === ((Field.peerUrl << 3) | WireType.bytes)) peerUrls.push(decodeUtf8(reader.view()));
+		else if (tag === ((Field.clientUrl << 3) | WireType.bytes)) clientUrls.push(decodeUtf8(reader.view()));
+		else if (tag === ((Field.learner << 3) | WireType.varint)) learner = reader.bool();
+		else reader.skip(tag);
+	}
+	return { id, name, peerUrls: peerUrls.sort(), clientUrls, learner };
+}
+
+const CONTEXT_MEMBER = (1 << 3) | WireType.bytes;
+
+/** The context of a membership change: the members that it adds. Removals and promotions need none. */
+export function encodeMembershipContext(added: readonly MemberInfo[]): Uint8Array {
+	const writer = new WireWriter(portableBytes);
+	for (const member of added) writer.varint(CONTEXT_MEMBER).bytes(encodeMember(member));
+	return writer.finish();
+}
+
+export function decodeMembershipContext(bytes: Uint8Array): MemberInfo[] {
+	const reader = new WireReader(bytes);
+	const members: MemberInfo[] = [];
+	while (!reader.done) {
+		const tag = reader.tag();
+		if (tag === CONTEXT_MEMBER) members.push(decodeMember(reader.view()));
+		else reader.skip(tag);
+	}
+	return members;
+}

@@ -1,0 +1,191 @@
+/**
+ * Apply: what one committed command does to the replicated state. A pure function of state and entry, alike on every
+ * member; it never throws for what a payload may hold.
+ */
+import type { HotCodec } from "@flotilla/api/hot";
+import { assert, type TapSink, unreachable, WireError } from "@flotilla/base";
+import type { CompactResult, DeleteRangeResult, KeyValueStore, PutResult, Refusal, TxnResult } from "@flotilla/mvcc";
+import type { MembershipRequest, NodeId } from "@flotilla/raft";
+import { AlarmAction, type AlarmCommand, AlarmTable, decodeAlarmCommand } from "./alarms.ts";
+import { type CallFault, CommandKind, type CommandResult } from "./calls.ts";
+import type { EnvelopeReader } from "./envelope.ts";
+import { decodeMember, decodeMembershipContext } from "./member-codec.ts";
+import { MemberTable } from "./member-table.ts";
+import { type AlarmEntry, AlarmType, type MemberInfo } from "./members.ts";
+import { txnCost } from "./quota.ts";
+import type { TableRow } from "./replica-interface.ts";
+import { loadTables, type Tables } from "./tables.ts";
+import { decodeUtf8 } from "./utf8.ts";
+
+/** A fault is definite: nothing was changed. */
+export type ApplyOutcome = CommandResult | CallFault;
+
+const CLUSTER_VERSION = /^\d{1,4}\.\d{1,4}\.\d{1,4}$/;
+
+export class StateMachine implements Tables {
+	readonly store: KeyValueStore;
+	readonly members = new MemberTable();
+	readonly alarms = new AlarmTable();
+	clusterVersion = "";
+	/** Counts changes of the tables, so that what is derived from them can be kept. */
+	tableChanges = 0;
+	/** Peer addresses changed; the owner takes it and sets it back. */
+	addressesChanged = false;
+	private readonly codec: HotCodec;
+	private readonly tap: TapSink;
+
+	constructor(store: KeyValueStore, codec: HotCodec, tap: TapSink, rows: readonly TableRow[]) {
+		this.store = store;
+		this.codec = codec;
+		this.tap = tap;
+		loadTables(rows, this);
+	}
+
+	/** Order of the checks: the corrupt alarm, the space alarm, then what the state says (etcd API, order of checks). */
+	apply(envelope: EnvelopeReader, term: number, index: number): ApplyOutcome {
+		try {
+			return this.dispatch(envelope, term, index);
+		} catch (error) {
+			// Decoders throw before anything was changed; every member meets the same bytes and refuses alike.
+			if (error instanceof WireError) return "malformed";
+			throw error;
+		}
+	}
+
+	/** A configuration entry: the core acts on the change itself, the table keeps who it is about. Never refuses. */
+	applyMembership(request: MembershipRequest): void {
+		this.members.change(request.changes, readContext(request.context));
+		if (request.changes.length === 0) return;
+		this.tableChanges++;
+		this.addressesChanged = true;
+	}
+
+	private dispatch(envelope: EnvelopeReader, term: number, index: number): ApplyOutcome {
+		const kind = envelope.kind as CommandKind;
+		switch (kind) {
+			case CommandKind.put:
+				return this.put(envelope.payload);
+			case CommandKind.deleteRange:
+				return this.deleteRange(envelope.payload);
+			case CommandKind.txn:
+				return this.txn(envelope.payload);
+			case CommandKind.compact:
+				return this.compact(envelope.payload, term, index);
+			case CommandKind.publish:
+				return this.publish(envelope, term, index);
+			case CommandKind.clusterVersion:
+				return this.setClusterVersion(envelope.payload, term, index);
+			case CommandKind.alarm:
+				return this.alarm(envelope.payload, term, index);
+			case CommandKind.memberUpdate:
+				return this.updateMember(envelope.payload);
+			case CommandKind.leaseGrant:
+			case CommandKind.leaseRevoke:
+			case CommandKind.leaseCheckpoint:
+			case CommandKind.auth:
+				assert(false, "the envelope reader opens only kinds that can be applied");
+				return "malformed";
+			default:
+				return unreachable(kind);
+		}
+	}
+
+	private put(payload: Uint8Array): ApplyOutcome {
+		if (this.alarms.corrupt) return "corrupt";
+		if (this.alarms.noSpace) return "noSpace";
+		const result: PutResult | Refusal = this.store.put(this.codec.decodePutRequest(payload));
+		return result.ok ? { kind: "put", result } : result.code;
+	}
+
+	private deleteRange(payload: Uint8Array): ApplyOutcome {
+		if (this.alarms.corrupt) return "corrupt";
+		const result: DeleteRangeResult | Refusal = this.store.deleteRange(this.codec.decodeDeleteRangeRequest(payload));
+		return result.ok ? { kind: "deleteRange", result } : result.code;
+	}
+
+	private txn(payload: Uint8Array): ApplyOutcome {
+		if (this.alarms.corrupt) return "corrupt";
+		const request = this.codec.decodeTxnRequest(payload);
+		if (this.alarms.noSpace && txnCost(request) > 0) return "noSpace";
+		const result: TxnResult | Refusal = this.store.txn(request);
+		return result.ok ? { kind: "txn", result } : result.code;
+	}
+
+	private compact(payload: Uint8Array, term: number, index: number): ApplyOutcome {
+		if (this.alarms.corrupt) return "corrupt";
+		const { revision } = this.codec.decodeCompactionRequest(payload);
+		const result: CompactResult | Refusal = this.store.compact(revision);
+		if (!result.ok) return result.code;
+		this.tap.emit("compacted", term, index, { revision });
+		return { kind: "compact", result };
+	}
+
+	private publish(envelope: EnvelopeReader, term: number, index: number): ApplyOutcome {
+		const { name, clientUrls } = decodeMember(envelope.payload);
+		const member = this.members.publish(envelope.origin, name, clientUrls);
+		if (member === null) return "memberNotFound";
+		this.tableChanges++;
+		this.tap.emit("memberPublished", term, index, { member: member.id, name, clientUrls: clientUrls.join(",") });
+		return { kind: "publish", member };
+	}
+
+	private setClusterVersion(payload: Uint8Array, term: number, index: number): ApplyOutcome {
+		const version = decodeUtf8(payload);
+		if (!CLUSTER_VERSION.test(version)) return "malformed";
+		if (version !== this.clusterVersion) {
+			this.clusterVersion = version;
+			this.tableChanges++;
+			this.tap.emit("clusterVersionSet", term, index, { version });
+		}
+		return { kind: "done", revision: this.store.revision };
+	}
+
+	private alarm(payload: Uint8Array, term: number, index: number): ApplyOutcome {
+		const command = decodeAlarmCommand(payload);
+		if (command === null) return "malformed";
+		const alarms = this.changeAlarms(command, term, index);
+		return { kind: "alarm", alarms, revision: this.store.revision };
+	}
+
+	private changeAlarms(command: AlarmCommand, term: number, index: number): readonly AlarmEntry[] {
+		const { action, member, alarm } = command;
+		switch (action) {
+			case AlarmAction.get:
+				return this.alarms.find(alarm);
+			case AlarmAction.activate:
+				if (alarm === AlarmType.none) return [];
+				if (this.alarms.raise(member, alarm)) this.alarmChanged("alarmRaised", member, alarm, term, index);
+				return [{ member, alarm }];
+			case AlarmAction.deactivate:
+				if (!this.alarms.clear(member, alarm)) return [];
+				this.alarmChanged("alarmCleared", member, alarm, term, index);
+				return [{ member, alarm }];
+			default:
+				return unreachable(action);
+		}
+	}
+
+	private alarmChanged(event: "alarmRaised" | "alarmCleared", member: NodeId, alarm: AlarmType, term: number, index: number): void {
+		this.tableChanges++;
+		this.tap.emit(event, term, index, { member, alarm: alarm === AlarmType.noSpace ? "NOSPACE" : "CORRUPT" });
+	}
+
+	private updateMember(payload: Uint8Array): ApplyOutcome {
+		const { id, peerUrls } = decodeMember(payload);
+		const outcome = this.members.update(id, peerUrls);
+		if (outcome !== "ok") return outcome;
+		this.tableChanges++;
+		this.addressesChanged = true;
+		return { kind: "done", revision: this.store.revision };
+	}
+}
+
+/** An unreadable context names nobody: the entry is committed, and the core follows its changes whatever it says. */
+function readContext(context: Uint8Array): MemberInfo[] {
+	try {
+		return decodeMembershipContext(context);
+	} catch (error) {
+		if (error instanceof WireError) return [];
+		throw error;
+	}
+}
