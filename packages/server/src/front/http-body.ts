@@ -5,7 +5,7 @@ export type BodyReading =
 	/** `gone`: the client went away before its request was whole. */
 	| { readonly ok: false; readonly code: "tooLarge" | "gone" };
 
-/** The whole body. Of one that is too large nothing more is kept; the rest of it is left unread. */
+/** The whole body. One that is too large is told at once; what still comes of it is thrown away, so that the answer is not lost to a reset. */
 export function readBody(request: Readable, bytesMax: number): Promise<BodyReading> {
 	return new Promise((resolve) => {
 		const chunks: Buffer[] = [];
@@ -18,7 +18,7 @@ export function readBody(request: Readable, bytesMax: number): Promise<BodyReadi
 			}
 			chunks.length = 0;
 			request.removeAllListeners("data");
-			request.pause();
+			request.resume();
 			resolve({ ok: false, code: "tooLarge" });
 		});
 		request.once("end", () => resolve({ ok: true, bytes: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks) }));

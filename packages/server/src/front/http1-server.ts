@@ -33,8 +33,7 @@ export function createHttp1Server(handler: HttpHandler, limits: PortLimits): Htt
 				busy.delete(socket);
 				if (closing !== null) socket.destroySoon();
 			});
-			if (closing !== null) response.setHeader("connection", "close");
-			void serve(handler, limits.httpBodyBytesMax, request, response);
+			void serve(handler, limits.httpBodyBytesMax, request, response, () => closing !== null);
 		},
 	);
 	// It never listens itself, and only then would it begin to enforce its time limits.
@@ -70,15 +69,28 @@ export function createHttp1Server(handler: HttpHandler, limits: PortLimits): Htt
 	};
 }
 
-async function serve(handler: HttpHandler, bodyBytesMax: number, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function serve(
+	handler: HttpHandler,
+	bodyBytesMax: number,
+	request: IncomingMessage,
+	response: ServerResponse,
+	isClosing: () => boolean,
+): Promise<void> {
+	const respond = (answer: HttpResponse): void => {
+		if (response.destroyed || response.headersSent) return;
+		response.statusCode = answer.status;
+		for (const [name, value] of answer.headers) response.setHeader(name, value);
+		if (isClosing()) response.setHeader("Connection", "close");
+		response.end(answer.body);
+	};
 	const body: BodyReading = await readBody(request, bodyBytesMax);
 	if (!body.ok) {
-		if (body.code === "tooLarge") respond(response, plain(413, "request body is too large", [["Connection", "close"]]));
+		if (body.code === "tooLarge") respond(plain(413, "request body is too large", [["Connection", "close"]]));
 		return;
 	}
 	const parsed = describeRequest(request, response, body.bytes);
-	if (parsed === null) respond(response, plain(400, "malformed request target"));
-	else handler.handle(parsed, (answer) => respond(response, answer));
+	if (parsed === null) respond(plain(400, "malformed request target"));
+	else handler.handle(parsed, respond);
 }
 
 function describeRequest(request: IncomingMessage, response: ServerResponse, body: Uint8Array): HttpRequest | null {
@@ -112,13 +124,6 @@ function decodePath(path: string): string | null {
 	} catch {
 		return null;
 	}
-}
-
-function respond(response: ServerResponse, answer: HttpResponse): void {
-	if (response.destroyed || response.headersSent) return;
-	response.statusCode = answer.status;
-	for (const [name, value] of answer.headers) response.setHeader(name, value);
-	response.end(answer.body);
 }
 
 /** A text as Go's net/http answers it, for tools that compare. */
