@@ -1,0 +1,231 @@
+/**
+ * Messages between members as an envelope (a tuple of plain values, the kind's number first) and a slab of raw bytes. `from`
+ * and `to` do not travel: the handshake bound the connection to both.
+ */
+import { concatBytes, unreachable } from "@flotilla/base";
+import type { Append, ConfState, Message, NodeId } from "@flotilla/raft";
+import type { Forward, ForwardRefused, PeerMessage } from "@flotilla/replica";
+import { decodeEntries, encodeEntries } from "../wal/entry-codec.ts";
+import { decodeTuple, encodeTuple, TupleReader, type TupleValue } from "./tuple.ts";
+
+/** On the wire: add, never reuse. */
+const KindNumber = {
+	append: 1,
+	appendResp: 2,
+	heartbeat: 3,
+	heartbeatResp: 4,
+	vote: 5,
+	voteResp: 6,
+	preVote: 7,
+	preVoteResp: 8,
+	snapshot: 9,
+	timeoutNow: 10,
+	readIndex: 11,
+	readIndexResp: 12,
+	goodbye: 13,
+	forward: 32,
+	forwardRefused: 33,
+	digest: 34,
+} as const satisfies Record<PeerMessage["kind"], number>;
+
+const KINDS: ReadonlyMap<number, PeerMessage["kind"]> = new Map(
+	Object.entries(KindNumber).map(([kind, number]) => [number, kind as PeerMessage["kind"]]),
+);
+
+const REFUSAL_REASONS: readonly ForwardRefused["reason"][] = ["notLeader", "overloaded", "transferring", "tooLarge"];
+
+/** Items of one forward, ids of one configuration: far above what is ever sent. */
+const FORWARD_ITEMS_MAX = 65_535;
+const CONFIG_IDS_MAX = 1_024;
+
+const EMPTY = new Uint8Array(0);
+
+export interface EncodedMessage {
+	readonly envelope: Uint8Array;
+	readonly slab: Uint8Array;
+}
+
+export function encodeMessage(message: PeerMessage): EncodedMessage {
+	return { envelope: encodeTuple([KindNumber[message.kind], message.term, ...messageFields(message)]), slab: messageSlab(message) };
+}
+
+/** Null when the bytes are not a sound message of a known kind. Entries and forwarded requests are views of `slab`. */
+export function decodeMessage(from: NodeId, to: NodeId, envelope: Uint8Array, slab: Uint8Array): PeerMessage | null {
+	const tuple = decodeTuple(envelope);
+	if (tuple === null) return null;
+	const reader = new TupleReader(tuple);
+	const kind = KINDS.get(reader.integer());
+	if (kind === undefined) return null;
+	if (slab.length > 0 && kind !== "append" && kind !== "forward") return null;
+	const message = readMessage(kind, { from, to, term: reader.integer() }, reader, slab);
+	return message !== null && reader.complete ? message : null;
+}
+
+function messageFields(m: PeerMessage): readonly TupleValue[] {
+	switch (m.kind) {
+		case "append":
+			return [m.prevIndex, m.prevTerm, m.commit];
+		case "appendResp":
+			return [m.index, m.reject, m.hintIndex, m.hintTerm, m.commit];
+		case "heartbeat":
+			return [m.commit, m.readPosition, m.sequence];
+		case "heartbeatResp":
+			return [m.readPosition, m.sequence];
+		case "vote":
+			return [m.lastIndex, m.lastTerm, m.transfer, m.commit, m.commitTerm];
+		case "voteResp":
+			return [m.reject, m.commit, m.commitTerm];
+		case "preVote":
+			return [m.lastIndex, m.lastTerm, m.leaderLost, m.commit, m.commitTerm];
+		case "preVoteResp":
+			return [m.reject, m.sticky, m.commit, m.commitTerm];
+		case "snapshot":
+			return [m.meta.index, m.meta.term, m.meta.generation, ...confStateFields(m.meta.confState)];
+		case "timeoutNow":
+			return [];
+		case "readIndex":
+			return [m.token.incarnation, m.token.counter];
+		case "readIndexResp":
+			return [m.token.incarnation, m.token.counter, m.index];
+		case "goodbye":
+			return [m.successor];
+		case "forward":
+			return [m.incarnation, m.sequences, m.envelopes.map((envelope) => envelope.length)];
+		case "forwardRefused":
+			return [m.incarnation, m.sequences, REFUSAL_REASONS.indexOf(m.reason)];
+		case "digest":
+			return [m.appliedIndex, m.digest];
+		default:
+			return unreachable(m);
+	}
+}
+
+function messageSlab(message: PeerMessage): Uint8Array {
+	if (message.kind === "append") return encodeEntries(message.entries);
+	if (message.kind === "forward") return concatBytes(message.envelopes);
+	return EMPTY;
+}
+
+interface Base {
+	readonly from: NodeId;
+	readonly to: NodeId;
+	readonly term: number;
+}
+
+function readMessage(kind: PeerMessage["kind"], base: Base, r: TupleReader, slab: Uint8Array): PeerMessage | null {
+	switch (kind) {
+		case "append":
+			return readAppend(base, r, slab);
+		case "forward":
+			return readForward(base, r, slab);
+		case "forwardRefused":
+			return readForwardRefused(base, r);
+		case "digest":
+			return { kind, ...base, appliedIndex: r.integer(), digest: r.integer() };
+		default:
+			return readCoreMessage(kind, base, r);
+	}
+}
+
+function readCoreMessage(kind: Exclude<Message["kind"], "append">, base: Base, r: TupleReader): Message {
+	switch (kind) {
+		case "appendResp":
+			return {
+				kind,
+				...base,
+				index: r.integer(),
+				reject: r.flag(),
+				hintIndex: r.integer(),
+				hintTerm: r.integer(),
+				commit: r.integer(),
+			};
+		case "heartbeat":
+			return { kind, ...base, commit: r.integer(), readPosition: r.integer(), sequence: r.integer() };
+		case "heartbeatResp":
+			return { kind, ...base, readPosition: r.integer(), sequence: r.integer() };
+		case "vote":
+			return { kind, ...base, lastIndex: r.integer(), lastTerm: r.integer(), transfer: r.flag(), ...readCommitMark(r) };
+		case "voteResp":
+			return { kind, ...base, reject: r.flag(), ...readCommitMark(r) };
+		case "preVote":
+			return { kind, ...base, lastIndex: r.integer(), lastTerm: r.integer(), leaderLost: r.flag(), ...readCommitMark(r) };
+		case "preVoteResp":
+			return { kind, ...base, reject: r.flag(), sticky: r.flag(), ...readCommitMark(r) };
+		case "snapshot":
+			return {
+				kind,
+				...base,
+				meta: { index: r.integer(), term: r.integer(), generation: r.text(), confState: readConfState(r) },
+			};
+		case "timeoutNow":
+			return { kind, ...base };
+		case "readIndex":
+			return { kind, ...base, token: readToken(r) };
+		case "readIndexResp":
+			return { kind, ...base, token: readToken(r), index: r.integer() };
+		case "goodbye":
+			return { kind, ...base, successor: r.id() };
+		default:
+			return unreachable(kind);
+	}
+}
+
+function readCommitMark(r: TupleReader): { commit: number; commitTerm: number } {
+	return { commit: r.integer(), commitTerm: r.integer() };
+}
+
+function readToken(r: TupleReader): { incarnation: number; counter: number } {
+	return { incarnation: r.integer(), counter: r.integer() };
+}
+
+function confStateFields(c: ConfState): readonly TupleValue[] {
+	return [c.voters, c.learners, c.votersOutgoing, c.learnersNext, c.autoLeave];
+}
+
+function readConfState(r: TupleReader): ConfState {
+	return {
+		voters: r.ids(CONFIG_IDS_MAX),
+		learners: r.ids(CONFIG_IDS_MAX),
+		votersOutgoing: r.ids(CONFIG_IDS_MAX),
+		learnersNext: r.ids(CONFIG_IDS_MAX),
+		autoLeave: r.flag(),
+	};
+}
+
+/** The core trusts that entries follow prevIndex, that their terms do not fall and that none is above the message's term. */
+function readAppend(base: Base, r: TupleReader, slab: Uint8Array): Append | null {
+	const prevIndex = r.integer();
+	const prevTerm = r.integer();
+	const commit = r.integer();
+	const entries = decodeEntries(slab, 0, slab.length);
+	if (entries === null) return null;
+	const first = entries[0];
+	const last = entries.at(-1);
+	if (first !== undefined && (first.index !== prevIndex + 1 || first.term < prevTerm)) return null;
+	if (last !== undefined && last.term > base.term) return null;
+	return { kind: "append", ...base, prevIndex, prevTerm, commit, entries };
+}
+
+function readForward(base: Base, r: TupleReader, slab: Uint8Array): Forward | null {
+	const incarnation = r.integer();
+	const sequences = r.integers(FORWARD_ITEMS_MAX);
+	const lengths = r.integers(FORWARD_ITEMS_MAX);
+	if (lengths.length !== sequences.length) return null;
+	const envelopes: Uint8Array[] = [];
+	let at = 0;
+	for (let i = 0; i < lengths.length; i++) {
+		if (i > 0 && (sequences[i] as number) <= (sequences[i - 1] as number)) return null;
+		const end = at + (lengths[i] as number);
+		if (end > slab.length) return null;
+		envelopes.push(slab.subarray(at, end));
+		at = end;
+	}
+	return at === slab.length ? { kind: "forward", ...base, incarnation, sequences, envelopes } : null;
+}
+
+function readForwardRefused(base: Base, r: TupleReader): ForwardRefused | null {
+	const incarnation = r.integer();
+	const sequences = r.integers(FORWARD_ITEMS_MAX);
+	const reason = REFUSAL_REASONS[r.integer()];
+	return reason === undefined ? null : { kind: "forwardRefused", ...base, incarnation, sequences, reason };
+}

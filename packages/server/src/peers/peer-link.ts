@@ -1,0 +1,259 @@
+import type { Socket } from "node:net";
+import type { TapSink } from "@flotilla/base";
+import type { NodeId } from "@flotilla/raft";
+import type { PeerMessage } from "@flotilla/replica";
+import type { PeerEvents } from "../ports.ts";
+import type { Frame } from "./frame.ts";
+import type { HelloRefusal } from "./hello.ts";
+import { Lane, laneOf, RAFT_LANES } from "./lane.ts";
+import { LossWatch } from "./loss-watch.ts";
+import { decodeMessage } from "./message-codec.ts";
+import type { PeerLimits, PeerTransportOptions } from "./options.ts";
+import { OutgoingLane } from "./outgoing-lane.ts";
+import { PeerAddress } from "./peer-address.ts";
+import { PeerStream, type StreamEnd } from "./peer-stream.ts";
+import type { SlabSums } from "./send-queue.ts";
+
+/** For metrics and checks of connectedness; times are monotonic milliseconds. */
+export interface PeerLinkStats {
+	readonly peer: NodeId;
+	/** Both raft lanes to the peer are up. */
+	readonly connected: boolean;
+	/** Since when; -1 when not connected. */
+	readonly connectedSinceMs: number;
+	readonly queuedMessages: number;
+	readonly queuedBytes: number;
+	readonly sentMessages: number;
+	readonly droppedMessages: number;
+	readonly receivedMessages: number;
+	readonly connects: number;
+}
+
+/** Everything between this member and one other: our lanes to it, its lanes to us, and what their ends say. */
+export class PeerLink {
+	readonly peer: NodeId;
+	private readonly options: PeerTransportOptions;
+	private readonly limits: PeerLimits;
+	private readonly events: PeerEvents;
+	private readonly tap: TapSink;
+	private readonly address = new PeerAddress();
+	private readonly outgoing = new Map<Lane, OutgoingLane>();
+	private readonly incoming = new Map<Lane, PeerStream>();
+	private readonly loss: LossWatch;
+	private cancelGrace: () => void = () => {};
+	/** The peer's present process life; -1 before the first handshake. */
+	private incarnation = -1;
+	private connectedSinceMs = -1;
+	/** Trouble was reported and is not over: it is reported once. */
+	private inTrouble = false;
+	private stopped = false;
+	private sent = 0;
+	private dropped = 0;
+	private received = 0;
+	private connects = 0;
+
+	constructor(peer: NodeId, options: PeerTransportOptions, limits: PeerLimits, events: PeerEvents, tap: TapSink) {
+		this.peer = peer;
+		this.options = options;
+		this.limits = limits;
+		this.events = events;
+		this.tap = tap;
+		this.loss = new LossWatch({ graceMs: limits.lossGraceMs, graceMaxMs: Math.max(limits.lossGraceMs, options.electionTimeoutMs) });
+		for (const lane of RAFT_LANES) this.outgoing.set(lane, this.makeLane(lane));
+	}
+
+	/** Dials, or dials anew when the addresses changed. */
+	setUrls(urls: readonly string[]): void {
+		if (!this.address.set(urls)) return;
+		for (const lane of this.outgoing.values()) lane.restart("address changed");
+	}
+
+	/** Queues for the next `flush`. False when the message was dropped. */
+	offer(message: PeerMessage, sums: SlabSums): boolean {
+		const lane = this.outgoing.get(laneOf(message.kind));
+		const result = lane === undefined ? "down" : lane.offer(message, sums);
+		if (result === "queued") {
+			this.sent++;
+			return true;
+		}
+		this.dropped++;
+		if (result !== "down" && !this.inTrouble) {
+			this.tap.emit("peerQueueFull", 0, 0, { remotePeerId: this.peer, lane: laneOf(message.kind), reason: result });
+		}
+		// "too long" is trouble of one message, not of the peer; probing would only send it again.
+		if (result !== "too long") this.trouble();
+		return false;
+	}
+
+	flush(): void {
+		for (const lane of this.outgoing.values()) lane.flush();
+	}
+
+	watch(paused: boolean): void {
+		for (const lane of this.outgoing.values()) lane.watch(paused);
+		for (const stream of this.incoming.values()) stream.watch(paused);
+		if (this.inTrouble && this.connectedSinceMs >= 0 && this.queuesCalm()) this.inTrouble = false;
+	}
+
+	/** The peer dialed us and its hello was accepted; the answer is on its way. */
+	accepted(lane: Lane, incarnation: number, socket: Socket, rest: Uint8Array): void {
+		this.meet(incarnation);
+		this.incoming.get(lane)?.close("replaced by a newer connection");
+		const stream = new PeerStream(socket, new Uint8Array(0), this.options, this.limits, {
+			frames: (frames) => this.deliver(frames),
+			ended: (end) => this.incomingEnded(lane, stream, end),
+			drained: () => {},
+		});
+		this.incoming.set(lane, stream);
+		this.loss.opened(`in${lane}`, this.nowMs());
+		this.cancelGrace();
+		// It lives and can be reached, at least in this direction: no use in waiting with our own lanes.
+		for (const own of this.outgoing.values()) own.dialNow();
+		if (rest.length > 0) socket.unshift(rest);
+	}
+
+	/** For good: the peer is no member any more, or we stop. */
+	stop(reason: string, graceful: boolean): void {
+		this.stopped = true;
+		this.cancelGrace();
+		for (const lane of this.outgoing.values()) lane.stop(reason, graceful);
+		for (const stream of this.incoming.values()) stream.close(reason);
+	}
+
+	stats(): PeerLinkStats {
+		let queuedMessages = 0;
+		let queuedBytes = 0;
+		for (const lane of this.outgoing.values()) {
+			queuedMessages += lane.queuedMessages;
+			queuedBytes += lane.queuedBytes;
+		}
+		return {
+			peer: this.peer,
+			connected: this.connectedSinceMs >= 0,
+			connectedSinceMs: this.connectedSinceMs,
+			queuedMessages,
+			queuedBytes,
+			sentMessages: this.sent,
+			droppedMessages: this.dropped,
+			receivedMessages: this.received,
+			connects: this.connects,
+		};
+	}
+
+	private makeLane(lane: Lane): OutgoingLane {
+		return new OutgoingLane(this.peer, lane, this.address, this.options, this.limits, {
+			opened: (opened, incarnation) => this.outgoingOpened(opened, incarnation),
+			ended: (ended, end) => this.outgoingEnded(ended, end),
+			dialFailed: (_lane, reason) => {
+				if (reason === "ECONNREFUSED" && this.loss.redialRefused()) this.lost();
+			},
+			refused: (refused, code) => this.outgoingRefused(refused, code),
+		});
+	}
+
+	private outgoingOpened(lane: Lane, incarnation: number): void {
+		this.meet(incarnation);
+		this.loss.opened(`out${lane}`, this.nowMs());
+		this.cancelGrace();
+		for (const each of RAFT_LANES) if (!this.outgoing.get(each)?.open) return;
+		this.connectedSinceMs = this.nowMs();
+		this.connects++;
+		this.inTrouble = false;
+		this.tap.emit("peerConnected", 0, 0, { remotePeerId: this.peer });
+		this.events.connected(this.peer);
+	}
+
+	private outgoingEnded(lane: Lane, end: StreamEnd): void {
+		if (this.stopped) return;
+		this.disconnected(`out${lane}`, end);
+	}
+
+	private incomingEnded(lane: Lane, stream: PeerStream, end: StreamEnd): void {
+		// A stream that was replaced says nothing about the lane.
+		if (this.incoming.get(lane) !== stream) return;
+		this.incoming.delete(lane);
+		if (!this.stopped) this.disconnected(`in${lane}`, end);
+	}
+
+	private disconnected(lane: `${"out" | "in"}${Lane}`, end: StreamEnd): void {
+		if (this.connectedSinceMs >= 0) {
+			this.tap.emit("peerDisconnected", 0, 0, { remotePeerId: this.peer, lane, by: end.by, reason: end.reason });
+		}
+		if (lane.startsWith("out")) this.connectedSinceMs = -1;
+		this.trouble();
+		if (this.loss.closed(lane, end.by, this.nowMs())) this.lost();
+		else this.armGrace();
+	}
+
+	private outgoingRefused(lane: Lane, code: HelloRefusal): void {
+		this.tap.emit("peerRefused", 0, 0, { remotePeerId: this.peer, lane, reason: code });
+		if (code === "removed") this.events.removed(this.peer);
+	}
+
+	/** Another process life of the peer: what belonged to the former one is closed and over. */
+	private meet(incarnation: number): void {
+		if (incarnation === this.incarnation) return;
+		const former = this.incarnation;
+		this.incarnation = incarnation;
+		if (former < 0) return;
+		if (this.loss.replaced()) this.lost();
+		for (const [lane, stream] of this.incoming) {
+			this.incoming.delete(lane);
+			stream.close("the peer was started anew");
+		}
+		for (const lane of this.outgoing.values()) if (lane.open) lane.restart("the peer was started anew");
+		this.connectedSinceMs = -1;
+		this.trouble();
+	}
+
+	private deliver(frames: readonly Frame[]): boolean {
+		const messages: PeerMessage[] = [];
+		for (const { envelope, slab } of frames) {
+			const message = decodeMessage(this.peer, this.options.memberId, envelope, slab);
+			if (message === null) break;
+			messages.push(message);
+		}
+		this.received += messages.length;
+		if (messages.length > 0) this.events.messages(messages);
+		return messages.length === frames.length;
+	}
+
+	private trouble(): void {
+		if (this.inTrouble) return;
+		this.inTrouble = true;
+		this.events.unreachable(this.peer);
+	}
+
+	/** An overflow is over when the queues are at most half full: otherwise every other message would be a report. */
+	private queuesCalm(): boolean {
+		for (const lane of this.outgoing.values()) {
+			if (lane.queuedMessages * 2 > this.limits.queueMessagesMax || lane.queuedBytes * 2 > this.limits.queueBytesMax) return false;
+		}
+		return true;
+	}
+
+	private armGrace(): void {
+		this.cancelGrace();
+		const deadlineMs = this.loss.deadlineMs;
+		if (deadlineMs === Number.POSITIVE_INFINITY) return;
+		this.cancelGrace = this.options.scheduler.after(Math.max(0, deadlineMs - this.nowMs()), () => {
+			if (this.loss.graceOver(this.nowMs())) this.lost();
+			else this.armGrace();
+		});
+	}
+
+	private lost(): void {
+		this.cancelGrace();
+		this.tap.emit("peerDisconnected", 0, 0, { remotePeerId: this.peer, reason: "lost" });
+		this.events.lost(this.peer);
+	}
+
+	private nowMs(): number {
+		return this.options.clock.monotonicMs();
+	}
+}
+
+/** Lanes that a peer may open to us today. Snapshots have their number and no listener yet. */
+export function acceptsLane(lane: number): lane is Lane {
+	return lane === Lane.control || lane === Lane.log;
+}

@@ -1,0 +1,117 @@
+import { createServer, type Server, type Socket } from "node:net";
+import type { TapSink } from "@flotilla/base";
+import type { NodeId } from "@flotilla/raft";
+import { decodeHello, encodeAnswer, HandshakeReader, type Hello, type HelloCode, isLane, PROTOCOL_VERSION } from "./hello.ts";
+import type { Lane } from "./lane.ts";
+import type { PeerLimits, PeerTransportOptions } from "./options.ts";
+import { parsePeerUrl } from "./peer-address.ts";
+import { acceptsLane } from "./peer-link.ts";
+
+export interface PeerListenerOwner {
+	/** What is known of the one that dials. */
+	standing(peer: NodeId): "member" | "removed" | "unknown";
+	/** The hello was answered; from now on the socket is the owner's. `rest` arrived behind it. */
+	accepted(peer: NodeId, lane: Lane, incarnation: number, socket: Socket, rest: Uint8Array): void;
+}
+
+/** The peer port: takes connections, reads one hello of each, hands over those that belong here and refuses all others. */
+export class PeerListener {
+	private readonly options: PeerTransportOptions;
+	private readonly limits: PeerLimits;
+	private readonly owner: PeerListenerOwner;
+	private readonly tap: TapSink;
+	private readonly servers: Server[] = [];
+	private readonly strangers = new Set<Socket>();
+
+	constructor(options: PeerTransportOptions, limits: PeerLimits, owner: PeerListenerOwner, tap: TapSink) {
+		this.options = options;
+		this.limits = limits;
+		this.owner = owner;
+		this.tap = tap;
+	}
+
+	/** Resolves with the URLs really listened on; rejects with the error of the first that cannot be bound. */
+	async listen(): Promise<string[]> {
+		const urls: string[] = [];
+		for (const url of this.options.listenPeerUrls) {
+			const target = parsePeerUrl(url);
+			if (target === null) throw new Error(`cannot listen on peer URL ${url}: http://host:port is needed`);
+			const server = createServer({ noDelay: true }, (socket) => this.connected(socket));
+			this.servers.push(server);
+			const port = await bind(server, target.host, target.port);
+			urls.push(`http://${target.host.includes(":") ? `[${target.host}]` : target.host}:${port}`);
+		}
+		return urls;
+	}
+
+	close(): void {
+		for (const server of this.servers) server.close();
+		for (const stranger of this.strangers) stranger.destroy();
+	}
+
+	private connected(socket: Socket): void {
+		// Beyond the limit the newest is turned away: those before it have their time running already.
+		if (this.strangers.size >= this.limits.strangersMax) {
+			socket.destroy();
+			return;
+		}
+		this.strangers.add(socket);
+		const reader = new HandshakeReader(this.options.bytes);
+		const cancelTimer = this.options.scheduler.after(this.limits.handshakeMs, () => socket.destroy());
+		socket.on("error", () => {});
+		socket.once("close", () => {
+			cancelTimer();
+			this.strangers.delete(socket);
+		});
+		socket.on("data", (chunk: Uint8Array) => {
+			const progress = reader.feed(chunk);
+			if (progress.state === "more") return;
+			socket.removeAllListeners("data");
+			cancelTimer();
+			const hello = progress.state === "done" ? decodeHello(progress.message) : null;
+			if (hello === null || progress.state !== "done") socket.destroy();
+			else this.greet(socket, hello, progress.rest);
+		});
+	}
+
+	private greet(socket: Socket, hello: Hello, rest: Uint8Array): void {
+		const code = this.judge(hello);
+		const { bytes, incarnation } = this.options;
+		const answer = encodeAnswer(bytes, { code, version: PROTOCOL_VERSION, incarnation });
+		if (code !== "accepted") {
+			this.tap.emit("peerRefused", 0, 0, { remotePeerId: hello.from, reason: code, address: socket.remoteAddress ?? "" });
+			socket.end(answer);
+			// The answer has the time of a handshake to leave.
+			const cancelTimer = this.options.scheduler.after(this.limits.handshakeMs, () => socket.destroy());
+			socket.once("close", cancelTimer);
+			socket.resume();
+			return;
+		}
+		this.strangers.delete(socket);
+		socket.removeAllListeners("close");
+		socket.removeAllListeners("error");
+		socket.write(answer);
+		this.owner.accepted(hello.from, hello.lane, hello.incarnation, socket, rest);
+	}
+
+	private judge(hello: Hello): HelloCode {
+		const { clusterId, memberId } = this.options;
+		if (hello.versionMin > PROTOCOL_VERSION || hello.versionMax < PROTOCOL_VERSION) return "version";
+		if (hello.clusterId !== clusterId) return "wrong-cluster";
+		if (hello.to !== memberId || hello.from === memberId) return "wrong-node";
+		const standing = this.owner.standing(hello.from);
+		if (standing !== "member") return standing;
+		return isLane(hello.lane) && acceptsLane(hello.lane) ? "accepted" : "lane";
+	}
+}
+
+function bind(server: Server, host: string, port: number): Promise<number> {
+	return new Promise((resolve, reject) => {
+		server.once("error", reject);
+		server.listen({ host, port, exclusive: true }, () => {
+			server.removeListener("error", reject);
+			const address = server.address();
+			resolve(typeof address === "object" && address !== null ? address.port : port);
+		});
+	});
+}

@@ -1,0 +1,114 @@
+import type { TapSink } from "@flotilla/base";
+import type { NodeId } from "@flotilla/raft";
+import type { PeerMessage } from "@flotilla/replica";
+import type { PeerEvents, PeerTransport } from "../ports.ts";
+import { DEFAULT_PEER_LIMITS, type PeerLimits, type PeerTransportOptions } from "./options.ts";
+import { PeerLink, type PeerLinkStats } from "./peer-link.ts";
+import { PeerListener } from "./peer-listener.ts";
+import { SlabSums } from "./send-queue.ts";
+
+const WATCH_MS = 500;
+
+/** Messages to other members over TCP: one link a peer, each with its lanes; see `PeerLink` for what a link promises. */
+export class TcpPeerTransport implements PeerTransport {
+	private readonly options: PeerTransportOptions;
+	private readonly limits: PeerLimits;
+	private readonly events: PeerEvents;
+	private readonly tap: TapSink;
+	private readonly listener: PeerListener;
+	private readonly sums: SlabSums;
+	private readonly links = new Map<NodeId, PeerLink>();
+	/** Ids that were members in this process life and are not any more: they are told so when they dial. */
+	private readonly removed = new Set<NodeId>();
+	private cancelWatch: () => void = () => {};
+	private watchedAtMs = 0;
+	private closing = false;
+
+	constructor(options: PeerTransportOptions, events: PeerEvents, tap: TapSink) {
+		this.options = options;
+		this.limits = { ...DEFAULT_PEER_LIMITS, ...options.limits };
+		this.events = events;
+		this.tap = tap;
+		this.sums = new SlabSums(options.bytes);
+		this.listener = new PeerListener(
+			options,
+			this.limits,
+			{
+				standing: (peer) => (this.links.has(peer) ? "member" : this.removed.has(peer) ? "removed" : "unknown"),
+				accepted: (peer, lane, incarnation, socket, rest) => {
+					const link = this.links.get(peer);
+					if (link === undefined || this.closing) socket.destroy();
+					else link.accepted(lane, incarnation, socket, rest);
+				},
+			},
+			tap,
+		);
+	}
+
+	/** Binds the peer URLs and resolves with those really listened on. Links dial once the members are known. */
+	async listen(): Promise<string[]> {
+		const urls = await this.listener.listen();
+		this.watchedAtMs = this.options.clock.monotonicMs();
+		this.armWatch();
+		return urls;
+	}
+
+	send(messages: readonly PeerMessage[]): void {
+		for (const message of messages) this.links.get(message.to)?.offer(message, this.sums);
+		for (const link of this.links.values()) link.flush();
+		this.sums.clear();
+	}
+
+	setMembers(members: ReadonlyArray<{ readonly id: NodeId; readonly peerUrls: readonly string[] }>): void {
+		if (this.closing) return;
+		const present = new Set(members.map(({ id }) => id));
+		for (const [id, link] of this.links) {
+			if (present.has(id)) continue;
+			this.links.delete(id);
+			this.removed.add(id);
+			link.stop("removed from the cluster", true);
+		}
+		for (const { id, peerUrls } of members) {
+			if (id === this.options.memberId) continue;
+			this.removed.delete(id);
+			let link = this.links.get(id);
+			if (link === undefined) {
+				link = new PeerLink(id, this.options, this.limits, this.events, this.tap);
+				this.links.set(id, link);
+			}
+			link.setUrls(peerUrls);
+		}
+	}
+
+	stats(): PeerLinkStats[] {
+		return [...this.links.values()].map((link) => link.stats());
+	}
+
+	/** What is queued may still leave, for a bounded time. */
+	close(): Promise<void> {
+		this.closing = true;
+		this.cancelWatch();
+		this.listener.close();
+		for (const link of this.links.values()) link.stop("this member stops", true);
+		return new Promise((resolve) => {
+			this.options.scheduler.after(this.queued() ? this.limits.closeMs : 0, () => {
+				for (const link of this.links.values()) link.stop("this member stops", false);
+				resolve();
+			});
+		});
+	}
+
+	private queued(): boolean {
+		return this.stats().some(({ queuedBytes }) => queuedBytes > 0);
+	}
+
+	private armWatch(): void {
+		this.cancelWatch = this.options.scheduler.after(WATCH_MS, () => {
+			const nowMs = this.options.clock.monotonicMs();
+			const paused = nowMs - this.watchedAtMs > 4 * WATCH_MS;
+			this.watchedAtMs = nowMs;
+			for (const link of this.links.values()) link.watch(paused);
+			this.armWatch();
+		});
+	}
+}

@@ -1,0 +1,24 @@
+import { METHODS } from "@flotilla/api";
+import type { MethodTable } from "../front/seam.ts";
+import { authService } from "./auth.ts";
+import { clusterService } from "./cluster.ts";
+import type { ServiceDeps } from "./deps.ts";
+import { unimplemented } from "./door.ts";
+import { healthService } from "./health-rpc.ts";
+import { type ProbeRoute, probeRoutes } from "./http-probes.ts";
+import { kvService } from "./kv.ts";
+import { maintenanceService } from "./maintenance.ts";
+
+export interface Services {
+	/** Every call of the API; those that this version cannot carry out say so. */
+	readonly methods: MethodTable;
+	readonly http: ReadonlyMap<string, ProbeRoute>;
+}
+
+export function createServices(deps: ServiceDeps): Services {
+	const methods = new Map([...METHODS.keys()].map((path) => unimplemented(path)));
+	for (const service of [kvService, clusterService, maintenanceService, authService, healthService]) {
+		for (const [path, handler] of service(deps)) methods.set(path, handler);
+	}
+	return { methods, http: probeRoutes(deps) };
+}

@@ -1,0 +1,22 @@
+import type { ByteOps } from "@flotilla/base";
+import type { MemberPort } from "./member-port.ts";
+
+export interface ServiceOptions {
+	/** The API level that Status and /version name. */
+	readonly serverVersion: string;
+	readonly storageVersion: string;
+	readonly maxTxnOps: number;
+	/** As Status shows it: the default where the flag is 0, otherwise the flag. */
+	readonly quotaBytesShown: number;
+	/** Calls that take longer are worth a line of the log. */
+	readonly warningUnaryRequestMs: number;
+}
+
+export interface ServiceDeps {
+	readonly member: MemberPort;
+	readonly bytes: ByteOps;
+	readonly options: ServiceOptions;
+	/** Runs work in a later turn, after the sockets were read: long reads go on there. */
+	readonly soon: (work: () => void) => void;
+	readonly afterTicks: (ticks: number, work: () => void) => void;
+}

@@ -1,0 +1,41 @@
+/** What every call passes before its handler sees it (etcd API, order of checks for a unary call). */
+import { METHODS } from "@flotilla/api";
+import { Grpc, type MethodHandler, type Status, type UnaryCall, type UnaryHandler } from "../front/seam.ts";
+import { statusOf } from "./answers.ts";
+import type { ServiceDeps } from "./deps.ts";
+
+/** Calls that a learner answers; a Range only when it is serializable, which its handler looks at. */
+const ON_LEARNERS: ReadonlySet<string> = new Set([
+	"/etcdserverpb.Maintenance/Status",
+	"/etcdserverpb.Maintenance/Snapshot",
+	"/etcdserverpb.KV/Range",
+]);
+
+export function unary(path: string, deps: ServiceDeps, handle: UnaryHandler): readonly [string, MethodHandler] {
+	const guarded = (call: UnaryCall): void => {
+		const refusal = refusalAtDoor(path, call, deps);
+		if (refusal === null) handle(call);
+		else call.fail(refusal);
+	};
+	return [path, { shape: "unary", handle: guarded }];
+}
+
+/** A call of the API that this version does not carry out: said so, whatever its shape. */
+export function unimplemented(path: string): readonly [string, MethodHandler] {
+	const method = METHODS.get(path);
+	const status: Status = { code: Grpc.unimplemented, message: `${path.slice(1)} is not implemented in this version` };
+	if (method?.shape === "unary" || method === undefined) return [path, { shape: "unary", handle: (call) => call.fail(status) }];
+	return [path, { shape: "stream", clientStreams: method.shape === "bidi", serverStreams: true, handle: (call) => call.end(status) }];
+}
+
+export function isLearner({ member }: ServiceDeps): boolean {
+	return member.members.some(({ id, learner }) => learner && id === member.memberId);
+}
+
+function refusalAtDoor(path: string, call: UnaryCall, deps: ServiceDeps): Status | null {
+	if (!ON_LEARNERS.has(path) && isLearner(deps)) return statusOf("notSupportedForLearner");
+	const version = call.metadata("client-api-version");
+	if (version?.includes("\ufffd")) return statusOf("invalidClientApiVersion");
+	if (call.metadata("hasleader") === "true" && deps.member.status().leader === 0n) return statusOf("noLeader");
+	return null;
+}
