@@ -41,48 +41,43 @@ const APPLICABLE: ReadonlySet<number> = new Set([
 
 /** Writes envelopes of one process life. */
 export class EnvelopeEncoder {
-	private readonly origin: NodeId;
-	private readonly incarnation: number;
+	/** What all of them have in common: copied, since bigints cost more than the rest of the head together. */
+	private readonly head = new Uint8Array(ENVELOPE_HEAD_BYTES);
 
 	constructor(origin: NodeId, incarnation: number) {
-		this.origin = origin;
-		this.incarnation = incarnation;
+		this.head[0] = ENVELOPE_VERSION;
+		writeBigU64(this.head, 4, origin);
+		writeU64(this.head, 12, incarnation);
 	}
 
 	/** One allocation for all; the results are consecutive views of it, in order. */
 	encode(contents: readonly EnvelopeContent[]): Uint8Array[] {
-		const users = contents.map((content) => (content.user === "" ? NO_BYTES : encodeUtf8(content.user)));
 		let total = 0;
-		for (let i = 0; i < contents.length; i++) total += envelopeBytes(contents[i] as EnvelopeContent, users[i] as Uint8Array);
+		for (const { user, payload } of contents) total += ENVELOPE_HEAD_BYTES + (user === "" ? 0 : encodeUtf8(user).length) + payload.length;
 		const slab = new Uint8Array(total);
 		const envelopes = new Array<Uint8Array>(contents.length);
 		let at = 0;
 		for (let i = 0; i < contents.length; i++) {
 			const start = at;
-			at = this.write(slab, start, contents[i] as EnvelopeContent, users[i] as Uint8Array);
+			at = this.write(slab, start, contents[i] as EnvelopeContent);
 			envelopes[i] = slab.subarray(start, at);
 		}
 		return envelopes;
 	}
 
-	private write(slab: Uint8Array, at: number, content: EnvelopeContent, user: Uint8Array): number {
+	private write(slab: Uint8Array, at: number, content: EnvelopeContent): number {
+		const user = content.user === "" ? NO_BYTES : encodeUtf8(content.user);
 		assert(user.length <= USER_BYTES_MAX, "a user name fits its length field");
-		slab[at] = ENVELOPE_VERSION;
+		slab.set(this.head, at);
 		slab[at + 1] = content.kind;
 		slab[at + 2] = user.length;
 		slab[at + 3] = user.length >>> 8;
-		writeBigU64(slab, at + 4, this.origin);
-		writeU64(slab, at + 12, this.incarnation);
 		writeU64(slab, at + 20, content.sequence);
 		writeU64(slab, at + 28, content.authRevision);
 		slab.set(user, at + ENVELOPE_HEAD_BYTES);
 		slab.set(content.payload, at + ENVELOPE_HEAD_BYTES + user.length);
 		return at + ENVELOPE_HEAD_BYTES + user.length + content.payload.length;
 	}
-}
-
-function envelopeBytes(content: EnvelopeContent, user: Uint8Array): number {
-	return ENVELOPE_HEAD_BYTES + user.length + content.payload.length;
 }
 
 /** A cursor over one envelope, reused from entry to entry: valid until the next `open`. */

@@ -15,8 +15,6 @@ import type { Outbox } from "./outbox.ts";
 
 /** Process lives heard of in one term. Beyond it forwards are dropped: their origins see a time-out. */
 const LIVES_MAX = 1_024;
-/** Forwards that came before this member's core had reported its own election; more are dropped. */
-const EARLY_MAX = 64;
 
 /** What a member may have another one propose: its clients' requests and its own announcements (F6). */
 const FORWARDABLE: ReadonlySet<number> = new Set([
@@ -36,7 +34,6 @@ export class ForwardGate {
 	/** The last term that this member led in this process life, and the marks of that term. */
 	private ledTerm = 0;
 	private readonly marks = new Map<number, number>();
-	private early: Forward[] = [];
 
 	constructor(leadership: Leadership, outbox: Outbox) {
 		this.leadership = leadership;
@@ -50,26 +47,9 @@ export class ForwardGate {
 	}
 
 	receive(forward: Forward, core: Consensus): void {
-		if (!this.wellFormed(forward)) return;
-		if (forward.term > this.ledTerm) {
-			// The election may be won already, but reported only by the core's next drain.
-			if (this.early.length < EARLY_MAX) this.early.push(forward);
-			return;
-		}
-		this.settle(forward, core);
-	}
-
-	/** After the core was drained: forwards that came early belong to the new term by now, or to a term that never was ours. */
-	settleEarly(core: Consensus): void {
-		if (this.early.length === 0) return;
-		const early = this.early;
-		this.early = [];
-		for (const forward of early) if (forward.term <= this.ledTerm) this.settle(forward, core);
-	}
-
-	private settle(forward: Forward, core: Consensus): void {
-		// Of older terms no marks are left: the origin settles those by what it applies (F4).
-		if (forward.term < this.ledTerm) return;
+		// Of another term there are no marks: a former process life of this member may have taken these very requests. The
+		// origin settles them by what it applies (F4). A term that this life leads is known here before anyone hears of it.
+		if (forward.term !== this.ledTerm || !this.wellFormed(forward)) return;
 		const mark = this.marks.get(forward.incarnation) ?? 0;
 		if (mark === 0 && this.marks.size >= LIVES_MAX) return;
 		let from = 0;
@@ -80,7 +60,7 @@ export class ForwardGate {
 			this.refuse(forward, from, "notLeader");
 			return;
 		}
-		const result = core.propose(forward.envelopes.slice(from));
+		const result = core.propose(from === 0 ? forward.envelopes : forward.envelopes.slice(from));
 		if (!result.ok) {
 			this.refuse(forward, from, refusalOf(result.reason));
 			return;

@@ -15,37 +15,38 @@ import type { EnvelopeEncoder } from "./envelope.ts";
 import type { Leadership } from "./leadership.ts";
 import type { ForwardRefused } from "./messages.ts";
 import type { Outbox } from "./outbox.ts";
+import { batchEnd, WaitingCalls } from "./waiting-calls.ts";
 
-/** One slab and one proposal of the core: small against the core's limit of uncommitted bytes, which is all or nothing. */
-const BATCH_BYTES_MAX = 1 << 20;
-const BATCH_CALLS_MAX = 4_096;
 /** After a refusal that passes (overload, a transfer under way) the next try waits so long, unless the leader changes. */
 const HOLD_TICKS = 5;
+/** After trouble on the lane to the leader nothing is forwarded until it is back, or for so long. */
+const LANE_HOLD_TICKS = 10;
 
 export interface ProposalOptions {
 	readonly incarnation: number;
-	/** Calls waiting or in flight; more are refused. */
+	/** Calls waiting or in flight, and the bytes of their payloads; more are refused. */
 	readonly pendingCallsMax: number;
+	readonly pendingBytesMax: number;
 	readonly timeoutTicks: number;
 }
 
-/** What happened to a call whose time is over. */
-export type TimeoutJudge = (call: WriteCall, leaderKnown: boolean) => CallFault;
+/** What to tell the client of a call whose time is over, and which may or may not take effect. */
+export type TimeoutJudge = (call: WriteCall) => CallFault;
 
 export class Proposals {
 	private readonly options: ProposalOptions;
 	private readonly encoder: EnvelopeEncoder;
 	private readonly leadership: Leadership;
 	private readonly outbox: Outbox;
-	/** Oldest first, from `head` on. Completed ones (canceled) are skipped when they come up. */
-	private waiting: WriteCall[] = [];
-	private head = 0;
-	private canceled = 0;
+	private readonly waiting: WaitingCalls;
 	/** By sequence. Insertion order is that of the sequences, and the proposed terms never fall along it. */
 	private readonly inFlight = new Map<number, WriteCall>();
 	private pending = 0;
+	private pendingBytes = 0;
 	private lastSequence = 0;
 	private heldUntilTick = 0;
+	/** Forwards of this term may have been lost on the way: they go out again before anything newer (F2). */
+	private resendDue = false;
 	private stopping = false;
 
 	constructor(options: ProposalOptions, encoder: EnvelopeEncoder, leadership: Leadership, outbox: Outbox) {
@@ -53,10 +54,13 @@ export class Proposals {
 		this.encoder = encoder;
 		this.leadership = leadership;
 		this.outbox = outbox;
+		this.waiting = new WaitingCalls(options.pendingCallsMax);
 	}
 
-	get full(): boolean {
-		return this.pending >= this.options.pendingCallsMax;
+	/** No room for a call with a payload of so many bytes. One is always taken. */
+	isFullFor(payloadBytes: number): boolean {
+		if (this.pending === 0) return false;
+		return this.pending >= this.options.pendingCallsMax || this.pendingBytes + payloadBytes > this.options.pendingBytesMax;
 	}
 
 	get inFlightCount(): number {
@@ -67,65 +71,72 @@ export class Proposals {
 		return ++this.lastSequence;
 	}
 
+	/** True while nothing may be forwarded: what was lost on the lane goes first. */
+	laneHeld(tick: number): boolean {
+		return this.resendDue && tick < this.heldUntilTick;
+	}
+
 	add(call: WriteCall, tick: number): void {
 		const patience = this.options.timeoutTicks;
 		call.deadlineTick = tick + (call.timeoutTicks > 0 ? Math.min(call.timeoutTicks, patience) : patience);
-		call.state = "waiting";
 		this.waiting.push(call);
 		this.pending++;
+		this.pendingBytes += call.payload.length;
 	}
 
 	/** Its slot is free; what was proposed may still take effect, and nobody will be told. */
 	cancel(call: WriteCall): void {
 		if (call.state === "completed") return;
-		if (call.state === "waiting") this.canceled++;
-		else this.inFlight.delete(call.sequence);
+		const waited = call.state === "waiting";
+		if (!waited) this.inFlight.delete(call.sequence);
 		call.state = "completed";
-		this.pending--;
-		// Without a leader nothing passes through the queue: canceled calls must not pile up in it.
-		if (this.canceled > this.options.pendingCallsMax) this.dropCanceled();
+		if (waited) this.waiting.noteGone();
+		this.free(call);
 	}
 
-	/** At the leader: all waiting calls, in batches, until none is left or the core refuses. */
-	propose(core: Consensus, tick: number): void {
-		if (tick < this.heldUntilTick) return;
-		for (let batch = this.takeBatch(); batch.length > 0; batch = this.takeBatch()) {
+	/** At the leader: all waiting calls, in batches, until none is left or the core refuses. True when some were proposed. */
+	propose(core: Consensus, tick: number): boolean {
+		if (tick < this.heldUntilTick || this.waiting.empty) return false;
+		let proposed = false;
+		for (let batch = this.waiting.takeBatch(); batch.length > 0; batch = this.waiting.takeBatch()) {
 			const result = core.propose(this.encodeNext(batch));
 			if (!result.ok) {
 				this.onProposeRefused(batch, result.reason, tick);
-				return;
+				return proposed;
 			}
 			assert(result.term >= this.leadership.term, "a proposal is appended in the term that leads, or a later one");
 			this.launch(batch, result.term, "proposed");
+			proposed = true;
 		}
+		return proposed;
 	}
 
 	/** At a follower: all waiting calls go to the leader, with the term they rely on (F1). */
 	forward(tick: number): void {
-		if (tick < this.heldUntilTick) return;
-		const to = this.leadership.remoteLeader;
-		if (to === NO_NODE) return;
-		for (let batch = this.takeBatch(); batch.length > 0; batch = this.takeBatch()) {
+		if (tick < this.heldUntilTick || this.leadership.remoteLeader === NO_NODE) return;
+		if (this.resendDue) this.resend();
+		for (let batch = this.waiting.takeBatch(); batch.length > 0; batch = this.waiting.takeBatch()) {
 			const envelopes = this.encodeNext(batch);
 			this.launch(batch, this.leadership.term, "forwarded");
 			this.sendForward(batch, envelopes);
 		}
 	}
 
-	/** The lanes to the leader broke and came back: what it may have missed goes out again, in order (F2). */
-	resend(): void {
-		const { term } = this.leadership;
-		if (this.leadership.remoteLeader === NO_NODE) return;
-		const missed: WriteCall[] = [];
-		for (const call of this.inFlight.values()) {
-			if (call.state === "forwarded" && call.proposedTerm === term) missed.push(call);
-		}
-		for (let at = 0; at < missed.length; ) {
-			const upto = batchEnd(missed, at);
-			const batch = missed.slice(at, upto);
-			this.sendForward(batch, this.encoder.encode(batch));
-			at = upto;
-		}
+	/** The lane to the leader broke or overflowed: later forwards must not overtake those that it lost. */
+	onLaneTrouble(tick: number): void {
+		this.resendDue = true;
+		this.heldUntilTick = Math.max(this.heldUntilTick, tick + LANE_HOLD_TICKS);
+	}
+
+	onLaneRestored(): void {
+		this.resendDue = true;
+		this.heldUntilTick = 0;
+	}
+
+	/** A leader appeared or changed: nothing is held back any more, and what an earlier one was sent is settled by apply (F4). */
+	onLeaderChanged(): void {
+		this.heldUntilTick = 0;
+		this.resendDue = false;
 	}
 
 	/** Definite: these will not take effect through that forward, so they may be proposed anew (F3, F4). */
@@ -140,8 +151,8 @@ export class Proposals {
 			if (message.reason === "tooLarge") this.fail(call, "requestTooLarge");
 			else again.push(call);
 		}
-		this.requeue(again);
-		if (again.length > 0) this.heldUntilTick = tick + HOLD_TICKS;
+		this.proposeAgain(again);
+		if (again.length > 0) this.heldUntilTick = Math.max(this.heldUntilTick, tick + HOLD_TICKS);
 	}
 
 	/**
@@ -155,7 +166,7 @@ export class Proposals {
 			lost.push(call);
 		}
 		for (const call of lost) this.inFlight.delete(call.sequence);
-		this.requeue(lost);
+		this.proposeAgain(lost);
 	}
 
 	/** An entry of this process life was applied: the call that waits for it, if its client still does. */
@@ -163,7 +174,7 @@ export class Proposals {
 		const call = this.inFlight.get(sequence);
 		if (call === undefined) return undefined;
 		this.inFlight.delete(sequence);
-		this.pending--;
+		this.free(call);
 		return call;
 	}
 
@@ -172,44 +183,38 @@ export class Proposals {
 		else this.outbox.completeWrite(call, { ok: true, index, term, command: outcome });
 	}
 
-	/** A leader appeared or changed: nothing is held back any more. */
-	onLeaderChanged(): void {
-		this.heldUntilTick = 0;
-	}
-
 	/** Ends the calls whose time is over. Cost: the pending calls; so not at every tick. */
 	expire(tick: number, judge: TimeoutJudge): void {
 		const leaderKnown = this.leadership.leader !== NO_NODE;
-		for (let i = this.head; i < this.waiting.length; i++) {
-			const call = this.waiting[i] as WriteCall;
-			if (call.state !== "waiting" || call.deadlineTick > tick) continue;
-			this.canceled++;
-			this.fail(call, leaderKnown ? judge(call, true) : "noLeaderDeadline");
-		}
+		this.waiting.forEach((call) => {
+			if (call.deadlineTick <= tick) this.failWaiting(call, leaderKnown ? judge(call) : "noLeaderDeadline");
+		});
 		for (const [sequence, call] of this.inFlight) {
 			if (call.deadlineTick > tick) continue;
 			this.inFlight.delete(sequence);
-			this.fail(call, judge(call, leaderKnown));
+			this.fail(call, judge(call));
 		}
 	}
 
 	/** What waits ends; what was proposed may still be answered. */
 	beginStop(): void {
 		this.stopping = true;
-		const waiting = this.waiting;
-		const from = this.head;
-		this.waiting = [];
-		this.head = 0;
-		this.canceled = 0;
-		for (let i = from; i < waiting.length; i++) {
-			const call = waiting[i] as WriteCall;
-			if (call.state === "waiting") this.fail(call, "stopped");
-		}
+		this.waiting.forEach((call) => this.failWaiting(call, "stopped"));
+	}
+
+	private failWaiting(call: WriteCall, fault: CallFault): void {
+		this.fail(call, fault);
+		this.waiting.noteGone();
 	}
 
 	private fail(call: WriteCall, fault: CallFault): void {
-		this.pending--;
+		this.free(call);
 		this.outbox.failWrite(call, fault);
+	}
+
+	private free(call: WriteCall): void {
+		this.pending--;
+		this.pendingBytes -= call.payload.length;
 	}
 
 	private encodeNext(batch: readonly WriteCall[]): Uint8Array[] {
@@ -225,6 +230,20 @@ export class Proposals {
 		}
 	}
 
+	private resend(): void {
+		this.resendDue = false;
+		const missed: WriteCall[] = [];
+		for (const call of this.inFlight.values()) {
+			if (call.state === "forwarded" && call.proposedTerm === this.leadership.term) missed.push(call);
+		}
+		for (let at = 0; at < missed.length; ) {
+			const upto = batchEnd(missed, at);
+			const batch = missed.slice(at, upto);
+			this.sendForward(batch, this.encoder.encode(batch));
+			at = upto;
+		}
+	}
+
 	private sendForward(batch: readonly WriteCall[], envelopes: readonly Uint8Array[]): void {
 		this.outbox.send({
 			kind: "forward",
@@ -237,57 +256,18 @@ export class Proposals {
 		});
 	}
 
-	private onProposeRefused(batch: WriteCall[], reason: ProposeRefusal, tick: number): void {
+	private onProposeRefused(batch: readonly WriteCall[], reason: ProposeRefusal, tick: number): void {
 		if (reason === "tooLarge" && batch.length === 1) {
 			for (const call of batch) this.fail(call, "requestTooLarge");
 			return;
 		}
-		this.requeue(batch);
+		this.proposeAgain(batch);
 		this.heldUntilTick = tick + HOLD_TICKS;
 	}
 
-	/** Calls that may be proposed again come before those that never were, in their old order. */
-	private requeue(calls: readonly WriteCall[]): void {
+	private proposeAgain(calls: readonly WriteCall[]): void {
 		if (calls.length === 0) return;
-		for (const call of calls) call.state = "waiting";
-		this.waiting = [...calls, ...this.waiting.slice(this.head)];
-		this.head = 0;
+		this.waiting.putBack(calls);
 		if (this.stopping) this.beginStop();
 	}
-
-	/** The next calls from the queue: at least one if there is any, up to the limits of a batch. */
-	private takeBatch(): WriteCall[] {
-		if (this.canceled > 0) this.dropCanceled();
-		const upto = batchEnd(this.waiting, this.head);
-		const batch = this.waiting.slice(this.head, upto);
-		this.head = upto;
-		if (this.head === this.waiting.length) {
-			this.waiting = [];
-			this.head = 0;
-		}
-		return batch;
-	}
-
-	private dropCanceled(): void {
-		const live: WriteCall[] = [];
-		for (let i = this.head; i < this.waiting.length; i++) {
-			const call = this.waiting[i] as WriteCall;
-			if (call.state === "waiting") live.push(call);
-		}
-		this.waiting = live;
-		this.head = 0;
-		this.canceled = 0;
-	}
-}
-
-/** End (excluded) of the batch that starts at `from`. */
-function batchEnd(calls: readonly WriteCall[], from: number): number {
-	let bytes = 0;
-	let upto = from;
-	while (upto < calls.length && upto - from < BATCH_CALLS_MAX) {
-		bytes += (calls[upto] as WriteCall).payload.length;
-		if (bytes > BATCH_BYTES_MAX && upto > from) break;
-		upto++;
-	}
-	return upto;
 }

@@ -2,21 +2,23 @@
  * Linearizable reads (raft thesis §6.4, rules R1 to R6): all reads of a turn share one token of the core; it is granted at
  * an index, and the reads are released when that index is applied here. A token that gets no answer is followed by others:
  * any of them may release the read, since each was taken after the read arrived.
+ *
+ *   open --token taken--> asked --granted at an index--> granted --index applied--> done
  */
 import { type Consensus, NO_NODE, type ReadFailure, type ReadGrant } from "@flotilla/raft";
-import type { ReadCall } from "./calls.ts";
+import type { CallFault, ReadCall } from "./calls.ts";
 import type { Leadership } from "./leadership.ts";
 import type { Outbox } from "./outbox.ts";
 
-/** Reads that arrived in one turn. */
+/** Reads that share their tokens. */
 class ReadBatch {
-	readonly calls: readonly ReadCall[];
+	calls: ReadCall[];
 	/** Term in which it was last asked for; 0: no token is out. */
 	askedTerm = 0;
 	/** Index to be applied first; -1 until granted. */
 	index = -1;
 
-	constructor(calls: readonly ReadCall[]) {
+	constructor(calls: ReadCall[]) {
 		this.calls = calls;
 	}
 }
@@ -33,16 +35,18 @@ export class Reads {
 	private readonly options: ReadOptions;
 	private readonly leadership: Leadership;
 	private readonly outbox: Outbox;
-	/** Of this turn, not yet part of a batch. */
-	private arrived: ReadCall[] = [];
-	/** Batches that want a token now. */
-	private asking: ReadBatch[] = [];
-	/** Batches not yet granted, those that are asking included, oldest first. */
-	private ungranted: ReadBatch[] = [];
-	/** Granted, waiting for their index to be applied. */
+	/** Reads that no token was taken for yet. */
+	private open: ReadCall[] = [];
+	/** Not yet granted, oldest first. */
+	private asked: ReadBatch[] = [];
+	/** Those of `asked` that want another token. */
+	private again: ReadBatch[] = [];
+	/** Waiting for their index to be applied. */
 	private granted: ReadBatch[] = [];
 	/** Tokens that are out, by counter: which batches each of them releases. */
 	private readonly tokens = new Map<number, readonly ReadBatch[]>();
+	/** Calls held in any of the above that nobody waits for any more. */
+	private canceled = 0;
 	private pending = 0;
 	private retryTick = 0;
 
@@ -59,7 +63,8 @@ export class Reads {
 	add(call: ReadCall, tick: number): void {
 		const patience = this.options.timeoutTicks;
 		call.deadlineTick = tick + (call.timeoutTicks > 0 ? Math.min(call.timeoutTicks, patience) : patience);
-		this.arrived.push(call);
+		call.completed = false;
+		this.open.push(call);
 		this.pending++;
 	}
 
@@ -67,23 +72,26 @@ export class Reads {
 		if (call.completed) return;
 		call.completed = true;
 		this.pending--;
+		// A client that asks and leaves, again and again, must not fill the queues with what it left.
+		if (++this.canceled > this.options.pendingCallsMax) this.dropCompleted();
 	}
 
-	/** Takes one token for all that ask. Without a leader they wait for one, or for the next retry. */
-	ask(core: Consensus): void {
-		if (this.arrived.length > 0) {
-			const batch = new ReadBatch(this.arrived);
-			this.arrived = [];
-			this.ungranted.push(batch);
-			this.asking.push(batch);
-		}
-		if (this.asking.length === 0 || this.leadership.leader === NO_NODE) return;
-		const batches = this.asking;
-		this.asking = [];
+	/** Takes one token for all that want one. Without a leader they wait for it. True when a token was taken. */
+	ask(core: Consensus): boolean {
+		if ((this.open.length === 0 && this.again.length === 0) || this.leadership.leader === NO_NODE) return false;
 		const result = core.readIndex();
-		if (!result.ok) return;
+		if (!result.ok) return false;
+		const batches = this.again;
+		this.again = [];
+		if (this.open.length > 0) {
+			const batch = new ReadBatch(this.open);
+			this.open = [];
+			this.asked.push(batch);
+			batches.push(batch);
+		}
 		for (const batch of batches) batch.askedTerm = this.leadership.term;
 		this.tokens.set(result.token.counter, batches);
+		return true;
 	}
 
 	onGrant(grant: ReadGrant): void {
@@ -93,7 +101,7 @@ export class Reads {
 			batch.index = grant.index;
 			this.granted.push(batch);
 		}
-		if (batches.length > 0) this.ungranted = this.ungranted.filter((batch) => batch.index < 0);
+		if (batches.length > 0) this.asked = this.asked.filter((batch) => batch.index < 0);
 	}
 
 	/** Not to be had through this token: the next leader, or the next retry, is asked. */
@@ -101,15 +109,15 @@ export class Reads {
 		for (const batch of this.takeToken(failure.token.counter)) batch.askedTerm = 0;
 	}
 
-	/** Whoever leads now is asked for all that is not granted. */
-	onLeaderChanged(): void {
-		this.asking = [...this.ungranted];
+	/** Whoever leads now, or can be reached again, is asked for all that is not granted. */
+	askAgain(): void {
+		this.again = [...this.asked];
 	}
 
 	/** The first entry of a new leader was applied: what was asked of an earlier one may have been lost with it. */
 	onTermApplied(term: number): void {
-		for (const batch of this.ungranted) {
-			if (batch.askedTerm < term && !this.asking.includes(batch)) this.asking.push(batch);
+		for (const batch of this.asked) {
+			if (batch.askedTerm < term && !this.again.includes(batch)) this.again.push(batch);
 		}
 	}
 
@@ -133,36 +141,42 @@ export class Reads {
 
 	/** Once in a while, not at every tick: ends what is overdue and asks again for the rest. */
 	expire(tick: number): void {
-		this.failWhere((call) => call.deadlineTick <= tick, "timeout");
-		this.ungranted = this.ungranted.filter(hasOpenCalls);
-		this.granted = this.granted.filter(hasOpenCalls);
-		for (const [counter, batches] of this.tokens) {
-			if (!batches.some((batch) => batch.index < 0 && hasOpenCalls(batch))) this.tokens.delete(counter);
-		}
+		this.fail((call) => call.deadlineTick <= tick, "timeout");
+		this.dropCompleted();
 		if (tick < this.retryTick) return;
 		this.retryTick = tick + this.options.retryTicks;
-		this.asking = [...this.ungranted];
+		this.askAgain();
 	}
 
 	beginStop(): void {
-		this.failWhere(() => true, "stopped");
-		this.arrived = [];
-		this.asking = [];
-		this.ungranted = [];
-		this.granted = [];
-		this.tokens.clear();
+		this.fail(() => true, "stopped");
+		this.dropCompleted();
 	}
 
-	private failWhere(due: (call: ReadCall) => boolean, fault: "timeout" | "stopped"): void {
-		for (const batch of [...this.granted, ...this.ungranted]) this.failCalls(batch.calls, due, fault);
-		this.failCalls(this.arrived, due, fault);
+	private fail(due: (call: ReadCall) => boolean, fault: CallFault): void {
+		for (const batch of this.granted) this.failCalls(batch.calls, due, fault);
+		for (const batch of this.asked) this.failCalls(batch.calls, due, fault);
+		this.failCalls(this.open, due, fault);
 	}
 
-	private failCalls(calls: readonly ReadCall[], due: (call: ReadCall) => boolean, fault: "timeout" | "stopped"): void {
+	private failCalls(calls: readonly ReadCall[], due: (call: ReadCall) => boolean, fault: CallFault): void {
 		for (const call of calls) {
 			if (call.completed || !due(call)) continue;
 			this.pending--;
 			this.outbox.failRead(call, fault);
+		}
+	}
+
+	private dropCompleted(): void {
+		this.canceled = 0;
+		this.open = this.open.filter(isOpen);
+		for (const batch of this.asked) batch.calls = batch.calls.filter(isOpen);
+		for (const batch of this.granted) batch.calls = batch.calls.filter(isOpen);
+		this.asked = this.asked.filter(hasCalls);
+		this.again = this.again.filter(hasCalls);
+		this.granted = this.granted.filter(hasCalls);
+		for (const [counter, batches] of this.tokens) {
+			if (!batches.some((batch) => batch.index < 0 && hasCalls(batch))) this.tokens.delete(counter);
 		}
 	}
 
@@ -173,6 +187,10 @@ export class Reads {
 	}
 }
 
-function hasOpenCalls(batch: ReadBatch): boolean {
-	return batch.calls.some((call) => !call.completed);
+function isOpen(call: ReadCall): boolean {
+	return !call.completed;
+}
+
+function hasCalls(batch: ReadBatch): boolean {
+	return batch.calls.length > 0;
 }

@@ -293,7 +293,6 @@ export class Replica implements ReplicaMachine {
 		this.reads.ask(this.core);
 		const output = this.core.drain();
 		const changed = this.takeCoreOutput(output);
-		this.gate.settleEarly(this.core);
 		const keysBefore = this.store.logicalBytes;
 		const applied = this.applier.run(() => this.comparableDigest());
 		if (applied > 0) {

@@ -1,0 +1,87 @@
+/**
+ * Writes that are not proposed, oldest first; taken in batches. Calls that were canceled or timed out stay in their place
+ * until they come up, or until too many of them have gathered.
+ */
+import type { WriteCall } from "./calls.ts";
+
+/** One slab and one proposal of the core: small against the core's limit of uncommitted bytes, which is all or nothing. */
+const BATCH_BYTES_MAX = 1 << 20;
+const BATCH_CALLS_MAX = 4_096;
+const NO_CALLS: WriteCall[] = [];
+
+export class WaitingCalls {
+	private calls: WriteCall[] = [];
+	/** Calls before this place were taken. */
+	private head = 0;
+	private readonly goneMax: number;
+	private gone = 0;
+
+	constructor(goneMax: number) {
+		this.goneMax = goneMax;
+	}
+
+	get empty(): boolean {
+		return this.head === this.calls.length;
+	}
+
+	push(call: WriteCall): void {
+		call.state = "waiting";
+		this.calls.push(call);
+	}
+
+	/** Calls that may be proposed again come before those that never were, in their old order. */
+	putBack(calls: readonly WriteCall[]): void {
+		for (const call of calls) call.state = "waiting";
+		this.calls = [...calls, ...this.calls.slice(this.head)];
+		this.head = 0;
+	}
+
+	/** One of the calls was completed in its place. */
+	noteGone(): void {
+		if (++this.gone > this.goneMax) this.dropGone();
+	}
+
+	/** The next calls: at least one if there is any, up to the limits of a batch. */
+	takeBatch(): WriteCall[] {
+		if (this.gone > 0) this.dropGone();
+		if (this.empty) return NO_CALLS;
+		const upto = batchEnd(this.calls, this.head);
+		const whole = this.head === 0 && upto === this.calls.length;
+		const batch = whole ? this.calls : this.calls.slice(this.head, upto);
+		this.head = upto;
+		if (upto === this.calls.length) {
+			this.calls = [];
+			this.head = 0;
+		}
+		return batch;
+	}
+
+	/** Calls `visit` for each that waits; those may be completed by it, and are to be noted as gone then. */
+	forEach(visit: (call: WriteCall) => void): void {
+		const { calls } = this;
+		for (let i = this.head; i < calls.length; i++) {
+			const call = calls[i] as WriteCall;
+			if (call.state === "waiting") visit(call);
+		}
+	}
+
+	private dropGone(): void {
+		const live: WriteCall[] = [];
+		this.forEach((call) => live.push(call));
+		this.calls = live;
+		this.head = 0;
+		this.gone = 0;
+	}
+}
+
+/** End (excluded) of the batch that starts at `from`. */
+export function batchEnd(calls: readonly WriteCall[], from: number): number {
+	let bytes = 0;
+	let upto = from;
+	while (upto < calls.length && upto - from < BATCH_CALLS_MAX) {
+		bytes += (calls[upto] as WriteCall).payload.length;
+		if (bytes > BATCH_BYTES_MAX && upto > from) break;
+		upto++;
+	}
+	return upto;
+}
