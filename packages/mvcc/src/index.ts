@@ -2,6 +2,15 @@
  * Multi-version key-value state as a pure state machine over a storage interface: revisions, key index, ranges,
  * transactions, compaction and hashes. It knows no terms, no log indexes, no gRPC and no clock.
  */
+export { StoreDamageError } from "./damage.ts";
+export type { KeyValue } from "./key-value.ts";
+export { decodeKeyValue, encodeDeletedPair, encodeKeyValue, valueOfKeyValue, withoutValue } from "./key-value.ts";
+export type { LeaseAttachments } from "./leases.ts";
+export { noLeases } from "./leases.ts";
+export { MemoryStorage } from "./memory-storage.ts";
+export { StoreRebuild } from "./rebuild.ts";
+export type { RecordKey } from "./record-key.ts";
+export { decodeRecordKey, describeRecordKey, encodeRecordKey } from "./record-key.ts";
 export type {
 	Compare,
 	DeleteRangeRequest,
@@ -27,5 +36,7 @@ export type {
 	TxnResult,
 } from "./result.ts";
 export type { RecordBatch, RecordStorage, StoredRecord, StoreMark } from "./storage.ts";
+export { MvccStore } from "./store.ts";
 export type { KeyValueStore, RequestValidation, Sliced, StoreOptions, StoreRestore } from "./store-interface.ts";
 export { EMPTY_MARK } from "./store-interface.ts";
+export { isReadOnlyTxn, isSerializableTxn, requestValidation } from "./validation.ts";

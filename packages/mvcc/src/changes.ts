@@ -1,0 +1,149 @@
+import { type ByteOps, fail } from "@flotilla/base";
+import type { KeyIndex } from "./key-index.ts";
+import { keySpan } from "./key-span.ts";
+import { KeyCursor, NOT_FOUND } from "./key-tree.ts";
+import { encodeDeletedPair, valueOfKeyValue } from "./key-value.ts";
+import type { LeaseAttachments } from "./leases.ts";
+import { CRC_BYTES, RecordEncoder } from "./record-encoder.ts";
+import type { DeleteRangeRequest, PutRequest, Revision } from "./request.ts";
+import type { EventGroup, StoreEvent } from "./result.ts";
+import type { ValueStore } from "./value-store.ts";
+
+/**
+ * The one place where keys change. All changes between `begin` and `end` share one main revision; their order is the sub
+ * revision. What may be refused was checked before: a change that has begun succeeds.
+ */
+export class Changes {
+	/** Revision of the last completed change. */
+	revision: Revision;
+	private sub = 0;
+	private events: StoreEvent[] = [];
+	private groups: EventGroup[] = [];
+	private readonly keepEvents: boolean;
+	private readonly index: KeyIndex;
+	private readonly values: ValueStore;
+	private readonly leases: LeaseAttachments;
+	private readonly ops: ByteOps;
+	private readonly encoder: RecordEncoder;
+
+	constructor(
+		revision: Revision,
+		keepEvents: boolean,
+		parts: { readonly index: KeyIndex; readonly values: ValueStore; readonly leases: LeaseAttachments; readonly ops: ByteOps },
+	) {
+		this.revision = revision;
+		this.keepEvents = keepEvents;
+		this.index = parts.index;
+		this.values = parts.values;
+		this.leases = parts.leases;
+		this.ops = parts.ops;
+		this.encoder = new RecordEncoder(parts.ops);
+	}
+
+	/** What a reader inside of the change sees: the new revision as soon as there is a change. */
+	get visibleRevision(): Revision {
+		return this.sub === 0 ? this.revision : this.revision + 1;
+	}
+
+	/** Completes the change; returns the revision after it. */
+	end(): Revision {
+		if (this.sub === 0) return this.revision;
+		this.revision++;
+		this.sub = 0;
+		if (this.keepEvents) {
+			this.groups.push({ revision: this.revision, events: this.events });
+			this.events = [];
+		}
+		return this.revision;
+	}
+
+	takeEvents(): EventGroup[] {
+		const taken = this.groups;
+		if (taken.length > 0) this.groups = [];
+		return taken;
+	}
+
+	/** Returns the encoded previous pair when asked for and present. */
+	put(request: PutRequest): Uint8Array | null {
+		const { index } = this;
+		const { slots } = index;
+		const key = this.ops.latin1(request.key);
+		const found = index.find(key);
+		const alive = found !== NOT_FOUND && slots.isAlive(found);
+		const previous = alive && (request.prevKv || request.ignoreValue) ? this.values.read(found, slots.head(found), true) : null;
+		const value = request.ignoreValue && previous !== null ? valueOfKeyValue(previous) : request.value;
+		const leaseBefore = alive ? slots.lease(found) : 0n;
+		const lease = request.ignoreLease ? leaseBefore : request.lease;
+		const main = this.revision + 1;
+		const create = alive ? slots.createRevision(found) : main;
+		const version = alive ? slots.version(found) + 1 : 1;
+		this.encoder.put(main, this.sub, request.key, create, version, value, lease);
+		let slot = found;
+		if (found === NOT_FOUND) {
+			slot = index.create(key, main);
+		} else {
+			slots.setLife(slot, create, version);
+			if (!alive) index.tree.changeAlive(key, 1);
+		}
+		if (lease !== leaseBefore) this.moveLease(slot, key, leaseBefore, lease);
+		this.record(slot, main, false);
+		if (this.keepEvents) this.events.push({ type: "put", key, sub: this.sub, kv: this.writtenPair() });
+		this.sub++;
+		return request.prevKv ? previous : null;
+	}
+
+	/** Deletes the living keys of a range in ascending order; returns their number and, when asked for, their pairs. */
+	deleteRange(request: DeleteRangeRequest, prevKvs: Uint8Array[]): number {
+		const { index } = this;
+		const span = keySpan(request.key, request.rangeEnd, this.ops);
+		if (span.single) {
+			const slot = index.findAlive(span.from);
+			if (slot === NOT_FOUND) return 0;
+			this.deleteSlot(slot, request.prevKv ? prevKvs : null);
+			return 1;
+		}
+		let deleted = 0;
+		// Deleting leaves keys and their order as they are, so the cursor may go on.
+		const cursor = new KeyCursor(index.tree, span.from, span.to);
+		for (let slot = cursor.next(); slot !== NOT_FOUND; slot = cursor.next()) {
+			if (!index.slots.isAlive(slot)) continue;
+			this.deleteSlot(slot, request.prevKv ? prevKvs : null);
+			deleted++;
+		}
+		return deleted;
+	}
+
+	private deleteSlot(slot: number, prevKvs: Uint8Array[] | null): void {
+		const { slots, tree } = this.index;
+		const key = slots.key(slot);
+		if (prevKvs !== null) prevKvs.push(this.values.read(slot, slots.head(slot), false));
+		const main = this.revision + 1;
+		this.encoder.tombstone(main, this.sub, this.ops.fromLatin1(key));
+		this.moveLease(slot, key, slots.lease(slot), 0n);
+		slots.setLife(slot, 0, 0);
+		tree.changeAlive(key, -1);
+		this.record(slot, main, true);
+		if (this.keepEvents) this.events.push({ type: "delete", key, sub: this.sub, kv: encodeDeletedPair(key, main, this.ops) });
+		this.sub++;
+	}
+
+	private moveLease(slot: number, key: string, from: bigint, to: bigint): void {
+		if (from === to) return;
+		if (from !== 0n) this.leases.detach(from, key);
+		if (to !== 0n) this.leases.attach(to, key);
+		this.index.slots.setLease(slot, to);
+	}
+
+	private record(slot: number, main: Revision, tombstone: boolean): void {
+		const { encoder } = this;
+		if (main > Number.MAX_SAFE_INTEGER) fail("revisions are safe integers", { main });
+		this.index.append(slot, main, this.sub, tombstone, encoder.crc, encoder.recordBytes);
+		this.values.add(encoder.key, encoder.value);
+	}
+
+	/** The pair written last, as stored but without the CRC. */
+	private writtenPair(): Uint8Array {
+		const { value } = this.encoder;
+		return value.subarray(0, value.length - CRC_BYTES);
+	}
+}

@@ -1,0 +1,120 @@
+import { KeyTree, NOT_FOUND } from "./key-tree.ts";
+import { RecordLog } from "./record-log.ts";
+import { RecordSums } from "./record-sums.ts";
+import { NO_ORDINAL, SlotTable } from "./slot-table.ts";
+
+/** No record of a key at a revision. Above it: an ordinal; one that the log no longer holds, or -1, is the base record. */
+export const NO_RECORD = -2;
+
+/**
+ * Which records there are: keys in order (tree), what is known of each key (slots), and every record since the compact
+ * revision (log). A record is named by (slot, ordinal); ordinals below `log.start` name the slot's base record.
+ */
+export class KeyIndex {
+	readonly slots = new SlotTable();
+	readonly tree = new KeyTree(this.slots);
+	readonly log = new RecordLog();
+	/** Sums of the records that the compact revision lets stay, whether or not the clean-up has come as far. */
+	readonly retained = new RecordSums();
+	/** Sums of the records that the index holds: equal to `retained` when no clean-up is pending. */
+	readonly held = new RecordSums();
+
+	/** The slot of `key`, or NOT_FOUND. It may be dead. */
+	find(key: string): number {
+		return this.tree.find(key);
+	}
+
+	/** Enters a key for its first record; returns its slot. */
+	create(key: string, createRevision: number): number {
+		const slot = this.slots.allocate(key);
+		this.slots.setLife(slot, createRevision, 1);
+		this.tree.insert(key, slot);
+		return slot;
+	}
+
+	/** Appends the newest record of all. The caller keeps life and lease of the slot. */
+	append(slot: number, main: number, sub: number, tombstone: boolean, crc: number, recordBytes: number): number {
+		const ordinal = this.log.append(slot, main, sub, tombstone, crc, recordBytes, this.slots.head(slot));
+		this.slots.setHead(slot, ordinal);
+		this.retained.add(crc, recordBytes);
+		this.held.add(crc, recordBytes);
+		const { atMain, afterMain } = this.log.newestSuperseded;
+		this.addSuperseded(ordinal, atMain, afterMain);
+		return ordinal;
+	}
+
+	/** The newest record of a slot at `revision`, which must not be compacted: an ordinal (see NO_RECORD). */
+	at(slot: number, revision: number): number {
+		const ordinal = this.log.find(this.slots.head(slot), revision);
+		return ordinal >= this.log.start || this.slots.hasBase(slot) ? ordinal : NO_RECORD;
+	}
+
+	/** Whether a record of a slot leaves the key alive. */
+	isAlive(ordinal: number): boolean {
+		return ordinal >= this.log.start ? !this.log.isTombstone(ordinal) : ordinal !== NO_RECORD;
+	}
+
+	main(slot: number, ordinal: number): number {
+		return ordinal >= this.log.start ? this.log.main(ordinal) : this.slots.baseMain(slot);
+	}
+
+	sub(slot: number, ordinal: number): number {
+		return ordinal >= this.log.start ? this.log.sub(ordinal) : this.slots.baseSub(slot);
+	}
+
+	crc(slot: number, ordinal: number): number {
+		return ordinal >= this.log.start ? this.log.crc(ordinal) : this.slots.baseCrc(slot);
+	}
+
+	/** The slot of `key` if it is alive now, else NOT_FOUND. */
+	findAlive(key: string): number {
+		const slot = this.tree.find(key);
+		return slot !== NOT_FOUND && this.slots.isAlive(slot) ? slot : NOT_FOUND;
+	}
+
+	/** Takes away from `retained` what a compaction from one revision to a higher one makes superfluous. */
+	retire(fromRevision: number, toRevision: number): void {
+		const { log } = this;
+		const gone = new RecordSums();
+		this.sumSuperseded(log.firstAt(fromRevision + 1), log.firstAt(toRevision + 1), gone, null);
+		this.sumSuperseded(log.firstAt(fromRevision), log.firstAt(toRevision), null, gone);
+		this.retained.removeAll(gone);
+	}
+
+	/** Whole chunks by their sums, the rest record by record. */
+	private sumSuperseded(from: number, to: number, at: RecordSums | null, after: RecordSums | null): void {
+		const { log } = this;
+		let ordinal = from;
+		while (ordinal < to) {
+			const chunkEnd = log.chunkEnd(ordinal);
+			if (log.isChunkStart(ordinal) && chunkEnd <= to) {
+				const { atMain, afterMain } = log.supersededOf(ordinal);
+				at?.addAll(atMain);
+				after?.addAll(afterMain);
+				ordinal = chunkEnd;
+				continue;
+			}
+			for (const end = Math.min(chunkEnd, to); ordinal < end; ordinal++) this.addSuperseded(ordinal, at, after);
+		}
+	}
+
+	/**
+	 * What this record makes superfluous: the one before it, at its own main revision if that is higher, and itself if it is
+	 * a tombstone. A tombstone before it has counted itself.
+	 */
+	private addSuperseded(ordinal: number, at: RecordSums | null, after: RecordSums | null): void {
+		const { log, slots } = this;
+		if (after !== null && log.isTombstone(ordinal)) after.add(log.crc(ordinal), log.bytes(ordinal));
+		const previous = log.previous(ordinal);
+		if (previous >= log.start) {
+			if (log.isTombstone(previous)) return;
+			const sums = log.main(previous) === log.main(ordinal) ? after : at;
+			sums?.add(log.crc(previous), log.bytes(previous));
+			return;
+		}
+		const slot = log.slot(ordinal);
+		if (at !== null && slots.hasBase(slot)) at.add(slots.baseCrc(slot), slots.baseBytes(slot));
+	}
+}
+
+export { NO_ORDINAL, NOT_FOUND };

@@ -1,0 +1,143 @@
+import { type ByteOps, concatBytes, WireReader, WireType, WireWriter } from "@flotilla/base";
+import type { LeaseId, Revision } from "./request.ts";
+
+/** One pair as mvccpb.KeyValue. */
+export interface KeyValue {
+	readonly key: Uint8Array;
+	readonly createRevision: Revision;
+	readonly modRevision: Revision;
+	readonly version: number;
+	readonly value: Uint8Array;
+	readonly lease: LeaseId;
+}
+
+const NO_BYTES = new Uint8Array(0);
+const TAG_KEY = (1 << 3) | WireType.bytes;
+const TAG_CREATE = (2 << 3) | WireType.varint;
+const TAG_MOD = (3 << 3) | WireType.varint;
+const TAG_VERSION = (4 << 3) | WireType.varint;
+const TAG_VALUE = (5 << 3) | WireType.bytes;
+const TAG_LEASE = (6 << 3) | WireType.varint;
+
+/**
+ * Writes mvccpb.KeyValue at `at`, fields in number order, defaults left out: the bytes that are stored, hashed and sent.
+ * Returns where they end. The caller made room for `keyValueBytesMax`.
+ */
+export function writeKeyValue(
+	target: Uint8Array,
+	at: number,
+	key: Uint8Array,
+	createRevision: Revision,
+	modRevision: Revision,
+	version: number,
+	value: Uint8Array,
+	lease: LeaseId,
+): number {
+	let end = writeBytesField(target, at, TAG_KEY, key);
+	if (createRevision !== 0) end = writeNumberField(target, end, TAG_CREATE, createRevision);
+	if (modRevision !== 0) end = writeNumberField(target, end, TAG_MOD, modRevision);
+	if (version !== 0) end = writeNumberField(target, end, TAG_VERSION, version);
+	if (value.length !== 0) end = writeBytesField(target, end, TAG_VALUE, value);
+	if (lease !== 0n) end = writeLeaseField(target, end, lease);
+	return end;
+}
+
+/** An upper bound of what `writeKeyValue` needs. */
+export function keyValueBytesMax(keyBytes: number, valueBytes: number): number {
+	return keyBytes + valueBytes + 56;
+}
+
+export function encodeKeyValue(kv: KeyValue): Uint8Array {
+	const buffer = new Uint8Array(keyValueBytesMax(kv.key.length, kv.value.length));
+	const end = writeKeyValue(buffer, 0, kv.key, kv.createRevision, kv.modRevision, kv.version, kv.value, kv.lease);
+	return buffer.slice(0, end);
+}
+
+/** Key and value are views of `bytes`. Throws base's `WireError` on malformed bytes; unknown fields are skipped. */
+export function decodeKeyValue(bytes: Uint8Array): KeyValue {
+	const reader = new WireReader(bytes);
+	let key: Uint8Array = NO_BYTES;
+	let createRevision = 0;
+	let modRevision = 0;
+	let version = 0;
+	let value: Uint8Array = NO_BYTES;
+	let lease = 0n;
+	while (!reader.done) {
+		const tag = reader.tag();
+		if (tag === TAG_KEY) key = reader.view();
+		else if (tag === TAG_CREATE) createRevision = reader.int64Clamped();
+		else if (tag === TAG_MOD) modRevision = reader.int64Clamped();
+		else if (tag === TAG_VERSION) version = reader.int64Clamped();
+		else if (tag === TAG_VALUE) value = reader.view();
+		else if (tag === TAG_LEASE) lease = reader.int64();
+		else reader.skip(tag);
+	}
+	return { key, createRevision, modRevision, version, value, lease };
+}
+
+/** The value of an encoded pair, as a view. */
+export function valueOfKeyValue(kv: Uint8Array): Uint8Array {
+	const reader = new WireReader(kv);
+	while (!reader.done) {
+		const tag = reader.tag();
+		if (tag === TAG_VALUE) return reader.view();
+		reader.skip(tag);
+	}
+	return NO_BYTES;
+}
+
+/** The same pair without its value; the same bytes when it has none. */
+export function withoutValue(kv: Uint8Array): Uint8Array {
+	const reader = new WireReader(kv);
+	while (!reader.done) {
+		const start = reader.at;
+		const tag = reader.tag();
+		reader.skip(tag);
+		if (tag === TAG_VALUE) return concatBytes([kv.subarray(0, start), kv.subarray(reader.at)]);
+	}
+	return kv;
+}
+
+/** The pair of a DELETE event: key and mod_revision only (API 2.10). */
+export function encodeDeletedPair(key: string, modRevision: Revision, bytes: ByteOps): Uint8Array {
+	return new WireWriter(bytes, key.length + 24).varint(TAG_KEY).latin1(key).varint(TAG_MOD).varint(modRevision).finish();
+}
+
+function writeNumberField(target: Uint8Array, at: number, tag: number, value: number): number {
+	target[at] = tag;
+	return writeVarint(target, at + 1, value);
+}
+
+function writeBytesField(target: Uint8Array, at: number, tag: number, content: Uint8Array): number {
+	target[at] = tag;
+	const start = writeVarint(target, at + 1, content.length);
+	target.set(content, start);
+	return start + content.length;
+}
+
+function writeLeaseField(target: Uint8Array, at: number, lease: LeaseId): number {
+	target[at] = TAG_LEASE;
+	let rest = BigInt.asUintN(64, lease);
+	let end = at + 1;
+	while (rest >= 0x80n) {
+		target[end++] = Number(rest & 0x7fn) | 0x80;
+		rest >>= 7n;
+	}
+	target[end++] = Number(rest);
+	return end;
+}
+
+function writeVarint(target: Uint8Array, at: number, value: number): number {
+	let rest = value;
+	let end = at;
+	while (rest >= 0x8000_0000) {
+		target[end++] = (rest % 0x80) | 0x80;
+		rest = Math.floor(rest / 0x80);
+	}
+	while (rest >= 0x80) {
+		target[end++] = (rest & 0x7f) | 0x80;
+		rest >>>= 7;
+	}
+	target[end++] = rest;
+	return end;
+}

@@ -1,0 +1,189 @@
+import { assert, type ByteOps } from "@flotilla/base";
+import { Changes } from "./changes.ts";
+import { Compactor } from "./compactor.ts";
+import { DoomedRecords } from "./doomed-records.ts";
+import { HashWork, readySliced } from "./hash-work.ts";
+import { KeyIndex } from "./key-index.ts";
+import { keySpan } from "./key-span.ts";
+import { type LeaseAttachments, noLeases } from "./leases.ts";
+import { type RangeParts, type RangeView, RangeWork } from "./range-work.ts";
+import { mix32 } from "./record-sums.ts";
+import type { DeleteRangeRequest, PutRequest, RangeRequest, Revision, TxnRequest } from "./request.ts";
+import type {
+	CompactResult,
+	DeleteRangeResult,
+	EventGroup,
+	HashResult,
+	PutResult,
+	RangeResult,
+	Refusal,
+	RefusalCode,
+	TxnResult,
+} from "./result.ts";
+import type { RecordBatch, RecordStorage, StoreMark } from "./storage.ts";
+import { EMPTY_MARK, type KeyValueStore, type Sliced, type StoreOptions } from "./store-interface.ts";
+import { type CheckState, checkPath, checkPutState, choosePath, rangeAt, runPath } from "./txn.ts";
+import { ValueStore } from "./value-store.ts";
+
+/** Compacted records whose deletion is handed out in one batch, about. */
+const DELETES_PER_BATCH = 4096;
+
+/** What a rebuild found in the storage. */
+export interface RebuiltState {
+	readonly index: KeyIndex;
+	readonly doomed: DoomedRecords;
+	readonly revision: Revision;
+	readonly compactRevision: Revision;
+}
+
+/**
+ * The key space. This file decides what is refused; `Changes` writes, `RangeWork` reads, `Compactor` cleans up, and the
+ * records in memory and storage are `ValueStore`'s.
+ */
+export class MvccStore implements KeyValueStore, CheckState {
+	readonly parts: RangeParts;
+	readonly leases: LeaseAttachments;
+	compactRevision: Revision;
+	private readonly index: KeyIndex;
+	private readonly values: ValueStore;
+	private readonly doomed: DoomedRecords;
+	private readonly compactor: Compactor;
+	private readonly changes: Changes;
+
+	/** `rebuilt`: made by `StoreRebuild`; without it the store is empty. */
+	constructor(options: StoreOptions, storage: RecordStorage, bytes: ByteOps, leases = noLeases, rebuilt: RebuiltState | null = null) {
+		this.index = rebuilt?.index ?? new KeyIndex();
+		this.doomed = rebuilt?.doomed ?? new DoomedRecords();
+		this.compactRevision = rebuilt?.compactRevision ?? EMPTY_MARK.compactRevision;
+		this.leases = leases;
+		const { index } = this;
+		this.values = new ValueStore(index, storage, bytes, options.valueCacheBytes);
+		this.parts = { index, values: this.values, ops: bytes };
+		this.compactor = new Compactor(index, this.doomed, this.compactRevision);
+		this.changes = new Changes(rebuilt?.revision ?? EMPTY_MARK.revision, options.keepEvents, { ...this.parts, leases });
+	}
+
+	get revision(): Revision {
+		return this.changes.revision;
+	}
+
+	get keyCount(): number {
+		return this.index.tree.alive;
+	}
+
+	get logicalBytes(): number {
+		return this.index.retained.bytes;
+	}
+
+	get unstoredBytes(): number {
+		return this.values.unstoredBytes;
+	}
+
+	range(request: RangeRequest): RangeResult | Refusal {
+		const refusal = this.checkRevision(request.revision);
+		return refusal === null ? rangeAt(this.parts, request, this.viewOf(request)) : { ok: false, code: refusal };
+	}
+
+	rangeSliced(request: RangeRequest): Sliced<RangeResult> | Refusal {
+		const refusal = this.checkRevision(request.revision);
+		if (refusal !== null) return { ok: false, code: refusal };
+		const view = this.viewOf(request);
+		return new RangeWork(this.parts, request, view, this.compactor.pin(view.at));
+	}
+
+	put(request: PutRequest): PutResult | Refusal {
+		const refusal = checkPutState(this, request, []);
+		if (refusal !== null) return { ok: false, code: refusal };
+		const prevKv = this.changes.put(request);
+		return { ok: true, revision: this.changes.end(), prevKv };
+	}
+
+	deleteRange(request: DeleteRangeRequest): DeleteRangeResult | Refusal {
+		const prevKvs: Uint8Array[] = [];
+		const deleted = this.changes.deleteRange(request, prevKvs);
+		return { ok: true, revision: this.changes.end(), deleted, prevKvs };
+	}
+
+	txn(request: TxnRequest): TxnResult | Refusal {
+		const path = choosePath(this.parts, request);
+		const refusal = checkPath(this, path);
+		if (refusal !== null) return { ok: false, code: refusal };
+		const result = runPath(this.parts, this.changes, path);
+		this.changes.end();
+		return result;
+	}
+
+	compact(revision: Revision): CompactResult | Refusal {
+		if (revision <= this.compactRevision) return { ok: false, code: "compacted" };
+		if (revision > this.revision) return { ok: false, code: "futureRevision" };
+		this.compactor.request(this.compactRevision, revision);
+		this.compactRevision = revision;
+		return { ok: true, revision: this.revision };
+	}
+
+	hashKv(revision: Revision): Sliced<HashResult> | Refusal {
+		const headerRevision = this.revision;
+		const cached = this.compactor.hashes.get(revision);
+		if (cached !== null) {
+			const { hash, compactRevision } = cached;
+			return readySliced<HashResult>({ ok: true, hash, compactRevision, hashRevision: revision, revision: headerRevision });
+		}
+		if (revision > 0 && revision < this.compactRevision) return { ok: false, code: "compacted" };
+		if (revision > headerRevision) return { ok: false, code: "futureRevision" };
+		const at = revision === 0 ? headerRevision : revision;
+		return new HashWork(this.index, this.compactor, { at, compactRevision: this.compactRevision, headerRevision });
+	}
+
+	compactionStep(budget: number): boolean {
+		return this.compactor.step(budget);
+	}
+
+	get compactionPending(): boolean {
+		return this.compactor.pending;
+	}
+
+	takeEvents(): EventGroup[] {
+		return this.changes.takeEvents();
+	}
+
+	takeBatch(): RecordBatch | null {
+		return this.values.takeBatch(this.doomed.take(DELETES_PER_BATCH));
+	}
+
+	batchStored(seq: number): void {
+		this.values.batchStored(seq);
+	}
+
+	mark(): StoreMark {
+		assert(!this.compactionPending, "no floor is taken in the middle of a compaction (rule S3)");
+		this.doomed.mark();
+		const { count, digest, digest2 } = this.index.retained;
+		return { revision: this.revision, compactRevision: this.compactRevision, count, digest, digest2 };
+	}
+
+	floorWritten(): void {
+		this.doomed.floorWritten();
+	}
+
+	digest(): number {
+		const { count, digest, digest2 } = this.index.retained;
+		let mixed = mix32(digest ^ Math.imul(digest2, 0x9e3779b1));
+		for (const number of [this.revision, this.compactRevision, count]) {
+			mixed = mix32(mixed ^ (number % 0x1_0000_0000) ^ Math.imul(Math.floor(number / 0x1_0000_0000) + 1, 0x85ebca6b));
+		}
+		return mixed;
+	}
+
+	private checkRevision(revision: Revision): RefusalCode | null {
+		if (revision > this.revision) return "futureRevision";
+		return revision > 0 && revision < this.compactRevision ? "compacted" : null;
+	}
+
+	/** Revisions at or below zero mean the newest state. */
+	private viewOf(request: RangeRequest): RangeView {
+		const current = this.revision;
+		const newest = request.revision <= 0 || request.revision === current;
+		const span = keySpan(request.key, request.rangeEnd, this.parts.ops);
+		return { span, at: newest ? current : request.revision, newest, headerRevision: current };
+	}
+}
