@@ -73,6 +73,25 @@ export interface StoreDisk extends RecordStorage {
 	sizeBytes(): number;
 }
 
+/** A store that was opened; closing it releases its lock. */
+export interface OpenStore extends StoreDisk {
+	/** Waits for what was submitted. */
+	close(): Promise<void>;
+}
+
+export type StoreOpening =
+	| { readonly ok: true; readonly store: OpenStore }
+	| { readonly ok: false; readonly code: "locked" | "missing" | "damaged"; readonly text: string };
+
+/** The generations of the key-value store in a member's folder (`store.<generation>`). Completions come in later turns. */
+export interface StoreHouse {
+	list(done: (generations: readonly string[]) => void): void;
+	/** Opening takes the store's lock; it is the lock of the whole member. */
+	open(generation: string, create: boolean, done: (opening: StoreOpening) => void): void;
+	/** Removes a generation that is not open. */
+	remove(generation: string, done: (error: string | null) => void): void;
+}
+
 export interface WorldPorts {
 	readonly clock: Clock;
 	readonly scheduler: Scheduler;

@@ -1,0 +1,142 @@
+import type { ByteOps, Dice } from "@flotilla/base";
+import { restoreStore } from "@flotilla/mvcc";
+import { createReplica, type ReplicaMachine, type ReplicaOptions, type ReplicaPorts, type ReplicaState } from "@flotilla/replica";
+import type { FileDisk } from "../disk/file-ops.ts";
+import { type MemberConfig, quotaBytes, TICK_MS } from "../member-config.ts";
+import type { StoreHouse, WorldPorts } from "../ports.ts";
+import type { WalOptions } from "../wal/wal-interface.ts";
+import { LOG_FOLDER } from "./bootstrap.ts";
+import { Driver, type DriverOptions } from "./driver.ts";
+import { DiskLogHouse, LogRelay } from "./log-house.ts";
+import { type Recovered, type RecoveryReport, recover } from "./recover.ts";
+import { runRecovery } from "./recovery-runner.ts";
+import type { StartRefusal } from "./refusal.ts";
+
+/** What a member touches besides its network: real in a process, simulated in a test. */
+export interface BootWorld extends WorldPorts {
+	readonly bytes: ByteOps;
+	/** The only source of chance; every process life needs another stream. */
+	readonly dice: Dice;
+	/** The member's folder, made and empty or as a former life left it. */
+	readonly disk: FileDisk;
+	readonly stores: StoreHouse;
+	/** Ends the process at once (rule W4). Called at most once. */
+	die(reason: string): void;
+	/** This member was removed from the cluster. Called at most once. */
+	removed(): void;
+	/** Stands between driver and replica, for those who watch. */
+	readonly watchMachine?: (machine: ReplicaMachine, state: ReplicaState) => ReplicaMachine;
+}
+
+export interface Booted {
+	readonly driver: Driver;
+	/** Random 53 bits of this process life. */
+	readonly incarnation: number;
+	readonly report: RecoveryReport;
+	/** Ends the log with its closing fence and closes the store. Only after the driver has ended; `done` in a later turn. */
+	close(done: () => void): void;
+}
+
+export type BootOutcome = { readonly ok: true; readonly booted: Booted } | { readonly ok: false; readonly refusal: StartRefusal };
+
+/** From a data folder to a member that only waits for its transport: `booted.driver.start(transport)`. */
+export function bootMember(config: MemberConfig, world: BootWorld, done: (outcome: BootOutcome) => void): void {
+	const { bytes, dice, tap } = world;
+	const relay = new LogRelay((reason) => world.die(reason));
+	const logs = new DiskLogHouse(walOptions(config), world, relay);
+	const incarnation = dice.uint53();
+	const steps = recover({
+		clusterId: config.clusterId,
+		memberId: config.memberId,
+		initialMembers: config.initialCluster,
+		initialClusterState: config.initialClusterState,
+		walId: (BigInt(dice.uint32()) << 32n) | BigInt(dice.uint32()),
+		restore: (mark, storage) => restoreStore({ bytes, storage, mark, keepEvents: false, valueCacheBytes: VALUE_CACHE_BYTES }),
+	});
+	runRecovery(steps, { disk: world.disk, stores: world.stores, logs }, (outcome) => {
+		if (!outcome.ok) return done(outcome);
+		const recovered = outcome.value;
+		const state: ReplicaState = { restoredLog: recovered.restoredLog, store: recovered.keyValues, tables: recovered.rows };
+		const plain = createReplica(replicaOptions(config, incarnation), { bytes, dice: dice.fork("replica"), tap }, state);
+		const machine = world.watchMachine?.(plain, state) ?? plain;
+		const { clock, scheduler } = world;
+		const driver = new Driver(driverOptions(config, recovered), {
+			clock,
+			scheduler,
+			tap,
+			machine,
+			wal: recovered.wal,
+			store: recovered.disk,
+			die: (reason) => world.die(reason),
+			removed: () => world.removed(),
+		});
+		relay.target = driver;
+		tellRecovery(world, recovered);
+		done({ ok: true, booted: { driver, incarnation, report: recovered.report, close: (closed) => closeAll(recovered, closed) } });
+	});
+}
+
+const VALUE_CACHE_BYTES = 64 << 20;
+const UNSTORED_BYTES_MAX = 64 << 20;
+const APPLY_BACKLOG_MAX = 5_000;
+const PENDING_CALLS_MAX = 10_000;
+
+function walOptions(config: MemberConfig): WalOptions {
+	return {
+		folder: LOG_FOLDER,
+		segmentBytes: config.walSegmentBytes,
+		depth: config.walDepth,
+		keepEntries: 5_000,
+		keepBytesMax: 512 << 20,
+	};
+}
+
+function replicaOptions(config: MemberConfig, incarnation: number): ReplicaOptions {
+	return {
+		memberId: config.memberId,
+		clusterId: config.clusterId,
+		incarnation,
+		electionTicks: electionTicks(config),
+		heartbeatTicks: Math.max(1, Math.round(config.heartbeatMs / TICK_MS)),
+		tickMs: TICK_MS,
+		maxRequestBytes: config.maxRequestBytes,
+		quotaBytes: quotaBytes(config),
+		applyBacklogMax: APPLY_BACKLOG_MAX,
+		unstoredBytesMax: UNSTORED_BYTES_MAX,
+		pendingCallsMax: PENDING_CALLS_MAX,
+	};
+}
+
+function electionTicks(config: MemberConfig): number {
+	return Math.max(2, Math.round(config.electionMs / TICK_MS));
+}
+
+function driverOptions(config: MemberConfig, { floor, rows, report }: Recovered): DriverOptions {
+	const { clusterId, memberId, generation, appliedIndex, confState } = floor;
+	return {
+		tickMs: TICK_MS,
+		electionTicks: electionTicks(config),
+		floor: { bytes: config.floorBytes, entries: config.snapshotCount },
+		callsATurnMax: PENDING_CALLS_MAX,
+		identity: { clusterId, memberId, generation },
+		rows,
+		floorIndex: appliedIndex,
+		firstElection: config.initialElectionTickAdvance
+			? { voters: confState.voters, self: memberId, listenMs: report.made ? 0 : config.heartbeatMs + 2 * TICK_MS }
+			: null,
+	};
+}
+
+function tellRecovery(world: BootWorld, { report, restoredLog }: Recovered): void {
+	const { rebuiltBecause, tornBytes, ...numbers } = report;
+	const { term } = restoredLog.hardState;
+	if (tornBytes > 0) world.tap.emit("walTornTail", term, report.lastIndex, { tornBytes });
+	const fields = rebuiltBecause === null ? numbers : { ...numbers, rebuiltBecause };
+	world.tap.emit("recovered", term, report.lastIndex, fields);
+}
+
+function closeAll({ wal, disk }: Recovered, done: () => void): void {
+	wal.close(() => {
+		disk.close().then(done);
+	});
+}

@@ -1,0 +1,475 @@
+import { assert, fail, type TapFields } from "@flotilla/base";
+import type { Entry, NodeId } from "@flotilla/raft";
+import type {
+	AlarmEntry,
+	FloorImage,
+	MemberInfo,
+	PeerMessage,
+	ReadCall,
+	ReadOutcome,
+	ReplicaMachine,
+	ReplicaOutput,
+	ReplicaStatus,
+	WriteCall,
+	WriteOutcome,
+} from "@flotilla/replica";
+import type { PeerEvents, PeerTransport, StoreCompletion, StoreDisk, StoreOp, WorldPorts } from "../ports.ts";
+import type { MemberPort } from "../services/member-port.ts";
+import type { WriteAheadLog } from "../wal/wal-interface.ts";
+import { FirstElection, type FirstElectionOptions } from "./first-election.ts";
+import { FloorMachine, type FloorOp, type FloorPolicy, floorDue, type StoreIdentity } from "./floor.ts";
+import { PendingAppends } from "./pending-appends.ts";
+import { Ticker } from "./ticker.ts";
+
+export interface DriverOptions {
+	readonly tickMs: number;
+	readonly electionTicks: number;
+	readonly floor: FloorPolicy;
+	/** Client calls taken in one turn; those beyond are refused as too many. */
+	readonly callsATurnMax: number;
+	readonly identity: StoreIdentity;
+	/** Rows that the store holds, and the index of its floor. */
+	readonly rows: ReadonlyArray<{ readonly key: string; readonly value: Uint8Array }>;
+	readonly floorIndex: number;
+	/** Null: the first election waits for its time-out like every other. */
+	readonly firstElection: FirstElectionOptions | null;
+}
+
+export interface DriverWorld extends WorldPorts {
+	readonly machine: ReplicaMachine;
+	readonly wal: WriteAheadLog;
+	readonly store: StoreDisk;
+	/** Ends the process at once: the log or the store failed (rule W4). Called at most once. */
+	die(reason: string): void;
+	/** This member was removed from the cluster. Called at most once. */
+	removed(): void;
+}
+
+type PeerInput =
+	| { readonly kind: "messages"; readonly messages: readonly PeerMessage[] }
+	| { readonly kind: "connected" | "unreachable" | "lost"; readonly peer: NodeId };
+
+/** A write that waits longer than this for the disk is worth a line. */
+const SLOW_SYNC_MS = 1_000;
+const SNAPSHOT_REFUSAL_MS = 1_000;
+
+/**
+ * The only loop that waits. Inputs of one turn of the event loop are gathered, fed to the replica, and its output is
+ * carried out once: log, messages, store, answers. No promises: everything that completes later comes back as an input.
+ */
+export class Driver implements MemberPort, PeerEvents {
+	readonly memberId: NodeId;
+	readonly clusterId: bigint;
+	readonly tickMs: number;
+	private readonly options: DriverOptions;
+	private readonly world: DriverWorld;
+	private readonly machine: ReplicaMachine;
+	private transport: PeerTransport | null = null;
+	private readonly ticker: Ticker;
+	private readonly floors: FloorMachine;
+	private readonly pending = new PendingAppends();
+	private readonly firstElection: FirstElection | null;
+
+	private turnScheduled = false;
+	private ended = false;
+	private peerInputs: PeerInput[] = [];
+	private calls: Array<WriteCall | ReadCall> = [];
+	private cancels: Array<WriteCall | ReadCall> = [];
+	/** Taken and not answered. A call that left this set is never answered again. */
+	private readonly open = new Set<WriteCall | ReadCall>();
+	private fetched: Array<{ readonly peer: NodeId; readonly entries: readonly Entry[] }> = [];
+	private refusedSnapshots: NodeId[] = [];
+	private durableSeq = 0;
+	private deliveredSeq = 0;
+	private cutIndex = 0;
+	private storedSeq = 0;
+	private deliveredStoredSeq = 0;
+	private durableFloor: FloorImage | null = null;
+	private floorIndex: number;
+	private floorWanted = false;
+	private diskStalled = false;
+	private wasRemoved = false;
+	private lastStoreOp = 0;
+	private readonly batchOps: Array<{ readonly op: number; readonly seq: number }> = [];
+	private compactionWaiters: Array<() => void> = [];
+	private readonly turnWatchers = new Set<() => void>();
+
+	constructor(options: DriverOptions, world: DriverWorld) {
+		this.options = options;
+		this.world = world;
+		this.machine = world.machine;
+		this.memberId = options.identity.memberId;
+		this.clusterId = options.identity.clusterId;
+		this.tickMs = options.tickMs;
+		this.floorIndex = options.floorIndex;
+		this.ticker = new Ticker(world.clock, world.scheduler, options.tickMs, () => this.schedule());
+		this.floors = new FloorMachine(
+			{
+				identity: options.identity,
+				submit: (op) => this.submitFloor(op),
+				floorDurable: (image) => this.floorDurable(image),
+				floorFailed: (reason) => this.die(`Cannot write the store's floor: ${reason}. Free or replace the disk, then start again.`),
+			},
+			options.rows,
+		);
+		world.store.onCompletion = (completion) => this.storeCompleted(completion);
+		this.firstElection = options.firstElection && new FirstElection(options.firstElection, world.scheduler, () => this.campaignSoon());
+	}
+
+	/** Begins to tick. Messages may arrive before. */
+	start(transport: PeerTransport): void {
+		this.transport = transport;
+		transport.setMembers(this.machine.members);
+		this.ticker.start();
+		this.firstElection?.start();
+		this.schedule();
+	}
+
+	/** From now on nothing is taken, sent or answered. What the disk was given goes on. */
+	end(): void {
+		this.ended = true;
+		this.ticker.stop();
+		this.firstElection?.stop();
+	}
+
+	// ---- what the services use
+
+	get store() {
+		return this.machine.store;
+	}
+	get members(): readonly MemberInfo[] {
+		return this.machine.members;
+	}
+	get alarms(): readonly AlarmEntry[] {
+		return this.machine.alarms;
+	}
+	status(): ReplicaStatus {
+		return this.machine.status();
+	}
+	storeBytes(): number {
+		return this.world.store.sizeBytes();
+	}
+	write(call: WriteCall): void {
+		this.take(call);
+	}
+	read(call: ReadCall): void {
+		this.take(call);
+	}
+	cancel(call: WriteCall | ReadCall): void {
+		if (!this.open.delete(call)) return;
+		this.cancels.push(call);
+		this.schedule();
+	}
+	afterCompaction(done: () => void): void {
+		this.compactionWaiters.push(done);
+		this.schedule();
+	}
+	transferLeadership(to: NodeId): boolean {
+		const accepted = this.machine.transferLeadership(to);
+		this.schedule();
+		return accepted;
+	}
+
+	// ---- what the transport and the log tell
+
+	messages(messages: readonly PeerMessage[]): void {
+		this.peerInput({ kind: "messages", messages });
+	}
+	connected(peer: NodeId): void {
+		this.peerInput({ kind: "connected", peer });
+		this.firstElection?.connected(peer);
+	}
+	unreachable(peer: NodeId): void {
+		this.peerInput({ kind: "unreachable", peer });
+	}
+	lost(peer: NodeId): void {
+		this.peerInput({ kind: "lost", peer });
+	}
+	removed(_by: NodeId): void {
+		this.leaveForGood();
+	}
+	walDurable(seq: number): void {
+		this.durableSeq = seq;
+		this.schedule();
+	}
+	walSynced(frames: number, bytes: number): void {
+		const tookMs = this.pending.oldestAgeMs(this.world.clock.monotonicMs());
+		this.emit("walSynced", { frames, bytes, tookMs });
+		if (tookMs > SLOW_SYNC_MS) this.emit("walSlow", { frames, bytes, tookMs });
+	}
+	walCut(firstIndex: number): void {
+		this.cutIndex = firstIndex;
+		this.schedule();
+	}
+	walFailed(reason: string): void {
+		this.die(reason);
+	}
+
+	// ---- what the member uses
+
+	/** Runs `watcher` after each turn until the returned function is called. */
+	afterTurns(watcher: () => void): () => void {
+		this.turnWatchers.add(watcher);
+		this.schedule();
+		return () => this.turnWatchers.delete(watcher);
+	}
+
+	/** Announces this member to the cluster; `status().published` turns true when that was applied. */
+	publish(name: string, clientUrls: readonly string[]): void {
+		this.machine.publish(name, clientUrls);
+		this.schedule();
+	}
+
+	/** No new calls; those not yet proposed end as stopped. */
+	beginStop(): void {
+		this.machine.beginStop();
+		this.schedule();
+	}
+
+	/** A floor as soon as one can be taken, whatever the policy says. */
+	wantFloor(): void {
+		this.floorWanted = true;
+		this.schedule();
+	}
+
+	/** Calls that were taken and not answered. */
+	get callsOpen(): number {
+		return this.open.size;
+	}
+	get floorBusy(): boolean {
+		return this.floors.busy || this.floorWanted;
+	}
+	/** All that was handed to the log is durable. */
+	get logSettled(): boolean {
+		return this.pending.empty;
+	}
+
+	// ---- one turn
+
+	private schedule(): void {
+		if (this.turnScheduled || this.ended) return;
+		this.turnScheduled = true;
+		this.world.scheduler.soon(() => this.turn());
+	}
+
+	private turn(): void {
+		this.turnScheduled = false;
+		if (this.ended) return;
+		this.stepPeerInputs();
+		this.takeCalls();
+		this.deliverCompletions();
+		this.deliverTicks();
+		this.carryOut(this.machine.drain());
+		this.maybeStartFloor();
+		this.answerCompactionWaiters();
+		for (const watcher of this.turnWatchers) watcher();
+	}
+
+	private stepPeerInputs(): void {
+		const inputs = this.peerInputs;
+		this.peerInputs = [];
+		for (const input of inputs) {
+			if (input.kind === "messages") for (const message of input.messages) this.machine.receive(message);
+			else if (input.kind === "connected") this.machine.peerConnected(input.peer);
+			else if (input.kind === "unreachable") this.machine.peerUnreachable(input.peer);
+			else this.machine.leaderConnectionLost(input.peer);
+		}
+	}
+
+	private takeCalls(): void {
+		const { calls, cancels } = this;
+		this.calls = [];
+		this.cancels = [];
+		for (const call of calls) {
+			if ("payload" in call) this.machine.write(call);
+			else this.machine.read(call);
+		}
+		for (const call of cancels) this.machine.cancel(call);
+	}
+
+	private deliverCompletions(): void {
+		if (this.durableSeq > this.deliveredSeq) {
+			this.deliveredSeq = this.durableSeq;
+			const release: PeerMessage[] = [];
+			this.pending.takeUpto(this.durableSeq, release);
+			if (release.length > 0) this.transport?.send(release);
+			this.machine.onPersisted(this.durableSeq);
+		}
+		if (this.storedSeq > this.deliveredStoredSeq) {
+			this.deliveredStoredSeq = this.storedSeq;
+			this.machine.onStored(this.storedSeq);
+		}
+		const { fetched } = this;
+		this.fetched = [];
+		for (const { peer, entries } of fetched) this.machine.onFetched(peer, entries);
+		for (const peer of this.refusedSnapshots.splice(0)) this.machine.reportSnapshot(peer, false, 0);
+		if (this.durableFloor !== null) {
+			const image = this.durableFloor;
+			this.durableFloor = null;
+			this.machine.floorWritten(image);
+		}
+		if (this.cutIndex > 0) {
+			this.machine.onCompacted(this.cutIndex);
+			this.cutIndex = 0;
+		}
+	}
+
+	private deliverTicks(): void {
+		const { ticks, passed } = this.ticker.take();
+		if (passed >= this.options.electionTicks) this.machine.onStall(passed);
+		for (let tick = 0; tick < ticks; tick++) this.machine.tick();
+		if (ticks > 0) this.watchDisk();
+	}
+
+	/** A member whose disk is stuck must neither campaign nor stay leader (rule W6). */
+	private watchDisk(): void {
+		const limitMs = 2 * this.options.electionTicks * this.tickMs;
+		const stalled = this.pending.oldestAgeMs(this.world.clock.monotonicMs()) > limitMs;
+		if (stalled === this.diskStalled) return;
+		this.diskStalled = stalled;
+		if (stalled) this.emit("walSlow", { stalled: true, limitMs });
+		this.machine.setDiskStalled(stalled);
+	}
+
+	/** The log first: its write runs in another thread while the messages leave from this one. */
+	private carryOut(output: ReplicaOutput): void {
+		const { wal } = this.world;
+		if (output.appends.length > 0) {
+			const nowMs = this.world.clock.monotonicMs();
+			for (const work of output.appends) {
+				this.pending.add(work, nowMs);
+				wal.append(work);
+			}
+			wal.flush();
+		}
+		if (output.send.length > 0) this.transport?.send(output.send);
+		for (const batch of output.batches) {
+			const op = ++this.lastStoreOp;
+			this.batchOps.push({ op, seq: batch.seq });
+			this.submit({ id: op, kind: "batch", batch });
+		}
+		this.fetch(output);
+		for (const { peer } of output.snapshots) {
+			// Deviation: a peer behind the log's beginning is not served yet; the core asks again after this answer.
+			this.world.scheduler.after(SNAPSHOT_REFUSAL_MS, () => {
+				this.refusedSnapshots.push(peer);
+				this.schedule();
+			});
+		}
+		if (output.membersChanged) this.transport?.setMembers(this.machine.members);
+		this.answer(output);
+		if (output.moreWork) this.schedule();
+		if (output.removed) this.leaveForGood();
+	}
+
+	private answer(output: ReplicaOutput): void {
+		for (const { call, outcome } of output.completions) {
+			if (!this.open.delete(call)) continue;
+			// The two are typed together: a write's call comes with a write's outcome.
+			(call.done as (outcome: WriteOutcome | ReadOutcome) => void)(outcome);
+		}
+	}
+
+	private fetch(output: ReplicaOutput): void {
+		for (const { peer, fromIndex, uptoIndex, bytesMax } of output.fetch) {
+			this.world.wal.read(fromIndex, uptoIndex, bytesMax, (entries) => {
+				this.fetched.push({ peer, entries });
+				this.schedule();
+			});
+		}
+	}
+
+	private maybeStartFloor(): void {
+		const { floor } = this.options;
+		if (this.floors.busy || (!this.floorWanted && this.world.wal.bytesSinceFloor < floor.bytes)) return;
+		const entries = this.machine.status().appliedIndex - this.floorIndex;
+		if (entries === 0) this.floorWanted = false;
+		if (!this.floorWanted && !floorDue(floor, this.world.wal.bytesSinceFloor, entries)) return;
+		const image = this.machine.captureFloor();
+		if (image === null) return;
+		this.floorWanted = false;
+		this.floors.start(image);
+	}
+
+	// ---- completions of the store's disk
+
+	private submit(op: StoreOp): void {
+		this.world.store.submit(op);
+	}
+
+	private submitFloor(op: FloorOp): number {
+		const id = ++this.lastStoreOp;
+		this.submit({ ...op, id });
+		return id;
+	}
+
+	private storeCompleted(completion: StoreCompletion): void {
+		if (this.floors.complete(completion)) return;
+		if (completion.error !== null) {
+			this.die(`Cannot write to the store: ${completion.error}. Free or replace the disk, then start again.`);
+			return;
+		}
+		const next = this.batchOps.shift();
+		assert(next !== undefined, "a batch that returns was submitted");
+		if (next.op !== completion.id) fail("record batches return in order", { wanted: next.op, got: completion.id });
+		this.storedSeq = next.seq;
+		this.floors.batchStored(next.seq);
+		this.schedule();
+	}
+
+	private floorDurable(image: FloorImage): void {
+		this.durableFloor = image;
+		this.floorIndex = image.appliedIndex;
+		this.emit("floorWritten", { revision: image.mark.revision, records: image.mark.count }, image.term, image.appliedIndex);
+		this.world.wal.cutBehind(image.appliedIndex);
+		this.schedule();
+	}
+
+	// ---- small parts
+
+	private take(call: WriteCall | ReadCall): void {
+		this.open.add(call);
+		if (this.calls.length < this.options.callsATurnMax) {
+			this.calls.push(call);
+			this.schedule();
+			return;
+		}
+		this.world.scheduler.soon(() => {
+			if (this.open.delete(call)) call.done({ ok: false, fault: "tooManyRequests" });
+		});
+	}
+
+	private peerInput(input: PeerInput): void {
+		if (this.ended) return;
+		this.peerInputs.push(input);
+		this.schedule();
+	}
+
+	private answerCompactionWaiters(): void {
+		if (this.compactionWaiters.length === 0 || this.machine.store.compactionPending) return;
+		const waiters = this.compactionWaiters;
+		this.compactionWaiters = [];
+		for (const done of waiters) done();
+	}
+
+	private campaignSoon(): void {
+		this.machine.advanceElection(2 * this.options.electionTicks);
+		this.schedule();
+	}
+
+	private leaveForGood(): void {
+		if (this.wasRemoved) return;
+		this.wasRemoved = true;
+		this.world.removed();
+	}
+
+	private die(reason: string): void {
+		if (this.ended) return;
+		this.end();
+		this.world.die(reason);
+	}
+
+	private emit(name: "walSynced" | "walSlow" | "floorWritten", fields: TapFields, term = 0, index = 0): void {
+		this.world.tap.emit(name, term, index, fields);
+	}
+}

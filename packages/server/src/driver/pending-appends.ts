@@ -1,0 +1,45 @@
+import { assert } from "@flotilla/base";
+import type { AppendWork } from "@flotilla/raft";
+import type { PeerMessage } from "@flotilla/replica";
+
+interface Pending {
+	readonly seq: number;
+	readonly handedOverMs: number;
+	readonly mustSync: boolean;
+	readonly release: readonly PeerMessage[];
+}
+
+/**
+ * Frames handed to the log that are not durable yet, with the messages that wait for them (rules W3, W6). Bounded by what
+ * the core leaves unstable.
+ */
+export class PendingAppends {
+	private readonly frames: Pending[] = [];
+
+	add(work: AppendWork, nowMs: number): void {
+		const last = this.frames.at(-1);
+		if (last !== undefined) assert(work.seq === last.seq + 1, "appends come in sequence");
+		this.frames.push({ seq: work.seq, handedOverMs: nowMs, mustSync: work.mustSync, release: work.release });
+	}
+
+	/** Takes all frames up to `seq` off and collects what they held back, in order. */
+	takeUpto(seq: number, release: PeerMessage[]): void {
+		let count = 0;
+		for (const frame of this.frames) {
+			if (frame.seq > seq) break;
+			for (const message of frame.release) release.push(message);
+			count++;
+		}
+		this.frames.splice(0, count);
+	}
+
+	get empty(): boolean {
+		return this.frames.length === 0;
+	}
+
+	/** How long the oldest frame that must be synced has waited; 0 when none does. */
+	oldestAgeMs(nowMs: number): number {
+		for (const frame of this.frames) if (frame.mustSync) return nowMs - frame.handedOverMs;
+		return 0;
+	}
+}

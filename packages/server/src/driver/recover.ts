@@ -1,0 +1,272 @@
+import type { KeyValueStore } from "@flotilla/mvcc";
+import type { NodeId, RestoredLog } from "@flotilla/raft";
+import type { TableRow } from "@flotilla/replica";
+import type { OpenStore } from "../ports.ts";
+import type { RecoveredLog, WalRefusal, WriteAheadLog } from "../wal/wal-interface.ts";
+import * as bootstrap from "./bootstrap.ts";
+import type { FloorRecord } from "./floor-record.ts";
+import { decodeFormat, FORMAT_FILE, type MemberFormat } from "./format-file.ts";
+import { checkLog, checkLogOwner, readTail } from "./log-checks.ts";
+import { closeAll, makeStore, openStores, removeOthers } from "./open-stores.ts";
+import { ask, list, RefusedStart, readWhole, refuse, type Steps } from "./recovery-steps.ts";
+import { REPLACE_MEMBER, type StartRefusalCode } from "./refusal.ts";
+import { type RestoreStore, readStore, type StoreState } from "./store-scan.ts";
+
+export interface RecoverOptions {
+	readonly clusterId: bigint;
+	readonly memberId: NodeId;
+	readonly initialMembers: MemberFormat["initialMembers"];
+	readonly initialClusterState: "new" | "existing";
+	/** Random 64 bits, for a log that has to be made. */
+	readonly walId: bigint;
+	/** Rebuilds the key space from its records; `mark` is what it must add up to. */
+	readonly restore: RestoreStore;
+}
+
+/** Everything a replica and its driver are built from. */
+export interface Recovered {
+	readonly clusterId: bigint;
+	readonly memberId: NodeId;
+	readonly wal: WriteAheadLog;
+	readonly restoredLog: RestoredLog;
+	readonly disk: OpenStore;
+	readonly keyValues: KeyValueStore;
+	/** Without the floor's own row. */
+	readonly rows: readonly TableRow[];
+	readonly floor: FloorRecord;
+	/** How it went, for the log and the tap. */
+	readonly report: RecoveryReport;
+}
+
+export interface RecoveryReport {
+	/** The member was made by this start. */
+	readonly made: boolean;
+	readonly cleanStop: boolean;
+	readonly tornBytes: number;
+	readonly records: number;
+	readonly floorIndex: number;
+	readonly lastIndex: number;
+	/** The store did not match its floor and was made again from the log; why. */
+	readonly rebuiltBecause: string | null;
+}
+
+interface Log {
+	readonly wal: WriteAheadLog;
+	readonly recovered: RecoveredLog;
+}
+
+/**
+ * A member's start: takes the lock, reads identity, store and log, checks that they belong together and add up (rules S5,
+ * S6, W7), or makes a new member. Ends with everything that a replica needs, or throws `RefusedStart`. Recovering twice,
+ * or again after a crash at any step, gives the same.
+ */
+export function* recover(options: RecoverOptions): Steps<Recovered> {
+	const bytes = yield* readWhole(FORMAT_FILE);
+	const format = bytes === null ? null : readFormat(bytes, options);
+	const { generations } = yield* ask({ on: "listStores" });
+	if (format === null) yield* assertUntouched(generations);
+	if (format === null || format.state === "making") return yield* make(options, bytes);
+	const { current, currentProblem, others } = yield* openStores(format.generation, generations);
+	const held = [current, ...others.values()].filter((store) => store !== null);
+	try {
+		if (current === null) {
+			const fresh = yield* makeStore(nextGeneration(generations, format.generation));
+			held.push(fresh);
+			return yield* reopen(options, format, { ok: false, reason: currentProblem, replacement: fresh }, others, held);
+		}
+		return yield* reopen(options, format, { ok: true, disk: current }, others, held);
+	} catch (error) {
+		yield* closeAll(held);
+		throw error;
+	}
+}
+
+function readFormat(bytes: Uint8Array, options: RecoverOptions): MemberFormat {
+	const decoding = decodeFormat(bytes);
+	if (!decoding.ok) {
+		const newer = decoding.code === "newer";
+		throw refuse(newer ? "newer" : "identityDamaged", {
+			what: newer ? "the data folder was written by a later version" : "the format file is damaged",
+			where: FORMAT_FILE,
+			found: decoding.found,
+			wanted: decoding.wanted,
+			next: newer ? "Start the later version" : `Restore the file from a copy, or: ${REPLACE_MEMBER}`,
+		});
+	}
+	const { format } = decoding;
+	for (const [name, found, wanted] of [
+		["cluster", format.clusterId, options.clusterId],
+		["member", format.memberId, options.memberId],
+	] as const) {
+		if (found === wanted || format.state === "making") continue;
+		throw refuse("foreign", {
+			what: `the data folder belongs to another ${name}`,
+			where: FORMAT_FILE,
+			found: `${name} ${found.toString(16)}`,
+			wanted: `${name} ${wanted.toString(16)} by the flags`,
+			next: "Start with the flags this folder was made with, or name another --data-dir",
+		});
+	}
+	return format;
+}
+
+/** Without a format file the folder must be empty, or hold no more than the store whose lock a first start took. */
+function* assertUntouched(generations: readonly string[]): Steps<void> {
+	const names = (yield* list("")).filter((name) => !name.startsWith("store.") && name !== `${FORMAT_FILE}.tmp`);
+	const logNames = names.filter((name) => name !== bootstrap.LOG_FOLDER);
+	const segments = names.includes(bootstrap.LOG_FOLDER) ? yield* list(bootstrap.LOG_FOLDER) : [];
+	const strange = [...logNames, ...segments.map((name) => `${bootstrap.LOG_FOLDER}/${name}`)];
+	if (generations.some((generation) => generation !== bootstrap.FIRST_GENERATION)) strange.push(`store.${generations.at(-1)}`);
+	if (strange.length === 0) return;
+	throw refuse("identityMissing", {
+		what: "the data folder holds data but not the file that says whose",
+		where: FORMAT_FILE,
+		found: `no such file beside ${strange[0]}`,
+		wanted: "the file, or an empty folder",
+		next: `Restore the file from a copy, or: ${REPLACE_MEMBER}`,
+	});
+}
+
+/** The first start of a member, or its repetition after a crash: nothing was promised before it ended. */
+function* make(options: RecoverOptions, formatBefore: Uint8Array | null): Steps<Recovered> {
+	if (options.initialClusterState === "existing") {
+		throw refuse("notInCluster", {
+			what: "joining a running cluster needs a snapshot from it, which this version cannot receive",
+			where: "--initial-cluster-state",
+			found: "existing",
+			wanted: "new",
+			next: "Start all members of a new cluster with --initial-cluster-state new",
+		});
+	}
+	const disk = yield* makeStore(bootstrap.FIRST_GENERATION);
+	try {
+		return yield* fill(options, disk, formatBefore);
+	} catch (error) {
+		yield* closeAll([disk]);
+		throw error;
+	}
+}
+
+function* fill(options: RecoverOptions, disk: OpenStore, formatBefore: Uint8Array | null): Steps<Recovered> {
+	// Another process may have held the lock between the first look and now.
+	if (!sameBytes(formatBefore, yield* readWhole(FORMAT_FILE))) {
+		throw refuse("locked", {
+			what: "another process has just made this member",
+			where: FORMAT_FILE,
+			found: "another content than a moment ago",
+			wanted: "the same",
+			next: "Start again",
+		});
+	}
+	const { clusterId, memberId, initialMembers } = options;
+	const format: MemberFormat = { clusterId, memberId, state: "making", generation: bootstrap.FIRST_GENERATION, initialMembers };
+	yield* bootstrap.writeFormat(format);
+	yield* bootstrap.clearLog();
+	const floor = yield* bootstrap.fillStore(disk, format);
+	const { opening } = yield* ask({
+		on: "createLog",
+		identity: { clusterId, memberId, walId: options.walId },
+		hardState: { term: bootstrap.BOOTSTRAP_TERM, vote: 0n, commit: bootstrap.BOOTSTRAP_INDEX },
+		base: bootstrap.bootstrapPoint(format),
+	});
+	if (!opening.ok) throw refusedLog(opening.refusal);
+	yield* bootstrap.writeFormat({ ...format, state: "ready" });
+	return yield* finish(options, opening, disk, emptyState(options, disk, format, floor), { made: true, rebuiltBecause: null });
+}
+
+function emptyState(options: RecoverOptions, disk: OpenStore, format: MemberFormat, floor: FloorRecord): StoreState {
+	const restored = options.restore(floor.mark, disk).finish();
+	if (!restored.ok) throw new RefusedStart({ code: "storeMismatch", text: `Cannot start (storeMismatch): ${restored.reason}` });
+	return { floor, rows: bootstrap.bootstrapRows(format), keyValues: restored.store, records: 0 };
+}
+
+/** The store that the format names, or why it cannot be used and the empty one that may take its place. */
+type CurrentStore =
+	| { readonly ok: true; readonly disk: OpenStore }
+	| { readonly ok: false; readonly reason: string; readonly replacement: OpenStore };
+
+function* reopen(
+	options: RecoverOptions,
+	format: MemberFormat,
+	current: CurrentStore,
+	others: ReadonlyMap<string, OpenStore | null>,
+	held: OpenStore[],
+): Steps<Recovered> {
+	const reading = current.ok ? yield* readStore(current.disk, format, options.restore) : current;
+	const { opening: log } = yield* ask({ on: "recoverLog" });
+	if (!log.ok) throw refusedLog(log.refusal);
+	checkLogOwner(log.recovered, format);
+	if (reading.ok && current.ok) {
+		checkLog(reading.state.floor, log.recovered);
+		yield* removeOthers(others);
+		return yield* finish(options, log, current.disk, reading.state, { made: false, rebuiltBecause: null });
+	}
+	const reason = reading.ok ? "" : reading.reason;
+	assertRebuildable(format, log.recovered, reason);
+	yield* removeOthers(others);
+	const generation = nextGeneration([...others.keys()], format.generation);
+	const disk = current.ok ? yield* makeStore(generation) : current.replacement;
+	held.push(disk);
+	const state = yield* rebuild(options, format, disk, generation);
+	checkLog(state.floor, log.recovered);
+	if (current.ok) yield* ask({ on: "closeStore", store: current.disk });
+	yield* ask({ on: "removeStore", generation: format.generation });
+	return yield* finish(options, log, disk, state, { made: false, rebuiltBecause: reason });
+}
+
+/** Rule S6: the store may be thrown away where the log holds everything that it held. */
+function assertRebuildable(format: MemberFormat, log: RecoveredLog, reason: string): void {
+	if (log.firstIndex <= bootstrap.BOOTSTRAP_INDEX + 1 && log.snapshot.index <= bootstrap.BOOTSTRAP_INDEX) return;
+	throw refuse("storeMismatch", {
+		what: `the store is not what it must be (${reason}) and the log does not reach back far enough to make it again`,
+		where: `store.${format.generation}`,
+		found: `a log from entry ${log.firstIndex} on`,
+		wanted: `a log from entry ${bootstrap.BOOTSTRAP_INDEX + 1} on`,
+		next: `Restore the folder store.${format.generation} from a copy, or: ${REPLACE_MEMBER}`,
+	});
+}
+
+/** A new, empty generation, to be filled by replaying the whole log. Naming it in the format file is the only switch. */
+function* rebuild(options: RecoverOptions, format: MemberFormat, disk: OpenStore, generation: string): Steps<StoreState> {
+	const next: MemberFormat = { ...format, generation };
+	const floor = yield* bootstrap.fillStore(disk, next);
+	yield* bootstrap.writeFormat(next);
+	return emptyState(options, disk, next, floor);
+}
+
+function nextGeneration(generations: readonly string[], current: string): string {
+	return String(Math.max(...[...generations, current].map((name) => Number.parseInt(name, 10) || 0)) + 1);
+}
+
+function refusedLog(reason: WalRefusal): RefusedStart {
+	const codes = { corrupt: "logDamaged", foreign: "foreign", newer: "newer", missing: "logMissing", io: "io" } as const;
+	const code: StartRefusalCode = codes[reason.code];
+	return new RefusedStart({ code, text: `Cannot start (${code}): ${reason.text}` });
+}
+
+function* finish(
+	options: RecoverOptions,
+	{ wal, recovered }: Log,
+	disk: OpenStore,
+	{ floor, rows, keyValues, records }: StoreState,
+	how: Pick<RecoveryReport, "made" | "rebuiltBecause">,
+): Steps<Recovered> {
+	const restoredLog = yield* readTail(wal, floor, recovered);
+	const { cleanStop, tornBytes, lastIndex } = recovered;
+	return {
+		clusterId: options.clusterId,
+		memberId: options.memberId,
+		wal,
+		restoredLog,
+		disk,
+		keyValues,
+		rows,
+		floor,
+		report: { ...how, cleanStop, tornBytes, records, floorIndex: floor.appliedIndex, lastIndex },
+	};
+}
+
+function sameBytes(a: Uint8Array | null, b: Uint8Array | null): boolean {
+	if (a === null || b === null) return a === b;
+	return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}

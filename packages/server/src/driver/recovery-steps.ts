@@ -1,0 +1,117 @@
+import { fail } from "@flotilla/base";
+import type { Entry, HardState, LogIndex, SnapshotMeta } from "@flotilla/raft";
+import type { FileCompletion, FileOp } from "../disk/file-ops.ts";
+import type { OpenStore, StoreCompletion, StoreOp, StoreOpening } from "../ports.ts";
+import type { RecoveredLog, WalIdentity, WalRefusal, WriteAheadLog } from "../wal/wal-interface.ts";
+import { type RefusalParts, refusal, type StartRefusal, type StartRefusalCode } from "./refusal.ts";
+
+type Unnumbered<T> = T extends unknown ? Omit<T, "id"> : never;
+
+export type LogOpening =
+	| { readonly ok: true; readonly wal: WriteAheadLog; readonly recovered: RecoveredLog }
+	| { readonly ok: false; readonly refusal: WalRefusal };
+
+/** What a start asks of the world, one operation at a time. */
+export type RecoveryOp =
+	| { readonly on: "file"; readonly op: Unnumbered<FileOp> }
+	| { readonly on: "store"; readonly store: OpenStore; readonly op: Unnumbered<StoreOp> }
+	| { readonly on: "listStores" }
+	| { readonly on: "openStore"; readonly generation: string; readonly create: boolean }
+	| { readonly on: "closeStore"; readonly store: OpenStore }
+	| { readonly on: "removeStore"; readonly generation: string }
+	| { readonly on: "createLog"; readonly identity: WalIdentity; readonly hardState: HardState; readonly base: SnapshotMeta }
+	| { readonly on: "recoverLog" }
+	| {
+			readonly on: "readLog";
+			readonly wal: WriteAheadLog;
+			readonly fromIndex: LogIndex;
+			readonly uptoIndex: LogIndex;
+			readonly bytesMax: number;
+	  };
+
+export type RecoveryReply =
+	| { readonly on: "file"; readonly completion: FileCompletion }
+	| { readonly on: "store"; readonly completion: StoreCompletion }
+	| { readonly on: "listStores"; readonly generations: readonly string[] }
+	| { readonly on: "openStore"; readonly opening: StoreOpening }
+	| { readonly on: "closeStore" }
+	| { readonly on: "removeStore"; readonly error: string | null }
+	| { readonly on: "createLog"; readonly opening: LogOpening }
+	| { readonly on: "recoverLog"; readonly opening: LogOpening }
+	| { readonly on: "readLog"; readonly entries: readonly Entry[] };
+
+type ReplyTo<Op extends RecoveryOp> = Extract<RecoveryReply, { on: Op["on"] }>;
+
+/**
+ * A part of a start: yields operations, is resumed with their replies, ends with a value. A generator instead of a
+ * promise, so that the simulator can stop between any two operations.
+ */
+export type Steps<T> = Generator<RecoveryOp, T, RecoveryReply>;
+
+/** Ends a start; nothing was changed that a copy of the folder would miss. */
+export class RefusedStart extends Error {
+	override readonly name = "RefusedStart";
+	readonly refusal: StartRefusal;
+	constructor(reason: StartRefusal) {
+		super(reason.text);
+		this.refusal = reason;
+	}
+}
+
+/** Thrown by whatever step finds that a start must not go on. */
+export function refuse(code: StartRefusalCode, parts: RefusalParts): RefusedStart {
+	return new RefusedStart(refusal(code, parts));
+}
+
+export function* ask<Op extends RecoveryOp>(op: Op): Generator<RecoveryOp, ReplyTo<Op>, RecoveryReply> {
+	const reply = yield op;
+	if (reply.on !== op.on) fail("a reply belongs to the operation asked for", { asked: op.on, got: reply.on });
+	return reply as ReplyTo<Op>;
+}
+
+/** Runs a file operation. Every error but those named in `allowed` ends the start. */
+export function* file(op: Unnumbered<FileOp>, ...allowed: string[]): Steps<FileCompletion> {
+	const { completion } = yield* ask({ on: "file", op });
+	if (completion.error !== null && !allowed.includes(completion.error)) throw ioRefusal(op.kind, placeOf(op), completion.error);
+	return completion;
+}
+
+export function* store(disk: OpenStore, op: Unnumbered<StoreOp>): Steps<StoreCompletion> {
+	const { completion } = yield* ask({ on: "store", store: disk, op });
+	if (completion.error !== null) throw ioRefusal(op.kind, "the store", completion.error);
+	return completion;
+}
+
+/** Names in a folder; none when it does not exist. */
+export function* list(folder: string): Steps<readonly string[]> {
+	return (yield* file({ kind: "list", folder }, "ENOENT")).names ?? [];
+}
+
+/** Content of a file, or null when it does not exist. */
+export function* readWhole(path: string): Steps<Uint8Array | null> {
+	const size = yield* file({ kind: "size", path }, "ENOENT");
+	if (size.error !== null) return null;
+	return (yield* file({ kind: "read", path, offset: 0, bytes: size.bytes })).data;
+}
+
+/** Replaces a file so that after a crash it holds the old or the new content. */
+export function* replaceFile(path: string, data: Uint8Array): Steps<void> {
+	yield* file({ kind: "writeFile", path: `${path}.tmp`, data });
+	yield* file({ kind: "rename", from: `${path}.tmp`, to: path });
+	yield* file({ kind: "syncFolder", folder: "" });
+}
+
+function ioRefusal(doing: string, where: string, error: string): RefusedStart {
+	return refuse("io", {
+		what: `the operation ${doing} failed`,
+		where,
+		found: error,
+		wanted: "no error",
+		next: "Repair the disk or its permissions, then start again",
+	});
+}
+
+function placeOf(op: Unnumbered<FileOp>): string {
+	if ("path" in op) return op.path;
+	return "folder" in op ? op.folder || "the member's folder" : op.from;
+}

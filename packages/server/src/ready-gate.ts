@@ -1,0 +1,88 @@
+import { MALFORMED } from "./front/etcd-texts.ts";
+import { isMalformed } from "./front/handler-errors.ts";
+import { Grpc, type HttpHandler, type MethodHandler, type MethodTable, type Status } from "./front/seam.ts";
+
+const WAITING_MAX = 10_000;
+const TOO_MANY = { code: Grpc.unavailable, message: "etcdserver: not ready, too many requests are waiting" } as const;
+
+/**
+ * Keeps calls waiting until the member serves: the port is open before that, and a client that came early is answered as
+ * soon as there is an answer (etcd API, chapter 1). Beyond the limit calls are refused.
+ */
+export class ReadyGate {
+	private opened = false;
+	private waiting: Array<() => void> = [];
+
+	/** Lets everything through, in the order in which it came. */
+	open(): void {
+		this.opened = true;
+		const { waiting } = this;
+		this.waiting = [];
+		for (const run of waiting) run();
+	}
+
+	methods(table: MethodTable): MethodTable {
+		return new Map([...table].map(([path, handler]) => [path, this.guard(handler)]));
+	}
+
+	http(handler: HttpHandler): HttpHandler {
+		return {
+			handle: (request, respond) => {
+				const full = () => respond({ status: 503, headers: [], body: `${TOO_MANY.message}\n` });
+				this.pass(() => handler.handle(request, respond), full);
+			},
+		};
+	}
+
+	private guard(handler: MethodHandler): MethodHandler {
+		if (handler.shape === "unary") {
+			const { handle } = handler;
+			return {
+				shape: "unary",
+				handle: (call) =>
+					this.passCall(
+						call,
+						() => handle(call),
+						(status) => call.fail(status),
+					),
+			};
+		}
+		const { handle } = handler;
+		return {
+			...handler,
+			handle: (call) =>
+				this.passCall(
+					call,
+					() => handle(call),
+					(status) => call.end(status),
+				),
+		};
+	}
+
+	private passCall(call: { onCancel(listener: () => void): void }, run: () => void, refuse: (status: Status) => void): void {
+		if (this.opened) {
+			run();
+			return;
+		}
+		let gone = false;
+		call.onCancel(() => {
+			gone = true;
+		});
+		const runLate = (): void => {
+			if (gone) return;
+			try {
+				run();
+			} catch (error) {
+				// The adapter that would have caught it has long returned.
+				if (isMalformed(error)) refuse(MALFORMED);
+			}
+		};
+		this.pass(runLate, () => refuse(TOO_MANY));
+	}
+
+	private pass(run: () => void, full: () => void): void {
+		if (this.opened) run();
+		else if (this.waiting.length < WAITING_MAX) this.waiting.push(run);
+		else full();
+	}
+}

@@ -1,0 +1,40 @@
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { StoreHouse, StoreOpening } from "../ports.ts";
+import { LevelStore } from "./level-store.ts";
+
+const FOLDER = /^store\.([1-9]\d{0,14})$/;
+
+/** The stores in a member's folder, on LevelDB. */
+export class LevelHouse implements StoreHouse {
+	private readonly folder: string;
+
+	constructor(memberFolder: string) {
+		this.folder = memberFolder;
+	}
+
+	list(done: (generations: readonly string[]) => void): void {
+		readdir(this.folder).then(
+			(names) => done(names.flatMap((name) => FOLDER.exec(name)?.[1] ?? []).sort((a, b) => Number(a) - Number(b))),
+			// A folder that cannot be read is met again, and named, by the first file operation.
+			() => done([]),
+		);
+	}
+
+	open(generation: string, create: boolean, done: (opening: StoreOpening) => void): void {
+		LevelStore.open(this.path(generation), create).then(done, (error: unknown) =>
+			done({ ok: false, code: "damaged", text: error instanceof Error ? error.message : String(error) }),
+		);
+	}
+
+	remove(generation: string, done: (error: string | null) => void): void {
+		rm(this.path(generation), { recursive: true, force: true }).then(
+			() => done(null),
+			(error: unknown) => done(error instanceof Error ? error.message : String(error)),
+		);
+	}
+
+	private path(generation: string): string {
+		return join(this.folder, `store.${generation}`);
+	}
+}
