@@ -67,7 +67,7 @@ export class Settings {
 				if (gates.some((setting) => setting.startsWith(`${gate}=`))) {
 					return `both --${row.name} and --feature-gates=${gate} are set. Use only --feature-gates`;
 				}
-				this.put("feature-gates", [...gates, `${gate}=${value}`]);
+				this.put("feature-gates", [...gates, `${gate}=${String(value)}`]);
 			}
 			this.values.delete(row.name);
 		}
