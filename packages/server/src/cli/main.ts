@@ -1,0 +1,76 @@
+/**
+ * The program `flotilla`: one member of a cluster, or one of the subcommands. Each way loads only what it needs, so that
+ * `--version` and refusals come at once.
+ */
+import { readFile } from "node:fs/promises";
+import { type CommandLineOutcome, readCommandLine } from "./command-line.ts";
+import { readConfigFile } from "./config-file.ts";
+import type { LogNote } from "./flags.ts";
+import { bad } from "./parsed.ts";
+import { flagHelp, USAGE } from "./usage.ts";
+import { versionText } from "./version.ts";
+
+const [command, ...rest] = process.argv.slice(2);
+
+switch (command) {
+	case "log":
+		process.exitCode = await (await import("./log-dump.ts")).logCommand(rest);
+		break;
+	case "start-local":
+		await (await import("./local-cluster.ts")).startLocal(rest, process.env);
+		break;
+	case "help":
+		printHelp();
+		break;
+	default:
+		await obey(await readCommandLine(process.argv.slice(2), process.env, { readSettings }));
+}
+
+async function obey(outcome: CommandLineOutcome): Promise<void> {
+	switch (outcome.kind) {
+		case "run":
+			return (await import("./run-member.ts")).runMember(outcome);
+		case "help":
+			return printHelp();
+		case "version":
+			process.stdout.write(versionText(process.platform, process.arch, process.version));
+			return;
+		case "usageError":
+			process.stderr.write(`${outcome.text}\n${USAGE}`);
+			process.exitCode = 2;
+			return;
+		case "refused":
+			await printNotes(outcome.notes);
+			process.exitCode = 1;
+			return;
+	}
+}
+
+function printHelp(): void {
+	process.stderr.write(USAGE);
+	process.stdout.write(flagHelp());
+}
+
+/** What was wrong with the flags is said on standard error, whatever the flags say about logs. */
+async function printNotes(notes: readonly LogNote[]): Promise<void> {
+	const { formatLine } = await import("../tap/logger.ts");
+	for (const { level, msg, fields } of notes) process.stderr.write(formatLine(level, Date.now(), "cli/main.ts", msg, fields));
+}
+
+async function readSettings(path: string): ReturnType<Parameters<typeof readCommandLine>[2]["readSettings"]> {
+	const { parse } = await import("yaml");
+	try {
+		return readConfigFile(await readFile(path, "utf8"), parse);
+	} catch (error) {
+		return bad(openProblem(path, error as NodeJS.ErrnoException));
+	}
+}
+
+function openProblem(path: string, { code, message }: NodeJS.ErrnoException): string {
+	const words: Readonly<Record<string, string>> = {
+		ENOENT: "no such file or directory",
+		EACCES: "permission denied",
+		EISDIR: "is a directory",
+	};
+	return `open ${path}: ${words[code ?? ""] ?? message}`;
+}
