@@ -15,6 +15,7 @@ export * as v3lockpb from "./generated/v3lockpb.ts";
 export { GrpcStatus } from "./grpc-status.ts";
 export type * from "./hot/index.ts";
 export { createHotCodec, decodeKeyValue, decodeKeyValueEvent } from "./hot/index.ts";
+export { JsonError } from "./message/json-read.ts";
 export type { MessageType } from "./message/message-type.ts";
 export type { AccessClass, Method, MethodShape, RpcPath } from "./methods.ts";
 export { METHODS } from "./methods.ts";

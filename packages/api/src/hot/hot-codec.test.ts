@@ -40,10 +40,14 @@ interface Reader {
 }
 
 const READERS: readonly Reader[] = [
-	{ table: pb.PutRequest, hot: codec.decodePutRequest, expected: (bytes) => pb.PutRequest.decode(bytes) },
-	{ table: pb.RangeRequest, hot: codec.decodeRangeRequest, expected: (bytes) => pb.RangeRequest.decode(bytes) },
-	{ table: pb.DeleteRangeRequest, hot: codec.decodeDeleteRangeRequest, expected: (bytes) => pb.DeleteRangeRequest.decode(bytes) },
-	{ table: pb.TxnRequest, hot: codec.decodeTxnRequest, expected: (bytes) => hotTxn(pb.TxnRequest.decode(bytes)) },
+	{ table: pb.PutRequest, hot: (bytes) => codec.decodePutRequest(bytes), expected: (bytes) => pb.PutRequest.decode(bytes) },
+	{ table: pb.RangeRequest, hot: (bytes) => codec.decodeRangeRequest(bytes), expected: (bytes) => pb.RangeRequest.decode(bytes) },
+	{
+		table: pb.DeleteRangeRequest,
+		hot: (bytes) => codec.decodeDeleteRangeRequest(bytes),
+		expected: (bytes) => pb.DeleteRangeRequest.decode(bytes),
+	},
+	{ table: pb.TxnRequest, hot: (bytes) => codec.decodeTxnRequest(bytes), expected: (bytes) => hotTxn(pb.TxnRequest.decode(bytes)) },
 	{ table: mvccpb.Event, hot: decodeKeyValueEvent, expected: (bytes) => hotEvent(mvccpb.Event.decode(bytes)) },
 ];
 
@@ -76,7 +80,8 @@ function hotCompare(compare: pb.Compare): Compare {
 }
 
 function hotOp({ request }: pb.RequestOp): RequestOp {
-	switch (request?.kind) {
+	if (request === null) return { kind: "none" };
+	switch (request.kind) {
 		case "requestRange":
 			return { kind: "range", range: request.value };
 		case "requestPut":
@@ -85,8 +90,6 @@ function hotOp({ request }: pb.RequestOp): RequestOp {
 			return { kind: "deleteRange", deleteRange: request.value };
 		case "requestTxn":
 			return { kind: "txn", txn: hotTxn(request.value) };
-		default:
-			return { kind: "none" };
 	}
 }
 
@@ -235,6 +238,21 @@ describe("hot requests", () => {
 		for (let txn = codec.decodeTxnRequest(nest(128)); txn.success[0]?.kind === "txn"; txn = txn.success[0].txn) level++;
 		expect(level).toBe(128);
 		expect(() => codec.decodeTxnRequest(nest(129))).toThrow(WireError);
+	});
+
+	test("two parts of one pair in an event are merged", () => {
+		const part = (tag: number, pair: Partial<mvccpb.KeyValue>): number[] => {
+			const bytes = mvccpb.KeyValue.encode(pair);
+			return [tag, bytes.length, ...bytes];
+		};
+		const key = Uint8Array.of(97);
+		const event = Uint8Array.from([
+			...part(0x12, { key, version: 1 }),
+			...part(0x1a, { key }),
+			...part(0x12, { version: 2 }),
+			...part(0x1a, { lease: 5n }),
+		]);
+		expect(decodeKeyValueEvent(event)).toMatchObject({ kv: { key, version: 2 }, prevKv: { key, lease: 5n } });
 	});
 
 	test("a pair is read as a client reads it", () => {

@@ -1,5 +1,7 @@
 import { decodeMessage } from "./decode.ts";
 import { encodeMessage } from "./encode.ts";
+import { readJsonMessage } from "./json-read.ts";
+import { writeJsonMessage } from "./json-write.ts";
 import { emptyMessage, type Field, type MessageTable, type Shape } from "./table.ts";
 
 /** A message's table together with its TypeScript form `M`. */
@@ -39,6 +41,16 @@ export class MessageType<M extends object> implements MessageTable {
 	/** Bytes in the result are views of the input. Throws base's `WireError` on malformed input. */
 	decode(bytes: Uint8Array): M {
 		return decodeMessage(this, bytes) as M;
+	}
+
+	/** The gateway's JSON form. */
+	encodeJson(message: M): string {
+		return writeJsonMessage(this, message as Shape);
+	}
+
+	/** Throws `JsonError`. */
+	decodeJson(text: string): M {
+		return readJsonMessage(this, text) as M;
 	}
 }
 
