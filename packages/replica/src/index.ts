@@ -9,6 +9,7 @@ export { CommandKind, ReadCall, WriteCall } from "./calls.ts";
 export type { AlarmEntry, MemberInfo } from "./members.ts";
 export { AlarmType } from "./members.ts";
 export type { DigestNote, Forward, ForwardRefused, PeerMessage } from "./messages.ts";
+export { putCost, txnCost } from "./quota.ts";
 export type { ReplicaState } from "./replica.ts";
 export { createReplica } from "./replica.ts";
 export type {

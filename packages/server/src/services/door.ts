@@ -1,5 +1,7 @@
 /** What every call passes before its handler sees it (etcd API, order of checks for a unary call). */
+import { isUtf8 } from "node:buffer";
 import { METHODS } from "@flotilla/api";
+import { NO_NODE } from "@flotilla/raft";
 import { Grpc, type MethodHandler, type Status, type UnaryCall, type UnaryHandler } from "../front/seam.ts";
 import { statusOf } from "./answers.ts";
 import type { ServiceDeps } from "./deps.ts";
@@ -23,9 +25,14 @@ export function unary(path: string, deps: ServiceDeps, handle: UnaryHandler): re
 /** A call of the API that this version does not carry out: said so, whatever its shape. */
 export function unimplemented(path: string): readonly [string, MethodHandler] {
 	const method = METHODS.get(path);
-	const status: Status = { code: Grpc.unimplemented, message: `${path.slice(1)} is not implemented in this version` };
+	const status = notServed(path);
 	if (method?.shape === "unary" || method === undefined) return [path, { shape: "unary", handle: (call) => call.fail(status) }];
 	return [path, { shape: "stream", clientStreams: method.shape === "bidi", serverStreams: true, handle: (call) => call.end(status) }];
+}
+
+/** Known, sound, and nothing that this version can do. */
+export function notServed(path: string): Status {
+	return { code: Grpc.unimplemented, message: `${path.slice(1)} is not implemented in this version` };
 }
 
 export function isLearner({ member }: ServiceDeps): boolean {
@@ -35,7 +42,8 @@ export function isLearner({ member }: ServiceDeps): boolean {
 function refusalAtDoor(path: string, call: UnaryCall, deps: ServiceDeps): Status | null {
 	if (!ON_LEARNERS.has(path) && isLearner(deps)) return statusOf("notSupportedForLearner");
 	const version = call.metadata("client-api-version");
-	if (version?.includes("\ufffd")) return statusOf("invalidClientApiVersion");
-	if (call.metadata("hasleader") === "true" && deps.member.status().leader === 0n) return statusOf("noLeader");
+	// Values of headers come with one character a byte.
+	if (version !== undefined && version !== "" && !isUtf8(Buffer.from(version, "latin1"))) return statusOf("invalidClientApiVersion");
+	if (call.metadata("hasleader") === "true" && deps.member.status().leader === NO_NODE) return statusOf("noLeader");
 	return null;
 }

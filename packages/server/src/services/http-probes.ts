@@ -1,4 +1,5 @@
 /** /health, /livez, /readyz and /version on the client port (etcd API, chapter 11). */
+import { NO_NODE } from "@flotilla/raft";
 import { AlarmType, ReadCall } from "@flotilla/replica";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../front/seam.ts";
 import { statusOf } from "./answers.ts";
@@ -10,7 +11,7 @@ export interface ProbeRoute extends HttpHandler {
 }
 
 type Failure = string | null;
-type Check = (deps: ServiceDeps, done: (failure: Failure) => void) => void;
+type Check = (deps: ServiceDeps, request: HttpRequest, done: (failure: Failure) => void) => void;
 
 const TEXT = ["Content-Type", "text/plain; charset=utf-8"] as const;
 const NO_SNIFF = ["X-Content-Type-Options", "nosniff"] as const;
@@ -62,24 +63,26 @@ function answerHealth(deps: ServiceDeps, request: HttpRequest, respond: (respons
 		answer("");
 		return;
 	}
-	if (member.status().leader === 0n) {
+	if (member.status().leader === NO_NODE) {
 		answer("RAFT NO LEADER");
 		return;
 	}
-	readBarrier(deps, (failure) => answer(failure === null ? "" : `RANGE ERROR:${failure}`));
+	readBarrier(deps, request, (failure) => answer(failure === null ? "" : `RANGE ERROR:${failure}`));
 }
 
-function readBarrier({ member }: ServiceDeps, done: (failure: Failure) => void): void {
-	member.read(new ReadCall(0, (outcome) => done(outcome.ok ? null : statusOf(outcome.fault).message)));
+function readBarrier({ member }: ServiceDeps, request: HttpRequest, done: (failure: Failure) => void): void {
+	const barrier = new ReadCall(0, (outcome) => done(outcome.ok ? null : statusOf(outcome.fault).message));
+	request.onCancel?.(() => member.cancel(barrier));
+	member.read(barrier);
 }
 
 const CHECKS: Readonly<Record<string, Check>> = {
 	// A member that answers here can read its own state: there is no step in between that could fail.
-	serializable_read: (deps, done) => done(deps.member.store.revision > 0 ? null : "no state"),
+	serializable_read: (deps, _request, done) => done(deps.member.store.revision > 0 ? null : "no state"),
 	linearizable_read: readBarrier,
-	data_corruption: ({ member }, done) =>
+	data_corruption: ({ member }, _request, done) =>
 		done(member.alarms.some(({ alarm }) => alarm === AlarmType.corrupt) ? "alarm activated: CORRUPT" : null),
-	non_learner: (deps, done) => done(isLearner(deps) ? "not supported for learner" : null),
+	non_learner: (deps, _request, done) => done(isLearner(deps) ? "not supported for learner" : null),
 };
 
 const PROBES: Readonly<Record<string, readonly string[]>> = {
@@ -106,7 +109,7 @@ function answerProbe(deps: ServiceDeps, request: HttpRequest, names: readonly st
 		return;
 	}
 	for (const name of checked) {
-		CHECKS[name]?.(deps, (failure) => {
+		CHECKS[name]?.(deps, request, (failure) => {
 			results.set(name, failure);
 			finish();
 		});

@@ -2,13 +2,16 @@
 import { createHotCodec, type RangeRequest, type TxnRequest } from "@flotilla/api/hot";
 import { assert } from "@flotilla/base";
 import { isReadOnlyTxn, isSerializableTxn, requestValidation } from "@flotilla/mvcc";
-import { CommandKind } from "@flotilla/replica";
+import { CommandKind, putCost, txnCost } from "@flotilla/replica";
 import type { MethodHandler, UnaryCall } from "../front/seam.ts";
 import { headerOf, statusOf } from "./answers.ts";
 import type { ServiceDeps } from "./deps.ts";
 import { isLearner, unary, unimplemented } from "./door.ts";
-import { runSliced } from "./long-work.ts";
+import { LongWork } from "./long-work.ts";
 import { afterBarrier, propose } from "./replicated.ts";
+
+/** Ranges too long for one turn. Those that wait hold their position in the key space, and nothing else. */
+const LONG_RANGES = { runningMax: 64, waitingMax: 1_024 } as const;
 
 export function kvService(deps: ServiceDeps): ReadonlyArray<readonly [string, MethodHandler]> {
 	const service = new KvService(deps);
@@ -26,11 +29,13 @@ class KvService {
 	private readonly deps: ServiceDeps;
 	private readonly codec: ReturnType<typeof createHotCodec>;
 	private readonly validation: ReturnType<typeof requestValidation>;
+	private readonly longRanges: LongWork;
 
 	constructor(deps: ServiceDeps) {
 		this.deps = deps;
 		this.codec = createHotCodec(deps.bytes);
 		this.validation = requestValidation(deps.bytes);
+		this.longRanges = new LongWork(LONG_RANGES, deps.soon);
 	}
 
 	range(call: UnaryCall): void {
@@ -50,7 +55,7 @@ class KvService {
 	}
 
 	private readRange(call: UnaryCall, request: RangeRequest): void {
-		const { member, soon } = this.deps;
+		const { member } = this.deps;
 		if (request.rangeEnd.length === 0) {
 			const result = member.store.range(request);
 			if (result.ok) call.respond(this.codec.encodeRangeResponse(headerOf(member, result.revision), result));
@@ -62,13 +67,14 @@ class KvService {
 			call.fail(statusOf(work.code));
 			return;
 		}
-		runSliced(work, call, soon, (result) => call.respond(this.codec.encodeRangeResponse(headerOf(member, result.revision), result)));
+		this.longRanges.run(work, call, (result) => call.respond(this.codec.encodeRangeResponse(headerOf(member, result.revision), result)));
 	}
 
 	put(call: UnaryCall): void {
-		const refusal = this.validation.put(this.codec.decodePutRequest(call.request));
+		const request = this.codec.decodePutRequest(call.request);
+		const refusal = this.validation.put(request);
 		if (refusal !== null) {
-			call.fail(statusOf(refusal));
+			call.fail(statusOf(this.exceedsQuota(putCost(request)) ? "noSpace" : refusal));
 			return;
 		}
 		propose(this.deps, call, CommandKind.put, call.request, (command) => {
@@ -93,7 +99,7 @@ class KvService {
 		const request = this.codec.decodeTxnRequest(call.request);
 		const refusal = this.validation.txn(request, this.deps.options.maxTxnOps);
 		if (refusal !== null) {
-			call.fail(statusOf(refusal));
+			call.fail(statusOf(this.exceedsQuota(txnCost(request)) ? "noSpace" : refusal));
 			return;
 		}
 		if (isReadOnlyTxn(request)) {
@@ -114,14 +120,28 @@ class KvService {
 		else call.fail(statusOf(result.code));
 	}
 
+	/** Sound requests are measured by the replica; one that is not sound hears of the lack of space first, as from etcd. */
+	private exceedsQuota(cost: number): boolean {
+		const { member, options } = this.deps;
+		const quotaBytes = options.quotaBytesShown;
+		return cost > 0 && quotaBytes > 0 && member.store.logicalBytes + cost >= quotaBytes;
+	}
+
 	compact(call: UnaryCall): void {
 		const { member } = this.deps;
 		const { physical } = this.codec.decodeCompactionRequest(call.request);
-		propose(this.deps, call, CommandKind.compact, call.request, (command) => {
-			assert(command.kind === "compact", "a compaction is answered by a compaction");
-			const answer = (): void => call.respond(this.codec.encodeCompactionResponse(headerOf(member, command.result.revision)));
-			if (physical) member.afterCompaction(answer);
-			else answer();
-		});
+		/** A physical compaction is over when no clean-up is pending, also one that was asked for before: then comes the answer. */
+		const settle = (answer: () => void): void => (physical ? member.afterCompaction(answer) : answer());
+		propose(
+			this.deps,
+			call,
+			CommandKind.compact,
+			call.request,
+			(command) => {
+				assert(command.kind === "compact", "a compaction is answered by a compaction");
+				settle(() => call.respond(this.codec.encodeCompactionResponse(headerOf(member, command.result.revision))));
+			},
+			(fault) => (fault === "compacted" ? settle(() => call.fail(statusOf(fault))) : call.fail(statusOf(fault))),
+		);
 	}
 }

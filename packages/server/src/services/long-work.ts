@@ -1,20 +1,88 @@
 import type { Sliced } from "@flotilla/mvcc";
-import type { CallContext } from "../front/seam.ts";
+import type { CallContext, Status } from "../front/seam.ts";
+import { statusOf } from "./answers.ts";
 
-/** Keys or records that one turn may spend on one long read. */
+/** Keys or records that a call may read at once, without waiting for its turn: about the cost of a point read. */
+const FIRST_SLICE = 256;
 const SLICE = 1_000;
+/** Slices of all long reads together in one turn of the loop: a few milliseconds. */
+const SLICES_A_TURN = 4;
 
-/** Does the work slice by slice, so that the loop is never held; gives it up when the client goes away. */
-export function runSliced<T>(work: Sliced<T>, call: CallContext, soon: (work: () => void) => void, done: (result: T) => void): void {
-	let abandoned = false;
-	call.onCancel(() => {
-		abandoned = true;
-		work.abandon();
-	});
-	const step = (): void => {
-		if (abandoned) return;
-		if (work.step(SLICE)) done(work.result());
-		else soon(step);
-	};
-	step();
+export interface LongWorkLimits {
+	/** Reads that go forward side by side; the next ones wait. */
+	readonly runningMax: number;
+	/** Reads that wait; one more is refused. */
+	readonly waitingMax: number;
+}
+
+interface Answerable extends CallContext {
+	fail(status: Status): void;
+}
+
+/** One read under way: true when it is over. */
+type Step = (budget: number) => boolean;
+
+/**
+ * Long reads, slice by slice and in turn, so that the loop is never held: not by one of them, and not by many. What is short
+ * is done at once. A read whose client went away is given up. Beyond the limits a read is refused.
+ */
+export class LongWork {
+	private readonly limits: LongWorkLimits;
+	private readonly soon: (work: () => void) => void;
+	private running: Step[] = [];
+	private waiting: Step[] = [];
+	private scheduled = false;
+
+	constructor(limits: LongWorkLimits, soon: (work: () => void) => void) {
+		this.limits = limits;
+		this.soon = soon;
+	}
+
+	run<T>(work: Sliced<T>, call: Answerable, done: (result: T) => void): void {
+		if (work.step(FIRST_SLICE)) {
+			done(work.result());
+			return;
+		}
+		if (this.waiting.length >= this.limits.waitingMax) {
+			work.abandon();
+			call.fail(statusOf("tooManyRequests"));
+			return;
+		}
+		let over = false;
+		call.onCancel(() => {
+			if (over) return;
+			over = true;
+			work.abandon();
+		});
+		this.enqueue((budget) => {
+			if (over) return true;
+			if (!work.step(budget)) return false;
+			over = true;
+			done(work.result());
+			return true;
+		});
+	}
+
+	private enqueue(step: Step): void {
+		if (this.running.length < this.limits.runningMax) this.running.push(step);
+		else this.waiting.push(step);
+		this.schedule();
+	}
+
+	private schedule(): void {
+		if (this.scheduled) return;
+		this.scheduled = true;
+		this.soon(() => this.turn());
+	}
+
+	private turn(): void {
+		this.scheduled = false;
+		for (let slices = 0; slices < SLICES_A_TURN; slices++) {
+			const step = this.running.shift();
+			if (step === undefined) break;
+			if (!step(SLICE)) this.running.push(step);
+			else if (this.waiting.length > 0) this.running.push(this.waiting.shift() as Step);
+		}
+		if (this.running.length > 0) this.schedule();
+	}
 }

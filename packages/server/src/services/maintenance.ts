@@ -1,17 +1,24 @@
 /** The Maintenance service (etcd API, chapter 6). */
 import { etcdserverpb } from "@flotilla/api";
 import { assert } from "@flotilla/base";
+import { NO_NODE } from "@flotilla/raft";
 import { AlarmType, CommandKind, encodeAlarmCommand } from "@flotilla/replica";
 import { Grpc, type MethodHandler, type UnaryCall } from "../front/seam.ts";
 import { headerOf, statusOf } from "./answers.ts";
 import type { ServiceDeps } from "./deps.ts";
 import { isLearner, unary, unimplemented } from "./door.ts";
-import { runSliced } from "./long-work.ts";
-import { propose } from "./replicated.ts";
+import { LongWork } from "./long-work.ts";
+import { afterBarrier, propose } from "./replicated.ts";
 
 const ALARM_NAMES = { [AlarmType.none]: "NONE", [AlarmType.noSpace]: "NOSPACE", [AlarmType.corrupt]: "CORRUPT" } as const;
 
+/** One hash at a time: each reads the whole key space. */
+const HASHES = { runningMax: 1, waitingMax: 16 } as const;
+/** A transfer that takes longer has failed: the leader itself gives it up after an election timeout. */
+const TRANSFER_MS = 7_000;
+
 export function maintenanceService(deps: ServiceDeps): ReadonlyArray<readonly [string, MethodHandler]> {
+	const hashes = new LongWork(HASHES, deps.soon);
 	return [
 		unary("/etcdserverpb.Maintenance/Status", deps, (call) => call.respond(encodeStatus(deps))),
 		unary("/etcdserverpb.Maintenance/Alarm", deps, (call) => alarm(call, deps)),
@@ -19,7 +26,7 @@ export function maintenanceService(deps: ServiceDeps): ReadonlyArray<readonly [s
 			const { store } = deps.member;
 			call.respond(etcdserverpb.HashResponse.encode({ header: headerOf(deps.member, store.revision), hash: store.digest() }));
 		}),
-		unary("/etcdserverpb.Maintenance/HashKV", deps, (call) => hashKv(call, deps)),
+		unary("/etcdserverpb.Maintenance/HashKV", deps, (call) => hashKv(call, deps, hashes)),
 		// Space comes back by itself; there is nothing to do, and nothing is blocked.
 		unary("/etcdserverpb.Maintenance/Defragment", deps, (call) => call.respond(etcdserverpb.DefragmentResponse.encode({}))),
 		unary("/etcdserverpb.Maintenance/MoveLeader", deps, (call) => moveLeader(call, deps)),
@@ -42,7 +49,7 @@ function encodeStatus(deps: ServiceDeps): Uint8Array {
 		raftIndex: status.core.commit,
 		raftTerm: status.durableTerm,
 		raftAppliedIndex: status.appliedIndex,
-		errors: [...(status.leader === 0n ? [statusOf("noLeader").message] : []), ...alarms],
+		errors: [...(status.leader === NO_NODE ? [statusOf("noLeader").message] : []), ...alarms],
 		dbSizeInUse: member.store.logicalBytes,
 		isLearner: isLearner(deps),
 		storageVersion: options.storageVersion,
@@ -69,19 +76,19 @@ function alarm(call: UnaryCall, deps: ServiceDeps): void {
 	});
 }
 
-function hashKv(call: UnaryCall, deps: ServiceDeps): void {
+function hashKv(call: UnaryCall, deps: ServiceDeps, hashes: LongWork): void {
 	const { member } = deps;
 	const work = member.store.hashKv(etcdserverpb.HashKVRequest.decode(call.request).revision);
 	if ("ok" in work) {
 		call.fail(statusOf(work.code));
 		return;
 	}
-	runSliced(work, call, deps.soon, ({ hash, compactRevision, hashRevision, revision }) =>
+	hashes.run(work, call, ({ hash, compactRevision, hashRevision, revision }) =>
 		call.respond(etcdserverpb.HashKVResponse.encode({ header: headerOf(member, revision), hash, compactRevision, hashRevision })),
 	);
 }
 
-/** Answered when the target leads; the client's deadline ends the waiting. */
+/** Answered when the target leads, or when it is clear that it will not. */
 function moveLeader(call: UnaryCall, deps: ServiceDeps): void {
 	const { member } = deps;
 	const { targetID } = etcdserverpb.MoveLeaderRequest.decode(call.request);
@@ -103,31 +110,37 @@ function moveLeader(call: UnaryCall, deps: ServiceDeps): void {
 		canceled = true;
 	});
 	member.transferLeadership(targetID);
+	let patienceTicks = Math.ceil(Math.min(TRANSFER_MS, call.remainingMs) / member.tickMs);
 	const look = (): void => {
 		if (canceled) return;
-		const { leader } = member.status();
+		const { leader, core } = member.status();
+		const givenUp = leader === member.memberId && core.transferee === NO_NODE;
 		if (leader === targetID) answer();
-		else if (leader === member.memberId && member.status().core.transferee === 0n) call.fail(statusOf("transferTimeout"));
+		else if (givenUp || --patienceTicks <= 0) call.fail(statusOf("transferTimeout"));
 		else deps.afterTicks(1, look);
 	};
 	deps.afterTicks(1, look);
 }
 
+/**
+ * Deviation: no version below the present one can run on this format of the data, so no target is valid; etcd takes the one
+ * that is one minor version older.
+ */
 function downgrade(call: UnaryCall, deps: ServiceDeps): void {
+	const { member } = deps;
+	const { VALIDATE, ENABLE, CANCEL } = etcdserverpb.DowngradeRequest_DowngradeAction;
 	const { action, version } = etcdserverpb.DowngradeRequest.decode(call.request);
-	if (action === etcdserverpb.DowngradeRequest_DowngradeAction.CANCEL) {
-		// Nothing runs, so there is nothing to cancel; the call answers all the same.
-		call.respond(etcdserverpb.DowngradeResponse.encode({ header: headerOf(deps.member, deps.member.store.revision), version: "" }));
+	const { clusterVersion } = member.status();
+	if (action === CANCEL) {
+		// Nothing runs, so there is nothing to cancel; the call succeeds all the same.
+		const shown = clusterVersion.split(".").slice(0, 2).join(".");
+		call.respond(etcdserverpb.DowngradeResponse.encode({ header: headerOf(member, member.store.revision), version: shown }));
 		return;
 	}
-	if (action !== 0 && action !== 1) {
-		call.fail({ code: Grpc.unknown, message: "etcdserver: unknown method" });
-		return;
-	}
-	if (!/^\d+\.\d+(\.\d+)?$/.test(version)) {
-		call.fail(statusOf("wrongDowngradeVersionFormat"));
-		return;
-	}
-	// This is the first version that there is: nothing lies below it.
-	call.fail(statusOf(deps.member.status().clusterVersion === "" ? "clusterVersionUnavailable" : "invalidDowngradeTargetVersion"));
+	if (action !== VALIDATE && action !== ENABLE) call.fail({ code: Grpc.unknown, message: "etcdserver: unknown method" });
+	else if (!/^\d+\.\d+(\.\d+)?$/.test(version)) call.fail(statusOf("wrongDowngradeVersionFormat"));
+	else
+		afterBarrier(deps, call, () =>
+			call.fail(statusOf(clusterVersion === "" ? "clusterVersionUnavailable" : "invalidDowngradeTargetVersion")),
+		);
 }

@@ -1,5 +1,5 @@
 /** Writes and read barriers of one call: made, called off when the client goes away, answered once. */
-import { type CommandKind, type CommandResult, ReadCall, WriteCall } from "@flotilla/replica";
+import { type CallFault, type CommandKind, type CommandResult, ReadCall, WriteCall } from "@flotilla/replica";
 import type { CallContext, Status } from "../front/seam.ts";
 import { statusOf } from "./answers.ts";
 import type { ServiceDeps } from "./deps.ts";
@@ -8,17 +8,21 @@ interface Answerable extends CallContext {
 	fail(status: Status): void;
 }
 
-/** Proposes `payload` and hands its result to `applied`, in the turn in which this member applied it. */
+/**
+ * Proposes `payload` and hands its result to `applied`, in the turn in which this member applied it, or its fault to
+ * `refused`, which by itself fails the call.
+ */
 export function propose(
 	deps: ServiceDeps,
 	call: Answerable,
 	kind: CommandKind,
 	payload: Uint8Array,
 	applied: (command: CommandResult) => void,
+	refused: (fault: CallFault) => void = (fault) => call.fail(statusOf(fault)),
 ): void {
 	const write = new WriteCall(kind, payload, "", 0, ticksLeft(deps, call), (outcome) => {
 		if (outcome.ok) applied(outcome.command);
-		else call.fail(statusOf(outcome.fault));
+		else refused(outcome.fault);
 	});
 	call.onCancel(() => deps.member.cancel(write));
 	deps.member.write(write);
