@@ -1,5 +1,6 @@
 import { assert } from "@flotilla/base";
 import type { Compactor } from "./compactor.ts";
+import type { CompactionHash } from "./hash-cache.ts";
 import { HashWalk } from "./hash-walk.ts";
 import type { KeyIndex } from "./key-index.ts";
 import type { Revision } from "./request.ts";
@@ -7,6 +8,8 @@ import type { HashResult } from "./result.ts";
 import type { Sliced } from "./store-interface.ts";
 
 export interface HashView {
+	/** As asked for: 0 is the newest, whose hash is never a remembered one. */
+	readonly requested: Revision;
 	readonly at: Revision;
 	readonly compactRevision: Revision;
 	readonly headerRevision: Revision;
@@ -19,7 +22,7 @@ export class HashWork implements Sliced<HashResult> {
 	private readonly view: HashView;
 	private release: (() => void) | null;
 	private walk: HashWalk | null = null;
-	private hash: number | null = null;
+	private outcome: HashResult | null = null;
 
 	constructor(index: KeyIndex, compactor: Compactor, view: HashView) {
 		this.index = index;
@@ -29,23 +32,31 @@ export class HashWork implements Sliced<HashResult> {
 	}
 
 	step(budget: number): boolean {
-		if (this.hash !== null || this.release === null) return true;
-		const { at, compactRevision } = this.view;
+		if (this.outcome !== null || this.release === null) return true;
+		const { at, compactRevision, headerRevision, requested } = this.view;
 		if (this.compactor.finished < compactRevision) {
 			this.compactor.step(budget);
 			return false;
 		}
-		this.walk ??= new HashWalk(this.index, at, compactRevision, false);
+		if (this.walk === null) {
+			// The clean-up just finished may have left the very hash: then all members answer alike, however far theirs is.
+			const remembered = this.compactor.hashes.get(requested);
+			if (remembered !== null) return this.end(rememberedResult(remembered, headerRevision));
+			this.walk = new HashWalk(this.index, at, compactRevision, false);
+		}
 		if (this.walk.step(budget) === budget) return false;
-		this.hash = this.walk.hash;
-		this.letGo();
-		return true;
+		return this.end({ ok: true, hash: this.walk.hash, compactRevision, hashRevision: at, revision: headerRevision });
 	}
 
 	result(): HashResult {
-		assert(this.hash !== null, "a hash is asked for its result at its end");
-		const { at, compactRevision, headerRevision } = this.view;
-		return { ok: true, hash: this.hash, compactRevision, hashRevision: at, revision: headerRevision };
+		assert(this.outcome !== null, "a hash is asked for its result at its end");
+		return this.outcome;
+	}
+
+	private end(outcome: HashResult): true {
+		this.outcome = outcome;
+		this.letGo();
+		return true;
 	}
 
 	abandon(): void {
@@ -56,6 +67,10 @@ export class HashWork implements Sliced<HashResult> {
 		this.release?.();
 		this.release = null;
 	}
+}
+
+export function rememberedResult({ hash, compactRevision, revision }: CompactionHash, headerRevision: Revision): HashResult {
+	return { ok: true, hash, compactRevision, hashRevision: revision, revision: headerRevision };
 }
 
 /** A result that is there already. */

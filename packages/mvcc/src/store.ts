@@ -2,7 +2,7 @@ import { assert, type ByteOps } from "@flotilla/base";
 import { Changes } from "./changes.ts";
 import { Compactor } from "./compactor.ts";
 import { DoomedRecords } from "./doomed-records.ts";
-import { HashWork, readySliced } from "./hash-work.ts";
+import { HashWork, readySliced, rememberedResult } from "./hash-work.ts";
 import { KeyIndex } from "./key-index.ts";
 import { keySpan } from "./key-span.ts";
 import { type LeaseAttachments, noLeases } from "./leases.ts";
@@ -124,14 +124,11 @@ export class MvccStore implements KeyValueStore, CheckState {
 	hashKv(revision: Revision): Sliced<HashResult> | Refusal {
 		const headerRevision = this.revision;
 		const cached = this.compactor.hashes.get(revision);
-		if (cached !== null) {
-			const { hash, compactRevision } = cached;
-			return readySliced<HashResult>({ ok: true, hash, compactRevision, hashRevision: revision, revision: headerRevision });
-		}
+		if (cached !== null) return readySliced(rememberedResult(cached, headerRevision));
 		if (revision > 0 && revision < this.compactRevision) return { ok: false, code: "compacted" };
 		if (revision > headerRevision) return { ok: false, code: "futureRevision" };
 		const at = revision === 0 ? headerRevision : revision;
-		return new HashWork(this.index, this.compactor, { at, compactRevision: this.compactRevision, headerRevision });
+		return new HashWork(this.index, this.compactor, { requested: revision, at, compactRevision: this.compactRevision, headerRevision });
 	}
 
 	compactionStep(budget: number): boolean {

@@ -1,6 +1,7 @@
 import { Dice, portableBytes } from "@flotilla/base";
 import { describe, expect, test } from "vitest";
 import { type LeaseAttachments, MemoryStorage, MvccStore, requestValidation, type Sliced } from "../src/index.ts";
+import { checkTxn } from "./validation-model.ts";
 import { Model, type Outcome } from "./model.ts";
 import { deleteOutcome, putOutcome, rangeOutcome, txnOutcome } from "./outcome.ts";
 import { LEASES, RandomRequests } from "./random-requests.ts";
@@ -61,9 +62,11 @@ class Pairing {
 
 	private txn(): Step {
 		const request = this.requests.txn();
+		const opsMax = this.dice.range(2, 8);
+		const refusal = validation.txn(request, opsMax);
 		// Transactions that the door refuses never reach the store.
-		if (validation.txn(request, 128) !== null) return { name: "refused txn", got: "", want: "" };
-		// The store refuses what etcd has no defined answer for; the model does not know of it.
+		if (refusal !== null) return { name: "refused txn", got: refusal, want: checkTxn(request, opsMax) ?? "" };
+		if (checkTxn(request, opsMax) !== null) return { name: "txn let in", got: "", want: checkTxn(request, opsMax) as string };
 		const got = txnOutcome(this.store.txn(request));
 		return { name: "txn", got, want: this.model.txn(request) };
 	}
@@ -121,7 +124,7 @@ class Pairing {
 	/** Work under way goes on by a little; what came to its end. */
 	slices(): Step[] {
 		const steps: Step[] = [];
-		for (const one of [...this.running]) {
+		for (const one of this.running.slice()) {
 			if (this.dice.chance(1, 2)) continue;
 			if (this.dice.chance(1, 20)) one.work.abandon();
 			else if (!one.work.step(this.dice.range(1, 4))) continue;

@@ -1,5 +1,5 @@
 /** Seeded requests over few keys, so that they meet. */
-import type { Dice } from "@flotilla/base";
+import { type Dice, portableBytes } from "@flotilla/base";
 import type { Compare, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest } from "../src/index.ts";
 import { compare, del, op, put, range, txn } from "./requests.ts";
 
@@ -9,15 +9,18 @@ export const LEASES: ReadonlySet<bigint> = new Set([7n, -3n]);
 
 export class RandomRequests {
 	private readonly dice: Dice;
+	private readonly keys: readonly string[];
 	/** Bounds of the revisions drawn. */
 	revision = 1;
 
+	/** Few keys: some runs with so few that often none is alive. */
 	constructor(dice: Dice) {
 		this.dice = dice;
+		this.keys = dice.chance(1, 3) ? dice.shuffle([...KEYS]).slice(0, dice.range(1, 3)) : KEYS;
 	}
 
 	key(): string {
-		return this.dice.pick(KEYS);
+		return this.dice.pick(this.keys);
 	}
 
 	private rangeEnd(): string {
@@ -72,7 +75,16 @@ export class RandomRequests {
 		});
 	}
 
+	/** Two changes of a key at one revision: allowed in this order only, by siblings or by a delete up to the zero byte. */
+	private putThenDelete(): TxnRequest {
+		const request = this.put();
+		const key = portableBytes.latin1(request.key);
+		if (this.dice.chance(1, 2)) return txn({ success: [op.put(request), op.del(del(key, "\0"))] });
+		return txn({ success: [op.txn(txn({ success: [op.put(request)] })), op.txn(txn({ success: [op.del(del(key))] }))] });
+	}
+
 	txn(depth = 0): TxnRequest {
+		if (depth === 0 && this.dice.chance(1, 4)) return this.putThenDelete();
 		return txn({
 			compare: Array.from({ length: this.dice.range(0, 2) }, () => this.compare()),
 			success: this.ops(depth),

@@ -1,0 +1,149 @@
+/**
+ * What the key space costs without disk and network:
+ * `node --expose-gc --conditions=@flotilla/source packages/mvcc/scripts/bench.ts [keys]` (1,000,000 keys if not said).
+ * Records are held in a Map that is not counted as the store's memory; reads that miss memory go there.
+ */
+import { type ByteOps, Dice, portableBytes } from "@flotilla/base";
+import { type DeleteRangeRequest, MemoryStorage, MvccStore, type PutRequest, type RangeRequest, StoreRebuild } from "../src/index.ts";
+
+const KEYS = Number(process.argv[2] ?? 1_000_000);
+const VALUE_BYTES = 256;
+const options = { keepEvents: true, valueCacheBytes: 32 * 1024 * 1024 };
+
+const { latin1Slice } = Buffer.prototype as unknown as { latin1Slice(this: Uint8Array, start: number, end: number): string };
+
+/** Node's own latin1 and compare, as a server would hand them in. */
+const nodeBytes: ByteOps = {
+	latin1: (bytes, start = 0, end = bytes.length) => latin1Slice.call(bytes, start, end),
+	fromLatin1: (text) => Buffer.from(text, "latin1"),
+	compare: (a, b) => Buffer.compare(a, b),
+	crc32c: portableBytes.crc32c,
+};
+
+const dice = new Dice("bench");
+const value = Uint8Array.from({ length: VALUE_BYTES }, () => dice.range(0, 255));
+const keyText = (n: number): string => `key/${String(n).padStart(12, "0")}`;
+const put = (n: number): PutRequest => ({
+	key: nodeBytes.fromLatin1(keyText(n)),
+	value,
+	lease: 0n,
+	prevKv: false,
+	ignoreValue: false,
+	ignoreLease: false,
+});
+const range = (from: string, rangeEnd: string, limit: number): RangeRequest => ({
+	key: nodeBytes.fromLatin1(from),
+	rangeEnd: nodeBytes.fromLatin1(rangeEnd),
+	limit,
+	revision: 0,
+	sortOrder: 0,
+	sortTarget: 0,
+	serializable: false,
+	keysOnly: false,
+	countOnly: false,
+	minModRevision: 0,
+	maxModRevision: 0,
+	minCreateRevision: 0,
+	maxCreateRevision: 0,
+});
+
+
+function measure(name: string, count: number, work: (i: number) => void): void {
+	let slowest = 0;
+	const begin = performance.now();
+	for (let i = 0; i < count; i++) {
+		const start = performance.now();
+		work(i);
+		slowest = Math.max(slowest, performance.now() - start);
+	}
+	const ms = performance.now() - begin;
+	report(name, `${Math.round((count / ms) * 1000).toLocaleString("en")}/s, slowest ${slowest.toFixed(1)} ms`);
+}
+
+function report(name: string, text: string): void {
+	console.log(`${name.padEnd(44)} ${text}`);
+}
+
+function heapMb(): number {
+	globalThis.gc?.();
+	const { heapUsed, arrayBuffers } = process.memoryUsage();
+	return (heapUsed + arrayBuffers) / 1e6;
+}
+
+/** Takes what is pending, as the driver does once a turn. */
+function turn(store: MvccStore, storage: MemoryStorage | null): void {
+	store.takeEvents();
+	const batch = store.takeBatch();
+	if (batch === null) return;
+	storage?.write(batch);
+	store.batchStored(batch.seq);
+}
+
+function fill(order: (i: number) => number, storage: MemoryStorage | null, name: string): MvccStore {
+	const store = new MvccStore(options, storage ?? new MemoryStorage(nodeBytes), nodeBytes);
+	measure(name, KEYS, (i) => {
+		store.put(put(order(i)));
+		if (i % 100 === 99) turn(store, storage);
+	});
+	turn(store, storage);
+	return store;
+}
+
+// Memory first, with nothing else on the heap: the values are let go when they are "stored".
+const before = heapMb();
+const bare = fill((i) => i, null, "put, new keys in order");
+report("memory of keys and index", `${Math.round(((heapMb() - before - 32) * 1e6) / KEYS)} bytes a key`);
+report("put of one key, checked", `${bare.keyCount.toLocaleString("en")} keys, revision ${bare.revision}`);
+
+const storage = new MemoryStorage(nodeBytes);
+const scattered = dice.shuffle(Array.from({ length: KEYS }, (_, i) => i));
+const store = fill((i) => scattered[i] as number, storage, "put, new keys at random");
+measure("put, keys that are there", KEYS, (i) => {
+	store.put(put(scattered[(i * 7919) % KEYS] as number));
+	if (i % 100 === 99) turn(store, storage);
+});
+turn(store, storage);
+measure("range of one key", 300_000, (i) => void store.range(range(keyText(scattered[(i * 31) % KEYS] as number), "", 0)));
+measure("range of 100 keys of many, limit", 5_000, (i) => void store.range(range(keyText(scattered[i % KEYS] as number), "\0", 100)));
+measure("count of all keys", 10_000, () => void store.range({ ...range("key/", "\0", 0), countOnly: true }));
+const deletes = Math.min(100_000, KEYS / 4);
+measure("delete", deletes, (i) => {
+	const request: DeleteRangeRequest = { key: nodeBytes.fromLatin1(keyText(scattered[i] as number)), rangeEnd: value.subarray(0, 0), prevKv: false };
+	store.deleteRange(request);
+	if (i % 100 === 99) turn(store, storage);
+});
+turn(store, storage);
+
+const hash = store.hashKv(0);
+if ("code" in hash) throw new Error(hash.code);
+measureSliced("HashKV", (budget) => hash.step(budget));
+report("HashKV says", String(hash.result().hash));
+store.compact(store.revision);
+measureSliced("compaction of the newest revision", (budget) => store.compactionStep(budget));
+const mark = store.mark();
+store.floorWritten();
+for (let batch = store.takeBatch(); batch !== null; batch = store.takeBatch()) {
+	storage.write(batch);
+	store.batchStored(batch.seq);
+}
+const rebuild = new StoreRebuild(mark, options, storage, nodeBytes);
+const records = storage.all();
+measure("rebuild: records read", records.length, (i) => {
+	const record = records[i];
+	if (record !== undefined) rebuild.record(record.key, record.value);
+});
+const begin = performance.now();
+const finished = rebuild.finish();
+report("rebuild: finish", `${Math.round(performance.now() - begin)} ms, ${finished.ok ? "equal to the mark" : finished.reason}`);
+
+function measureSliced(name: string, step: (budget: number) => boolean): void {
+	let slowest = 0;
+	let slices = 0;
+	const start = performance.now();
+	for (let done = false; !done; slices++) {
+		const sliceStart = performance.now();
+		done = step(2_000);
+		slowest = Math.max(slowest, performance.now() - sliceStart);
+	}
+	report(name, `${Math.round(performance.now() - start)} ms in ${slices} slices, slowest ${slowest.toFixed(1)} ms`);
+}
