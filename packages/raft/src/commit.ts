@@ -12,6 +12,7 @@ import { becomeFollower } from "./roles.ts";
  */
 export function maybeCommit(r: Raft): void {
 	const before = r.log.commit;
+	const confBefore = r.members.index;
 	for (;;) {
 		const index = quorumValue(r.members.voters, r.members.outgoing, r.progress.match, r.scratch);
 		if (index <= r.log.commit || r.log.termAt(index) !== r.term) break;
@@ -19,6 +20,8 @@ export function maybeCommit(r: Raft): void {
 		raiseCommit(r, index);
 	}
 	if (r.log.commit !== before) releaseWaitingReads(r);
+	// Under the new one fewer echoes may do.
+	if (r.members.index !== confBefore) confirmReads(r);
 }
 
 /**
@@ -35,13 +38,6 @@ export function settleConfigs(r: Raft): void {
 		for (const slot of r.members.releaseDeparted(index)) r.progress.drop(slot);
 	}
 	if (configs.length === 0 && !r.members.selfIsVoter) leave(r);
-}
-
-/** A configuration came into force at a leader: its quorums are smaller or larger ones. */
-export function recountQuorums(r: Raft): void {
-	maybeCommit(r);
-	confirmReads(r);
-	settleConfigs(r);
 }
 
 function isReported(r: Raft, config: UnreportedConfig): boolean {

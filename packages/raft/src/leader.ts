@@ -12,21 +12,10 @@ export function onAppendResp(r: Raft, m: AppendResp, slot: number): void {
 	const peer = r.progress.get(slot);
 	if (peer === null) return;
 	peer.recentActive = true;
+	if (m.reject) onReject(r, peer, m);
+	else onAcknowledged(r, peer, m);
+	// Last: it may end this leadership.
 	noteDurableCommit(r, slot, m.commit);
-	if (m.reject) {
-		onReject(r, peer, m);
-		return;
-	}
-	if (m.index > r.log.lastIndex) {
-		fail("a peer must not acknowledge entries that do not exist", { peer: peer.id, index: m.index, lastIndex: r.log.lastIndex });
-	}
-	const { match } = r.progress;
-	const updated = m.index > (match[slot] as number);
-	if (updated) match[slot] = m.index;
-	if (peer.next <= m.index) peer.next = m.index + 1;
-	if (!updated && !(peer.state === "probe" && match[slot] === m.index)) return;
-	advance(r, peer, match[slot] as number);
-	if (updated && m.index > r.log.commit && r.members.isVoter(slot)) maybeCommit(r);
 }
 
 export function onHeartbeatResp(r: Raft, m: HeartbeatResp, slot: number): void {
@@ -42,6 +31,20 @@ export function onHeartbeatResp(r: Raft, m: HeartbeatResp, slot: number): void {
 	peer.probeSent = false;
 	const owesCommit = r.unreportedConfigs.some((config) => config.index > (r.progress.durableCommit[slot] as number));
 	if ((match[slot] as number) < r.log.lastIndex || owesCommit) peer.appendDue = true;
+}
+
+function onAcknowledged(r: Raft, peer: Progress, m: AppendResp): void {
+	const { slot } = peer;
+	if (m.index > r.log.lastIndex) {
+		fail("a peer must not acknowledge entries that do not exist", { peer: peer.id, index: m.index, lastIndex: r.log.lastIndex });
+	}
+	const { match } = r.progress;
+	const updated = m.index > (match[slot] as number);
+	if (updated) match[slot] = m.index;
+	if (peer.next <= m.index) peer.next = m.index + 1;
+	if (!updated && !(peer.state === "probe" && match[slot] === m.index)) return;
+	advance(r, peer, match[slot] as number);
+	if (updated && m.index > r.log.commit && r.members.isVoter(slot)) maybeCommit(r);
 }
 
 /** The peer's log equals ours up to `match`. */

@@ -64,7 +64,9 @@ function stream(r: Raft, peer: Progress): void {
 	}
 	const news = peer.sentCommit < Math.min(log.commit, peer.next - 1);
 	// An empty append also finds out that a whole window was lost: it will be refused.
-	if (news || peer.appendDue) sendAppend(r, peer, NO_ENTRIES);
+	if (!(news || peer.appendDue) || sendAppend(r, peer, NO_ENTRIES)) return;
+	// Where the anchor is no longer remembered, that question cannot be asked: begin anew at what is certain.
+	if (peer.appendDue) peer.becomeProbe((r.progress.match[peer.slot] as number) + 1, false);
 }
 
 /** One append, possibly empty, then silence until the peer answers or the next heartbeat's answer shows it alive. */
