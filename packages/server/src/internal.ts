@@ -1,1 +1,42 @@
-export {};
+/** The second door: for the simulator and the tests of whole clusters. What stands here may change with any version. */
+
+export type { FileCompletion, FileDisk, FileOp } from "./disk/file-ops.ts";
+export type { Booted, BootOutcome, BootWorld } from "./driver/boot.ts";
+export { bootMember } from "./driver/boot.ts";
+export type { Driver } from "./driver/driver.ts";
+export type { StartRefusal, StartRefusalCode } from "./driver/refusal.ts";
+export type {
+	CallContext,
+	HttpHandler,
+	HttpRequest,
+	HttpResponse,
+	MethodHandler,
+	MethodTable,
+	Status,
+	StreamCall,
+	UnaryCall,
+} from "./front/seam.ts";
+export { Grpc } from "./front/seam.ts";
+export { assertMemberConfig, DEFAULT_MEMBER_OPTIONS, type InitialMember, type MemberConfig, TICK_MS } from "./member-config.ts";
+export { Lane, laneOf } from "./peers/lane.ts";
+export { decodeMessage, encodeMessage } from "./peers/message-codec.ts";
+export type {
+	Clock,
+	OpenStore,
+	PeerEvents,
+	PeerTransport,
+	Scheduler,
+	StoreCompletion,
+	StoreDisk,
+	StoreHouse,
+	StoreOp,
+	StoreOpening,
+	WorldPorts,
+} from "./ports.ts";
+export type { Services } from "./services/create-services.ts";
+export { createServices } from "./services/create-services.ts";
+export type { ServiceDeps, ServiceOptions } from "./services/deps.ts";
+export type { MemberPort } from "./services/member-port.ts";
+export type { CrashKind } from "./stores/memory-store.ts";
+export { MemoryStore } from "./stores/memory-store.ts";
+export { EventTap, type TapRecord } from "./tap/event-tap.ts";
