@@ -11,9 +11,6 @@ import type { Proposals } from "./proposals.ts";
 import type { Reads } from "./reads.ts";
 import type { StateMachine } from "./state-machine.ts";
 
-/** Entries applied in one turn; some 10 ms of small puts. */
-const TURN_ENTRIES_MAX = 4_096;
-
 export interface ApplierOptions {
 	readonly incarnation: number;
 	/** Nothing more is applied while the store holds more record bytes that are not written. */
@@ -62,10 +59,10 @@ export class Applier {
 		for (const entry of entries) this.queue.push(entry);
 	}
 
-	/** Applies up to a turn's worth. Returns how many entries were applied. */
-	run(digest: () => number): number {
+	/** Applies up to so many entries; `digest` is asked for the state's digest when a comparison is due. Returns how many were applied. */
+	run(entriesMax: number, digest: () => number): number {
 		const { store } = this.parts.state;
-		const upto = Math.min(this.queue.length, this.head + TURN_ENTRIES_MAX);
+		const upto = Math.min(this.queue.length, this.head + entriesMax);
 		const from = this.head;
 		while (this.head < upto && store.unstoredBytes <= this.options.unstoredBytesMax) {
 			this.applyEntry(this.queue[this.head++] as Entry);

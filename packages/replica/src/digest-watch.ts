@@ -52,12 +52,12 @@ export class DigestWatch {
 		return this.awaitedIndex === appliedIndex;
 	}
 
-	/** `digest`: of the state at `awaitedIndex`; -1 when it cannot be compared at this moment. */
+	/** `digest`: of the state at `awaitedIndex`. */
 	reached(digest: number): void {
 		const note = this.awaited;
 		this.awaited = null;
 		this.awaitedIndex = 0;
-		if (note === null || digest < 0) return;
+		if (note === null) return;
 		this.send(note.from, note.term, note.appliedIndex, digest);
 		if (digest !== note.digest) this.report(note.from, note.appliedIndex, digest, note.digest);
 	}

@@ -52,9 +52,8 @@ export class Errands {
 	private readonly leadership: Leadership;
 	private readonly submit: Submit;
 	private announcement: Uint8Array | null = null;
+	/** The alarm is due: this member refused a write, or saw one applied, that reached the quota. */
 	private spaceExhausted = false;
-	/** The space alarm is due although the quota is not reached: a request was refused for it. */
-	private refusedForSpace = false;
 	private readonly publishing = new Attempt();
 	private readonly versioning = new Attempt();
 	private readonly raisingSpace = new Attempt();
@@ -82,15 +81,14 @@ export class Errands {
 		this.raisingSpace.reset();
 	}
 
-	/** Writes were applied and the key space grew: at the quota the alarm is due, though the write itself has succeeded. */
+	/** Writes were applied that grew the key space: at the quota the alarm is due, though they have succeeded. */
 	onGrown(): void {
 		if (this.options.quotaBytes > 0 && this.state.store.logicalBytes >= this.options.quotaBytes) this.spaceExhausted = true;
 	}
 
-	/** A request was refused at the door because it would pass the quota: the alarm tells everybody. */
-	onRefusedForSpace(): void {
+	/** A write was refused at the door, since it would have reached the quota (etcd API, NOSPACE). */
+	onSpaceRefused(): void {
 		this.spaceExhausted = true;
-		this.refusedForSpace = true;
 	}
 
 	/** `differing`: members whose state differs from this leader's (rule S7). */
@@ -103,11 +101,9 @@ export class Errands {
 	}
 
 	private raiseSpaceAlarm(tick: number): void {
-		const { self, quotaBytes } = this.options;
-		const due = this.refusedForSpace || this.state.store.logicalBytes >= quotaBytes;
-		if (this.state.alarms.has(self, AlarmType.noSpace) || !due) {
+		const { self } = this.options;
+		if (this.state.alarms.has(self, AlarmType.noSpace)) {
 			this.spaceExhausted = false;
-			this.refusedForSpace = false;
 			return;
 		}
 		const payload = encodeAlarmCommand({ action: AlarmAction.activate, member: self, alarm: AlarmType.noSpace });

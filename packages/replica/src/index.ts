@@ -6,12 +6,15 @@ export type { AlarmCommand } from "./alarms.ts";
 export { AlarmAction, encodeAlarmCommand } from "./alarms.ts";
 export type { CallFault, CommandResult, ReadOutcome, WriteOutcome } from "./calls.ts";
 export { CommandKind, ReadCall, WriteCall } from "./calls.ts";
+export type { EnvelopeContent } from "./envelope.ts";
+export { EnvelopeEncoder, EnvelopeReader } from "./envelope.ts";
+export { encodeMember, encodeMembershipContext } from "./member-codec.ts";
 export type { AlarmEntry, MemberInfo } from "./members.ts";
 export { AlarmType } from "./members.ts";
 export type { DigestNote, Forward, ForwardRefused, PeerMessage } from "./messages.ts";
 export { putCost, txnCost } from "./quota.ts";
 export type { ReplicaState } from "./replica.ts";
-export { createReplica } from "./replica.ts";
+export { Replica } from "./replica.ts";
 export type {
 	Completion,
 	FloorImage,

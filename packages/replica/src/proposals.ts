@@ -39,7 +39,7 @@ export class Proposals {
 	private readonly leadership: Leadership;
 	private readonly outbox: Outbox;
 	private readonly waiting: WaitingCalls;
-	/** By sequence. Insertion order is that of the sequences, and the proposed terms never fall along it. */
+	/** By sequence. Insertion order is that of the sequences. */
 	private readonly inFlight = new Map<number, WriteCall>();
 	private pending = 0;
 	private pendingBytes = 0;
@@ -71,9 +71,9 @@ export class Proposals {
 		return ++this.lastSequence;
 	}
 
-	/** True while nothing may be forwarded: what was lost on the lane goes first. */
-	laneHeld(tick: number): boolean {
-		return this.resendDue && tick < this.heldUntilTick;
+	/** Something forwarded now would overtake what the lane lost, and so would make the leader drop that. */
+	get laneUnsettled(): boolean {
+		return this.resendDue;
 	}
 
 	add(call: WriteCall, tick: number): void {
@@ -133,10 +133,13 @@ export class Proposals {
 		this.heldUntilTick = 0;
 	}
 
-	/** A leader appeared or changed: nothing is held back any more, and what an earlier one was sent is settled by apply (F4). */
-	onLeaderChanged(): void {
+	/**
+	 * A leader is known anew: nothing is held back any more. What one of an earlier term was sent is settled by apply (F4);
+	 * the same one, given up for lost and back, may have missed something.
+	 */
+	onLeaderChanged(sameTerm: boolean): void {
 		this.heldUntilTick = 0;
-		this.resendDue = false;
+		this.resendDue = sameTerm;
 	}
 
 	/** Definite: these will not take effect through that forward, so they may be proposed anew (F3, F4). */
@@ -161,10 +164,7 @@ export class Proposals {
 	 */
 	onTermApplied(term: number): void {
 		const lost: WriteCall[] = [];
-		for (const call of this.inFlight.values()) {
-			if (call.proposedTerm >= term) break;
-			lost.push(call);
-		}
+		for (const call of this.inFlight.values()) if (call.proposedTerm < term) lost.push(call);
 		for (const call of lost) this.inFlight.delete(call.sequence);
 		this.proposeAgain(lost);
 	}
@@ -186,7 +186,7 @@ export class Proposals {
 	/** Ends the calls whose time is over. Cost: the pending calls; so not at every tick. */
 	expire(tick: number, judge: TimeoutJudge): void {
 		const leaderKnown = this.leadership.leader !== NO_NODE;
-		this.waiting.forEach((call) => {
+		this.waiting.visit((call) => {
 			if (call.deadlineTick <= tick) this.failWaiting(call, leaderKnown ? judge(call) : "noLeaderDeadline");
 		});
 		for (const [sequence, call] of this.inFlight) {
@@ -199,7 +199,7 @@ export class Proposals {
 	/** What waits ends; what was proposed may still be answered. */
 	beginStop(): void {
 		this.stopping = true;
-		this.waiting.forEach((call) => this.failWaiting(call, "stopped"));
+		this.waiting.visit((call) => this.failWaiting(call, "stopped"));
 	}
 
 	private failWaiting(call: WriteCall, fault: CallFault): void {

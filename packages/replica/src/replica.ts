@@ -3,7 +3,6 @@
  * parts until they rest and hands out all effects of the turn in one object.
  */
 import { createHotCodec, type HotCodec } from "@flotilla/api/hot";
-import { WireError } from "@flotilla/base";
 import type { KeyValueStore } from "@flotilla/mvcc";
 import {
 	type Consensus,
@@ -14,21 +13,23 @@ import {
 	type NodeId,
 	RaftCore,
 	type RestoredLog,
+	type SoftState,
 } from "@flotilla/raft";
 import { Applier } from "./applier.ts";
-import { type CallFault, CommandKind, type ReadCall, WriteCall } from "./calls.ts";
+import { type CallFault, type CommandKind, ReadCall, type WriteCall } from "./calls.ts";
 import { Connections } from "./connections.ts";
 import { DigestWatch } from "./digest-watch.ts";
 import { DurableTerm } from "./durable-term.ts";
 import { EnvelopeEncoder } from "./envelope.ts";
 import { Errands } from "./errands.ts";
+import { FloorState } from "./floor-state.ts";
 import { ForwardGate } from "./forward-gate.ts";
 import { Leadership } from "./leadership.ts";
 import type { AlarmEntry, MemberInfo } from "./members.ts";
-import type { PeerMessage } from "./messages.ts";
+import type { DigestNote, PeerMessage } from "./messages.ts";
 import { Outbox } from "./outbox.ts";
 import { Proposals } from "./proposals.ts";
-import { putCost, txnCost } from "./quota.ts";
+import { exceedsQuota } from "./quota.ts";
 import { Reads } from "./reads.ts";
 import type {
 	FloorImage,
@@ -42,7 +43,7 @@ import type {
 import { proposalBytes } from "./request-size.ts";
 import { StateMachine } from "./state-machine.ts";
 import { StatusSnapshot } from "./status.ts";
-import { tableDigest, tableRows } from "./tables.ts";
+import { Timeouts } from "./timeouts.ts";
 
 /** Calls are looked through for time-outs at this interval: their patience is coarse, and a look costs all of them. */
 const EXPIRY_TICKS = 10;
@@ -50,12 +51,14 @@ const READ_RETRY_MS = 500;
 const DIGEST_MS = 5_000;
 /** A request's patience beyond two election timeouts. */
 const PATIENCE_MS = 5_000;
+/** Payload bytes of writes that wait at this member. */
+const PENDING_BYTES_MAX = 128 << 20;
+/** Entries applied in one turn: some 10 ms of small puts. */
+const TURN_ENTRIES_MAX = 4_096;
+/** Rounds of one turn: what the parts have for each other is passed on at once, but not for ever. */
+const TURN_ROUNDS_MAX = 16;
 /** Keys or records of compaction a turn. */
 const COMPACTION_SLICE = 1_000;
-/** The core and the state machine feed each other at most so often in a turn; the rest comes in the next. */
-const ROUNDS_A_TURN_MAX = 8;
-/** Requests below this distance from the quota are decoded at the door, to know their exact cost. */
-const QUOTA_MARGIN_BYTES = 1 << 20;
 
 /** What a member knows at its start. */
 export interface ReplicaState {
@@ -68,157 +71,153 @@ export interface ReplicaState {
 
 export class Replica implements ReplicaMachine {
 	private readonly options: ReplicaOptions;
-	private readonly ports: ReplicaPorts;
-	private readonly codec: HotCodec;
 	private readonly core: Consensus;
-	private readonly state: StateMachine;
-	private readonly leadership: Leadership;
+	private readonly codec: HotCodec;
 	private readonly outbox = new Outbox();
 	private readonly encoder: EnvelopeEncoder;
+	private readonly leadership: Leadership;
+	private readonly durable: DurableTerm;
+	private readonly connections = new Connections();
+	private readonly timeouts: Timeouts;
+	private readonly state: StateMachine;
 	private readonly proposals: Proposals;
-	private readonly reads: Reads;
 	private readonly gate: ForwardGate;
+	private readonly reads: Reads;
 	private readonly digests: DigestWatch;
 	private readonly errands: Errands;
 	private readonly applier: Applier;
-	private readonly connections = new Connections();
-	private readonly durableTerm: DurableTerm;
+	private readonly floors: FloorState;
 	private readonly patienceTicks: number;
-	private ticks = 0;
+	private readonly digestTicks: number;
+	private readonly digestNow = (): number => this.stateDigest();
+	private readonly submitErrand = (kind: CommandKind, payload: Uint8Array): boolean => this.submit(kind, payload);
+	private readonly judgeTimeout = (call: WriteCall): CallFault => this.explainTimeout(call);
+	private tickCount = 0;
+	private digestDueTick = 0;
 	private stopping = false;
-	private lastBatchSeq = 0;
-	private digestedTables = -1;
-	private tablesDigest = 0;
-	private announcedTick = 0;
-	/** Entries committed and not applied, after the last turn. */
-	private backlog = 0;
+	/** Whether committed entries wait in such number that writes are refused; null: not looked at since the last drain. */
+	private backlogged: boolean | null = null;
 
-	constructor(options: ReplicaOptions, ports: ReplicaPorts, { restoredLog, store, tables }: ReplicaState) {
+	constructor(options: ReplicaOptions, ports: ReplicaPorts, state: ReplicaState) {
+		const { memberId, incarnation, electionTicks, heartbeatTicks, tickMs, pendingCallsMax } = options;
+		const { restoredLog } = state;
 		this.options = options;
-		this.ports = ports;
+		this.patienceTicks = Math.ceil(PATIENCE_MS / tickMs) + 2 * electionTicks;
+		this.digestTicks = Math.ceil(DIGEST_MS / tickMs);
 		this.codec = createHotCodec(ports.bytes);
-		this.patienceTicks = Math.ceil(PATIENCE_MS / options.tickMs) + 2 * options.electionTicks;
-		const { memberId, incarnation, electionTicks, heartbeatTicks, pendingCallsMax, unstoredBytesMax, quotaBytes } = options;
-		this.core = new RaftCore(
-			{ ...DEFAULT_RAFT_CONFIG, id: memberId, incarnation, electionTicks, heartbeatTicks },
-			restoredLog,
-			ports.dice,
-			ports.tap,
-		);
-		this.state = new StateMachine(store, this.codec, ports.tap, tables);
-		this.leadership = new Leadership(memberId, restoredLog.hardState.term);
-		this.durableTerm = new DurableTerm(restoredLog.hardState.term);
 		this.encoder = new EnvelopeEncoder(memberId, incarnation);
-		this.proposals = new Proposals(
-			{ incarnation, pendingCallsMax, timeoutTicks: this.patienceTicks },
-			this.encoder,
-			this.leadership,
-			this.outbox,
-		);
-		this.reads = new Reads(
-			{ pendingCallsMax, timeoutTicks: this.patienceTicks, retryTicks: Math.ceil(READ_RETRY_MS / options.tickMs) },
-			this.leadership,
-			this.outbox,
-		);
+		this.leadership = new Leadership(memberId, restoredLog.hardState.term);
+		this.durable = new DurableTerm(restoredLog.hardState.term);
+		this.timeouts = new Timeouts(electionTicks, this.leadership, this.connections);
+		this.state = new StateMachine(state.store, this.codec, ports.tap, state.tables);
+		const proposalOptions = { incarnation, pendingCallsMax, pendingBytesMax: PENDING_BYTES_MAX, timeoutTicks: this.patienceTicks };
+		this.proposals = new Proposals(proposalOptions, this.encoder, this.leadership, this.outbox);
 		this.gate = new ForwardGate(this.leadership, this.outbox);
+		const readOptions = { pendingCallsMax, timeoutTicks: this.patienceTicks, retryTicks: Math.ceil(READ_RETRY_MS / tickMs) };
+		this.reads = new Reads(readOptions, this.leadership, this.outbox);
 		this.digests = new DigestWatch(this.leadership, this.outbox, ports.tap);
-		this.errands = new Errands({ self: memberId, quotaBytes }, this.state, this.leadership, (kind, payload) => this.submit(kind, payload));
-		this.applier = new Applier(
-			{ incarnation, unstoredBytesMax },
-			{ state: this.state, proposals: this.proposals, reads: this.reads, digests: this.digests, tap: ports.tap },
-			restoredLog,
-		);
+		this.errands = new Errands({ self: memberId, quotaBytes: options.quotaBytes }, this.state, this.leadership, this.submitErrand);
+		const parts = { state: this.state, proposals: this.proposals, reads: this.reads, digests: this.digests, tap: ports.tap };
+		this.applier = new Applier({ incarnation, unstoredBytesMax: options.unstoredBytesMax }, parts, restoredLog);
+		this.floors = new FloorState(ports.bytes, this.state, this.applier);
+		const config = { ...DEFAULT_RAFT_CONFIG, id: memberId, incarnation, electionTicks, heartbeatTicks };
+		this.core = new RaftCore(config, restoredLog, ports.dice.fork("elections"), ports.tap);
 	}
 
 	get store(): KeyValueStore {
 		return this.state.store;
 	}
+
 	get members(): readonly MemberInfo[] {
 		return this.state.members.members;
 	}
+
 	get alarms(): readonly AlarmEntry[] {
 		return this.state.alarms.entries;
 	}
 
 	tick(): void {
-		this.ticks++;
+		this.tickCount++;
 		this.core.tick();
-		if (this.ticks % EXPIRY_TICKS !== 0) return;
-		this.proposals.expire(this.ticks, (call, leaderKnown) => this.judgeTimeout(call, leaderKnown));
-		this.reads.expire(this.ticks);
+		if (this.tickCount % EXPIRY_TICKS === 0) {
+			this.proposals.expire(this.tickCount, this.judgeTimeout);
+			this.reads.expire(this.tickCount);
+		}
+		if (this.leadership.leading && this.tickCount >= this.digestDueTick) this.announceDigest();
 	}
 
 	receive(message: PeerMessage): void {
-		switch (message.kind) {
-			case "forward":
-				this.gate.receive(message, this.core);
-				return;
-			case "forwardRefused":
-				this.proposals.onForwardRefused(message, this.ticks);
-				return;
-			case "digest":
-				if (this.digests.receive(message, this.applier.appliedIndex)) this.digests.reached(this.comparableDigest());
-				return;
-			default:
-				this.core.step(message);
-		}
+		if (message.kind === "forward") this.gate.receive(message, this.core);
+		else if (message.kind === "forwardRefused") this.proposals.onForwardRefused(message, this.tickCount);
+		else if (message.kind === "digest") this.compareDigest(message);
+		// Deviation: there is no transfer of states yet, so no verified state stands behind a snapshot message.
+		else if (message.kind !== "snapshot") this.core.step(message);
 	}
 
 	write(call: WriteCall): void {
-		const refusal = this.refusalAtDoor(call);
-		if (refusal === null) this.proposals.add(call, this.ticks);
-		else this.outbox.failWrite(call, refusal);
+		const fault = this.writeRefusal(call);
+		if (fault === null) this.proposals.add(call, this.tickCount);
+		else this.outbox.failWrite(call, fault);
 	}
 
 	read(call: ReadCall): void {
 		if (this.stopping) this.outbox.failRead(call, "stopped");
 		else if (this.reads.full) this.outbox.failRead(call, "tooManyRequests");
-		else this.reads.add(call, this.ticks);
+		else this.reads.add(call, this.tickCount);
 	}
 
 	cancel(call: WriteCall | ReadCall): void {
-		if (call instanceof WriteCall) this.proposals.cancel(call);
-		else this.reads.cancel(call);
+		if (call instanceof ReadCall) this.reads.cancel(call);
+		else this.proposals.cancel(call);
 	}
 
 	onPersisted(seq: number): void {
-		this.durableTerm.onPersisted(seq);
+		this.durable.onPersisted(seq);
 		this.core.onPersisted(seq);
 	}
+
 	onStored(batchSeq: number): void {
-		this.store.batchStored(batchSeq);
+		this.state.store.batchStored(batchSeq);
 	}
+
 	onFetched(peer: NodeId, entries: readonly Entry[]): void {
 		this.core.onFetched(peer, entries);
 	}
+
 	reportSnapshot(peer: NodeId, ok: boolean, index: number): void {
 		this.core.reportSnapshot(peer, ok, index);
 	}
+
 	onCompacted(firstIndex: number): void {
 		this.core.onCompacted(firstIndex);
 	}
 
 	peerConnected(peer: NodeId): void {
-		this.connections.connected(peer, this.ticks);
-		if (peer !== this.leadership.leader) return;
-		this.proposals.resend();
+		this.connections.connected(peer, this.tickCount);
+		if (peer !== this.leadership.remoteLeader) return;
+		this.proposals.onLaneRestored();
+		this.reads.askAgain();
 		this.errands.onReconnected();
 	}
 
 	peerUnreachable(peer: NodeId): void {
 		this.connections.unreachable(peer);
 		this.core.reportUnreachable(peer);
+		if (peer === this.leadership.remoteLeader) this.proposals.onLaneTrouble(this.tickCount);
 	}
 
 	leaderConnectionLost(leader: NodeId): void {
 		this.core.leaderConnectionLost(leader);
 	}
+
 	setDiskStalled(stalled: boolean): void {
 		this.core.setDiskStalled(stalled);
 	}
+
 	onStall(elapsedTicks: number): void {
 		this.core.onStall(elapsedTicks);
 	}
+
 	advanceElection(ticks: number): void {
 		this.core.advanceElection(ticks);
 	}
@@ -239,195 +238,146 @@ export class Replica implements ReplicaMachine {
 	}
 
 	captureFloor(): FloorImage | null {
-		if (this.store.compactionPending) return null;
-		const tables = tableRows(this.state);
-		return {
-			appliedIndex: this.applier.appliedIndex,
-			term: this.applier.appliedTerm,
-			confState: this.applier.confState,
-			mark: this.store.mark(),
-			tables,
-			tableDigest: tableDigest(this.ports.bytes, tables),
-			batchSeq: this.lastBatchSeq,
-		};
+		return this.floors.capture(this.outbox.output);
 	}
 
 	floorWritten(_image: FloorImage): void {
-		this.store.floorWritten();
-	}
-
-	status(): ReplicaStatus {
-		const { appliedIndex, published } = this.applier;
-		return new StatusSnapshot(this.core, appliedIndex, this.durableTerm.term, this.leadership.leader, published, this.state.clusterVersion);
-	}
-
-	stateDigest(): number {
-		return (this.store.digest() ^ this.digestOfTables()) >>> 0;
+		this.floors.written();
 	}
 
 	drain(): ReplicaOutput {
-		this.errands.run(this.ticks, this.digests.differing);
-		let rounds = 0;
-		while (this.runRound() && ++rounds < ROUNDS_A_TURN_MAX);
-		if (this.store.compactionPending) this.store.compactionStep(COMPACTION_SLICE);
-		this.announceDigest();
-		this.backlog = this.core.status().commit - this.applier.appliedIndex;
-		const batch = this.store.takeBatch();
-		const output = this.outbox.take();
-		if (batch !== null) {
-			output.batches.push(batch);
-			this.lastBatchSeq = batch.seq;
-		}
-		for (const group of this.store.takeEvents()) output.events.push(group);
-		output.membersChanged = this.state.addressesChanged;
-		this.state.addressesChanged = false;
-		output.removed = this.state.members.removed.has(this.options.memberId);
-		output.moreWork = rounds === ROUNDS_A_TURN_MAX || this.store.compactionPending || this.applierCanGoOn;
-		return output;
-	}
-
-	/** One exchange between the core and the state machine. True when another may find something to do. */
-	private runRound(): boolean {
-		if (this.leadership.leading) this.proposals.propose(this.core, this.ticks);
-		else this.proposals.forward(this.ticks);
-		this.reads.ask(this.core);
-		const output = this.core.drain();
-		const changed = this.takeCoreOutput(output);
-		const keysBefore = this.store.logicalBytes;
-		const applied = this.applier.run(() => this.comparableDigest());
-		if (applied > 0) {
-			this.core.onApplied(this.applier.appliedIndex);
-			if (this.applier.published) this.errands.published();
-			if (this.store.logicalBytes > keysBefore) this.errands.onGrown();
+		let entriesLeft = TURN_ENTRIES_MAX;
+		let resting = false;
+		for (let round = 0; round < TURN_ROUNDS_MAX && !resting; round++) {
+			this.submitCalls();
+			const applied = this.takeCoreOutput(this.core.drain(), entriesLeft);
+			entriesLeft -= applied.entries;
+			resting = entriesLeft === 0 || (applied.entries === 0 && !applied.leaderChanged);
 		}
 		this.reads.release(this.applier.appliedIndex);
-		return changed || applied > 0;
+		return this.finishOutput(!resting || entriesLeft === 0);
 	}
 
-	/** True when the core has to be asked again: roles changed, or its output made more of it. */
-	private takeCoreOutput(output: CoreOutput): boolean {
-		const { output: out } = this.outbox;
-		for (const message of output.send) out.send.push(message);
-		if (output.append !== null) {
-			out.appends.push(output.append);
-			this.durableTerm.onAppend(output.append);
-		}
-		for (const request of output.fetch) out.fetch.push(request);
-		for (const request of output.snapshots) out.snapshots.push(request);
-		for (const grant of output.reads) this.reads.onGrant(grant);
-		for (const failure of output.readFailures) this.reads.onFailure(failure);
-		this.applier.enqueue(output.apply);
-		return this.takeSoftState(output);
+	status(): ReplicaStatus {
+		const { applier, durable, leadership, state } = this;
+		return new StatusSnapshot(this.core, applier.appliedIndex, durable.term, leadership.leader, applier.published, state.clusterVersion);
 	}
 
-	private takeSoftState({ soft }: CoreOutput): boolean {
-		if (soft === null) return false;
-		const { leading, term } = this.leadership;
-		const elected = this.leadership.update(soft, this.ticks);
-		if (this.leadership.term !== term) this.digests.onTermChanged();
-		if (this.leadership.leading && (!leading || this.leadership.term !== term)) this.gate.onLeading(this.leadership.term);
-		if (elected) {
-			this.proposals.onLeaderChanged();
-			this.reads.onLeaderChanged();
-		}
-		return true;
+	stateDigest(): number {
+		return (Math.imul(this.state.store.digest(), 0x9e3779b1) ^ this.floors.tableDigest) >>> 0;
 	}
 
-	private get applierCanGoOn(): boolean {
-		return this.applier.waiting && this.store.unstoredBytes <= this.options.unstoredBytesMax;
-	}
-
-	/** Checks that need no agreement, in etcd's order: space, backlog, size. */
-	private refusalAtDoor(call: WriteCall): CallFault | null {
+	/** In etcd's order of checks: space, then backlog, then size. */
+	private writeRefusal(call: WriteCall): CallFault | null {
+		const { kind, payload } = call;
 		if (this.stopping) return "stopped";
-		if (this.exceedsQuota(call)) {
-			this.errands.onRefusedForSpace();
+		if (exceedsQuota(this.codec, kind, payload, this.state.store.logicalBytes, this.options.quotaBytes)) {
+			this.errands.onSpaceRefused();
 			return "noSpace";
 		}
-		if (this.proposals.full || this.backlog > this.options.applyBacklogMax) return "tooManyRequests";
-		return proposalBytes(call.payload.length, call.user, call.authRevision) > this.options.maxRequestBytes ? "requestTooLarge" : null;
+		if (this.proposals.isFullFor(payload.length) || this.isBacklogged()) return "tooManyRequests";
+		const bytes = proposalBytes(payload.length, call.user, call.authRevision);
+		return bytes > this.options.maxRequestBytes ? "requestTooLarge" : null;
 	}
 
-	private exceedsQuota(call: WriteCall): boolean {
-		const { quotaBytes } = this.options;
-		if (quotaBytes <= 0 || this.store.logicalBytes + call.payload.length + QUOTA_MARGIN_BYTES < quotaBytes) return false;
-		const cost = this.costOf(call);
-		return cost > 0 && this.store.logicalBytes + cost >= quotaBytes;
+	private isBacklogged(): boolean {
+		this.backlogged ??= this.core.status().commit - this.applier.appliedIndex > this.options.applyBacklogMax;
+		return this.backlogged;
 	}
 
-	private costOf({ kind, payload }: WriteCall): number {
-		try {
-			if (kind === CommandKind.put) return putCost(this.codec.decodePutRequest(payload));
-			if (kind === CommandKind.txn) return txnCost(this.codec.decodeTxnRequest(payload));
-		} catch (error) {
-			if (!(error instanceof WireError)) throw error;
-		}
-		return 0;
+	/** Hands to the core, or to the leader, what waits for one. */
+	private submitCalls(): void {
+		if (this.leadership.leading) this.proposals.propose(this.core, this.tickCount);
+		else this.proposals.forward(this.tickCount);
+		this.errands.run(this.tickCount, this.digests.differing);
+		this.reads.ask(this.core);
 	}
 
-	/** For errands: in the log here, or on its way to the leader. */
+	/** A proposal of the member itself: nobody waits for its outcome, its effect on the state is awaited instead. */
 	private submit(kind: CommandKind, payload: Uint8Array): boolean {
-		const { leadership } = this;
-		if (leadership.leader === NO_NODE) return false;
-		const sequence = this.proposals.nextSequence();
+		const { core, leadership, options, proposals } = this;
+		const to = leadership.remoteLeader;
+		if (!leadership.leading && (to === NO_NODE || proposals.laneUnsettled)) return false;
+		const sequence = proposals.nextSequence();
 		const envelopes = this.encoder.encode([{ kind, sequence, user: "", authRevision: 0, payload }]);
-		if (leadership.leading) return this.core.propose(envelopes).ok;
-		this.outbox.send({
-			kind: "forward",
-			from: leadership.self,
-			to: leadership.leader,
-			term: leadership.term,
-			incarnation: this.options.incarnation,
-			sequences: [sequence],
-			envelopes,
-		});
+		if (leadership.leading) return core.propose(envelopes).ok;
+		const { incarnation, memberId } = options;
+		this.outbox.send({ kind: "forward", from: memberId, to, term: leadership.term, incarnation, sequences: [sequence], envelopes });
 		return true;
 	}
 
-	/** What a client is told whose time is over: its request may have taken effect or may still. */
-	private judgeTimeout(call: WriteCall, leaderKnown: boolean): CallFault {
-		const sinceTick = call.deadlineTick - this.patienceTicks;
-		if (!leaderKnown || this.leadership.electedTick >= sinceTick) return "timeoutLeaderFailed";
-		const { leader, self } = this.leadership;
-		const needed = leader === self ? this.members.map(({ id }) => id).filter((id) => id !== self) : [leader];
-		const held = needed.filter((id) => this.connections.heldSince(id, sinceTick)).length;
-		return 2 * held < needed.length ? "timeoutConnectionLost" : "timeout";
+	private takeCoreOutput(core: CoreOutput, entriesMax: number): { readonly entries: number; readonly leaderChanged: boolean } {
+		const { output } = this.outbox;
+		const leaderChanged = core.soft !== null && this.onSoftState(core.soft);
+		for (const message of core.send) output.send.push(message);
+		if (core.append !== null) {
+			this.durable.onAppend(core.append);
+			output.appends.push(core.append);
+		}
+		for (const grant of core.reads) this.reads.onGrant(grant);
+		for (const failure of core.readFailures) this.reads.onFailure(failure);
+		for (const request of core.fetch) output.fetch.push(request);
+		for (const request of core.snapshots) output.snapshots.push(request);
+		this.applier.enqueue(core.apply);
+		const bytesBefore = this.store.logicalBytes;
+		const entries = this.applier.run(entriesMax, this.digestNow);
+		if (entries > 0) {
+			this.core.onApplied(this.applier.appliedIndex);
+			if (this.store.logicalBytes > bytesBefore) this.errands.onGrown();
+			if (this.applier.published) this.errands.published();
+		}
+		return { entries, leaderChanged };
+	}
+
+	/** True when another leader is known from now on. */
+	private onSoftState(soft: SoftState): boolean {
+		const sameTerm = soft.term === this.leadership.term;
+		const changed = this.leadership.update(soft, this.tickCount);
+		if (!sameTerm) this.digests.onTermChanged();
+		if (!changed) return false;
+		if (this.leadership.leading) this.gate.onLeading(soft.term);
+		this.digestDueTick = this.tickCount + this.digestTicks;
+		this.proposals.onLeaderChanged(sameTerm);
+		this.reads.askAgain();
+		return true;
+	}
+
+	private finishOutput(moreWork: boolean): ReplicaOutput {
+		const { output } = this.outbox;
+		const { store } = this.state;
+		this.backlogged = null;
+		if (store.compactionPending && !store.compactionStep(COMPACTION_SLICE)) output.moreWork = true;
+		for (const group of store.takeEvents()) output.events.push(group);
+		if (this.floors.takeBatch(output) || moreWork) output.moreWork = true;
+		output.membersChanged = this.state.addressesChanged;
+		this.state.addressesChanged = false;
+		output.removed = !this.leadership.leading && this.state.members.removed.has(this.options.memberId);
+		return this.outbox.take();
 	}
 
 	private announceDigest(): void {
-		if (!this.leadership.leading || this.ticks - this.announcedTick < DIGEST_MS / this.options.tickMs) return;
-		const digest = this.comparableDigest();
-		if (digest < 0) return;
-		this.announcedTick = this.ticks;
-		this.digests.announce(this.applier.appliedIndex, digest, this.members);
+		this.digestDueTick = this.tickCount + this.digestTicks;
+		this.digests.announce(this.applier.appliedIndex, this.stateDigest(), this.members);
 	}
 
-	/** -1 while a compaction pass runs: its progress is a member's own. */
-	private comparableDigest(): number {
-		return this.store.compactionPending ? -1 : this.stateDigest();
+	private compareDigest(note: DigestNote): void {
+		if (this.digests.receive(note, this.applier.appliedIndex)) this.digests.reached(this.stateDigest());
 	}
 
-	private digestOfTables(): number {
-		if (this.digestedTables !== this.state.tableChanges) {
-			this.digestedTables = this.state.tableChanges;
-			this.tablesDigest = tableDigest(this.ports.bytes, tableRows(this.state));
-		}
-		return this.tablesDigest;
+	private explainTimeout(call: WriteCall): CallFault {
+		const patienceTicks = call.timeoutTicks > 0 ? Math.min(call.timeoutTicks, this.patienceTicks) : this.patienceTicks;
+		return this.timeouts.explain(call.deadlineTick - patienceTicks, this.members);
 	}
 
 	private mostAdvancedVoter(): NodeId {
-		const { peers, id } = this.core.status();
+		const { peers, confState } = this.core.status();
 		let best: NodeId = NO_NODE;
 		let bestMatch = -1;
-		for (const peer of peers) {
-			if (peer.id === id || peer.learner || !peer.recentActive || peer.match <= bestMatch) continue;
-			best = peer.id;
-			bestMatch = peer.match;
+		for (const { id, match, recentActive } of peers) {
+			if (!recentActive || match <= bestMatch || !confState.voters.includes(id)) continue;
+			best = id;
+			bestMatch = match;
 		}
 		return best;
 	}
-}
-
-export function createReplica(options: ReplicaOptions, ports: ReplicaPorts, state: ReplicaState): ReplicaMachine {
-	return new Replica(options, ports, state);
 }

@@ -56,18 +56,20 @@ export class WaitingCalls {
 		return batch;
 	}
 
-	/** Calls `visit` for each that waits; those may be completed by it, and are to be noted as gone then. */
-	forEach(visit: (call: WriteCall) => void): void {
+	/** Runs `each` for those that wait; they may be completed by it, and are to be noted as gone then. */
+	visit(each: (call: WriteCall) => void): void {
 		const { calls } = this;
 		for (let i = this.head; i < calls.length; i++) {
 			const call = calls[i] as WriteCall;
-			if (call.state === "waiting") visit(call);
+			if (call.state === "waiting") each(call);
 		}
 	}
 
 	private dropGone(): void {
 		const live: WriteCall[] = [];
-		this.forEach((call) => live.push(call));
+		this.visit((call) => {
+			live.push(call);
+		});
 		this.calls = live;
 		this.head = 0;
 		this.gone = 0;

@@ -1,0 +1,59 @@
+/** What the driver writes of the state: record batches as they come, and at a floor everything that it must say (rules S1 to S4). */
+import type { ByteOps } from "@flotilla/base";
+import type { Applier } from "./applier.ts";
+import type { FloorImage, ReplicaOutput } from "./replica-interface.ts";
+import type { StateMachine } from "./state-machine.ts";
+import { tableDigest, tableRows } from "./tables.ts";
+
+export class FloorState {
+	private readonly bytes: ByteOps;
+	private readonly state: StateMachine;
+	private readonly applier: Applier;
+	private lastBatchSeq = 0;
+	private digestedChanges = -1;
+	private digest = 0;
+
+	constructor(bytes: ByteOps, state: StateMachine, applier: Applier) {
+		this.bytes = bytes;
+		this.state = state;
+		this.applier = applier;
+	}
+
+	/** Over the rows as they are now; kept until one of them changes. */
+	get tableDigest(): number {
+		if (this.digestedChanges !== this.state.tableChanges) {
+			this.digest = tableDigest(this.bytes, tableRows(this.state));
+			this.digestedChanges = this.state.tableChanges;
+		}
+		return this.digest;
+	}
+
+	/** True when it took deletions: there may be more of them, and they are due in portions. */
+	takeBatch(output: ReplicaOutput): boolean {
+		const batch = this.state.store.takeBatch();
+		if (batch === null) return false;
+		this.lastBatchSeq = batch.seq;
+		output.batches.push(batch);
+		return batch.deletes.length > 0;
+	}
+
+	/** Null while a compaction pass is running (rule S3). `output`: where records go that were not handed out yet. */
+	capture(output: ReplicaOutput): FloorImage | null {
+		const { applier, state } = this;
+		if (state.store.compactionPending) return null;
+		this.takeBatch(output);
+		return {
+			appliedIndex: applier.appliedIndex,
+			term: applier.appliedTerm,
+			confState: applier.confState,
+			mark: state.store.mark(),
+			tables: tableRows(state),
+			tableDigest: this.tableDigest,
+			batchSeq: this.lastBatchSeq,
+		};
+	}
+
+	written(): void {
+		this.state.store.floorWritten();
+	}
+}
