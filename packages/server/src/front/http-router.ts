@@ -33,9 +33,16 @@ export function createHttpRouter(options: HttpRouterOptions): HttpHandler {
 			if ("methods" in route && !route.methods.includes(request.method)) {
 				return answer(plain(405, "Method Not Allowed", [["Allow", route.methods.join(", ")]]));
 			}
-			return route.handle(request, answer);
+			return route.handle(withHeaders(request, cors), answer);
 		},
 	};
+}
+
+/** An answer that is streamed carries the same headers as any other. */
+function withHeaders(request: HttpRequest, headers: HttpResponse["headers"]): HttpRequest {
+	const stream = request.stream?.bind(request);
+	if (stream === undefined || headers.length === 0) return request;
+	return { ...request, stream: (head) => stream({ status: head.status, headers: [...head.headers, ...headers] }) };
 }
 
 function pathFinder({ routes, gateway }: HttpRouterOptions): (path: string) => HttpRoute | HttpHandler | null {

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { Socket } from "node:net";
 import type { PortLimits } from "./front-options.ts";
 import { type BodyReading, readBody } from "./http-body.ts";
-import type { HttpHandler, HttpRequest, HttpResponse } from "./seam.ts";
+import type { HttpHandler, HttpRequest, HttpResponse, HttpResponseHead, HttpStream } from "./seam.ts";
 
 export interface Http1Server {
 	accept(socket: Socket): void;
@@ -76,24 +76,41 @@ async function serve(
 	response: ServerResponse,
 	isClosing: () => boolean,
 ): Promise<void> {
+	const begin = ({ status, headers }: HttpResponseHead): void => {
+		response.statusCode = status;
+		for (const [name, value] of headers) response.setHeader(name, value);
+		if (isClosing()) response.setHeader("Connection", "close");
+	};
 	const respond = (answer: HttpResponse): void => {
 		if (response.destroyed || response.headersSent) return;
-		response.statusCode = answer.status;
-		for (const [name, value] of answer.headers) response.setHeader(name, value);
-		if (isClosing()) response.setHeader("Connection", "close");
+		begin(answer);
 		response.end(answer.body);
+	};
+	const stream = (head: HttpResponseHead): HttpStream => {
+		begin(head);
+		response.flushHeaders();
+		return {
+			write: (text) => response.destroyed || response.writableEnded || response.write(text),
+			onDrain: (listener) => void response.on("drain", listener),
+			end: () => void response.end(),
+		};
 	};
 	const body: BodyReading = await readBody(request, bodyBytesMax);
 	if (!body.ok) {
 		if (body.code === "tooLarge") respond(plain(413, "request body is too large", [["Connection", "close"]]));
 		return;
 	}
-	const parsed = describeRequest(request, response, body.bytes);
+	const parsed = describeRequest(request, response, body.bytes, stream);
 	if (parsed === null) respond(plain(400, "malformed request target"));
 	else handler.handle(parsed, respond);
 }
 
-function describeRequest(request: IncomingMessage, response: ServerResponse, body: Uint8Array): HttpRequest | null {
+function describeRequest(
+	request: IncomingMessage,
+	response: ServerResponse,
+	body: Uint8Array,
+	stream: (head: HttpResponseHead) => HttpStream,
+): HttpRequest | null {
 	const target = request.url ?? "/";
 	const mark = target.indexOf("?");
 	const path = decodePath(mark < 0 ? target : target.slice(0, mark));
@@ -114,6 +131,7 @@ function describeRequest(request: IncomingMessage, response: ServerResponse, bod
 				if (!response.writableFinished) listener();
 			});
 		},
+		stream,
 	};
 }
 

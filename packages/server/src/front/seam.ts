@@ -88,11 +88,24 @@ export interface HttpRequest {
 	readonly peer?: string;
 	/** Runs `listener` once if the connection ends before the answer is out. */
 	onCancel?(listener: () => void): void;
+	/** Begins an answer that goes out piece by piece; `respond` is then not called. */
+	stream?(head: HttpResponseHead): HttpStream;
 }
 
-export interface HttpResponse {
+export interface HttpResponseHead {
 	readonly status: number;
 	readonly headers: ReadonlyArray<readonly [string, string]>;
+}
+
+/** Calls after `end` or after the connection ended have no effect. */
+export interface HttpStream {
+	/** False when the peer reads too slowly: wait for `onDrain`. The text is taken all the same. */
+	write(text: string): boolean;
+	onDrain(listener: () => void): void;
+	end(): void;
+}
+
+export interface HttpResponse extends HttpResponseHead {
 	readonly body: string | Uint8Array;
 }
 

@@ -1,0 +1,65 @@
+/** What calls of both shapes have in common: deadline, metadata, cancellation. */
+import { DEADLINE_EXCEEDED } from "./etcd-texts.ts";
+import type { CallHeaders } from "./gateway-headers.ts";
+import type { CallContext, HttpRequest, HttpResponse, Status } from "./seam.ts";
+
+export interface Exchange {
+	readonly request: HttpRequest;
+	readonly headers: CallHeaders;
+	readonly respond: (response: HttpResponse) => void;
+}
+
+/** Longest time that a timer of Node can hold; a later deadline is none. */
+const TIMER_MS_MAX = 0x7fff_ffff;
+
+export abstract class GatewayCall implements CallContext {
+	readonly path: string;
+	readonly peer: string;
+	protected over = false;
+	private readonly headers: CallHeaders;
+	private readonly endsAtMs: number;
+	private readonly deadline: NodeJS.Timeout | null;
+	private readonly cancelListeners: Array<() => void> = [];
+
+	constructor(path: string, { request, headers }: Exchange) {
+		this.path = path;
+		this.peer = request.peer ?? "unknown";
+		this.headers = headers;
+		this.endsAtMs = performance.now() + headers.timeoutMs;
+		this.deadline = headers.timeoutMs <= TIMER_MS_MAX ? setTimeout(() => this.expire(), headers.timeoutMs) : null;
+		request.onCancel?.(() => this.cancel());
+	}
+
+	get remainingMs(): number {
+		return Math.max(0, this.endsAtMs - performance.now());
+	}
+
+	metadata(key: string): string | undefined {
+		return this.headers.metadata(key);
+	}
+
+	onCancel(listener: () => void): void {
+		this.cancelListeners.push(listener);
+	}
+
+	/** Sends a status to the client. */
+	protected abstract refuse(status: Status): void;
+
+	/** True once: whoever gets it answers. */
+	protected finish(): boolean {
+		if (this.over) return false;
+		this.over = true;
+		if (this.deadline !== null) clearTimeout(this.deadline);
+		return true;
+	}
+
+	private cancel(): void {
+		if (this.finish()) for (const listener of this.cancelListeners) listener();
+	}
+
+	private expire(): void {
+		if (this.over) return;
+		this.cancel();
+		this.refuse(DEADLINE_EXCEEDED);
+	}
+}
