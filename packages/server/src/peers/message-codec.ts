@@ -113,18 +113,11 @@ interface Base {
 }
 
 function readMessage(kind: PeerMessage["kind"], base: Base, r: TupleReader, slab: Uint8Array): PeerMessage | null {
-	switch (kind) {
-		case "append":
-			return readAppend(base, r, slab);
-		case "forward":
-			return readForward(base, r, slab);
-		case "forwardRefused":
-			return readForwardRefused(base, r);
-		case "digest":
-			return { kind, ...base, appliedIndex: r.integer(), digest: r.integer() };
-		default:
-			return readCoreMessage(kind, base, r);
-	}
+	if (kind === "append") return readAppend(base, r, slab);
+	if (kind === "forward") return readForward(base, r, slab);
+	if (kind === "forwardRefused") return readForwardRefused(base, r);
+	if (kind === "digest") return { kind, ...base, appliedIndex: r.integer(), digest: r.integer() };
+	return readCoreMessage(kind, base, r);
 }
 
 function readCoreMessage(kind: Exclude<Message["kind"], "append">, base: Base, r: TupleReader): Message {

@@ -28,6 +28,8 @@ export interface PeerLimits {
 	readonly linkHeartbeatMs: number;
 	/** A stream without a byte for so long is closed: its other end is gone, or half of the way to it. */
 	readonly linkSilenceMs: number;
+	/** A stream whose other end took nothing for so long, though something waits, is closed: it lives and does not read. */
+	readonly linkStallMs: number;
 	readonly redialMinMs: number;
 	readonly redialMaxMs: number;
 	/** A stream that lived so long is redialed at once when it breaks, others wait. */
@@ -48,6 +50,7 @@ export const DEFAULT_PEER_LIMITS: PeerLimits = {
 	queueBytesMax: 32 << 20,
 	linkHeartbeatMs: 1_000,
 	linkSilenceMs: 5_000,
+	linkStallMs: 30_000,
 	redialMinMs: 100,
 	redialMaxMs: 5_000,
 	stableMs: 1_000,

@@ -25,6 +25,8 @@ type LaneState =
 	| { readonly name: "waiting"; readonly cancelTimer: () => void }
 	| { readonly name: "dialing"; readonly socket: Socket; readonly cancelTimer: () => void }
 	| { readonly name: "open"; readonly stream: PeerStream }
+	/** Stopped; what it was given last is still leaving. */
+	| { readonly name: "finishing"; readonly stream: PeerStream }
 	| { readonly name: "stopped" };
 
 /** Our own connection to a peer for one lane: dialed by us, kept up for ever, fed from a bounded queue. */
@@ -66,7 +68,8 @@ export class OutgoingLane {
 	}
 
 	get queuedBytes(): number {
-		return this.queue.byteLength + (this.state.name === "open" ? this.state.stream.unsentBytes : 0);
+		const { state } = this;
+		return this.queue.byteLength + (state.name === "open" || state.name === "finishing" ? state.stream.unsentBytes : 0);
 	}
 
 	/**
@@ -86,7 +89,7 @@ export class OutgoingLane {
 
 	/** Dials now unless connected or at it: at the start, and when the peer was just seen alive. */
 	dialNow(): void {
-		if (this.state.name === "open" || this.state.name === "dialing") return;
+		if (this.state.name === "open" || this.state.name === "dialing" || this.state.name === "finishing") return;
 		if (this.state.name === "waiting") this.state.cancelTimer();
 		this.dial();
 	}
@@ -107,7 +110,10 @@ export class OutgoingLane {
 		if (state.name === "open" && graceful) {
 			if (this.queue.length > 0) state.stream.write(this.queue.take());
 			state.stream.finish(reason);
-		} else if (state.name === "open") state.stream.close(reason);
+			this.state = { name: "finishing", stream: state.stream };
+			return;
+		}
+		if (state.name === "open" || state.name === "finishing") state.stream.close(reason);
 		else if (state.name === "dialing") state.socket.destroy();
 		if (state.name === "waiting" || state.name === "dialing") state.cancelTimer();
 		this.queue.clear();
@@ -116,7 +122,10 @@ export class OutgoingLane {
 
 	private dial(): void {
 		const target = this.address.next();
-		if (target === null) return this.wait(this.limits.redialMaxMs);
+		if (target === null) {
+			this.wait(this.limits.redialMaxMs);
+			return;
+		}
 		const socket = createConnection({ host: target.host, port: target.port, noDelay: true });
 		const reader = new HandshakeReader(this.options.bytes);
 		let failure = "closed during the handshake";
@@ -163,7 +172,8 @@ export class OutgoingLane {
 			socket.destroy();
 			this.failures++;
 			this.wait(HOPELESS.has(answer.code) ? HOPELESS_REDIAL_MS : this.backoffMs());
-			return this.listener.refused(this.lane, answer.code);
+			this.listener.refused(this.lane, answer.code);
+			return;
 		}
 		const stream = new PeerStream(socket, rest, this.options, this.limits, {
 			// The accepting side sends heartbeats only.

@@ -92,12 +92,12 @@ export class PeerLink {
 	watch(paused: boolean): void {
 		for (const lane of this.outgoing.values()) lane.watch(paused);
 		for (const stream of this.incoming.values()) stream.watch(paused);
-		if (this.inTrouble && this.connectedSinceMs >= 0 && this.queuesCalm()) this.inTrouble = false;
+		this.maybeCalm();
 	}
 
 	/** The peer dialed us and its hello was accepted; the answer is on its way. */
 	accepted(lane: Lane, incarnation: number, socket: Socket, rest: Uint8Array): void {
-		this.meet(incarnation);
+		this.meet(incarnation, null);
 		this.incoming.get(lane)?.close("replaced by a newer connection");
 		const stream = new PeerStream(socket, new Uint8Array(0), this.options, this.limits, {
 			frames: (frames) => this.deliver(frames),
@@ -110,6 +110,7 @@ export class PeerLink {
 		// It lives and can be reached, at least in this direction: no use in waiting with our own lanes.
 		for (const own of this.outgoing.values()) own.dialNow();
 		if (rest.length > 0) socket.unshift(rest);
+		this.maybeCalm();
 	}
 
 	/** For good: the peer is no member any more, or we stop. */
@@ -152,7 +153,7 @@ export class PeerLink {
 	}
 
 	private outgoingOpened(lane: Lane, incarnation: number): void {
-		this.meet(incarnation);
+		this.meet(incarnation, lane);
 		this.loss.opened(`out${lane}`, this.nowMs());
 		this.cancelGrace();
 		for (const each of RAFT_LANES) if (!this.outgoing.get(each)?.open) return;
@@ -190,8 +191,8 @@ export class PeerLink {
 		if (code === "removed") this.events.removed(this.peer);
 	}
 
-	/** Another process life of the peer: what belonged to the former one is closed and over. */
-	private meet(incarnation: number): void {
+	/** Another process life of the peer: what belonged to the former one is closed and over, but for the lane that found it. */
+	private meet(incarnation: number, foundBy: Lane | null): void {
 		if (incarnation === this.incarnation) return;
 		const former = this.incarnation;
 		this.incarnation = incarnation;
@@ -201,7 +202,7 @@ export class PeerLink {
 			this.incoming.delete(lane);
 			stream.close("the peer was started anew");
 		}
-		for (const lane of this.outgoing.values()) if (lane.open) lane.restart("the peer was started anew");
+		for (const own of this.outgoing.values()) if (own.open && own.lane !== foundBy) own.restart("the peer was started anew");
 		this.connectedSinceMs = -1;
 		this.trouble();
 	}
@@ -222,6 +223,13 @@ export class PeerLink {
 		if (this.inTrouble) return;
 		this.inTrouble = true;
 		this.events.unreachable(this.peer);
+	}
+
+	/** Trouble is over: what was dropped meanwhile may be sent again, and is asked for by this. */
+	private maybeCalm(): void {
+		if (!this.inTrouble || this.connectedSinceMs < 0 || !this.queuesCalm()) return;
+		this.inTrouble = false;
+		this.events.connected(this.peer);
 	}
 
 	/** An overflow is over when the queues are at most half full: otherwise every other message would be a report. */

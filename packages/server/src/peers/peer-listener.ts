@@ -44,16 +44,19 @@ export class PeerListener {
 		return urls;
 	}
 
-	close(): void {
-		for (const server of this.servers) server.close();
+	/** Resolves when the ports are free; connections that were handed over must be closed by their owner. */
+	async close(): Promise<void> {
+		const closed = this.servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
 		for (const stranger of this.strangers) stranger.destroy();
+		await Promise.all(closed);
 	}
 
 	private connected(socket: Socket): void {
-		// Beyond the limit the newest is turned away: those before it have their time running already.
-		if (this.strangers.size >= this.limits.strangersMax) {
-			socket.destroy();
-			return;
+		// Beyond the limit the oldest has to go: a peer says its hello at once, so a crowd that says nothing cannot keep it out.
+		const oldest = this.strangers.size >= this.limits.strangersMax ? this.strangers.values().next().value : undefined;
+		if (oldest !== undefined) {
+			this.strangers.delete(oldest);
+			oldest.destroy();
 		}
 		this.strangers.add(socket);
 		const reader = new HandshakeReader(this.options.bytes);
@@ -110,6 +113,8 @@ function bind(server: Server, host: string, port: number): Promise<number> {
 		server.once("error", reject);
 		server.listen({ host, port, exclusive: true }, () => {
 			server.removeListener("error", reject);
+			// Running out of descriptors costs a connection, not the process: the peer dials again.
+			server.on("error", () => {});
 			const address = server.address();
 			resolve(typeof address === "object" && address !== null ? address.port : port);
 		});

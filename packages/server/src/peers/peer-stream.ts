@@ -26,10 +26,14 @@ export class PeerStream {
 	private readonly heartbeat: Uint8Array;
 	private readonly listener: StreamListener;
 	private readonly onWritten = (): void => {
-		if (this.socket.writableLength === 0 && this.end === null) this.listener.drained();
+		if (this.socket.writableLength > 0) return;
+		this.drainedAtMs = this.now();
+		if (this.end === null) this.listener.drained();
 	};
 	private heardAtMs: number;
 	private wroteAtMs: number;
+	/** When nothing waited last. */
+	private drainedAtMs: number;
 	private end: StreamEnd | null = null;
 	readonly openedAtMs: number;
 
@@ -44,6 +48,7 @@ export class PeerStream {
 		this.openedAtMs = this.now();
 		this.heardAtMs = this.openedAtMs;
 		this.wroteAtMs = this.openedAtMs;
+		this.drainedAtMs = this.openedAtMs;
 		let failure = "";
 		socket.on("data", (chunk: Uint8Array) => this.read(chunk));
 		socket.on("error", (error: NodeJS.ErrnoException) => {
@@ -85,8 +90,16 @@ export class PeerStream {
 	/** About twice a second. `paused`: this process itself was away, so silence proves nothing. */
 	watch(paused: boolean): void {
 		const nowMs = this.now();
+		if (paused || this.socket.writableLength === 0) this.drainedAtMs = nowMs;
 		if (paused) this.heardAtMs = nowMs;
-		if (nowMs - this.heardAtMs > this.limits.linkSilenceMs) return this.close("silent");
+		if (nowMs - this.heardAtMs > this.limits.linkSilenceMs) {
+			this.close("silent");
+			return;
+		}
+		if (nowMs - this.drainedAtMs > this.limits.linkStallMs) {
+			this.close("not read");
+			return;
+		}
 		const idle = nowMs - this.wroteAtMs >= this.limits.linkHeartbeatMs;
 		if (idle && this.socket.writableLength === 0) this.write([this.heartbeat]);
 	}

@@ -8,6 +8,8 @@ import { PeerListener } from "./peer-listener.ts";
 import { SlabSums } from "./send-queue.ts";
 
 const WATCH_MS = 500;
+/** While closing: how often to look whether what was queued has left. */
+const CLOSE_LOOK_MS = 10;
 
 /** Messages to other members over TCP: one link a peer, each with its lanes; see `PeerLink` for what a link promises. */
 export class TcpPeerTransport implements PeerTransport {
@@ -84,22 +86,23 @@ export class TcpPeerTransport implements PeerTransport {
 		return [...this.links.values()].map((link) => link.stats());
 	}
 
-	/** What is queued may still leave, for a bounded time. */
-	close(): Promise<void> {
+	/** What is queued may still leave, for a bounded time. Resolves when no connection is open and the ports are free. */
+	async close(): Promise<void> {
 		this.closing = true;
 		this.cancelWatch();
-		this.listener.close();
+		const portsFree = this.listener.close();
 		for (const link of this.links.values()) link.stop("this member stops", true);
-		return new Promise((resolve) => {
-			this.options.scheduler.after(this.queued() ? this.limits.closeMs : 0, () => {
-				for (const link of this.links.values()) link.stop("this member stops", false);
-				resolve();
-			});
-		});
+		for (let waitedMs = 0; waitedMs < this.limits.closeMs && this.queued(); waitedMs += CLOSE_LOOK_MS) await this.pause(CLOSE_LOOK_MS);
+		for (const link of this.links.values()) link.stop("this member stops", false);
+		await portsFree;
 	}
 
 	private queued(): boolean {
 		return this.stats().some(({ queuedBytes }) => queuedBytes > 0);
+	}
+
+	private pause(ms: number): Promise<void> {
+		return new Promise((resolve) => void this.options.scheduler.after(ms, resolve));
 	}
 
 	private armWatch(): void {
