@@ -10,7 +10,10 @@ const KEYS = Number(process.argv[2] ?? 1_000_000);
 const VALUE_BYTES = 256;
 const options = { keepEvents: true, valueCacheBytes: 32 * 1024 * 1024 };
 
-const { latin1Slice } = Buffer.prototype as unknown as { latin1Slice(this: Uint8Array, start: number, end: number): string };
+interface NativeBytes {
+	latin1Slice: (this: Uint8Array, start: number, end: number) => string;
+}
+const { latin1Slice } = Buffer.prototype as unknown as NativeBytes;
 
 /** Node's own latin1 and compare, as a server would hand them in. */
 const nodeBytes: ByteOps = {
@@ -46,7 +49,6 @@ const range = (from: string, rangeEnd: string, limit: number): RangeRequest => (
 	minCreateRevision: 0,
 	maxCreateRevision: 0,
 });
-
 
 function measure(name: string, count: number, work: (i: number) => void): void {
 	let slowest = 0;
@@ -108,7 +110,11 @@ measure("range of 100 keys of many, limit", 5_000, (i) => void store.range(range
 measure("count of all keys", 10_000, () => void store.range({ ...range("key/", "\0", 0), countOnly: true }));
 const deletes = Math.min(100_000, KEYS / 4);
 measure("delete", deletes, (i) => {
-	const request: DeleteRangeRequest = { key: nodeBytes.fromLatin1(keyText(scattered[i] as number)), rangeEnd: value.subarray(0, 0), prevKv: false };
+	const request: DeleteRangeRequest = {
+		key: nodeBytes.fromLatin1(keyText(scattered[i] as number)),
+		rangeEnd: value.subarray(0, 0),
+		prevKv: false,
+	};
 	store.deleteRange(request);
 	if (i % 100 === 99) turn(store, storage);
 });

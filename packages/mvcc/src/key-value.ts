@@ -33,7 +33,7 @@ export function writeKeyValue(
 	value: Uint8Array,
 	lease: LeaseId,
 ): number {
-	let end = writeBytesField(target, at, TAG_KEY, key);
+	let end = key.length === 0 ? at : writeBytesField(target, at, TAG_KEY, key);
 	if (createRevision !== 0) end = writeNumberField(target, end, TAG_CREATE, createRevision);
 	if (modRevision !== 0) end = writeNumberField(target, end, TAG_MOD, modRevision);
 	if (version !== 0) end = writeNumberField(target, end, TAG_VERSION, version);

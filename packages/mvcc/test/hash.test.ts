@@ -1,8 +1,8 @@
 import { Dice, portableBytes } from "@flotilla/base";
 import { expect, test } from "vitest";
-import { StoreRebuild } from "../src/index.ts";
 import { combineCrc32c } from "../src/crc-combine.ts";
 import { EMPTY_HASH } from "../src/hash-walk.ts";
+import { StoreRebuild } from "../src/index.ts";
 import { Model } from "./model.ts";
 import { RandomRequests } from "./random-requests.ts";
 import { bytes, del, put } from "./requests.ts";

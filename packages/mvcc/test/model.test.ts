@@ -1,10 +1,10 @@
 import { Dice, portableBytes } from "@flotilla/base";
 import { describe, expect, test } from "vitest";
 import { type LeaseAttachments, MemoryStorage, MvccStore, requestValidation, type Sliced } from "../src/index.ts";
-import { checkTxn } from "./validation-model.ts";
 import { Model, type Outcome } from "./model.ts";
 import { deleteOutcome, putOutcome, rangeOutcome, txnOutcome } from "./outcome.ts";
 import { LEASES, RandomRequests } from "./random-requests.ts";
+import { checkTxn } from "./validation-model.ts";
 
 const leases: LeaseAttachments = { has: (lease) => LEASES.has(lease), attach() {}, detach() {} };
 const validation = requestValidation(portableBytes);

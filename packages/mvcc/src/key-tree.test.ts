@@ -1,0 +1,125 @@
+import { Dice } from "@flotilla/base";
+import { expect, test } from "vitest";
+import { KeyCursor, KeyTree, NOT_FOUND } from "./key-tree.ts";
+
+/** A tree beside a sorted list of the same keys. */
+class Pairing {
+	readonly dead = new Set<number>();
+	readonly tree = new KeyTree({ isAlive: (slot) => !this.dead.has(slot) });
+	readonly slots = new Map<string, number>();
+	private next = 0;
+
+	get keys(): string[] {
+		return [...this.slots.keys()].sort();
+	}
+
+	insert(key: string): void {
+		if (this.slots.has(key)) return;
+		this.slots.set(key, this.next);
+		this.tree.insert(key, this.next++);
+	}
+
+	kill(key: string): void {
+		const slot = this.slots.get(key);
+		if (slot === undefined || this.dead.has(slot)) return;
+		this.dead.add(slot);
+		this.tree.changeAlive(key, -1);
+	}
+
+	remove(key: string): void {
+		const slot = this.slots.get(key);
+		if (slot === undefined) return;
+		this.kill(key);
+		this.tree.remove(key);
+		this.slots.delete(key);
+	}
+
+	alive(from: string, to: string | null): number {
+		return [...this.slots].filter(([key, slot]) => key >= from && (to === null || key < to) && !this.dead.has(slot)).length;
+	}
+
+	walk(from: string, to: string | null): number[] {
+		const cursor = new KeyCursor(this.tree, from, to);
+		const found: number[] = [];
+		for (let slot = cursor.next(); slot !== NOT_FOUND; slot = cursor.next()) found.push(slot);
+		return found;
+	}
+}
+
+for (const [name, makeKey] of [
+	["scattered keys", (dice: Dice, _i: number) => String.fromCharCode(dice.range(0, 255), dice.range(0, 255), dice.range(0, 3))],
+	["rising keys", (_dice: Dice, i: number) => String(i).padStart(6, "0")],
+	["falling keys", (_dice: Dice, i: number) => String(999_999 - i)],
+] as const) {
+	test(`the tree finds, counts and walks like a sorted list: ${name}`, () => {
+		const dice = new Dice(name);
+		const pairing = new Pairing();
+		for (let round = 0; round < 30; round++) {
+			for (let i = 0; i < 400; i++) pairing.insert(makeKey(dice, round * 400 + i));
+			const keys = pairing.keys;
+			// From time to time most keys go, so that leaves empty and join.
+			const share = round % 7 === 6 ? 9 : 2;
+			for (const key of keys) {
+				if (dice.chance(share, 20)) pairing.remove(key);
+				else if (dice.chance(1, 20)) pairing.kill(key);
+			}
+			if (round % 11 === 10) for (const key of pairing.keys.slice(3)) pairing.remove(key);
+			const left = pairing.keys;
+			expect(pairing.tree.size).toBe(left.length);
+			expect(pairing.tree.alive).toBe(pairing.alive("", null));
+			expect(pairing.walk("", null)).toEqual(left.map((key) => pairing.slots.get(key)));
+			for (let i = 0; i < 20; i++) {
+				const [from, to] = [dice.pick(keys), dice.chance(1, 5) ? null : dice.pick(keys)];
+				expect(pairing.tree.find(from)).toBe(pairing.slots.get(from) ?? NOT_FOUND);
+				expect(pairing.tree.countAlive(from, to)).toBe(pairing.alive(from, to));
+				const want = left.filter((key) => key >= from && (to === null || key < to));
+				expect(pairing.walk(from, to)).toEqual(want.map((key) => pairing.slots.get(key)));
+			}
+		}
+	});
+}
+
+test("a cursor that pauses goes on behind the last key, whatever comes and goes meanwhile", () => {
+	const dice = new Dice("cursor");
+	for (let run = 0; run < 30; run++) {
+		const pairing = new Pairing();
+		const key = (): string => `k${dice.range(0, 2_000)}`;
+		for (let i = 0; i < 600; i++) pairing.insert(key());
+		const lasting = new Set(pairing.keys.filter((_, i) => i % 3 === 0));
+		const slotsOfLasting = pairing.keys.filter((one) => lasting.has(one)).map((one) => pairing.slots.get(one));
+		const keyOf = new Map([...pairing.slots].map(([name, slot]) => [slot, name]));
+		const cursor = new KeyCursor(pairing.tree, "", null);
+		const seen: number[] = [];
+		for (let slot = cursor.next(); slot !== NOT_FOUND; slot = cursor.next()) {
+			seen.push(slot);
+			if (!dice.chance(1, 5)) continue;
+			cursor.pause();
+			for (let i = 0; i < 20; i++) {
+				const one = key();
+				if (dice.chance(1, 2)) pairing.insert(one);
+				else if (!lasting.has(one)) pairing.remove(one);
+			}
+			for (const [name, slotNow] of pairing.slots) keyOf.set(slotNow, name);
+		}
+		const names = seen.map((slot) => keyOf.get(slot) as string);
+		expect(names, `run ${run}`).toEqual([...new Set(names)].sort());
+		const wanted = new Set(slotsOfLasting);
+		expect(seen.filter((slot) => wanted.has(slot))).toEqual(slotsOfLasting);
+	}
+});
+
+test("a tree that is loaded in one go is like one that grew", () => {
+	for (const size of [0, 1, 55, 56, 57, 5_000]) {
+		const tree = new KeyTree({ isAlive: (slot) => slot % 3 !== 0 });
+		const keys = Array.from({ length: size }, (_, i) => String(i).padStart(6, "0"));
+		tree.load(
+			keys,
+			keys.map((_, i) => i),
+		);
+		expect(tree.alive).toBe(keys.filter((_, i) => i % 3 !== 0).length);
+		for (const [i, key] of keys.entries()) expect(tree.find(key)).toBe(i);
+		tree.insert("5", size + (size % 3 === 0 ? 1 : 0));
+		expect(tree.find("5")).not.toBe(NOT_FOUND);
+		expect(tree.countAlive("5", null)).toBe(1);
+	}
+});
