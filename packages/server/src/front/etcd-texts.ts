@@ -7,6 +7,9 @@ export const MALFORMED: Status = { code: Grpc.internal, message: FAULTS.malforme
 
 export const DEADLINE_EXCEEDED: Status = { code: Grpc.deadlineExceeded, message: FAULTS.deadlineExceeded.text };
 
+/** A unary call whose client ended its half without a message. */
+export const NO_REQUEST: Status = { code: Grpc.unknown, message: "EOF" };
+
 export function messageTooLarge(bytes: number, bytesMax: number): Status {
 	return { code: Grpc.resourceExhausted, message: `grpc: received message larger than max (${bytes} vs. ${bytesMax})` };
 }

@@ -1,6 +1,7 @@
 /** What calls of both shapes have in common: deadline, metadata, cancellation. */
 import { DEADLINE_EXCEEDED } from "./etcd-texts.ts";
 import type { CallHeaders } from "./gateway-headers.ts";
+import { TIMER_MS_MAX } from "./grpc-timeout.ts";
 import type { CallContext, HttpRequest, HttpResponse, Status } from "./seam.ts";
 
 export interface Exchange {
@@ -8,9 +9,6 @@ export interface Exchange {
 	readonly headers: CallHeaders;
 	readonly respond: (response: HttpResponse) => void;
 }
-
-/** Longest time that a timer of Node can hold; a later deadline is none. */
-const TIMER_MS_MAX = 0x7fff_ffff;
 
 export abstract class GatewayCall implements CallContext {
 	readonly path: string;

@@ -45,13 +45,20 @@ export function testFront(createFront: (methods: MethodTable, options: GrpcFront
 		const answer = await raw.call(ECHO, message);
 		expect(answer.headers).toMatchObject({ ":status": 200 });
 		expect(answer.headers["content-type"]).toMatch(/^application\/grpc/);
-		expect(answer).toMatchObject({ code: 0, resetCode: 0 });
+		expect(answer).toMatchObject({ code: 0, message: "", resetCode: 0 });
 		expect(answer.messages).toEqual([Buffer.from(message)]);
 		expect(await library.call(ECHO, message)).toMatchObject({ code: 0, response: Buffer.from(message) });
 	});
 
 	test("an empty message is a message", async () => {
 		expect((await raw.call(ECHO, new Uint8Array(0))).messages).toEqual([Buffer.alloc(0)]);
+	});
+
+	test("a call without a message is refused", async () => {
+		const call = raw.open(ECHO);
+		call.stream.end();
+		expect(await call.answer).toMatchObject({ code: Grpc.unknown, message: "EOF" });
+		expect(service.echoed.count).toBe(0);
 	});
 
 	test("a message may come in any pieces", async () => {
@@ -163,6 +170,16 @@ export function testFront(createFront: (methods: MethodTable, options: GrpcFront
 		await canceled;
 		call.respond(Buffer.from("too late"));
 		expect(await library.call(HELD, new Uint8Array(0), {}, 60)).toMatchObject({ code: Grpc.deadlineExceeded });
+	});
+
+	test.each(["2592000S", "99999999H"])("a deadline of %s has not passed yet", async (timeout) => {
+		const seen = raw.call(HELD, new Uint8Array(0), { "grpc-timeout": timeout });
+		const call = await service.unary.next();
+		await raw.call(ECHO, new Uint8Array(0), { "grpc-timeout": "20S" });
+		await new Promise((resolve) => setTimeout(resolve, 20));
+		expect(call.remainingMs).toBeGreaterThan(0x7fff_ffff);
+		call.respond(new Uint8Array(0));
+		expect(await seen).toMatchObject({ code: 0 });
 	});
 
 	test("a canceled call is told once, and its late answer goes nowhere", async () => {

@@ -1,0 +1,13 @@
+/** The value of `grpc-timeout` (gRPC over HTTP/2: up to eight digits and a unit). */
+
+const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
+const TIMEOUT = /^(\d{1,8})([HMSmun])$/;
+
+/** Longest time that a timer of Node can hold; a deadline beyond it is as good as none. */
+export const TIMER_MS_MAX = 0x7fff_ffff;
+
+/** NaN for what is no timeout. */
+export function timeoutMs(text: string): number {
+	const parts = TIMEOUT.exec(text);
+	return parts === null ? Number.NaN : Number(parts[1]) * (UNIT_MS[parts[2] as string] as number);
+}
