@@ -1,6 +1,7 @@
 /** The second door: for the simulator and the tests of whole clusters. What stands here may change with any version. */
 
 export type { FileCompletion, FileDisk, FileOp } from "./disk/file-ops.ts";
+export { type DiskCrash, SimDisk, type SimDiskOptions } from "./disk/memory-disk.ts";
 export type { Booted, BootOutcome, BootWorld } from "./driver/boot.ts";
 export { bootMember } from "./driver/boot.ts";
 export type { Driver } from "./driver/driver.ts";

@@ -1,6 +1,6 @@
 import { MALFORMED } from "./front/etcd-texts.ts";
 import { isMalformed } from "./front/handler-errors.ts";
-import { Grpc, type HttpHandler, type MethodHandler, type MethodTable, type Status } from "./front/seam.ts";
+import { Grpc, type HttpHandler, type MethodHandler, type MethodTable, type Status, type StreamCall } from "./front/seam.ts";
 
 const WAITING_MAX = 10_000;
 const TOO_MANY = { code: Grpc.unavailable, message: "etcdserver: not ready, too many requests are waiting" } as const;
@@ -50,7 +50,7 @@ export class ReadyGate {
 		const { handle } = handler;
 		return {
 			...handler,
-			handle: (call) =>
+			handle: (call: StreamCall) =>
 				this.passCall(
 					call,
 					() => handle(call),

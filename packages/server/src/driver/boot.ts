@@ -1,13 +1,14 @@
 import type { ByteOps, Dice } from "@flotilla/base";
-import { restoreStore } from "@flotilla/mvcc";
-import { createReplica, type ReplicaMachine, type ReplicaOptions, type ReplicaPorts, type ReplicaState } from "@flotilla/replica";
+import { StoreRebuild } from "@flotilla/mvcc";
+import { Replica, type ReplicaMachine, type ReplicaOptions, type ReplicaState } from "@flotilla/replica";
 import type { FileDisk } from "../disk/file-ops.ts";
 import { type MemberConfig, quotaBytes, TICK_MS } from "../member-config.ts";
 import type { StoreHouse, WorldPorts } from "../ports.ts";
+import { LogFolder } from "../wal/log-folder.ts";
 import type { WalOptions } from "../wal/wal-interface.ts";
 import { LOG_FOLDER } from "./bootstrap.ts";
 import { Driver, type DriverOptions } from "./driver.ts";
-import { DiskLogHouse, LogRelay } from "./log-house.ts";
+import { LogRelay } from "./log-relay.ts";
 import { type Recovered, type RecoveryReport, recover } from "./recover.ts";
 import { runRecovery } from "./recovery-runner.ts";
 import type { StartRefusal } from "./refusal.ts";
@@ -42,8 +43,8 @@ export type BootOutcome = { readonly ok: true; readonly booted: Booted } | { rea
 /** From a data folder to a member that only waits for its transport: `booted.driver.start(transport)`. */
 export function bootMember(config: MemberConfig, world: BootWorld, done: (outcome: BootOutcome) => void): void {
 	const { bytes, dice, tap } = world;
-	const relay = new LogRelay((reason) => world.die(reason));
-	const logs = new DiskLogHouse(walOptions(config), world, relay);
+	const relay = new LogRelay(world.disk, (reason) => world.die(reason));
+	const logs = new LogFolder(walOptions(config), { bytes, events: relay });
 	const incarnation = dice.uint53();
 	const steps = recover({
 		clusterId: config.clusterId,
@@ -51,13 +52,13 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 		initialMembers: config.initialCluster,
 		initialClusterState: config.initialClusterState,
 		walId: (BigInt(dice.uint32()) << 32n) | BigInt(dice.uint32()),
-		restore: (mark, storage) => restoreStore({ bytes, storage, mark, keepEvents: false, valueCacheBytes: VALUE_CACHE_BYTES }),
+		restore: (mark, storage) => new StoreRebuild(mark, STORE_OPTIONS, storage, bytes),
 	});
 	runRecovery(steps, { disk: world.disk, stores: world.stores, logs }, (outcome) => {
 		if (!outcome.ok) return done(outcome);
 		const recovered = outcome.value;
 		const state: ReplicaState = { restoredLog: recovered.restoredLog, store: recovered.keyValues, tables: recovered.rows };
-		const plain = createReplica(replicaOptions(config, incarnation), { bytes, dice: dice.fork("replica"), tap }, state);
+		const plain = new Replica(replicaOptions(config, incarnation), { bytes, dice: dice.fork("replica"), tap }, state);
 		const machine = world.watchMachine?.(plain, state) ?? plain;
 		const { clock, scheduler } = world;
 		const driver = new Driver(driverOptions(config, recovered), {
@@ -70,13 +71,13 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 			die: (reason) => world.die(reason),
 			removed: () => world.removed(),
 		});
-		relay.target = driver;
+		relay.driver = driver;
 		tellRecovery(world, recovered);
 		done({ ok: true, booted: { driver, incarnation, report: recovered.report, close: (closed) => closeAll(recovered, closed) } });
 	});
 }
 
-const VALUE_CACHE_BYTES = 64 << 20;
+const STORE_OPTIONS = { keepEvents: false, valueCacheBytes: 64 << 20 };
 const UNSTORED_BYTES_MAX = 64 << 20;
 const APPLY_BACKLOG_MAX = 5_000;
 const PENDING_CALLS_MAX = 10_000;
@@ -137,6 +138,6 @@ function tellRecovery(world: BootWorld, { report, restoredLog }: Recovered): voi
 
 function closeAll({ wal, disk }: Recovered, done: () => void): void {
 	wal.close(() => {
-		disk.close().then(done);
+		void disk.close().then(done);
 	});
 }

@@ -167,6 +167,7 @@ export function driverHarness(change: Partial<DriverOptions> = {}) {
 		complete() {},
 		cutBehind: (index) => void effects.push(`cut ${index}`),
 		read: (_from, _upto, _bytes, done) => void log.reads.push(done),
+		noteHead: () => void effects.push("head"),
 		close: (done) => done(),
 		firstIndex: 1,
 		durableSeq: 0,

@@ -51,6 +51,8 @@ type PeerInput =
 
 /** A write that waits longer than this for the disk is worth a line. */
 const SLOW_SYNC_MS = 1_000;
+/** How often the log notes how far it reaches: it narrows what a restart may take for a torn end. */
+const HEAD_MS = 1_000;
 const SNAPSHOT_REFUSAL_MS = 1_000;
 
 /**
@@ -88,6 +90,7 @@ export class Driver implements MemberPort, PeerEvents {
 	private floorIndex: number;
 	private floorWanted = false;
 	private diskStalled = false;
+	private headNotedMs = 0;
 	private wasRemoved = false;
 	private lastStoreOp = 0;
 	private readonly batchOps: Array<{ readonly op: number; readonly seq: number }> = [];
@@ -317,14 +320,19 @@ export class Driver implements MemberPort, PeerEvents {
 	private deliverTicks(): void {
 		const { ticks, passed } = this.ticker.take();
 		if (passed >= this.options.electionTicks) this.machine.onStall(passed);
+		if (ticks === 0) return;
 		for (let tick = 0; tick < ticks; tick++) this.machine.tick();
-		if (ticks > 0) this.watchDisk();
+		const nowMs = this.world.clock.monotonicMs();
+		this.watchDisk(nowMs);
+		if (nowMs < this.headNotedMs + HEAD_MS) return;
+		this.headNotedMs = nowMs;
+		this.world.wal.noteHead();
 	}
 
 	/** A member whose disk is stuck must neither campaign nor stay leader (rule W6). */
-	private watchDisk(): void {
+	private watchDisk(nowMs: number): void {
 		const limitMs = 2 * this.options.electionTicks * this.tickMs;
-		const stalled = this.pending.oldestAgeMs(this.world.clock.monotonicMs()) > limitMs;
+		const stalled = this.pending.oldestAgeMs(nowMs) > limitMs;
 		if (stalled === this.diskStalled) return;
 		this.diskStalled = stalled;
 		if (stalled) this.emit("walSlow", { stalled: true, limitMs });

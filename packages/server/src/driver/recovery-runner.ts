@@ -79,7 +79,7 @@ class Runner<T> {
 				stores.open(op.generation, op.create, (opening) => this.step({ on: "openStore", opening }));
 				return;
 			case "closeStore":
-				op.store.close().then(() => this.step({ on: "closeStore" }));
+				void op.store.close().then(() => this.step({ on: "closeStore" }));
 				return;
 			case "removeStore":
 				stores.remove(op.generation, (error) => this.step({ on: "removeStore", error }));

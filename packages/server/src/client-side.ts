@@ -1,0 +1,79 @@
+import type { ByteOps } from "@flotilla/base";
+import { urlAddress } from "./cli/member-urls.ts";
+import { ETCD_LEVEL } from "./cli/version.ts";
+import { DEFAULT_GRPC_OPTIONS } from "./front/front-options.ts";
+import { createGrpcJsFront } from "./front/grpc-js-front.ts";
+import { createHttpRouter } from "./front/http-router.ts";
+import { type ClientPort, type ListenAddress, openClientPort } from "./front/port.ts";
+import { DEFAULT_QUOTA_BYTES, type MemberConfig, TICK_MS } from "./member-config.ts";
+import type { Scheduler } from "./ports.ts";
+import { ReadyGate } from "./ready-gate.ts";
+import { createServices } from "./services/create-services.ts";
+import type { MemberPort } from "./services/member-port.ts";
+
+/** The level of the store's tables, as Status names it. */
+const STORAGE_VERSION = "3.6.0";
+/** A message may be larger than the request inside: etcd allows the same. */
+const MESSAGE_OVERHEAD_BYTES = 512 << 10;
+
+/** Everything that clients see: the ports of one member, open from the start, answering once it serves. */
+export interface ClientSide {
+	/** `http://host:port` of the client ports, with the ports that were taken. */
+	readonly urls: readonly string[];
+	/** From now on calls are answered. */
+	serve(): void;
+	/** No new calls; open ones may finish for `graceMs`. */
+	close(graceMs: number): Promise<void>;
+}
+
+/** Rejects when a port cannot be had; none is then left open. */
+export async function openClientSide(config: MemberConfig, member: MemberPort, scheduler: Scheduler, bytes: ByteOps): Promise<ClientSide> {
+	const gate = new ReadyGate();
+	const services = createServices({
+		member,
+		bytes,
+		options: {
+			serverVersion: ETCD_LEVEL,
+			storageVersion: STORAGE_VERSION,
+			maxTxnOps: config.maxTxnOps,
+			quotaBytesShown: config.quotaBackendBytes === 0 ? DEFAULT_QUOTA_BYTES : config.quotaBackendBytes,
+			warningUnaryRequestMs: config.warningUnaryRequestMs,
+		},
+		soon: (work) => scheduler.soon(work),
+		afterTicks: (ticks, work) => void scheduler.after(ticks * TICK_MS, work),
+	});
+	const grpc = createGrpcJsFront(gate.methods(services.methods), {
+		...DEFAULT_GRPC_OPTIONS,
+		messageBytesMax: config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES,
+		concurrentStreamsMax: config.maxConcurrentStreams,
+	});
+	const http = gate.http(createHttpRouter({ routes: services.http }));
+	const separate = config.listenClientHttpUrls.length > 0;
+	const ports: ClientPort[] = [];
+	const closePorts = async (graceMs: number): Promise<void> => {
+		await Promise.all(ports.map((port) => port.close(graceMs)));
+	};
+	try {
+		ports.push(await openClientPort({ addresses: addressesOf(config.listenClientUrls), grpc, http: separate ? null : http }));
+		// The other ports speak HTTP/1.1 alone.
+		const others = [...config.listenClientHttpUrls, ...config.listenMetricsUrls];
+		if (others.length > 0) ports.push(await openClientPort({ addresses: addressesOf(others), grpc: null, http }));
+	} catch (error) {
+		await closePorts(0);
+		throw error;
+	}
+	return { urls: (ports[0] as ClientPort).addresses.map(urlOf), serve: () => gate.open(), close: closePorts };
+}
+
+function addressesOf(urls: readonly string[]): ListenAddress[] {
+	return urls.map((url) => {
+		const address = urlAddress(url);
+		if (address === null) throw new Error(`cannot listen on ${url}: http://host:port is needed`);
+		return { host: address.host, port: Number(address.port) };
+	});
+}
+
+function urlOf(address: ListenAddress): string {
+	if ("socketPath" in address) return `unix://${address.socketPath}`;
+	return `http://${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
+}

@@ -1,0 +1,21 @@
+import { mkdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+export const MEMBER_FOLDER = "member";
+/** Live tools read the event tap here. */
+export const TAP_SOCKET = "tap.sock";
+
+export interface MemberFolder {
+	readonly path: string;
+	/** Others than the owner may enter the data folder; its mode, else null. */
+	readonly looseMode: string | null;
+}
+
+/** Makes the data folder and the member's folder in it, both for the owner alone. Throws when that cannot be done. */
+export function makeMemberFolder(dataDir: string): MemberFolder {
+	const path = join(dataDir, MEMBER_FOLDER);
+	mkdirSync(path, { recursive: true, mode: 0o700 });
+	// A folder that was there before keeps its mode: it may be a mount whose owner decides.
+	const mode = statSync(dataDir).mode & 0o777;
+	return { path, looseMode: (mode & 0o077) === 0 ? null : `0${mode.toString(8)}` };
+}

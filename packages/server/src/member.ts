@@ -1,0 +1,254 @@
+import { join, resolve } from "node:path";
+import type { NodeId } from "@flotilla/raft";
+import type { ReplicaStatus } from "@flotilla/replica";
+import { type ClientSide, openClientSide } from "./client-side.ts";
+import { NodeDisk } from "./disk/node-disk.ts";
+import { type Booted, bootMember } from "./driver/boot.ts";
+import type { StartRefusal } from "./driver/refusal.ts";
+import { assertMemberConfig, type MemberConfig } from "./member-config.ts";
+import { makeMemberFolder, TAP_SOCKET } from "./member-folder.ts";
+import { type MemberParts, stopParts } from "./member-stop.ts";
+import { nodeBytes } from "./node-bytes.ts";
+import { nodeClock, nodeDice, nodeScheduler } from "./node-ports.ts";
+import { TcpPeerTransport } from "./peers/tcp-transport.ts";
+import { LevelHouse } from "./stores/level-house.ts";
+import { EventTap } from "./tap/event-tap.ts";
+import { type Logger, openLogger } from "./tap/logger.ts";
+import { logTap } from "./tap/tap-log.ts";
+import { TapSocket } from "./tap/tap-socket.ts";
+
+/** A member that runs in this process. */
+export interface Member {
+	readonly memberId: NodeId;
+	readonly clusterId: bigint;
+	/** `http://host:port`, with the ports that were really taken. */
+	readonly clientUrls: readonly string[];
+	readonly peerUrls: readonly string[];
+	readonly tap: EventTap;
+	/** Resolves when the member serves clients; never, when it ends before. */
+	readonly ready: Promise<void>;
+	/** Resolves once, when all is closed. */
+	readonly ended: Promise<MemberEnd>;
+	status(): ReplicaStatus;
+	/** Hands leadership over, finishes what is in flight, closes everything; bounded. The same promise on each call. */
+	stop(): Promise<void>;
+}
+
+/** `failed` comes only where `onFatal` keeps the process alive: the folder must not be used again in it. */
+export type MemberEnd =
+	| { readonly reason: "stopped" }
+	| { readonly reason: "removed" }
+	| { readonly reason: "failed"; readonly text: string };
+
+export interface MemberHooks {
+	/**
+	 * The log or the store failed: nothing may be done with them any more (rule W4). The line is logged already; the
+	 * default ends the process.
+	 */
+	readonly onFatal?: (text: string) => void;
+	/** The default opens the outputs that the configuration names. */
+	readonly logger?: Logger;
+}
+
+/** Exit status after a failed write: not that of a refused start, so that a supervisor may try again. */
+export const FATAL_STATUS = 1;
+
+/** The data folder, the log or a port does not let the member start. Nothing is left open. */
+export class StartError extends Error {
+	override readonly name = "StartError";
+	/** Null: not the data folder's fault (a port, rights). */
+	readonly refusal: StartRefusal | null;
+	constructor(text: string, refusal: StartRefusal | null) {
+		super(text);
+		this.refusal = refusal;
+	}
+}
+
+/** Starts a member; resolves when its ports are open, `ready` tells when it serves. Rejects with `StartError`. */
+export async function startMember(config: MemberConfig, hooks: MemberHooks = {}): Promise<Member> {
+	assertMemberConfig(config);
+	const logger = hooks.logger ?? openLogger({ level: config.logLevel, wallMs: nodeClock.wallMs, outputs: config.logOutputs });
+	const tap = new EventTap({ member: config.memberId }, nodeClock);
+	const endLogging = logTap(tap, logger);
+	const running = new RunningMember(config, hooks, logger, tap);
+	try {
+		await running.start();
+	} catch (error) {
+		endLogging();
+		throw error instanceof StartError ? error : new StartError(error instanceof Error ? error.message : String(error), null);
+	}
+	void running.ended.then(() => {
+		endLogging();
+		logger.flush();
+	});
+	return running;
+}
+
+class RunningMember implements Member {
+	readonly memberId: NodeId;
+	readonly clusterId: bigint;
+	readonly tap: EventTap;
+	readonly ready: Promise<void>;
+	readonly ended: Promise<MemberEnd>;
+	clientUrls: readonly string[] = [];
+	peerUrls: readonly string[] = [];
+	private readonly config: MemberConfig;
+	private readonly hooks: MemberHooks;
+	private readonly logger: Logger;
+	private readonly disk: NodeDisk;
+	private readonly stores: LevelHouse;
+	private readonly tapPath: string;
+	private becomeReady: () => void = () => {};
+	private end: (end: MemberEnd) => void = () => {};
+	private parts: MemberParts | null = null;
+	private stopping: Promise<void> | null = null;
+	private failed = false;
+	/** Said by the cluster before all parts stood. */
+	private removedEarly = false;
+
+	constructor(config: MemberConfig, hooks: MemberHooks, logger: Logger, tap: EventTap) {
+		this.memberId = config.memberId;
+		this.clusterId = config.clusterId;
+		this.config = config;
+		this.hooks = hooks;
+		this.logger = logger;
+		this.tap = tap;
+		this.ready = new Promise((resolve) => {
+			this.becomeReady = resolve;
+		});
+		this.ended = new Promise((resolve) => {
+			this.end = resolve;
+		});
+		const folder = makeMemberFolder(resolve(config.dataDir));
+		if (folder.looseMode !== null) {
+			const recommended = "0700";
+			logger.warn("the data folder can be entered by others than its owner", { path: config.dataDir, mode: folder.looseMode, recommended });
+		}
+		this.disk = new NodeDisk(folder.path);
+		this.stores = new LevelHouse(folder.path);
+		this.tapPath = join(resolve(config.dataDir), TAP_SOCKET);
+	}
+
+	async start(): Promise<void> {
+		const { config, tap } = this;
+		tap.emit("starting", 0, 0, { name: config.name, dataDir: config.dataDir, clusterId: config.clusterId });
+		const booted = await this.boot();
+		const transport = new TcpPeerTransport(
+			{
+				memberId: config.memberId,
+				clusterId: config.clusterId,
+				incarnation: booted.incarnation,
+				listenPeerUrls: config.listenPeerUrls,
+				electionTimeoutMs: config.electionMs,
+				clock: nodeClock,
+				scheduler: nodeScheduler,
+				dice: nodeDice(),
+				bytes: nodeBytes,
+			},
+			booted.driver,
+			tap,
+		);
+		let clients: ClientSide;
+		try {
+			this.peerUrls = await transport.listen();
+			clients = await openClientSide(config, booted.driver, nodeScheduler, nodeBytes);
+		} catch (error) {
+			await transport.close();
+			booted.driver.end();
+			await new Promise<void>((done) => booted.close(done));
+			throw error;
+		}
+		this.clientUrls = clients.urls;
+		const tapSocket = new TapSocket(this.tapPath, tap, nodeScheduler, (error) =>
+			this.logger.warn("the event tap cannot be read from outside", { path: this.tapPath, error: error.message }),
+		);
+		this.parts = { booted, transport, clients, tapSocket, disk: this.disk };
+		tap.emit("listening", 0, 0, { clientUrls: this.clientUrls.join(","), peerUrls: this.peerUrls.join(",") });
+		this.serveWhenPublished(booted, clients);
+		booted.driver.start(transport);
+		booted.driver.publish(config.name, config.advertiseClientUrls);
+		if (this.removedEarly) this.leave();
+	}
+
+	status(): ReplicaStatus {
+		return (this.parts as MemberParts).booted.driver.status();
+	}
+
+	stop(): Promise<void> {
+		this.stopping ??= this.stopParts({ reason: "stopped" });
+		return this.stopping;
+	}
+
+	private boot(): Promise<Booted> {
+		const { tap, disk, stores } = this;
+		return new Promise((done, refuse) => {
+			const world = {
+				...{ clock: nodeClock, scheduler: nodeScheduler, tap, disk, stores, bytes: nodeBytes, dice: nodeDice() },
+				die: (reason: string) => this.die(reason),
+				removed: () => this.leave(),
+			};
+			bootMember(this.config, world, (outcome) => {
+				if (outcome.ok) done(outcome.booted);
+				else refuse(new StartError(outcome.refusal.text, outcome.refusal));
+			});
+		});
+	}
+
+	/** A member answers nobody before it has applied its own announcement (decisions on headers). */
+	private serveWhenPublished({ driver, report }: Booted, clients: ClientSide): void {
+		const unwatch = driver.afterTurns(() => {
+			const { published, core } = driver.status();
+			if (published) {
+				unwatch();
+				clients.serve();
+				this.tap.emit("ready", core.term, core.applied, { name: this.config.name });
+				this.becomeReady();
+				return;
+			}
+			if (report.made && driver.members.some(({ id, name }) => id === this.memberId && name !== "")) {
+				unwatch();
+				// It would have forgotten its votes: an id lives as long as its data folder.
+				this.die(`member ${this.memberId.toString(16)} has already been bootstrapped, but its data folder was empty. ${LOST_FOLDER}`);
+			}
+		});
+	}
+
+	private die(reason: string): void {
+		if (this.failed) return;
+		this.failed = true;
+		this.logger.fatal(reason, { "local-member-id": this.memberId.toString(16) });
+		const { onFatal } = this.hooks;
+		if (onFatal === undefined) process.exit(FATAL_STATUS);
+		onFatal(reason);
+		this.stopping = this.dropParts().then(() => this.end({ reason: "failed", text: reason }));
+	}
+
+	private leave(): void {
+		if (this.parts === null) {
+			this.removedEarly = true;
+			return;
+		}
+		this.logger.info("the member has been permanently removed from the cluster", { "local-member-id": this.memberId.toString(16) });
+		this.stopping ??= this.stopParts({ reason: "removed" });
+	}
+
+	private async stopParts(end: MemberEnd): Promise<void> {
+		const { parts } = this;
+		if (parts === null || this.failed) return;
+		this.tap.emit("stopping", 0, 0, { name: this.config.name });
+		await stopParts(parts, nodeScheduler);
+		this.tap.emit("stopped", 0, 0, { name: this.config.name });
+		this.end(end);
+	}
+
+	/** After a failure: nothing more is written, the sockets are closed. */
+	private async dropParts(): Promise<void> {
+		const { parts } = this;
+		if (parts === null) return;
+		parts.booted.driver.end();
+		await Promise.all([parts.clients.close(0), parts.transport.close(), parts.tapSocket.close()]);
+	}
+}
+
+const LOST_FOLDER =
+	"Restore the data folder from a copy, or remove this member from the cluster (etcdctl member remove) and add it anew with an empty data folder";
