@@ -4,7 +4,10 @@
  * Records are held in a Map that is not counted as the store's memory; reads that miss memory go there.
  */
 import { type ByteOps, Dice, portableBytes } from "@flotilla/base";
-import { type DeleteRangeRequest, MemoryStorage, MvccStore, type PutRequest, type RangeRequest, StoreRebuild } from "../src/index.ts";
+import { MemoryStorage } from "../src/memory-storage.ts";
+import { StoreRebuild } from "../src/rebuild.ts";
+import type { DeleteRangeRequest, PutRequest, RangeRequest } from "../src/request.ts";
+import { MvccStore } from "../src/store.ts";
 
 const KEYS = Number(process.argv[2] ?? 1_000_000);
 const VALUE_BYTES = 256;

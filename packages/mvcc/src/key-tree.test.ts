@@ -108,6 +108,20 @@ test("a cursor that pauses goes on behind the last key, whatever comes and goes 
 	}
 });
 
+test("a tree of several levels shrinks to little and still finds what is left", () => {
+	const dice = new Dice("shrink");
+	const pairing = new Pairing();
+	for (let i = 0; i < 20_000; i++) pairing.insert(`${dice.range(0, 999_999)}`);
+	const going = dice.shuffle(pairing.keys);
+	while (going.length > 100) {
+		for (const key of going.splice(100, 2_000)) pairing.remove(key);
+		const left = pairing.keys;
+		expect(pairing.walk("", null)).toEqual(left.map((key) => pairing.slots.get(key)));
+		for (const key of left) expect(pairing.tree.find(key)).toBe(pairing.slots.get(key));
+		for (let i = 0; i < 100; i++) pairing.insert(`${dice.range(0, 999_999)}`);
+	}
+});
+
 test("a tree that is loaded in one go is like one that grew", () => {
 	for (const size of [0, 1, 55, 56, 57, 5_000]) {
 		const tree = new KeyTree({ isAlive: (slot) => slot % 3 !== 0 });

@@ -1,11 +1,10 @@
 import { Dice, portableBytes } from "@flotilla/base";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { combineCrc32c } from "../src/crc-combine.ts";
 import { EMPTY_HASH } from "../src/hash-walk.ts";
 import { StoreRebuild } from "../src/index.ts";
 import { Model } from "./model.ts";
-import { RandomRequests } from "./random-requests.ts";
-import { bytes, del, put } from "./requests.ts";
+import { bytes, del, op, put, txn } from "./requests.ts";
 import { finish, storeOf, type Workplace } from "./store-of.ts";
 
 /** The store of the published vectors: revisions 2 to 6. */
@@ -140,33 +139,55 @@ test("a hash that is given up no longer holds back clean-up", () => {
 	expect(place.store.compactionStep(1_000)).toBe(true);
 });
 
-test("hashes are equal by the rule's text when often no key is alive", () => {
+test("of two changes of a key at the compact revision only the last one is retained, also when nothing lives", () => {
+	const place = storeOf();
+	place.store.txn(txn({ success: [op.put(put("a", "1")), op.del(del("a", "\0"))] }));
+	place.store.compact(2);
+	expect(hashOf(place, 0).hash).toBe(EMPTY_HASH);
+});
+
+describe("hashes are those of the rule's text, when often no key is alive", () => {
 	for (let seed = 0; seed < 40; seed++) {
-		const dice = new Dice(`hash-${seed}`);
-		const requests = new RandomRequests(dice);
-		const place = storeOf();
-		const model = new Model();
-		for (let i = 0; i < 40; i++) {
-			const request = dice.chance(1, 2) ? put(dice.pick(["a", "b"]), "v") : null;
-			if (request !== null) {
-				place.store.put(request);
-				model.put(request);
-			} else {
-				const erase = dice.chance(1, 2) ? del("a", "\0") : requests.del();
-				place.store.deleteRange(erase);
-				model.deleteRange(erase);
+		test(`seed ${seed}`, () => {
+			const dice = new Dice(`hash-${seed}`);
+			const place = storeOf();
+			const model = new Model();
+			const remembered = new Map<number, { hash: number; compactRevision: number; hashRevision: number }>();
+			for (let i = 0; i < 60; i++) {
+				change(dice, place, model);
+				if (dice.chance(1, 6) && model.revision > Math.max(model.compactRevision, 0)) {
+					const target = dice.chance(1, 2) ? model.revision : dice.range(Math.max(model.compactRevision + 1, 1), model.revision);
+					const compactRevision = model.compactRevision;
+					remembered.set(target, { hash: model.hashKv(target, compactRevision, true), compactRevision, hashRevision: target });
+					place.store.compact(target);
+					model.compact(target);
+				}
+				if (dice.chance(1, 3)) place.store.compactionStep(dice.range(1, 6));
+				const want = { hash: model.hashKv(0), compactRevision: model.compactRevision, hashRevision: model.revision };
+				expect(hashOf(place, 0), `seed ${seed}, step ${i}`).toEqual(want);
+				for (const [revision, hash] of [...remembered].slice(-10)) {
+					expect(hashOf(place, revision), `seed ${seed}, step ${i}, compacted at ${revision}`).toEqual(hash);
+				}
 			}
-			if (dice.chance(1, 6) && model.revision > model.compactRevision) {
-				const target = dice.range(model.compactRevision + 1, model.revision);
-				place.store.compact(target);
-				model.compact(target);
-			}
-			if (dice.chance(1, 3)) place.store.compactionStep(dice.range(1, 6));
-			const want = { hash: model.hashKv(0), compactRevision: model.compactRevision, hashRevision: model.revision };
-			expect(hashOf(place, 0), `seed ${seed}, step ${i}`).toEqual(want);
-		}
+		});
 	}
 });
+
+function change(dice: Dice, place: Workplace, model: Model): void {
+	const key = dice.pick(["a", "b"]);
+	if (dice.chance(1, 2)) {
+		place.store.put(put(key, "v"));
+		model.put(put(key, "v"));
+	} else if (dice.chance(1, 3)) {
+		const both = txn({ success: [op.put(put(key, "w")), op.del(del("a", "\0"))] });
+		place.store.txn(both);
+		model.txn(both);
+	} else {
+		const erase = del("a", dice.pick(["", "\0"]));
+		place.store.deleteRange(erase);
+		model.deleteRange(erase);
+	}
+}
 
 test("checksums of two strings combine to that of the string joined", () => {
 	const dice = new Dice("crc");

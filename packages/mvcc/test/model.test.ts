@@ -27,7 +27,7 @@ class Pairing {
 	constructor(seed: string) {
 		this.dice = new Dice(seed);
 		this.requests = new RandomRequests(this.dice);
-		const valueCacheBytes = this.dice.pick([0, 400, 100_000]);
+		const valueCacheBytes = this.dice.pick([0, 2_000, 100_000]);
 		this.store = new MvccStore({ keepEvents: false, valueCacheBytes }, this.storage, portableBytes, leases);
 	}
 

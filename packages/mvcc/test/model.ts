@@ -184,10 +184,11 @@ export class Model {
 		});
 	}
 
-	/** The text of the rule, over real bytes. */
-	hashKv(revision: number, compactRevision = this.compactRevision): number {
+	/** The text of the rule, over real bytes. `byCompaction`: as a compaction at `revision` remembers it. */
+	hashKv(revision: number, compactRevision = this.compactRevision, byCompaction = false): number {
 		const at = revision === 0 ? this.revision : revision;
-		const keep = new Set([...this.newestAt(at).values()].filter((change) => change.pair !== null));
+		const isKept = (change: Change): boolean => change.pair !== null || (byCompaction && change.main === at);
+		const keep = new Set([...this.newestAt(at).values()].filter(isKept));
 		let hash = portableBytes.crc32c(bytes("key"));
 		for (const change of this.retained(compactRevision)) {
 			if (change.main > at) continue;
