@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type BootstrapRequest, planBootstrap, type ResolveHost } from "./bootstrap.ts";
+import { type BootstrapRequest, planFirstStart, planRestart, type ResolveHost } from "./bootstrap.ts";
 
 const THREE = "m1=http://127.0.0.1:12380,m2=http://127.0.0.1:22380,m3=http://127.0.0.1:32380";
 const REQUEST: BootstrapRequest = {
@@ -7,13 +7,13 @@ const REQUEST: BootstrapRequest = {
 	token: "etcd-cluster-1",
 	state: "new",
 	initialCluster: THREE,
+	initialClusterGiven: true,
 	advertisedPeerUrls: ["http://127.0.0.1:22380"],
-	initialized: false,
 };
 const noHost: ResolveHost = async () => null;
 
 async function plan(change: Partial<BootstrapRequest>, resolveHost = noHost) {
-	return planBootstrap({ ...REQUEST, ...change }, resolveHost);
+	return planFirstStart({ ...REQUEST, ...change }, resolveHost);
 }
 
 test("three members: ids of all, the own id, the cluster's id", async () => {
@@ -74,13 +74,29 @@ test("a member that joins need not advertise what the others know it by", async 
 	expect((await plan({ state: "existing", advertisedPeerUrls: ["http://127.0.0.1:1"] })).ok).toBe(true);
 });
 
+async function folderOf(change: Partial<BootstrapRequest> = {}) {
+	const planned = await plan(change);
+	if (!planned.ok) throw new Error(planned.reason);
+	return planned.value;
+}
+
 for (const [name, change] of [
-	["another name", { name: "x1" }],
+	["the same flags", {}],
+	["a name the list does not have", { name: "x1" }],
 	["a broken list", { initialCluster: "m2" }],
-	["other URLs", { advertisedPeerUrls: ["http://127.0.0.1:1"] }],
-	["no list", { initialCluster: "" }],
+	["other advertised URLs", { advertisedPeerUrls: ["http://127.0.0.1:1"] }],
+	["no list", { initialCluster: "m2=http://127.0.0.1:1", initialClusterGiven: false, token: "another" }],
+	["a longer list", { initialCluster: `${THREE},m4=http://127.0.0.1:4` }],
 ] as Array<[string, Partial<BootstrapRequest>]>) {
-	test(`once there is data the first configuration does not matter: ${name}`, async () => {
-		expect((await plan({ ...change, initialized: true })).ok).toBe(true);
+	test(`once there is data the folder says who the member is: ${name}`, async () => {
+		const folder = await folderOf();
+		expect(planRestart(folder, { ...REQUEST, ...change })).toEqual(folder);
 	});
 }
+
+test("flags that name another member than the folder are kept, so that the start is refused", async () => {
+	const folder = await folderOf({ name: "m3", advertisedPeerUrls: ["http://127.0.0.1:32380"] });
+	expect(planRestart(folder, REQUEST)).toMatchObject({ memberId: 0x91bc3c398fb3c146n, clusterId: folder.clusterId });
+	const otherCluster = await folderOf({ token: "another" });
+	expect(planRestart(otherCluster, REQUEST)).toMatchObject({ memberId: 0x91bc3c398fb3c146n, clusterId: 0xef37ad9dc622a7c4n });
+});

@@ -35,30 +35,38 @@ export interface BootstrapRequest {
 	readonly token: string;
 	readonly state: "new" | "existing";
 	readonly initialCluster: string;
+	/** False: nobody named the cluster, and `initialCluster` was made from name and URLs. */
+	readonly initialClusterGiven: boolean;
 	readonly advertisedPeerUrls: readonly string[];
-	/** The data folder holds a member: ids come from there, and the flags of the first start may be wrong or gone by now. */
-	readonly initialized: boolean;
 }
 
 /** Resolves a host name to an address, or to null. */
 export type ResolveHost = (host: string) => Promise<string | null>;
 
-export async function planBootstrap(request: BootstrapRequest, resolveHost: ResolveHost): Promise<Parsed<Bootstrap>> {
+/** The first start of a member: everything is as the flags say, so they must be right. */
+export async function planFirstStart(request: BootstrapRequest, resolveHost: ResolveHost): Promise<Parsed<Bootstrap>> {
 	const parsed = parseInitialCluster(request.initialCluster);
-	if (!parsed.ok) return request.initialized ? good(loneBootstrap(request)) : parsed;
+	if (!parsed.ok) return parsed;
 	const own = parsed.value.get(request.name);
-	if (own === undefined) {
-		if (request.initialized) return good(loneBootstrap(request));
-		return bad(`couldn't find local name ${JSON.stringify(request.name)} in the initial cluster configuration`);
-	}
-	if (!request.initialized) {
-		const problem = await refuseFirstStart(request, parsed.value, own, resolveHost);
-		if (problem !== null) return bad(problem);
-	}
+	if (own === undefined) return bad(`couldn't find local name ${JSON.stringify(request.name)} in the initial cluster configuration`);
+	const problem = await refuseFirstStart(request, parsed.value, own, resolveHost);
+	if (problem !== null) return bad(problem);
 	const members = describeMembers(parsed.value, request.token);
 	const twin = members.find((member) => member.id === 0n || members.some((other) => other !== member && other.id === member.id));
-	if (twin !== undefined && !request.initialized) return bad(`member exists with identical ID ${twin.id.toString(16)}`);
+	if (twin !== undefined) return bad(`member exists with identical ID ${twin.id.toString(16)}`);
 	return good(identify(members, request.name));
+}
+
+/**
+ * A start with data: the folder says who the member is, and the flags of the first start may be gone or outdated by now.
+ * Deviation: etcd ignores them; here flags that name another member than the folder are kept, so that the start is refused.
+ */
+export function planRestart(folder: Bootstrap, request: BootstrapRequest): Bootstrap {
+	if (!request.initialClusterGiven) return folder;
+	const parsed = parseInitialCluster(request.initialCluster);
+	if (!parsed.ok || !parsed.value.has(request.name)) return folder;
+	const named = identify(describeMembers(parsed.value, request.token), request.name);
+	return named.memberId === folder.memberId ? folder : named;
 }
 
 async function refuseFirstStart(
@@ -102,11 +110,6 @@ function identify(members: readonly InitialMember[], name: string): Bootstrap {
 	const own = members.find((member) => member.name === name);
 	assert(own !== undefined, "the local member is part of the initial cluster");
 	return { initialCluster: members, memberId: own.id, clusterId: clusterId(members.map((member) => member.id)) };
-}
-
-/** Something true enough to start with where the data folder decides: this member alone. */
-function loneBootstrap(request: BootstrapRequest): Bootstrap {
-	return identify(describeMembers(new Map([[request.name, request.advertisedPeerUrls]]), request.token), request.name);
 }
 
 function sameUrls(left: readonly string[], right: readonly string[]): boolean {

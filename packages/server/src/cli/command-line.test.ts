@@ -124,7 +124,7 @@ test("without flags everything has etcd's default, save the limit of streams", a
 	const outcome = await read([]);
 	expect(outcome).toMatchObject({
 		kind: "run",
-		initialCluster: "default=http://localhost:2380",
+		bootstrap: { initialCluster: "default=http://localhost:2380", initialClusterGiven: false },
 		options: {
 			name: "default",
 			dataDir: "default.etcd",
@@ -230,7 +230,9 @@ test("flags that etcd forgot take no value and do nothing", async () => {
 
 test("the initial cluster follows name and advertised URLs when it is not given", async () => {
 	const outcome = await read(["--name=x", "--initial-advertise-peer-urls=http://127.0.0.1:7,http://127.0.0.1:6"]);
-	expect(outcome).toMatchObject({ initialCluster: "x=http://127.0.0.1:6,x=http://127.0.0.1:7" });
+	expect(outcome).toMatchObject({
+		bootstrap: { initialCluster: "x=http://127.0.0.1:6,x=http://127.0.0.1:7", initialClusterGiven: false },
+	});
 });
 
 test("the environment fills in what the flags leave open", async () => {

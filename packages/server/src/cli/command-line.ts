@@ -1,17 +1,26 @@
 /** One call of `flotilla` without subcommand: from arguments and environment to what is to be done. Reads files, writes none. */
+import type { BootstrapRequest } from "./bootstrap.ts";
 import { configFilePath, type Environment, type LogNote, readArguments, readEnvironment } from "./flags.ts";
 import { type MemberOptions, memberOptions } from "./member-options.ts";
 import type { Parsed } from "./parsed.ts";
 import type { Settings } from "./settings.ts";
 
 export type CommandLineOutcome =
-	| { readonly kind: "run"; readonly options: MemberOptions; readonly initialCluster: string; readonly notes: readonly LogNote[] }
+	| RunOutcome
 	| { readonly kind: "help" }
 	| { readonly kind: "version" }
 	/** Exit status 2: the text and the usage on standard error. */
 	| { readonly kind: "usageError"; readonly text: string }
 	/** Exit status 1: these lines and nothing else. */
 	| { readonly kind: "refused"; readonly notes: readonly LogNote[] };
+
+export interface RunOutcome {
+	readonly kind: "run";
+	readonly options: MemberOptions;
+	readonly bootstrap: BootstrapRequest;
+	/** For the log, once it is open. */
+	readonly notes: readonly LogNote[];
+}
 
 export interface CommandLineFiles {
 	/** Reads a configuration file. */
@@ -52,7 +61,7 @@ function conclude(settings: Settings, isFile: boolean, before: readonly LogNote[
 	if (problem !== null) return { kind: "refused", notes: [...before, failed(problem)] };
 	const outcome = memberOptions(settings, isFile);
 	if (!outcome.ok) return { kind: "refused", notes: [...before, failed(outcome.error)] };
-	return { kind: "run", options: outcome.options, initialCluster: outcome.initialCluster, notes: [...before, ...outcome.notes] };
+	return { kind: "run", options: outcome.options, bootstrap: outcome.bootstrap, notes: [...before, ...outcome.notes] };
 }
 
 function running(args: readonly string[]): LogNote {

@@ -1,145 +1,188 @@
 /** `npm start`: three members on this machine, a live table of them, and keys to break and mend them. */
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { join, relative, resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { relative } from "node:path";
 import { LocalMember } from "./local-member.ts";
-import { type PortPlan, type PortRow, planPorts } from "./local-ports.ts";
-import { LocalTable } from "./local-table.ts";
+import { LOCAL_USAGE, readLocalOptions } from "./local-options.ts";
+import { type LocalPlan, planLocalCluster, rememberServed } from "./local-plan.ts";
+import { ownsTerminal, PlainScreen, type Screen, TerminalScreen } from "./local-screen.ts";
+import { LocalWatch } from "./local-watch.ts";
 
-const PLAN_FILE = "cluster.json";
 const STOP_MS = 10_000;
-const REDRAW_MS = 500;
+const PARENT_POLL_MS = 500;
+const PATIENCE_MS = 15_000;
 
-interface SavedPlan {
-	readonly format: 1;
-	readonly members: readonly PortRow[];
-}
-
-async function readPlan(path: string): Promise<SavedPlan | null> {
-	let text: string;
-	try {
-		text = await readFile(path, "utf8");
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-		throw error;
+/** Runs until it is asked to stop. Resolves with the exit status. */
+export async function startLocal(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
+	const options = readLocalOptions(args, environment);
+	if (!options.ok) return refuse(options.reason);
+	if (options.value.help) {
+		process.stdout.write(LOCAL_USAGE);
+		return 0;
 	}
-	const plan = parsePlan(text);
-	if (plan === null) throw new Refusal(`${path} is not a file of this program. Name another folder with --data-dir, or remove it.`);
-	return plan;
+	const { folder, ports, portsGiven } = options.value;
+	const plan = await planLocalCluster(folder, ports, portsGiven);
+	if (!plan.ok) return refuse(plan.reason);
+	return new LocalCluster(folder, plan.value).run();
 }
 
-function parsePlan(text: string): SavedPlan | null {
-	try {
-		const plan = JSON.parse(text) as SavedPlan;
-		const sound =
-			plan.format === 1 && plan.members.length > 0 && plan.members.every(({ clientPort, peerPort }) => clientPort > 0 && peerPort > 0);
-		return sound ? plan : null;
-	} catch {
-		return null;
+function refuse(reason: string): number {
+	process.stderr.write(`flotilla: ${reason}\n`);
+	return 1;
+}
+
+class LocalCluster {
+	private readonly folder: string;
+	private readonly plan: LocalPlan;
+	private readonly members: readonly LocalMember[];
+	private readonly screen: Screen;
+	private readonly watch: LocalWatch;
+	private readonly stopping = new AbortController();
+	private restoreTerminal: () => void = () => {};
+
+	constructor(folder: string, plan: LocalPlan) {
+		this.folder = folder;
+		this.plan = plan;
+		const initialCluster = plan.members.map(({ name, peerPort }) => `${name}=http://127.0.0.1:${peerPort}`).join(",");
+		this.members = plan.members.map((row) => new LocalMember(row, folder, initialCluster));
+		this.screen = ownsTerminal() ? new TerminalScreen(process.stdout) : new PlainScreen(process.stdout);
+		const keys = "  k kills the leader   r restarts dead members   q stops";
+		this.watch = new LocalWatch(this.members, this.screen, this.screen.live ? ["", keys] : []);
 	}
-}
 
-/** Something that the person can mend: its text is all that is printed. */
-class Refusal extends Error {}
-
-async function choosePorts(folder: string, say: (line: string) => void): Promise<readonly PortRow[]> {
-	const path = join(folder, PLAN_FILE);
-	const saved = await readPlan(path);
-	const plan: PortPlan = await planPorts(saved?.members ?? null);
-	if (plan.kind === "taken") {
-		throw new Refusal(
-			`Port ${plan.port} is taken, and the cluster in ${folder} was made with it. Stop what uses it, or name another folder: npm start -- --data-dir <folder>`,
-		);
-	}
-	for (const { wanted, used } of plan.moved) say(`Port ${wanted} is taken; using ${used} instead.`);
-	if (saved === null) await writeFile(path, `${JSON.stringify({ format: 1, members: plan.members } satisfies SavedPlan, null, "\t")}\n`);
-	return plan.members;
-}
-
-async function run(): Promise<number> {
-	const { values } = parseArgs({ options: { "data-dir": { type: "string", default: "flotilla-data" } } });
-	const folder = resolve(values["data-dir"]);
-	const say = (line: string): void => console.log(line);
-	await mkdir(folder, { recursive: true, mode: 0o700 });
-	const rows = await choosePorts(folder, say);
-	const initialCluster = rows.map(({ name, peerPort }) => `${name}=http://127.0.0.1:${peerPort}`).join(",");
-	const members = rows.map((row) => new LocalMember(row, folder, initialCluster));
-	const table = new LocalTable(members, process.stdout);
-	say(`Data: ${relative(process.cwd(), folder) || "."} (one folder and one log file a member)`);
-
-	const stopping = new AbortController();
-	const stop = (): void => stopping.abort();
-	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
-	try {
-		const started = performance.now();
-		say("Starting three members ...");
-		await Promise.all(members.map((member) => member.start()));
-		say(`Ready after ${Math.round(performance.now() - started)} ms.\n`);
-		await table.refresh();
-		table.draw();
-		sayWhatNext(rows, (line) => {
-			say(line);
-			table.linesBelow += line.split("\n").length;
-		});
-		const keys = takeKeys(members, table, stop);
-		await watch(members, table, stopping.signal);
-		keys();
-	} finally {
-		table.leave();
-		say("Stopping ...");
-		await Promise.all(members.map((member) => member.stop(STOP_MS)));
-	}
-	say("Stopped. The data stays; npm start goes on from it.");
-	return 0;
-}
-
-function sayWhatNext(rows: readonly PortRow[], say: (line: string) => void): void {
-	const endpoints = rows.map(({ clientPort }) => `127.0.0.1:${clientPort}`).join(",");
-	say("\nTry next, in another terminal:\n");
-	say(`  etcdctl --endpoints=${endpoints} put greeting hello`);
-	say(`  etcdctl --endpoints=${endpoints} get greeting`);
-	say(`  etcdctl --endpoints=${endpoints} endpoint status --write-out=table\n`);
-	if (process.stdin.isTTY) say("Keys: k kills the leader, r starts dead members again, q stops.\n");
-}
-
-/** Returns what puts the terminal back. */
-function takeKeys(members: readonly LocalMember[], table: LocalTable, stop: () => void): () => void {
-	const { stdin } = process;
-	if (!stdin.isTTY) return () => {};
-	stdin.setRawMode(true);
-	stdin.resume();
-	stdin.on("data", (chunk: Buffer) => {
-		for (const key of chunk.toString("latin1")) {
-			if (key === "q" || key === "\u0003" || key === "\u0004") stop();
-			else if (key === "k") table.leader()?.kill();
-			else if (key === "r") for (const member of members) if (!member.running) member.start().catch(() => {});
+	async run(): Promise<number> {
+		this.listen();
+		try {
+			this.announce();
+			if (!(await this.start())) return 1;
+			await rememberServed(this.folder, this.plan.members);
+			this.explain();
+			this.watch.begin();
+			for (const member of this.members) {
+				member.onLoss = (how) => this.screen.say(`${member.row.name} ended by itself (${how}); its log: ${this.show(member.logFile)}`);
+			}
+			await aborted(this.stopping.signal);
+			return 0;
+		} finally {
+			await this.stop();
 		}
-	});
-	return () => {
-		stdin.setRawMode(false);
-		stdin.pause();
-	};
-}
+	}
 
-async function watch(members: readonly LocalMember[], table: LocalTable, stopped: AbortSignal): Promise<void> {
-	while (!stopped.aborted) {
-		await new Promise<void>((wake) => {
-			const timer = setTimeout(wake, REDRAW_MS);
-			stopped.addEventListener("abort", () => {
-				clearTimeout(timer);
-				wake();
-			});
+	private announce(): void {
+		const { moved, fresh } = this.plan;
+		for (const { member, wanted, used } of moved) this.screen.say(`Port ${wanted} is taken: ${member} uses ${used} instead.`);
+		const folder = this.show(this.folder);
+		this.screen.say(fresh ? `A new cluster; its data and logs are in ${folder}` : `Going on with the cluster in ${folder}`);
+	}
+
+	/** False, and said why, when a member did not come up or a stop was asked for. */
+	private async start(): Promise<boolean> {
+		const startedMs = performance.now();
+		const seconds = (): string => `${((performance.now() - startedMs) / 1_000).toFixed(1)} s`;
+		this.watch.progress(seconds);
+		const late = setTimeout(() => {
+			const names = this.members.filter(({ state }) => state !== "serving").map(({ row }) => row.name);
+			this.screen.say(`Still waiting for ${names.join(", ")}; the logs in ${this.show(this.folder)} tell more.`);
+		}, PATIENCE_MS);
+		const failures: string[] = [];
+		const all = this.members.map(async (member) => {
+			const failure = await member.start();
+			if (failure !== null && !this.stopping.signal.aborted) failures.push(`${member.row.name} did not start: ${failure}`);
+			else if (!this.screen.live && failure === null) this.screen.say(`${member.row.name} serves after ${seconds()}`);
+			// The others would wait for it in vain if it was one of two.
+			if (failure !== null) this.stopping.abort();
 		});
-		await table.refresh();
-		if (!stopped.aborted) table.draw();
-		if (members.every((member) => !member.running) && !process.stdin.isTTY)
-			throw new Refusal("All members have ended; see their log files.");
+		await Promise.race([Promise.all(all), aborted(this.stopping.signal)]);
+		clearTimeout(late);
+		this.watch.progress(null);
+		if (!this.stopping.signal.aborted) this.screen.say(`Ready after ${seconds()}.`);
+		for (const failure of failures) this.screen.say(failure);
+		return !this.stopping.signal.aborted;
+	}
+
+	private explain(): void {
+		const { screen } = this;
+		screen.say("");
+		screen.say("Try next, in another terminal:");
+		screen.say(`  export ETCDCTL_ENDPOINTS=${this.members.map(({ endpoint }) => endpoint).join(",")}`);
+		screen.say("  etcdctl put greeting hello");
+		screen.say("  etcdctl endpoint status -w table");
+		screen.say("");
+	}
+
+	private async stop(): Promise<void> {
+		this.watch.end();
+		this.screen.close();
+		const running = this.members.filter(({ state }) => state !== "down");
+		if (running.length > 0) this.screen.say("Stopping ...");
+		await Promise.all(this.members.map((member) => member.stop(STOP_MS)));
+		this.screen.say(`Stopped. The data stays in ${this.show(this.folder)}; the next start goes on with it.`);
+		this.restoreTerminal();
+	}
+
+	/** Keys and signals. A second wish to stop does not wait for anybody. */
+	private listen(): void {
+		const stop = (): void => {
+			if (!this.stopping.signal.aborted) {
+				this.stopping.abort();
+				return;
+			}
+			for (const member of this.members) member.kill();
+			this.restoreTerminal();
+			process.exit(130);
+		};
+		for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
+		// Nobody reads what is said: `npm start | head`, or a terminal that was closed.
+		process.stdout.on("error", () => this.stopping.abort());
+		// The package manager between a terminal and this process may die without a word.
+		const parent = process.ppid;
+		const parentTimer = setInterval(() => process.ppid === parent || this.stopping.abort(), PARENT_POLL_MS);
+		parentTimer.unref();
+		this.takeKeys(stop);
+	}
+
+	private takeKeys(stop: () => void): void {
+		const { stdin } = process;
+		// A terminal that belongs to another program must not be touched; a pipe may say the same letters.
+		if (stdin.isTTY && !this.screen.live) return;
+		if (stdin.isTTY) stdin.setRawMode(true);
+		this.restoreTerminal = () => {
+			if (stdin.isTTY) stdin.setRawMode(false);
+			stdin.destroy();
+		};
+		stdin.on("error", () => {});
+		stdin.on("data", (chunk: Buffer) => {
+			for (const key of chunk.toString("latin1")) {
+				if (key === "q" || key === CTRL_C || key === CTRL_D) stop();
+				else if (key === "k") this.watch.killLeader();
+				else if (key === "r") this.restartDead();
+			}
+		});
+	}
+
+	private restartDead(): void {
+		const dead = this.members.filter(({ state }) => state === "down");
+		if (dead.length === 0) this.screen.say("No member is down.");
+		for (const member of dead) {
+			this.screen.say(`Restarting ${member.row.name} from its data.`);
+			void member.start().then((failure) => {
+				if (failure !== null && !this.stopping.signal.aborted) this.screen.say(`${member.row.name} did not start: ${failure}`);
+			});
+		}
+	}
+
+	private show(path: string): string {
+		const fromHere = relative(process.cwd(), path);
+		return fromHere.startsWith("..") ? path : `./${fromHere}`;
 	}
 }
 
-try {
-	process.exitCode = await run();
-} catch (error) {
-	console.error(error instanceof Error ? error.message : String(error));
-	process.exitCode = 1;
+const CTRL_C = "\u0003";
+const CTRL_D = "\u0004";
+
+function aborted(signal: AbortSignal): Promise<void> {
+	return new Promise((resolve) => {
+		if (signal.aborted) resolve();
+		else signal.addEventListener("abort", () => resolve(), { once: true });
+	});
 }
+
+if (import.meta.main) process.exit(await startLocal(process.argv.slice(2), process.env));

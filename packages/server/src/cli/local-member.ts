@@ -1,15 +1,18 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { etcdserverpb } from "@flotilla/api";
 import { Client, credentials } from "@grpc/grpc-js";
+import { lastWords } from "./last-words.ts";
 import type { PortRow } from "./local-ports.ts";
-import { STOP_WITH_STDIN } from "./stop-with-parent.ts";
+import { STOP_WITH_STDIN } from "./stop-request.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../../../bin/flotilla", import.meta.url));
-const START_MS = 30_000;
+const STATUS_PATH = "/etcdserverpb.Maintenance/Status";
 const STATUS_MS = 1_000;
+const READY_POLL_MS = 50;
 
 export interface LocalStatus {
 	readonly id: bigint;
@@ -23,67 +26,84 @@ export interface LocalStatus {
 export class LocalMember {
 	readonly row: PortRow;
 	readonly logFile: string;
+	/** Called when the process ended though nobody here asked for it. */
+	onLoss: (how: string) => void = () => {};
 	private readonly args: readonly string[];
 	private readonly client: Client;
 	private child: ChildProcess | null = null;
 	private exited: Promise<void> = Promise.resolve();
+	private expectsEnd = false;
+	private serves = false;
 
 	constructor(row: PortRow, folder: string, initialCluster: string) {
 		this.row = row;
 		this.logFile = join(folder, `${row.name}.log`);
-		const clientUrl = `http://127.0.0.1:${row.clientPort}`;
+		const clientUrl = `http://${this.endpoint}`;
 		const peerUrl = `http://127.0.0.1:${row.peerPort}`;
 		this.args = [
-			...["--name", row.name, "--data-dir", join(folder, row.name)],
-			...["--listen-client-urls", clientUrl, "--advertise-client-urls", clientUrl],
-			...["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl],
-			...["--initial-cluster", initialCluster, "--initial-cluster-token", "flotilla-local"],
+			`--name=${row.name}`,
+			`--data-dir=${join(folder, row.name)}`,
+			`--listen-client-urls=${clientUrl}`,
+			`--advertise-client-urls=${clientUrl}`,
+			`--listen-peer-urls=${peerUrl}`,
+			`--initial-advertise-peer-urls=${peerUrl}`,
+			`--initial-cluster=${initialCluster}`,
+			"--initial-cluster-token=flotilla-local",
 		];
-		this.client = new Client(this.endpoint, credentials.createInsecure(), { "grpc.max_reconnect_backoff_ms": 500 });
+		// A member that was killed is asked again soon: it is back within a second.
+		const options = { "grpc.initial_reconnect_backoff_ms": 50, "grpc.max_reconnect_backoff_ms": 200 };
+		this.client = new Client(this.endpoint, credentials.createInsecure(), options);
 	}
 
 	get endpoint(): string {
 		return `127.0.0.1:${this.row.clientPort}`;
 	}
 
-	get running(): boolean {
-		return this.child !== null;
+	get state(): "starting" | "serving" | "down" {
+		if (this.child === null) return "down";
+		return this.serves ? "serving" : "starting";
 	}
 
-	/** Resolves when the member serves; rejects when it ends before, or does not serve in time. */
-	async start(): Promise<void> {
+	/** Resolves with null when the member serves, or with what its log says when it ended before. */
+	async start(): Promise<string | null> {
 		const log = openSync(this.logFile, "a", 0o600);
-		// A group of its own: Ctrl-C reaches this program alone, which then stops the members in order. Its standard input is
-		// tied to this program, so that it never outlives it.
-		const child = spawn(PROGRAM, this.args, {
-			stdio: ["pipe", log, log],
-			detached: true,
-			env: { ...process.env, [STOP_WITH_STDIN]: "1" },
-		});
+		// A group of its own: Ctrl-C reaches the program that started it alone, which then stops the members in order. Its standard
+		// input is tied to that program, so that it never outlives it.
+		const child = spawn(PROGRAM, this.args, { stdio: ["pipe", log, log], detached: true, env: memberEnvironment() });
 		closeSync(log);
+		child.stdin?.on("error", () => {});
 		this.child = child;
+		this.serves = false;
+		this.expectsEnd = false;
 		this.exited = new Promise((resolve) => {
-			const end = (): void => {
-				if (this.child === child) this.child = null;
+			const end = (how: string): void => {
+				if (this.child !== child) return;
+				const lost = this.serves && !this.expectsEnd;
+				this.child = null;
+				this.serves = false;
 				resolve();
+				if (lost) this.onLoss(`${how}: ${lastWords(this.logFile)}`);
 			};
-			child.once("exit", end);
-			child.once("error", end);
+			child.once("exit", (code, signal) => end(signal === null ? `exit status ${String(code)}` : signal));
+			child.once("error", (error) => end(error.message));
 		});
-		const deadline = performance.now() + START_MS;
 		while ((await this.status()) === null) {
-			if (this.child !== child) throw new Error(`${this.row.name} ended while it started; its last words are in ${this.logFile}`);
-			if (performance.now() > deadline) throw new Error(`${this.row.name} does not serve after ${START_MS / 1_000} s; see ${this.logFile}`);
-			await new Promise((resolve) => setTimeout(resolve, 50));
+			if (this.child !== child) return lastWords(this.logFile);
+			await pause(READY_POLL_MS);
 		}
+		this.serves = this.child === child;
+		return null;
 	}
 
 	/** As a crash would: nothing is handed over, nothing is flushed. */
 	kill(): void {
+		this.expectsEnd = true;
 		this.child?.kill("SIGKILL");
 	}
 
+	/** Resolves when the process has ended; what takes longer than `patienceMs` is killed. */
 	async stop(patienceMs: number): Promise<void> {
+		this.expectsEnd = true;
 		const { child } = this;
 		child?.kill("SIGTERM");
 		const timer = setTimeout(() => child?.kill("SIGKILL"), patienceMs);
@@ -96,23 +116,25 @@ export class LocalMember {
 	status(): Promise<LocalStatus | null> {
 		return new Promise((resolve) => {
 			this.client.makeUnaryRequest(
-				"/etcdserverpb.Maintenance/Status",
+				STATUS_PATH,
 				(bytes: Buffer) => bytes,
 				(bytes: Buffer) => etcdserverpb.StatusResponse.decode(bytes),
 				Buffer.alloc(0),
 				{ deadline: Date.now() + STATUS_MS },
-				(error, response) => {
-					const { header, leader, raftTerm } = response ?? {};
-					if (error !== null || header === null || header === undefined || leader === undefined) return resolve(null);
-					return resolve({
-						id: header.memberId,
-						leads: leader === header.memberId,
-						hasLeader: leader !== 0n,
-						term: raftTerm ?? 0,
-						revision: header.revision,
-					});
-				},
+				(error, response) => resolve(error === null && response !== undefined ? describe(response) : null),
 			);
 		});
 	}
+}
+
+function describe({ header, leader, raftTerm }: etcdserverpb.StatusResponse): LocalStatus | null {
+	if (header === null) return null;
+	const { memberId: id, revision } = header;
+	return { id, leads: leader === id, hasLeader: leader !== 0n, term: raftTerm, revision };
+}
+
+/** Variables for a single etcd are not meant for these members, and would clash with their flags. */
+function memberEnvironment(): NodeJS.ProcessEnv {
+	const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("ETCD_"));
+	return { ...Object.fromEntries(kept), [STOP_WITH_STDIN]: "1" };
 }

@@ -12,12 +12,12 @@ import { versionText } from "./version.ts";
 
 const [command, ...rest] = process.argv.slice(2);
 
-switch (command) {
+switch (command ?? "") {
 	case "log":
 		process.exitCode = await (await import("./log-dump.ts")).logCommand(rest);
 		break;
 	case "start-local":
-		await (await import("./local-cluster.ts")).startLocal(rest, process.env);
+		process.exit(await (await import("./local-cluster.ts")).startLocal(rest, process.env));
 		break;
 	case "help":
 		printHelp();

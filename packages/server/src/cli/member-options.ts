@@ -12,7 +12,7 @@ import { isStandard, type Settings } from "./settings.ts";
 export type MemberOptions = Omit<MemberConfig, keyof Bootstrap>;
 
 export type OptionsOutcome =
-	| { readonly ok: true; readonly options: MemberOptions; readonly initialCluster: string; readonly notes: readonly LogNote[] }
+	| { readonly ok: true; readonly options: MemberOptions; readonly bootstrap: BootstrapRequest; readonly notes: readonly LogNote[] }
 	| { readonly ok: false; readonly error: string };
 
 const MAX_ELECTION_MS = 50_000;
@@ -21,18 +21,18 @@ const MAX_ELECTION_MS = 50_000;
 export function memberOptions(settings: Settings, fromFile: boolean): OptionsOutcome {
 	const error = refuseLogging(settings) ?? refuseUrls(settings) ?? refuseCombination(settings, fromFile) ?? refuseUnsupported(settings);
 	if (error !== null) return { ok: false, error };
-	const { initialCluster } = naming(settings);
-	return { ok: true, options: Object.freeze(buildOptions(settings)), initialCluster, notes: warnings(settings) };
+	const options = Object.freeze(buildOptions(settings));
+	return { ok: true, options, bootstrap: bootstrapRequest(settings, options), notes: warnings(settings) };
 }
 
-export function bootstrapRequest(options: MemberOptions, initialCluster: string, initialized: boolean): BootstrapRequest {
+function bootstrapRequest(settings: Settings, options: MemberOptions): BootstrapRequest {
 	return {
 		name: options.name,
 		token: options.initialClusterToken,
 		state: options.initialClusterState,
-		initialCluster,
+		initialCluster: naming(settings).initialCluster,
+		initialClusterGiven: settings.isGiven("initial-cluster"),
 		advertisedPeerUrls: options.initialAdvertisePeerUrls,
-		initialized,
 	};
 }
 

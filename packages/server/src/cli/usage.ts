@@ -6,6 +6,9 @@ export const USAGE = `Usage:
   flotilla [flags]
     Run one member of a cluster. Takes etcd's flags and ETCD_ environment variables.
 
+  flotilla start-local [flags]
+    Run three members on this machine, with a live table of them: what npm start does.
+
   flotilla log dump <data-dir>
     Print the log of a member as JSON lines, also while it runs.
 

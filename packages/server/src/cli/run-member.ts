@@ -1,0 +1,113 @@
+/** The process of one member: from the options to its end, with etcd's log lines and exit statuses. */
+import { lookup } from "node:dns/promises";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { decodeFormat, FORMAT_FILE } from "../driver/format-file.ts";
+import { START_REFUSED_STATUS } from "../driver/refusal.ts";
+import { type Member, StartError, startMember } from "../member.ts";
+import { MEMBER_FOLDER } from "../member-folder.ts";
+import { type Logger, openLogger } from "../tap/logger.ts";
+import { type Bootstrap, planFirstStart, planRestart } from "./bootstrap.ts";
+import type { RunOutcome } from "./command-line.ts";
+import { good, type Parsed } from "./parsed.ts";
+import { endBySignal, onStopRequest, type StopRequest } from "./stop-request.ts";
+
+const CALLER = "cli/run-member.ts";
+/** A broken invariant: what Go programs end with when they panic. */
+const PANIC_STATUS = 2;
+const FAILED_STATUS = 1;
+
+export async function runMember({ options, bootstrap, notes }: RunOutcome): Promise<void> {
+	const logger = openLogs(options.logLevel, options.logOutputs);
+	for (const { level, msg, fields } of notes) logger.write(level, msg, fields, CALLER);
+	process.on("uncaughtException", (error) => {
+		logger.write("panic", error.message, { stacktrace: error.stack ?? "" }, CALLER);
+		giveUp(logger, PANIC_STATUS);
+	});
+	const ids = await identify(options.dataDir, bootstrap);
+	if (!ids.ok) return fail(logger, "discovery failed", ids.reason, FAILED_STATUS);
+	logger.write("info", "starting an etcd server", { ...options, "initial-cluster": bootstrap.initialCluster }, CALLER);
+	let member: Member | null = null;
+	const asked = onStopRequest(process.env, (request) => {
+		logger.write("info", "received signal; shutting down", { signal: request.describe }, CALLER);
+		// Before the ports are open nothing was promised: dying is as good as stopping.
+		if (member === null) end(logger, request);
+		else void member.stop();
+	});
+	try {
+		member = await startMember({ ...options, ...ids.value }, { logger });
+	} catch (error) {
+		if (!(error instanceof StartError)) throw error;
+		const { refusal, message } = error;
+		if (refusal === null) return fail(logger, "discovery failed", describeListening(message), FAILED_STATUS);
+		return fail(logger, "cannot start", refusal.text, START_REFUSED_STATUS);
+	}
+	void member.ready.then(() => {
+		const traffic = options.listenClientHttpUrls.length > 0 ? "grpc" : "grpc+http";
+		const msg = "serving client traffic insecurely; this is strongly discouraged!";
+		for (const url of member?.clientUrls ?? []) logger.write("info", msg, { traffic, address: url.slice("http://".length) }, CALLER);
+	});
+	await member.ended;
+	end(logger, asked());
+}
+
+/** Nothing else may keep the process alive once the member has ended. */
+function end(logger: Logger, request: StopRequest | null): void {
+	logger.flush();
+	endBySignal(request?.signal ?? null);
+}
+
+function openLogs(level: RunOutcome["options"]["logLevel"], outputs: readonly string[]): Logger {
+	const wallMs = (): number => Date.now();
+	try {
+		return openLogger({ level, wallMs, outputs });
+	} catch (error) {
+		const logger = openLogger({ level, wallMs, outputs: ["stderr"] });
+		fail(logger, "failed to open the log outputs", (error as Error).message, FAILED_STATUS);
+		return logger;
+	}
+}
+
+function fail(logger: Logger, msg: string, error: string, status: number): void {
+	logger.write("fatal", msg, { error }, CALLER);
+	giveUp(logger, status);
+}
+
+function giveUp(logger: Logger, status: number): never {
+	logger.flush();
+	process.exit(status);
+}
+
+/** Who this member is, without touching anything: by its folder, or for the first start by the flags. */
+async function identify(dataDir: string, request: RunOutcome["bootstrap"]): Promise<Parsed<Bootstrap>> {
+	const folder = await readFolder(join(dataDir, MEMBER_FOLDER, FORMAT_FILE));
+	return folder === null ? planFirstStart(request, resolveHost) : good(planRestart(folder, request));
+}
+
+/** Null: no member was made there, or what says whose it is cannot be read; then the start itself refuses with the reason. */
+async function readFolder(path: string): Promise<Bootstrap | null> {
+	const decoding = await readFile(path).then(decodeFormat, () => null);
+	if (decoding === null || !decoding.ok || decoding.format.state === "making") return null;
+	const { memberId, clusterId, initialMembers } = decoding.format;
+	return { memberId, clusterId, initialCluster: initialMembers };
+}
+
+async function resolveHost(host: string): Promise<string | null> {
+	try {
+		return (await lookup(host)).address;
+	} catch {
+		return null;
+	}
+}
+
+/** Go's words for a port that cannot be had, which tools look for. */
+function describeListening(message: string): string {
+	const match = /^listen (EADDRINUSE|EACCES|EADDRNOTAVAIL): [^:]*?(\S+)$/.exec(message);
+	if (match === null) return message;
+	const words = {
+		EADDRINUSE: "address already in use",
+		EACCES: "permission denied",
+		EADDRNOTAVAIL: "cannot assign requested address",
+	}[match[1] as "EACCES"];
+	return `listen tcp ${match[2]}: bind: ${words}`;
+}
