@@ -72,7 +72,7 @@ export class FrameDecoder {
 					at += total;
 					continue;
 				}
-				this.partial = Buffer.allocUnsafeSlow(total);
+				this.partial = rawBytes(total);
 			}
 			const taken = Math.min(this.partial.length - this.filled, chunk.length - at);
 			this.partial.set(chunk.subarray(at, at + taken), this.filled);
@@ -88,7 +88,7 @@ export class FrameDecoder {
 		const total = totalBytes(this.partial, 0);
 		if (total > this.frameBytesMax) return "frame too long";
 		if (total > this.partial.length) {
-			const whole = Buffer.allocUnsafeSlow(total);
+			const whole = rawBytes(total);
 			whole.set(this.partial);
 			this.partial = whole;
 			return null;
@@ -113,6 +113,11 @@ export class FrameDecoder {
 }
 
 const EMPTY = new Uint8Array(0);
+
+/** Not zeroed: every byte is written before it is read. No Buffer, since the entries become views of it, and `slice` of those must copy. */
+function rawBytes(count: number): Uint8Array {
+	return new Uint8Array(Buffer.allocUnsafeSlow(count).buffer);
+}
 
 function totalBytes(bytes: Uint8Array, at: number): number {
 	return FRAME_HEAD_BYTES + readU32(bytes, at);

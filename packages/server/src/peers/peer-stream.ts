@@ -108,7 +108,8 @@ export class PeerStream {
 		if (this.end !== null) return;
 		this.heardAtMs = this.now();
 		const frames: Frame[] = [];
-		const fault = this.decoder.feed(chunk, frames);
+		// A plain view: what is cut from it goes on to rooms in which `slice` must copy.
+		const fault = this.decoder.feed(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length), frames);
 		const sound = frames.length === 0 || this.listener.frames(frames);
 		if (fault !== null) this.close(fault);
 		else if (!sound) this.close("message malformed");
