@@ -53,6 +53,8 @@ export interface WriteAheadLog {
 	cutBehind(index: LogIndex): void;
 	/** Reads entries for a slow peer; `done` comes in a later turn, with an empty list when they are gone. */
 	read(fromIndex: LogIndex, uptoIndex: LogIndex, bytesMax: number, done: (entries: readonly Entry[]) => void): void;
+	/** To be called once a second or so: makes durable what rides, and how far the log reaches (narrows what a restart takes for torn). */
+	noteHead(): void;
 	/** Writes the closing fence once all is durable; `done` when that is. */
 	close(done: () => void): void;
 	readonly firstIndex: LogIndex;
