@@ -75,7 +75,7 @@ export class Disk {
 		this.storage = new MemoryStorage(portableBytes);
 		const rebuild = new StoreRebuild(mark, { keepEvents: true, valueCacheBytes: 1 << 20 }, this.storage, portableBytes);
 		const puts = [];
-		for (const [name, record] of [...this.durableRecords]) {
+		for (const [name, record] of this.durableRecords) {
 			if (revisionOf(record.key) > mark.revision) this.durableRecords.delete(name);
 			else puts.push(record);
 		}

@@ -26,6 +26,8 @@ export class World {
 	readonly written = new Map<number, string>();
 	/** Comparisons of digests that were made, so that a test can tell that there were some. */
 	compared = 0;
+	/** For tests that break a member on purpose. */
+	ignoreDigests = false;
 
 	constructor(seed: number | string, options: Partial<ReplicaOptions> = {}, size = 3) {
 		this.dice = new Dice(seed);
@@ -120,6 +122,7 @@ export class World {
 				this.noteWritten(revision, pairOf(value.subarray(0, value.length - 4)).value);
 			}
 		}
+		if (this.ignoreDigests) return;
 		const { appliedIndex } = member.replica.status();
 		const digest = member.replica.stateDigest();
 		const known = this.digests.get(appliedIndex);

@@ -1,0 +1,155 @@
+import { describe, expect, test } from "vitest";
+import { AlarmAction, AlarmType, CommandKind, encodeAlarmCommand } from "../src/index.ts";
+import type { Member } from "./world/member.ts";
+import { deleteBytes } from "./world/requests.ts";
+import { World } from "./world/world.ts";
+
+describe("limits", () => {
+	test("a put passes up to etcd's size and not one byte more", () => {
+		const world = new World("size").up();
+		const { theLeader: leader } = world;
+		expect(world.outcomeOf(world.put(leader, "k", new Uint8Array(1_572_839)))).toMatchObject({ ok: true });
+		expect(world.outcomeOf(world.put(leader, "k", new Uint8Array(1_572_840)))).toEqual({ ok: false, fault: "requestTooLarge" });
+	});
+
+	test("writes and reads beyond the bound are refused at once, and there is room again when some were answered", () => {
+		const world = new World("bounds", { pendingCallsMax: 10 }).up();
+		const member = world.followers[0] as Member;
+		const writes = Array.from({ length: 15 }, (_, at) => world.put(member, "k", `v${at}`));
+		const reads = Array.from({ length: 15 }, () => world.read(member));
+		for (const call of [...writes, ...reads]) world.outcomeOf<unknown>(call);
+		expect(writes.map(({ outcome }) => outcome?.ok)).toEqual([...Array(10).fill(true), ...Array(5).fill(false)]);
+		expect(writes[14]?.outcome).toEqual({ ok: false, fault: "tooManyRequests" });
+		expect(reads.map(({ outcome }) => outcome?.ok)).toEqual([...Array(10).fill(true), ...Array(5).fill(false)]);
+		expect(world.outcomeOf(world.put(member, "k", "again"))).toMatchObject({ ok: true });
+	});
+
+	test("clients that leave free their places, even when nothing moves", () => {
+		const world = new World("cancel", { pendingCallsMax: 10 }).up();
+		world.settle();
+		const member = world.followers[0] as Member;
+		for (const other of world.members) if (other !== member) world.network.cut(member.id, other.id);
+		world.until("it has given the leader up", () => member.replica.status().leader === 0n);
+		for (let i = 0; i < 200; i++) {
+			const write = world.put(member, "k", "gone");
+			const read = world.read(member);
+			world.run(1);
+			member.input((machine) => {
+				machine.cancel(write.call);
+				machine.cancel(read.call);
+			});
+			world.run(1);
+			expect([write.outcome, read.outcome]).toEqual([null, null]);
+		}
+		const write = world.put(member, "k", "stays");
+		world.network.heal();
+		expect(world.outcomeOf(write)).toMatchObject({ ok: true });
+		world.settle();
+		expect([...world.written.values()]).toEqual(["stays"]);
+	});
+
+	test("payload bytes of waiting writes are bounded", () => {
+		const world = new World("bytes", { pendingCallsMax: 1_000 }).up();
+		world.settle();
+		const member = world.theLeader;
+		for (const each of world.members) each.holdDisk();
+		const value = new Uint8Array(1_500_000);
+		const writes = Array.from({ length: 100 }, () => world.put(member, "k", value));
+		world.run(20);
+		const refused = writes.filter(({ outcome }) => outcome !== null);
+		expect(refused.length).toBe(100 - Math.floor((128 << 20) / 1_500_013));
+		for (const { outcome } of refused) expect(outcome).toEqual({ ok: false, fault: "tooManyRequests" });
+	});
+
+	test("entries that wait for the store hold apply back, and then writes are refused", () => {
+		const world = new World("backlog", { unstoredBytesMax: 1_000, applyBacklogMax: 20, pendingCallsMax: 1_000 }, 1).up();
+		const { theLeader: leader } = world;
+		const { replica } = leader;
+		const store = replica.store.batchStored.bind(replica.store);
+		const held: number[] = [];
+		replica.store.batchStored = (seq) => void held.push(seq);
+		const writes = Array.from({ length: 100 }, (_, at) => world.put(leader, `k${at}`, "x".repeat(100)));
+		world.run(50);
+		expect(replica.store.unstoredBytes).toBeLessThan(2_000);
+		expect(replica.status().core.commit - replica.status().appliedIndex).toBeGreaterThan(20);
+		expect(world.outcomeOf(world.put(leader, "k", "v"))).toEqual({ ok: false, fault: "tooManyRequests" });
+		replica.store.batchStored = store;
+		for (const seq of held) leader.input((machine) => machine.onStored(seq));
+		for (const write of writes) expect(world.outcomeOf(write)).toMatchObject({ ok: true });
+	});
+
+	test("a stopping member takes nothing new and answers what it had proposed", () => {
+		const world = new World("stop").up();
+		const { theLeader: leader } = world;
+		const proposed = world.put(leader, "k", "v");
+		world.run(1);
+		leader.input((machine) => machine.beginStop());
+		const late = world.put(leader, "k", "late");
+		expect(world.outcomeOf(late)).toEqual({ ok: false, fault: "stopped" });
+		expect(world.outcomeOf(world.read(leader))).toEqual({ ok: false, fault: "stopped" });
+		expect(world.outcomeOf(proposed)).toMatchObject({ ok: true });
+	});
+});
+
+describe("alarms", () => {
+	test("the quota refuses at the door, raises the alarm for that member, and the alarm refuses everywhere until it is cleared", () => {
+		const world = new World("quota", { quotaBytes: 10_000 }).up();
+		const [a, b] = world.members as [Member, Member];
+		expect(world.outcomeOf(world.put(a, "k", "x".repeat(5_000)))).toMatchObject({ ok: true });
+		expect(world.outcomeOf(world.put(a, "l", "x".repeat(5_000)))).toEqual({ ok: false, fault: "noSpace" });
+		world.until("the alarm is raised", () => world.members.every((member) => member.replica.alarms.length === 1));
+		expect(b.replica.alarms).toEqual([{ member: a.id, alarm: AlarmType.noSpace }]);
+		expect(world.outcomeOf(world.put(b, "m", "small"))).toEqual({ ok: false, fault: "noSpace" });
+		expect(world.outcomeOf(world.write(b, CommandKind.deleteRange, deleteBytes("k")))).toMatchObject({ ok: true });
+		const clear = encodeAlarmCommand({ action: AlarmAction.deactivate, member: a.id, alarm: AlarmType.noSpace });
+		expect(world.outcomeOf(world.write(b, CommandKind.alarm, clear))).toMatchObject({ ok: true });
+		expect(world.outcomeOf(world.put(b, "m", "small"))).toMatchObject({ ok: true });
+	});
+
+	test("a write that reaches the quota at apply succeeds, and the alarm follows", () => {
+		const world = new World("crossing", { quotaBytes: 1_200 }).up();
+		const { theLeader: leader } = world;
+		// Each alone fits at the door.
+		const writes = Array.from({ length: 3 }, (_, at) => world.put(leader, `k${at}`, "x".repeat(600)));
+		const outcomes = writes.map((write) => world.outcomeOf(write));
+		expect(outcomes.filter(({ ok }) => ok).length).toBeGreaterThanOrEqual(2);
+		world.until("the alarm is raised", () => leader.replica.alarms.some(({ alarm }) => alarm === AlarmType.noSpace));
+	});
+
+	test("get, activate, repeat and deactivate are as etcd answers them", () => {
+		const world = new World("table").up();
+		const { theLeader: leader } = world;
+		const send = (action: AlarmAction, member: bigint, alarm: AlarmType): unknown => {
+			const outcome = world.outcomeOf(world.write(leader, CommandKind.alarm, encodeAlarmCommand({ action, member, alarm })));
+			return outcome.ok && outcome.command.kind === "alarm" ? outcome.command.alarms : outcome;
+		};
+		const { activate, deactivate, get } = AlarmAction;
+		const corrupt = { member: 99n, alarm: AlarmType.corrupt };
+		expect(send(activate, 99n, AlarmType.corrupt)).toEqual([corrupt]);
+		expect(send(activate, 99n, AlarmType.corrupt)).toEqual([corrupt]);
+		expect(send(activate, 0n, AlarmType.none)).toEqual([]);
+		expect(send(get, 0n, AlarmType.none)).toEqual([corrupt]);
+		expect(send(get, 0n, AlarmType.noSpace)).toEqual([]);
+		expect(world.outcomeOf(world.put(leader, "k", "v"))).toEqual({ ok: false, fault: "corrupt" });
+		expect(send(deactivate, 0n, AlarmType.corrupt)).toEqual([]);
+		expect(send(deactivate, 99n, AlarmType.corrupt)).toEqual([corrupt]);
+		expect(world.outcomeOf(world.put(leader, "k", "v"))).toMatchObject({ ok: true });
+	});
+
+	test("a member whose state differs is found by its digest and named in a corrupt alarm (S7)", () => {
+		const world = new World("corrupt").up();
+		world.settle();
+		const broken = world.followers[0] as Member;
+		const digest = broken.replica.store.digest.bind(broken.replica.store);
+		let differ = 0;
+		world.ignoreDigests = true;
+		broken.replica.store.digest = () => {
+			differ++;
+			return digest() ^ 1;
+		};
+		world.until("the alarm is raised", () => world.theLeader.replica.alarms.length === 1);
+		expect(world.theLeader.replica.alarms).toEqual([{ member: broken.id, alarm: AlarmType.corrupt }]);
+		expect(differ).toBeGreaterThan(0);
+		expect(world.outcomeOf(world.put(world.theLeader, "k", "v"))).toEqual({ ok: false, fault: "corrupt" });
+	});
+});
