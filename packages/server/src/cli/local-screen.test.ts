@@ -90,6 +90,7 @@ test("a change of role or term is a line, a revision that counts on is none", ()
 	];
 	expect(changeLines([leader], [second])).toEqual([]);
 	expect(changeLines([leader], [third])).toEqual(["m1: down"]);
+	expect(changeLines([third], [{ ...third, term: 0 }])).toEqual([]);
 	expect(changeLines([third], [{ ...leader, role: "follower", term: 3 }])).toEqual(["m1: follower, term 3, revision 7"]);
 });
 

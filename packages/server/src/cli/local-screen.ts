@@ -49,7 +49,8 @@ export class TerminalScreen implements Screen {
 
 	/** No line may wrap: the way back up counts lines. */
 	private text(): string {
-		const columns = this.output.columns ?? 80;
+		// Some terminals do not know their width and say 0.
+		const columns = this.output.columns || 80;
 		return this.block.map((line) => `${line.slice(0, columns - 1)}${ERASE_LINE_END}\n`).join("");
 	}
 }

@@ -23,16 +23,18 @@ export function tableLines(rows: readonly LocalRow[]): string[] {
 }
 
 function cellsOf({ name, id, endpoint, role, term, revision }: LocalRow): string[] {
-	const numbers = role === "leader" || role === "follower" || role === "no leader";
-	return [name, id || "-", endpoint, role, numbers ? String(term) : "-", numbers ? String(revision) : "-"];
+	const numbers = answers(role) ? [String(term), String(revision)] : ["-", "-"];
+	return [name, id || "-", endpoint, role, ...numbers];
 }
 
 /** One line for each member whose role or term changed; none for what merely counts on. */
 export function changeLines(before: readonly LocalRow[], after: readonly LocalRow[]): string[] {
 	return after
-		.filter((row, at) => row.role !== before[at]?.role || row.term !== before[at]?.term)
-		.map((row) => {
-			const known = row.role === "leader" || row.role === "follower" || row.role === "no leader";
-			return known ? `${row.name}: ${row.role}, term ${row.term}, revision ${row.revision}` : `${row.name}: ${row.role}`;
-		});
+		.filter((row, at) => row.role !== before[at]?.role || (answers(row.role) && row.term !== before[at]?.term))
+		.map(({ name, role, term, revision }) => (answers(role) ? `${name}: ${role}, term ${term}, revision ${revision}` : `${name}: ${role}`));
+}
+
+/** Only such a member tells its term and revision. */
+function answers(role: LocalRole): boolean {
+	return role === "leader" || role === "follower" || role === "no leader";
 }

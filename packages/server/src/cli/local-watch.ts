@@ -121,7 +121,8 @@ export class LocalWatch {
 		return this.members.map((member) => {
 			const { id, status } = this.seen.get(member) ?? { id: "", status: null };
 			const { term, revision } = status ?? { term: 0, revision: 0 };
-			return { name: member.row.name, id, endpoint: member.endpoint, role: roleOf(member, status), term, revision };
+			const role = id === "" && member.state === "serving" ? "starting" : roleOf(member, status);
+			return { name: member.row.name, id, endpoint: member.endpoint, role, term, revision };
 		});
 	}
 
