@@ -1,0 +1,261 @@
+import { Dice } from "@flotilla/base";
+import { expect, test } from "vitest";
+import { Cluster } from "./sim/cluster.ts";
+
+const three = (config = {}, seed = 1) => new Cluster({ voters: [1n, 2n, 3n], dice: new Dice(seed), config });
+
+test("a member that hears nobody is elected in one round, and its term's first entry is committed everywhere without a tick", () => {
+	const cluster = three();
+	cluster.elect(1n);
+	for (const id of cluster.ids) {
+		const { term, leader, commit, lastTerm } = cluster.status(id);
+		expect({ term, leader, commit, lastTerm }).toEqual({ term: 2, leader: 1n, commit: 2, lastTerm: 2 });
+	}
+});
+
+test("timers are drawn from one to two election timeouts, and never keep two candidates in step", () => {
+	const cluster = three();
+	for (let seed = 0; seed < 50; seed++) {
+		const fresh = three({}, seed);
+		let ticks = 0;
+		while (fresh.leaders.length === 0 && ticks < 100) {
+			fresh.pass();
+			ticks++;
+		}
+		expect(ticks).toBeGreaterThanOrEqual(10);
+		expect(ticks).toBeLessThan(60);
+	}
+	expect(cluster.leaders).toEqual([]);
+});
+
+test("two candidates of one term: a voter gives one vote, repeats it for the same candidate, and keeps it through a crash", () => {
+	const cluster = three({ preVote: false });
+	cluster.input(1n, ({ core }) => core.campaign());
+	cluster.input(3n, ({ core }) => core.campaign());
+	for (const id of [1n, 3n]) {
+		cluster.drain(id);
+		cluster.persist(id);
+	}
+	const [first] = cluster.take((message) => message.kind === "vote" && message.from === 1n && message.to === 2n);
+	const [second] = cluster.take((message) => message.kind === "vote" && message.from === 3n && message.to === 2n);
+	cluster.hand(first as never);
+	cluster.drain(2n);
+	expect(cluster.messages.some((message) => message.kind === "voteResp")).toBe(false);
+	cluster.persist(2n);
+	const answers = cluster.take((message) => message.kind === "voteResp" && message.from === 2n);
+	expect(answers).toMatchObject([{ to: 1n, term: 2, reject: false }]);
+	cluster.crash(2n, () => 0);
+	cluster.restart(2n);
+	cluster.hand(second as never);
+	cluster.hand(first as never);
+	cluster.drain(2n);
+	cluster.persist(2n);
+	expect(cluster.take((message) => message.kind === "voteResp" && message.from === 2n)).toMatchObject([
+		{ to: 3n, reject: true },
+		{ to: 1n, reject: false },
+	]);
+});
+
+for (const [name, candidate, voter, granted] of [
+	["a later last term wins whatever the length", [3], [2, 2, 2], true],
+	["an earlier last term loses whatever the length", [2, 2, 2], [3], false],
+	["an equal term and a longer log", [2, 2], [2], true],
+	["an equal term and an equal log", [2, 2], [2, 2], true],
+	["an equal term and a shorter log", [2], [2, 2], false],
+] as [string, number[], number[], boolean][]) {
+	test(`a vote is for logs at least as new: ${name}`, () => {
+		const cluster = new Cluster({
+			voters: [1n, 2n],
+			dice: new Dice(1),
+			logs: new Map([
+				[1n, candidate],
+				[2n, voter],
+			]),
+		});
+		cluster.input(1n, ({ core }) => core.campaign());
+		cluster.settle();
+		expect(cluster.status(1n).role === "leader").toBe(granted);
+	});
+}
+
+test("a member that was cut off for long comes back without having raised its term or unseated anybody", () => {
+	const cluster = three();
+	cluster.elect(1n);
+	cluster.isolate(3n);
+	cluster.pass(1_000);
+	expect(cluster.status(3n)).toMatchObject({ term: 2, role: "preCandidate" });
+	cluster.heal();
+	cluster.pass(30);
+	expect(cluster.status(3n)).toMatchObject({ term: 2, role: "follower", leader: 1n });
+	expect(cluster.status(1n).role).toBe("leader");
+});
+
+test("without pre-votes it comes back with a high term, and is freed at the price of one election (etcd #8243)", () => {
+	const cluster = three({ preVote: false });
+	cluster.elect(1n);
+	cluster.isolate(3n);
+	cluster.pass(200);
+	expect(cluster.status(3n).term).toBeGreaterThan(5);
+	cluster.heal();
+	cluster.pass(60);
+	const [leader] = cluster.leaders;
+	expect(cluster.leaders.length).toBe(1);
+	for (const id of cluster.ids) expect(cluster.status(id)).toMatchObject({ term: leader?.core.status().term, leader: leader?.id });
+});
+
+test("a pre-vote below our term is answered with it, so that the asker can move there (etcd #8501)", () => {
+	const cluster = new Cluster({
+		voters: [1n, 2n],
+		dice: new Dice(3),
+		// 1 is behind in term and ahead in nothing; 2 is ahead in term: neither may wait for ever.
+		logs: new Map([
+			[1n, [2, 2, 2]],
+			[2n, [5]],
+		]),
+	});
+	cluster.pass(60);
+	expect(cluster.leaders.map(({ id }) => id)).toEqual([2n]);
+	expect(cluster.status(1n).lastTerm).toBe(cluster.status(2n).term);
+});
+
+test("a leader that hears no quorum steps down within two election timeouts; one that cannot hear does so too", () => {
+	for (const links of [
+		["1>2", "2>1", "1>3", "3>1"],
+		["2>1", "3>1"],
+	]) {
+		const cluster = three();
+		cluster.elect(1n);
+		for (const link of links) cluster.cut.add(link);
+		cluster.pass(20);
+		expect(cluster.status(1n).role).not.toBe("leader");
+		cluster.pass(60);
+		expect(cluster.leaders.map(({ id }) => id)).not.toEqual([]);
+		expect(cluster.leaders.every(({ id }) => id !== 1n)).toBe(true);
+	}
+});
+
+test("a follower in touch with its leader refuses a vote, and does not take over its term", () => {
+	const cluster = three({ preVote: false });
+	cluster.elect(1n);
+	cluster.part(1n, 3n);
+	for (let i = 0; i < 30; i++) {
+		cluster.pass();
+		expect(cluster.status(2n).term).toBe(2);
+	}
+	expect(cluster.status(3n).term).toBeGreaterThan(2);
+	expect(cluster.status(1n).role).toBe("leader");
+});
+
+test("answers of the wrong kind or of a former round elect nobody", () => {
+	const cluster = three();
+	cluster.input(1n, ({ core }) => core.campaign());
+	cluster.drain(1n);
+	cluster.messages = [];
+	const mark = { commit: 1, commitTerm: 1, from: 2n, to: 1n };
+	cluster.hand({ kind: "voteResp", term: 1, reject: false, ...mark });
+	cluster.hand({ kind: "preVoteResp", term: 1, reject: false, sticky: false, ...mark });
+	expect(cluster.status(1n)).toMatchObject({ role: "preCandidate", term: 1 });
+	cluster.hand({ kind: "preVoteResp", term: 2, reject: false, sticky: false, ...mark });
+	expect(cluster.status(1n)).toMatchObject({ role: "candidate", term: 2 });
+	cluster.drain(1n);
+	cluster.persist(1n);
+	cluster.hand({ kind: "preVoteResp", term: 2, reject: false, sticky: false, ...mark });
+	cluster.hand({ kind: "preVoteResp", term: 3, reject: false, sticky: false, ...mark });
+	expect(cluster.status(1n)).toMatchObject({ role: "candidate", term: 2 });
+	cluster.hand({ kind: "voteResp", term: 2, reject: false, ...mark });
+	expect(cluster.status(1n).role).toBe("leader");
+});
+
+test("the own vote counts when it is durable, and not for a candidacy that was lost meanwhile", () => {
+	const cluster = three({ preVote: false });
+	cluster.input(1n, ({ core }) => core.campaign());
+	cluster.drain(1n);
+	const mark = { commit: 1, commitTerm: 1, from: 2n, to: 1n };
+	cluster.hand({ kind: "voteResp", term: 2, reject: false, ...mark });
+	expect(cluster.status(1n).role).toBe("candidate");
+	cluster.hand({ kind: "heartbeat", from: 3n, to: 1n, term: 2, commit: 1, readPosition: 0, sequence: 1 });
+	cluster.persist(1n);
+	expect(cluster.status(1n)).toMatchObject({ role: "follower", leader: 3n });
+});
+
+test("a candidate boasts of its log only when the log is durable: a crash cannot make it win with less", () => {
+	const cluster = three({ preVote: false });
+	cluster.elect(1n);
+	cluster.propose(1n);
+	cluster.drain(1n);
+	for (const message of cluster.take((each) => each.kind === "append")) cluster.hand(message);
+	// 3 holds the entry in memory only; 2 durably: it is committed.
+	cluster.drain(2n);
+	cluster.persist(2n);
+	cluster.persist(1n);
+	for (const message of cluster.take((each) => each.kind === "appendResp")) cluster.hand(message);
+	expect(cluster.status(1n).commit).toBe(3);
+	cluster.drain(3n);
+	cluster.input(3n, ({ core }) => core.campaign());
+	cluster.drain(3n);
+	expect(cluster.take((message) => message.kind === "vote")).toEqual([]);
+	cluster.crash(3n, () => 0);
+	cluster.restart(3n);
+	expect(cluster.status(3n).lastIndex).toBe(2);
+	cluster.isolate(1n);
+	cluster.pass(60);
+	expect(cluster.leaders.map(({ id }) => id)).toEqual([2n]);
+});
+
+test("only a granted vote puts off an election: refused candidates do not keep a better one waiting", () => {
+	const cluster = new Cluster({ voters: [1n, 2n, 3n], dice: new Dice(4), config: { preVote: false }, logs: new Map([[2n, [2, 2]]]) });
+	cluster.cut.add("2>1");
+	cluster.cut.add("2>3");
+	let ticks = 0;
+	for (; ticks < 40 && cluster.status(2n).role === "follower"; ticks++) {
+		// A worse candidate asks all the time.
+		const term = cluster.status(2n).term + 1;
+		cluster.hand({ kind: "vote", from: 1n, to: 2n, term, commit: 1, commitTerm: 1, lastIndex: 1, lastTerm: 1, transfer: false });
+		cluster.tick(2n);
+	}
+	expect(ticks).toBeLessThan(20);
+});
+
+test("a lone voter elects itself when its vote is durable", () => {
+	const cluster = new Cluster({ voters: [1n], dice: new Dice(1) });
+	cluster.input(1n, ({ core }) => core.campaign());
+	cluster.drain(1n);
+	expect(cluster.status(1n).role).toBe("candidate");
+	cluster.settle();
+	expect(cluster.status(1n)).toMatchObject({ role: "leader", commit: 2 });
+});
+
+test("a disk that is stuck: the leader hands over, and nobody with such a disk campaigns", () => {
+	const cluster = three();
+	cluster.elect(1n);
+	cluster.pass(2);
+	cluster.input(1n, ({ core }) => core.setDiskStalled(true));
+	cluster.settle();
+	expect(cluster.leaders.map(({ id }) => id)).toEqual([2n]);
+	cluster.isolate(2n);
+	cluster.input(3n, ({ core }) => core.setDiskStalled(true));
+	cluster.pass(100);
+	expect(cluster.leaders).toEqual([]);
+	cluster.input(3n, ({ core }) => core.setDiskStalled(false));
+	cluster.pass(40);
+	expect(cluster.leaders.map(({ id }) => id)).toEqual([3n]);
+});
+
+test("a leader that was paused keeps its office if a quorum answers within a heartbeat interval, and not otherwise", () => {
+	const cluster = three();
+	cluster.elect(1n);
+	cluster.input(1n, ({ core }) => core.onStall(500));
+	cluster.pass(3);
+	expect(cluster.status(1n).role).toBe("leader");
+	cluster.isolate(1n);
+	cluster.input(1n, ({ core }) => core.onStall(500));
+	cluster.pass(3);
+	expect(cluster.status(1n).role).toBe("follower");
+});
+
+test("the first election needs no full time-out when the clock is counted forward", () => {
+	const cluster = three();
+	cluster.input(2n, ({ core }) => core.advanceElection(19));
+	cluster.pass(1);
+	expect(cluster.leaders.map(({ id }) => id)).toEqual([2n]);
+});
