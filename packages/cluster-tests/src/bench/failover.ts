@@ -54,9 +54,13 @@ async function killOnce(cluster: ProcessCluster): Promise<Cost> {
 	await pause(1_000);
 	const killedMs = performance.now();
 	await leader.process.kill(signal);
-	await eventually("writes go on", async () => {
-		if ((acknowledgedMs.at(-1) ?? 0) < killedMs + 50) throw new Error("no write was acknowledged yet");
-	}, 30_000);
+	await eventually(
+		"writes go on",
+		async () => {
+			if ((acknowledgedMs.at(-1) ?? 0) < killedMs + 50) throw new Error("no write was acknowledged yet");
+		},
+		30_000,
+	);
 	await pause(1_500);
 	running = false;
 	await Promise.all(writers);

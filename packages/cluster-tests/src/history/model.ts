@@ -68,8 +68,8 @@ export class SequentialStore {
 			case "delete":
 				return this.delete(operation, next, changes, touched);
 			case "range":
-				// Inside a transaction reads see what was written before them.
-				return this.range(operation, this.revision, operation.revision > 0 ? operation.revision : next);
+				// Inside a transaction reads see what was written before them, and their header says so.
+				return this.range(operation, changes.length > 0 ? next : this.revision, operation.revision > 0 ? operation.revision : next);
 			case "txn":
 				return this.txn(operation, next, changes, touched, this.branches(operation));
 			case "compact":
@@ -92,7 +92,7 @@ export class SequentialStore {
 			this.touch(pair.key, touched).push({ mod: next, create: 0, version: 0, value: null });
 			changes.push({ key: pair.key, value: null });
 		}
-		return { kind: "delete", revision: next, deleted: previous.length, previous };
+		return { kind: "delete", revision: changes.length > 0 ? next : this.revision, deleted: previous.length, previous };
 	}
 
 	private range(operation: RangeOp, revision: number, at: number): Answer {

@@ -22,7 +22,10 @@ export function searchLinearizable(history: readonly Attempt[], stepsMax = 200_0
 		if (++steps > stepsMax) throw new Exhausted();
 		const rest = attempts.filter((attempt) => !done.has(attempt));
 		if (rest.every((attempt) => attempt.outcome.kind === "unknown")) return true;
-		const state = `${[...done].map((attempt) => attempt.id).sort((a, b) => a - b)}|${JSON.stringify(store.stateAt(Number.MAX_SAFE_INTEGER))}|${store.revision}`;
+		const state = `${[...done]
+			.map((attempt) => attempt.id)
+			.sort((a, b) => a - b)
+			.join(",")}|${JSON.stringify(store.stateAt(Number.MAX_SAFE_INTEGER))}|${store.revision}`;
 		if (tried.has(state)) return false;
 		tried.add(state);
 		// Only what was invoked before the earliest return among the rest can come next.

@@ -97,8 +97,8 @@ interface WireResponse {
 }
 
 interface WirePair {
-	readonly key: Buffer;
-	readonly value: Buffer;
+	readonly key: Uint8Array;
+	readonly value: Uint8Array;
 	readonly create_revision: string;
 	readonly mod_revision: string;
 	readonly version: string;
@@ -138,10 +138,14 @@ function innerResponse(one: Record<string, WireResponse> | undefined): unknown {
 
 function pairOf(pair: WirePair): Pair {
 	return {
-		key: pair.key.toString("latin1"),
-		value: pair.value.toString("latin1"),
+		key: textOf(pair.key),
+		value: textOf(pair.value),
 		create: Number(pair.create_revision),
 		mod: Number(pair.mod_revision),
 		version: Number(pair.version),
 	};
+}
+
+function textOf(bytes: Uint8Array): string {
+	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }

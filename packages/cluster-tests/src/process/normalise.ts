@@ -16,13 +16,17 @@ const MASKED_FIELDS = new Set([
 
 /** Text output: ids, ports, sizes and times become placeholders. */
 export function normaliseText(text: string): string {
-	return text
-		.replace(/127\.0\.0\.1:\d+/g, "<address>")
-		.replace(/\b[0-9a-f]{14,16}\b/g, "<id>")
-		.replace(/\b\d{16,20}\b/g, "<id>")
-		.replace(/("RaftTerm" : )\d+/g, "$1<term>")
-		.replace(/\b\d+(\.\d+)?(ns|µs|ms|s)\b/g, "<time>")
-		.replace(/\b\d+(\.\d+)? [kM]?B\b/g, "<size>");
+	return (
+		text
+			.replace(/127\.0\.0\.1:\d+/g, "<address>")
+			// Cells of a table are centred: an id of 15 digits moves by a blank.
+			.replace(/\|\s*\b[0-9a-f]{14,16}\b\s*\|/g, "| <id> |")
+			.replace(/\b[0-9a-f]{14,16}\b/g, "<id>")
+			.replace(/\b\d{16,20}\b/g, "<id>")
+			.replace(/("RaftTerm" : )\d+/g, "$1<term>")
+			.replace(/\b\d+(\.\d+)?(ns|µs|ms|s)\b/g, "<time>")
+			.replace(/\b\d+(\.\d+)? [kM]?B\b/g, "<size>")
+	);
 }
 
 /** JSON output, one document or one a line. Other text is returned as text. */

@@ -1,0 +1,67 @@
+/** `npm run sim -- [--seed S | --runs N] [--from S] [--seconds N]`: explores seeds, or replays one. */
+import { parseArgs } from "node:util";
+import { drawPlan } from "./plan.ts";
+import { type RunResult, simulate } from "./run.ts";
+import { shrink } from "./shrink.ts";
+
+const { values } = parseArgs({
+	options: {
+		seed: { type: "string" },
+		runs: { type: "string", default: "100" },
+		from: { type: "string", default: String(Date.now() % 1_000_000) },
+		seconds: { type: "string", default: "20" },
+		twice: { type: "boolean", default: false },
+		faults: { type: "boolean", default: false },
+	},
+});
+const limits = { faultyMs: Number(values.seconds) * 1_000 };
+const seeds =
+	values.seed === undefined ? Array.from({ length: Number(values.runs) }, (_, at) => String(Number(values.from) + at)) : [values.seed];
+
+const startedMs = performance.now();
+let virtualMs = 0;
+let operations = 0;
+let failed = 0;
+for (const seed of seeds) {
+	const result = simulate(drawPlan(seed, limits));
+	virtualMs += result.virtualMs;
+	operations += result.counts.operations;
+	if (values.seed !== undefined) describe(result);
+	if (values.twice && simulate(drawPlan(seed, limits)).traceHash !== result.traceHash) {
+		failed++;
+		console.log(`seed ${seed}: two runs of one seed differ`);
+	}
+	if (result.verdict === "ok") continue;
+	failed++;
+	report(result);
+}
+const tookMs = performance.now() - startedMs;
+console.log(
+	`${seeds.length - failed} of ${seeds.length} runs ok; ${operations} operations, ${Math.round(virtualMs / 1_000)} simulated seconds in ${Math.round(tookMs / 1_000)} s`,
+);
+process.exitCode = failed === 0 ? 0 : 1;
+
+function describe(result: RunResult): void {
+	console.log(
+		JSON.stringify({
+			plan: result.plan,
+			counts: result.counts,
+			traceHash: result.traceHash,
+			steps: result.steps,
+			virtualMs: result.virtualMs,
+		}),
+	);
+	if (values.faults)
+		for (const note of result.faults) console.log(`${note.atMs.toFixed(1).padStart(10)} ms  ${note.fault}  ${note.members.join(" ")}`);
+}
+
+function report(result: RunResult): void {
+	console.log(`seed ${result.plan.seed}: ${result.verdict}`);
+	for (const finding of result.findings) console.log(`  ${finding}`);
+	console.log(`  replay: npm run sim -- --seed ${result.plan.seed} --seconds ${values.seconds}`);
+	if (values.seed === undefined) return;
+	const smallest = shrink(result);
+	console.log(`  smallest plan that still fails: ${JSON.stringify(smallest.plan)}`);
+	for (const finding of smallest.findings) console.log(`    ${finding}`);
+	for (const note of smallest.faults) console.log(`    ${note.atMs.toFixed(1)} ms ${note.fault} ${note.members.join(" ")}`);
+}

@@ -1,0 +1,57 @@
+import { type ReadCall, type ReplicaMachine, WriteCall } from "@flotilla/replica";
+
+/**
+ * Bugs planted between driver and replica: each breaks one promise, and a simulator that does not find it is not worth its
+ * time. Named for what they do.
+ */
+export const MUTANTS = ["acknowledgesBeforeDurable", "readsWithoutBarrier", "proposesTwice", "losesAppliedTail"] as const;
+export type Mutant = (typeof MUTANTS)[number];
+
+export function mutate(machine: ReplicaMachine, mutant: Mutant | null): ReplicaMachine {
+	switch (mutant) {
+		case null:
+			return machine;
+		case "acknowledgesBeforeDurable":
+			// The core is told that its write is durable while the disk still works on it.
+			return override(machine, {
+				drain: () => {
+					const output = machine.drain();
+					const last = output.appends.at(-1);
+					if (last === undefined) return output;
+					const copy = { ...output, send: [...output.send], appends: [...output.appends], completions: [...output.completions] };
+					machine.onPersisted(last.seq);
+					return copy;
+				},
+				onPersisted: () => {},
+			});
+		case "readsWithoutBarrier":
+			// Answered from what this member has, as a serializable read would be.
+			return override(machine, { read: (call: ReadCall) => call.done({ ok: true }) });
+		case "proposesTwice":
+			return override(machine, {
+				write: (call: WriteCall) => {
+					machine.write(call);
+					machine.write(new WriteCall(call.kind, call.payload, call.user, call.authRevision, call.timeoutTicks, () => {}));
+				},
+			});
+		case "losesAppliedTail":
+			// A batch of records never reaches the store, and nobody is told.
+			return override(machine, {
+				drain: () => {
+					const output = machine.drain();
+					return { ...output, batches: output.batches.map((batch) => ({ ...batch, puts: batch.puts.slice(0, -1) })) };
+				},
+			});
+	}
+}
+
+function override(machine: ReplicaMachine, replaced: Partial<ReplicaMachine>): ReplicaMachine {
+	return new Proxy(machine, {
+		get(target, name) {
+			const substitute: unknown = Reflect.get(replaced, name);
+			if (substitute !== undefined) return substitute;
+			const value: unknown = Reflect.get(target, name, target);
+			return typeof value === "function" ? value.bind(target) : value;
+		},
+	});
+}

@@ -1,0 +1,218 @@
+import { assert, type Dice } from "@flotilla/base";
+import type { NodeId } from "@flotilla/raft";
+import type { PeerMessage } from "@flotilla/replica";
+import { decodeMessage, encodeMessage, type Lane, laneOf, type PeerEvents, type PeerTransport } from "@flotilla/server/internal";
+import type { SimProcess } from "./process.ts";
+import type { VirtualTime } from "./virtual-time.ts";
+
+/** Drawn once a run. Times in microseconds, chances per thousand. */
+export interface NetworkModel {
+	readonly delayMinUs: number;
+	readonly delayMeanUs: number;
+	/** `stream`: as TCP, in order within a lane, a lost packet costs a retransmission. `datagram`: anything may happen to a message. */
+	readonly mode: "stream" | "datagram";
+	readonly lossPerMille: number;
+	readonly duplicatePerMille: number;
+}
+
+interface Endpoint {
+	readonly id: NodeId;
+	readonly process: SimProcess;
+	readonly events: PeerEvents;
+}
+
+/** The connection between two lives; `epoch` rises when it breaks, and what was under way goes with it. */
+interface Connection {
+	up: boolean;
+	epoch: number;
+	/** Latest arrival by direction and lane, so that a stream keeps its order. */
+	readonly arrivals: Map<string, number>;
+}
+
+/** A follower gives a broken connection this long before it holds the peer for lost (rule H2). */
+const LOST_AFTER_US = 30_000;
+const REDIAL_US = 50_000;
+const RETRANSMIT_US = 200_000;
+const LATE_DUPLICATE_US = 3_000_000;
+
+/** Carries bytes between simulated members, through the real message codec, as badly as its model says. */
+export class SimNetwork {
+	private readonly time: VirtualTime;
+	private readonly dice: Dice;
+	private readonly model: NetworkModel;
+	private readonly endpoints = new Map<NodeId, Endpoint>();
+	private readonly connections = new Map<string, Connection>();
+	private readonly cuts = new Set<string>();
+	private readonly cloggedUntilUs = new Map<string, number>();
+	/** Messages handed over so far. */
+	carried = 0;
+	dropped = 0;
+
+	constructor(time: VirtualTime, dice: Dice, model: NetworkModel) {
+		this.time = time;
+		this.dice = dice;
+		this.model = model;
+	}
+
+	/** A life joins; its connections come up one after the other. */
+	attach(id: NodeId, process: SimProcess, events: PeerEvents): PeerTransport {
+		assert(!this.endpoints.has(id), "a member has one life at a time");
+		const endpoint = { id, process, events };
+		this.endpoints.set(id, endpoint);
+		for (const other of this.endpoints.values()) if (other !== endpoint) this.dial(endpoint, other);
+		return {
+			send: (messages) => this.send(endpoint, messages),
+			setMembers: () => {},
+			close: () => Promise.resolve(),
+		};
+	}
+
+	/** The life is over: its kernel closes the connections, which the others notice unless the way to them is cut. */
+	detach(id: NodeId): void {
+		const gone = this.endpoints.get(id);
+		if (gone === undefined) return;
+		this.endpoints.delete(id);
+		for (const peer of this.endpoints.values()) {
+			const connection = this.connection(id, peer.id);
+			if (!connection.up) continue;
+			this.breakConnection(connection);
+			if (this.isCut(id, peer.id) || this.isCut(peer.id, id)) continue;
+			this.time.after(this.dice.range(100, 2_000), () => {
+				peer.process.run(() => peer.events.unreachable(id));
+				this.time.after(this.dice.range(100, 2_000), () => {
+					if (!this.connection(id, peer.id).up) peer.process.run(() => peer.events.lost(id));
+				});
+			});
+		}
+	}
+
+	/** Nothing passes from `from` to `to`. */
+	cut(from: NodeId, to: NodeId): void {
+		this.cuts.add(`${from}>${to}`);
+	}
+
+	heal(from: NodeId, to: NodeId): void {
+		if (!this.cuts.delete(`${from}>${to}`)) return;
+		// What was sent meanwhile is lost, so the stream that carried it cannot go on.
+		if (!this.isCut(to, from)) this.reset(from, to);
+	}
+
+	healAll(): void {
+		for (const pair of Array.from(this.cuts)) {
+			const [from, to] = pair.split(">").map(BigInt) as [NodeId, NodeId];
+			this.heal(from, to);
+		}
+		this.cloggedUntilUs.clear();
+	}
+
+	/** The way stands still for a while, then everything bursts through. */
+	clog(from: NodeId, to: NodeId, forUs: number): void {
+		this.cloggedUntilUs.set(`${from}>${to}`, this.time.nowUs + forUs);
+	}
+
+	/** The connection breaks and is dialed again. */
+	reset(a: NodeId, b: NodeId): void {
+		const connection = this.connection(a, b);
+		if (!connection.up) return;
+		this.breakConnection(connection);
+		const [first, second] = [this.endpoints.get(a), this.endpoints.get(b)];
+		if (first === undefined || second === undefined) return;
+		for (const [here, there] of [
+			[first, second],
+			[second, first],
+		] as const) {
+			here.process.run(() => here.events.unreachable(there.id));
+			this.time.after(LOST_AFTER_US, () => {
+				const present = this.connection(a, b);
+				if (!present.up && this.endpoints.get(here.id) === here) here.process.run(() => here.events.lost(there.id));
+			});
+		}
+		this.dial(first, second);
+	}
+
+	isCut(from: NodeId, to: NodeId): boolean {
+		return this.cuts.has(`${from}>${to}`);
+	}
+
+	private dial(a: Endpoint, b: Endpoint): void {
+		this.time.after(this.dice.range(200, REDIAL_US), () => {
+			if (this.endpoints.get(a.id) !== a || this.endpoints.get(b.id) !== b) return;
+			const connection = this.connection(a.id, b.id);
+			if (connection.up) return;
+			if (this.isCut(a.id, b.id) || this.isCut(b.id, a.id) || a.process.paused || b.process.paused) {
+				this.dial(a, b);
+				return;
+			}
+			connection.up = true;
+			a.process.run(() => a.events.connected(b.id));
+			b.process.run(() => b.events.connected(a.id));
+		});
+	}
+
+	private send(from: Endpoint, messages: readonly PeerMessage[]): void {
+		for (const message of messages) {
+			const connection = this.connection(from.id, message.to);
+			const to = this.endpoints.get(message.to);
+			if (to === undefined || (this.model.mode === "stream" && !connection.up)) {
+				this.dropped++;
+				continue;
+			}
+			this.carry(from, to, message, connection);
+		}
+	}
+
+	private carry(from: Endpoint, to: Endpoint, message: PeerMessage, connection: Connection): void {
+		const { envelope, slab } = encodeMessage(message);
+		// The sender may go on using its buffers; the wire holds a copy.
+		const wire = { envelope: envelope.slice(), slab: slab.slice() };
+		const { epoch } = connection;
+		const stream = this.model.mode === "stream";
+		if (!stream && this.dice.chance(this.model.lossPerMille, 1_000)) {
+			this.dropped++;
+			return;
+		}
+		const deliver = (): void => {
+			const target = stream ? to : this.endpoints.get(to.id);
+			if (target === undefined || this.endpoints.get(to.id) !== target) return;
+			if ((stream && connection.epoch !== epoch) || this.isCut(from.id, to.id)) {
+				this.dropped++;
+				return;
+			}
+			const decoded = decodeMessage(from.id, to.id, wire.envelope, wire.slab);
+			assert(decoded !== null, "the codec reads what it wrote");
+			this.carried++;
+			target.process.run(() => target.events.messages([decoded]));
+		};
+		this.time.after(this.delayUs(from.id, to.id, laneOf(message.kind), connection), deliver);
+		if (!stream && this.dice.chance(this.model.duplicatePerMille, 1_000)) this.time.after(this.dice.range(0, LATE_DUPLICATE_US), deliver);
+	}
+
+	private delayUs(from: NodeId, to: NodeId, lane: Lane, connection: Connection): number {
+		const { model, dice } = this;
+		let delay = model.delayMinUs - Math.log((dice.uint32() + 1) / 0x1_0000_0001) * model.delayMeanUs;
+		const clogged = this.cloggedUntilUs.get(`${from}>${to}`) ?? 0;
+		delay = Math.max(delay, clogged - this.time.nowUs);
+		if (model.mode === "datagram") return delay;
+		if (dice.chance(model.lossPerMille, 1_000)) delay += RETRANSMIT_US;
+		const way = `${from}>${to}/${lane}`;
+		const arrival = Math.max(this.time.nowUs + delay, connection.arrivals.get(way) ?? 0);
+		connection.arrivals.set(way, arrival);
+		return arrival - this.time.nowUs;
+	}
+
+	private breakConnection(connection: Connection): void {
+		connection.up = false;
+		connection.epoch++;
+		connection.arrivals.clear();
+	}
+
+	private connection(a: NodeId, b: NodeId): Connection {
+		const name = a < b ? `${a}-${b}` : `${b}-${a}`;
+		let connection = this.connections.get(name);
+		if (connection === undefined) {
+			connection = { up: false, epoch: 0, arrivals: new Map() };
+			this.connections.set(name, connection);
+		}
+		return connection;
+	}
+}
