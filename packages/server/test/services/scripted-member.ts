@@ -1,0 +1,304 @@
+/** A member with a real key space and a script instead of consensus, and calls as a front would hand them to the services. */
+
+import { etcdserverpb, FAULTS } from "@flotilla/api";
+import { createHotCodec } from "@flotilla/api/hot";
+import { assert } from "@flotilla/base";
+import { MvccStore } from "@flotilla/mvcc";
+import { type CoreStatus, NO_NODE } from "@flotilla/raft";
+import {
+	type AlarmEntry,
+	type CallFault,
+	CommandKind,
+	type CommandResult,
+	type MemberInfo,
+	type ReadCall,
+	type ReplicaStatus,
+	type WriteCall,
+} from "@flotilla/replica";
+import type { HttpResponse, Status, StreamCall, UnaryCall } from "../../src/front/seam.ts";
+import { nodeBytes } from "../../src/node-bytes.ts";
+import { createServices, type Services } from "../../src/services/create-services.ts";
+import type { ServiceOptions } from "../../src/services/deps.ts";
+import type { MemberPort } from "../../src/services/member-port.ts";
+
+export const SELF = 0xffff_0000_0000_0001n;
+export const CLUSTER = 0xcccc_0000_0000_0002n;
+export const OTHER = 2n;
+export const LEARNER = 3n;
+
+const text = (value: string): Uint8Array => Buffer.from(value);
+
+export function member(id: bigint, more: Partial<MemberInfo> = {}): MemberInfo {
+	return {
+		id,
+		name: `m${id.toString(16)}`,
+		peerUrls: [`http://p${id.toString(16)}:1`],
+		clientUrls: [`http://c${id.toString(16)}:2`],
+		learner: false,
+		...more,
+	};
+}
+
+export class ScriptedMember implements MemberPort {
+	readonly memberId = SELF;
+	readonly clusterId = CLUSTER;
+	readonly tickMs = 10;
+	store = new MvccStore({ keepEvents: false, valueCacheBytes: 1 << 20 }, { get: () => null }, nodeBytes);
+	members: readonly MemberInfo[] = [member(OTHER), member(SELF)];
+	alarms: readonly AlarmEntry[] = [];
+	leader = SELF;
+	transferee = NO_NODE;
+	durableTerm = 7;
+	clusterVersion = "3.6.0";
+	/** Set: writes (or reads) end so. "silence": never. */
+	writeFault: CallFault | "silence" | null = null;
+	readFault: CallFault | "silence" | null = null;
+	readonly writes: WriteCall[] = [];
+	readonly reads: ReadCall[] = [];
+	readonly canceled: Array<WriteCall | ReadCall> = [];
+	readonly compactionWaiters: Array<() => void> = [];
+	transferred: bigint[] = [];
+	private readonly codec = createHotCodec(nodeBytes);
+
+	status(): ReplicaStatus {
+		const core = { commit: 41, transferee: this.transferee } as CoreStatus;
+		return {
+			core,
+			appliedIndex: 40,
+			durableTerm: this.durableTerm,
+			leader: this.leader,
+			published: true,
+			clusterVersion: this.clusterVersion,
+		};
+	}
+
+	storeBytes(): number {
+		return 123_456;
+	}
+
+	write(call: WriteCall): void {
+		this.writes.push(call);
+		if (this.writeFault === "silence") return;
+		queueMicrotask(() => {
+			const fault = this.writeFault as CallFault | null;
+			const outcome = fault ?? this.apply(call);
+			call.done(typeof outcome === "string" ? { ok: false, fault: outcome } : { ok: true, index: 1, term: 1, command: outcome });
+		});
+	}
+
+	read(call: ReadCall): void {
+		this.reads.push(call);
+		if (this.readFault === "silence") return;
+		const fault = this.readFault;
+		queueMicrotask(() => call.done(fault === null ? { ok: true } : { ok: false, fault }));
+	}
+
+	cancel(call: WriteCall | ReadCall): void {
+		this.canceled.push(call);
+	}
+
+	afterCompaction(done: () => void): void {
+		this.compactionWaiters.push(done);
+	}
+
+	transferLeadership(to: bigint): boolean {
+		this.transferred.push(to);
+		this.transferee = to;
+		return true;
+	}
+
+	put(key: string, value = "v"): void {
+		const result = this.store.put({ key: text(key), value: text(value), lease: 0n, prevKv: false, ignoreValue: false, ignoreLease: false });
+		assert(result.ok, "a plain put succeeds");
+	}
+
+	private apply(call: WriteCall): CommandResult | CallFault {
+		const { codec, store } = this;
+		if (call.kind === CommandKind.put) {
+			const result = store.put(codec.decodePutRequest(call.payload));
+			return result.ok ? { kind: "put", result } : result.code;
+		}
+		if (call.kind === CommandKind.deleteRange) {
+			const result = store.deleteRange(codec.decodeDeleteRangeRequest(call.payload));
+			return result.ok ? { kind: "deleteRange", result } : result.code;
+		}
+		if (call.kind === CommandKind.txn) {
+			const result = store.txn(codec.decodeTxnRequest(call.payload));
+			return result.ok ? { kind: "txn", result } : result.code;
+		}
+		if (call.kind === CommandKind.compact) {
+			const result = store.compact(codec.decodeCompactionRequest(call.payload).revision);
+			return result.ok ? { kind: "compact", result } : result.code;
+		}
+		if (call.kind === CommandKind.alarm) {
+			const { memberID, alarm } = etcdserverpb.AlarmRequest.decode(call.payload);
+			return { kind: "alarm", alarms: [{ member: memberID, alarm: alarm as 1 }], revision: store.revision };
+		}
+		assert(call.kind === CommandKind.memberUpdate, "no other kind is written by the services");
+		const { ID, peerURLs } = etcdserverpb.Member.decode(call.payload);
+		if (!this.members.some(({ id }) => id === ID)) return "memberNotFound";
+		this.members = this.members.map((each) => (each.id === ID ? { ...each, peerUrls: peerURLs } : each));
+		return { kind: "done", revision: store.revision };
+	}
+}
+
+export type Answer = { readonly ok: true; readonly bytes: Uint8Array } | { readonly ok: false; readonly status: Status };
+
+/** What a front makes of one request. */
+export class ScriptedCall implements UnaryCall {
+	readonly peer = "127.0.0.1:1";
+	readonly path: string;
+	readonly request: Uint8Array;
+	readonly remainingMs: number;
+	answer: Answer | null = null;
+	private readonly given: Readonly<Record<string, string>>;
+	private readonly cancelListeners: Array<() => void> = [];
+	private told: () => void = () => {};
+	readonly answered: Promise<void>;
+
+	constructor(path: string, request: Uint8Array, metadata: Readonly<Record<string, string>> = {}, remainingMs = Number.POSITIVE_INFINITY) {
+		this.path = path;
+		this.request = request;
+		this.given = metadata;
+		this.remainingMs = remainingMs;
+		this.answered = new Promise((resolve) => {
+			this.told = resolve;
+		});
+	}
+
+	metadata(key: string): string | undefined {
+		return this.given[key];
+	}
+	onCancel(listener: () => void): void {
+		this.cancelListeners.push(listener);
+	}
+	cancel(): void {
+		for (const listener of this.cancelListeners) listener();
+	}
+	respond(bytes: Uint8Array): void {
+		this.take({ ok: true, bytes });
+	}
+	fail(status: Status): void {
+		this.take({ ok: false, status });
+	}
+
+	private take(answer: Answer): void {
+		assert(this.answer === null, "a call is answered once");
+		this.answer = answer;
+		this.told();
+	}
+}
+
+export class ScriptedStream implements StreamCall {
+	readonly path: string;
+	readonly peer = "127.0.0.1:1";
+	readonly remainingMs = Number.POSITIVE_INFINITY;
+	readonly sent: Uint8Array[] = [];
+	ended: Status | null = null;
+	private listener: (message: Uint8Array) => void = () => {};
+
+	constructor(path: string) {
+		this.path = path;
+	}
+	metadata(): undefined {}
+	onCancel(): void {}
+	onMessage(listener: (message: Uint8Array) => void): void {
+		this.listener = listener;
+	}
+	onHalfClose(): void {}
+	onDrain(): void {}
+	send(message: Uint8Array): boolean {
+		this.sent.push(message);
+		return true;
+	}
+	end(status: Status): void {
+		this.ended = status;
+	}
+	receive(message: Uint8Array): void {
+		this.listener(message);
+	}
+}
+
+/** Services over a scripted member. Turns of the loop happen when the test says so, or by themselves. */
+export class ServiceHouse {
+	readonly member = new ScriptedMember();
+	readonly services: Services;
+	/** Work for a later turn, held until `turn` unless `running`. */
+	private readonly later: Array<() => void> = [];
+	running = true;
+
+	constructor(options: Partial<ServiceOptions> = {}) {
+		this.services = createServices({
+			member: this.member,
+			bytes: nodeBytes,
+			options: {
+				serverVersion: "3.6.14",
+				storageVersion: "3.6.0",
+				maxTxnOps: 128,
+				quotaBytesShown: 2 ** 31,
+				warningUnaryRequestMs: 300,
+				...options,
+			},
+			soon: (work) => this.defer(work),
+			afterTicks: (_ticks, work) => this.defer(work),
+		});
+	}
+
+	start(call: ScriptedCall): ScriptedCall {
+		const handler = this.services.methods.get(call.path);
+		assert(handler?.shape === "unary", "a unary method of this path is there");
+		handler.handle(call);
+		return call;
+	}
+
+	stream(path: string): ScriptedStream {
+		const handler = this.services.methods.get(path);
+		assert(handler?.shape === "stream", "a stream of this path is there");
+		const call = new ScriptedStream(path);
+		handler.handle(call);
+		return call;
+	}
+
+	async call(path: string, request: Uint8Array, metadata: Readonly<Record<string, string>> = {}): Promise<Answer> {
+		const call = this.start(new ScriptedCall(path, request, metadata));
+		await call.answered;
+		return call.answer as Answer;
+	}
+
+	/** The answer's bytes; fails the test when it was refused. */
+	async ok(path: string, request: Uint8Array): Promise<Uint8Array> {
+		const answer = await this.call(path, request);
+		if (!answer.ok) throw new Error(`${path}: ${answer.status.code} ${answer.status.message}`);
+		return answer.bytes;
+	}
+
+	async refusal(path: string, request: Uint8Array, metadata: Readonly<Record<string, string>> = {}): Promise<Status> {
+		const answer = await this.call(path, request, metadata);
+		if (answer.ok) throw new Error(`${path} was not refused`);
+		return answer.status;
+	}
+
+	http(path: string, query = ""): Promise<HttpResponse> {
+		const route = this.services.http.get(path);
+		assert(route !== undefined, "a route of this path is there");
+		return new Promise((resolve) =>
+			route.handle({ method: "GET", path, query: new URLSearchParams(query), headers: new Map(), body: new Uint8Array(0) }, resolve),
+		);
+	}
+
+	/** One turn of a loop that does not run by itself. False when there was nothing to do. */
+	turn(): boolean {
+		const works = this.later.splice(0);
+		for (const work of works) work();
+		return works.length > 0;
+	}
+
+	private defer(work: () => void): void {
+		if (this.running) setImmediate(work);
+		else this.later.push(work);
+	}
+}
+
+export function statusOf(fault: keyof typeof FAULTS): Status {
+	return { code: FAULTS[fault].grpc, message: FAULTS[fault].text };
+}
