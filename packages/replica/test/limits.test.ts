@@ -136,6 +136,19 @@ describe("alarms", () => {
 		expect(world.outcomeOf(world.put(leader, "k", "v"))).toMatchObject({ ok: true });
 	});
 
+	test("are part of the state's digest, and so is the cluster version", () => {
+		const world = new World("digest", {}, 1).up();
+		const { theLeader: leader } = world;
+		world.until("the version is decided", () => leader.replica.status().clusterVersion !== "");
+		const digests = new Set([leader.replica.stateDigest()]);
+		for (const member of [1n, 2n]) {
+			const command = { action: AlarmAction.activate, member, alarm: AlarmType.corrupt };
+			world.outcomeOf(world.write(leader, CommandKind.alarm, encodeAlarmCommand(command)));
+			digests.add(leader.replica.stateDigest());
+		}
+		expect(digests.size).toBe(3);
+	});
+
 	test("a member whose state differs is found by its digest and named in a corrupt alarm (S7)", () => {
 		const world = new World("corrupt").up();
 		world.settle();
