@@ -66,7 +66,7 @@ function findImports(text: string, code: string): ImportLine[] {
 
 /** A small scanner: enough of the grammar to tell comments, strings and templates from code. */
 export function blankCommentsAndStrings(text: string): string {
-	const out = [...text];
+	const out = Array.from(text);
 	const blank = (from: number, to: number): void => {
 		for (let i = from; i < to; i++) if (out[i] !== "\n") out[i] = " ";
 	};
