@@ -23,16 +23,16 @@ export class Steps {
 	readonly schedule = (work: () => void): void => void this.waiting.push(work);
 
 	/** Does one step, of the dice's choice. False when none is left. */
-	one(dice: Dice | null): boolean {
+	one(dice?: Dice): boolean {
 		if (this.waiting.length === 0) return false;
-		const at = dice === null ? 0 : dice.range(0, this.waiting.length - 1);
+		const at = dice === undefined ? 0 : dice.range(0, this.waiting.length - 1);
 		const [work] = this.waiting.splice(at, 1);
 		this.taken++;
 		work?.();
 		return true;
 	}
 
-	all(dice: Dice | null, stepsMax = 100_000): void {
+	all(dice?: Dice, stepsMax = 100_000): void {
 		for (let i = 0; i < stepsMax; i++) if (!this.one(dice)) return;
 		throw new Error(`the disk is not done after ${stepsMax} steps`);
 	}
@@ -114,7 +114,7 @@ export class LogUnderTest {
 	}
 
 	/** Every entry that can be read, in order. */
-	readAll(dice: Dice | null = null): Entry[] {
+	readAll(dice?: Dice): Entry[] {
 		const entries: Entry[] = [];
 		for (let next = this.wal.firstIndex; ; ) {
 			let read: readonly Entry[] | null = null;
@@ -130,7 +130,7 @@ export class LogUnderTest {
 		}
 	}
 
-	close(dice: Dice | null = null): void {
+	close(dice?: Dice): void {
 		let closed = false;
 		this.wal.close(() => {
 			closed = true;
@@ -145,12 +145,12 @@ export function newLog(options: WalOptions = SMALL, seed: number | string = 1): 
 	const steps = new Steps();
 	const disk = new SimDisk({ schedule: steps.schedule, dice: new Dice(seed) });
 	const log = new LogUnderTest(disk, steps, options).create();
-	steps.all(null);
+	steps.all();
 	return log;
 }
 
 /** The next process on what a disk holds. */
-export function reopened(disk: SimDisk, options: WalOptions = SMALL, dice: Dice | null = null): LogUnderTest {
+export function reopened(disk: SimDisk, options: WalOptions = SMALL, dice?: Dice): LogUnderTest {
 	const steps = new Steps();
 	const log = new LogUnderTest(disk.copy({ schedule: steps.schedule }), steps, options).recover();
 	steps.all(dice);

@@ -33,7 +33,7 @@ describe("a log that is written and read back", () => {
 		expect(log.durableSeq).toBe(0);
 		log.steps.waiting.splice(0, 1)[0]?.();
 		expect(log.durableSeq).toBe(2);
-		log.steps.all(null);
+		log.steps.all();
 		expect(log.durableSeq).toBe(3);
 		expect(log.wal.oldestPendingSeq).toBe(0);
 	});
