@@ -43,7 +43,7 @@ export class ScriptedMember implements MemberPort {
 	readonly memberId = SELF;
 	readonly clusterId = CLUSTER;
 	readonly tickMs = 10;
-	store = new MvccStore({ keepEvents: false, valueCacheBytes: 1 << 20 }, { get: () => null }, nodeBytes);
+	store = new MvccStore({ keepEvents: false, valueCacheBytes: 1 << 20 }, { get: () => undefined }, nodeBytes);
 	members: readonly MemberInfo[] = [member(OTHER), member(SELF)];
 	alarms: readonly AlarmEntry[] = [];
 	leader = SELF;
