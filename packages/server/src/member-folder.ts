@@ -1,5 +1,5 @@
-import { mkdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 
 export const MEMBER_FOLDER = "member";
 /** Live tools read the event tap here. */
@@ -14,8 +14,20 @@ export interface MemberFolder {
 /** Makes the data folder and the member's folder in it, both for the owner alone. Throws when that cannot be done. */
 export function makeMemberFolder(dataDir: string): MemberFolder {
 	const path = join(dataDir, MEMBER_FOLDER);
-	mkdirSync(path, { recursive: true, mode: 0o700 });
+	const firstMade = mkdirSync(path, { recursive: true, mode: 0o700 });
+	// What is in a folder outlives a power loss only if the folder's own name does.
+	if (firstMade !== undefined)
+		for (let folder = dirname(path); folder !== dirname(dirname(firstMade)); folder = dirname(folder)) syncFolder(folder);
 	// A folder that was there before keeps its mode: it may be a mount whose owner decides.
 	const mode = statSync(dataDir).mode & 0o777;
 	return { path, looseMode: (mode & 0o077) === 0 ? null : `0${mode.toString(8)}` };
+}
+
+function syncFolder(path: string): void {
+	const descriptor = openSync(path, "r");
+	try {
+		fsyncSync(descriptor);
+	} finally {
+		closeSync(descriptor);
+	}
 }

@@ -75,8 +75,8 @@ export interface StoreDisk extends RecordStorage {
 
 /** A store that was opened; closing it releases its lock. */
 export interface OpenStore extends StoreDisk {
-	/** Waits for what was submitted. */
-	close(): Promise<void>;
+	/** Waits for what was submitted; `done` in a later turn. No promise: the simulator's turns know none. */
+	close(done: () => void): void;
 }
 
 export type StoreOpening =

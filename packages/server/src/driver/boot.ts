@@ -137,7 +137,5 @@ function tellRecovery(world: BootWorld, { report, restoredLog }: Recovered): voi
 }
 
 function closeAll({ wal, disk }: Recovered, done: () => void): void {
-	wal.close(() => {
-		void disk.close().then(done);
-	});
+	wal.close(() => disk.close(done));
 }

@@ -1,20 +1,20 @@
 import { assert } from "@flotilla/base";
-import type { Entry, RestoredLog } from "@flotilla/raft";
+import type { Entry, LogIndex, RestoredLog, Term } from "@flotilla/raft";
 import type { RecoveredLog, WriteAheadLog } from "../wal/wal-interface.ts";
 import { LOG_FOLDER } from "./bootstrap.ts";
 import type { FloorRecord } from "./floor-record.ts";
 import { FORMAT_FILE, type MemberFormat } from "./format-file.ts";
 import { ask, refuse, type Steps } from "./recovery-steps.ts";
-import { REPLACE_MEMBER } from "./refusal.ts";
+import { REPLACE_MEMBER, refusal, type StartRefusal } from "./refusal.ts";
 
 /** The log and the data folder name the same owner. */
-export function checkLogOwner(log: RecoveredLog, format: MemberFormat): void {
+export function checkLogOwner(log: RecoveredLog, format: MemberFormat): StartRefusal | null {
 	for (const [name, found, wanted] of [
 		["cluster", log.identity.clusterId, format.clusterId],
 		["member", log.identity.memberId, format.memberId],
 	] as const) {
 		if (found === wanted) continue;
-		throw refuse("foreign", {
+		return refusal("foreign", {
 			what: `the log belongs to another ${name}`,
 			where: LOG_FOLDER,
 			found: `${name} ${found.toString(16)}`,
@@ -22,28 +22,45 @@ export function checkLogOwner(log: RecoveredLog, format: MemberFormat): void {
 			next: "Put back the log that belongs to this data folder",
 		});
 	}
+	return null;
 }
 
 /** Floor (applied index A) and log (from F to L, commit C) must meet; what was acknowledged must be there. */
-export function checkLog(floor: FloorRecord, log: RecoveredLog): void {
+export function checkLog(floor: FloorRecord, log: RecoveredLog, termAt: (index: LogIndex) => Term | null): StartRefusal | null {
 	const { firstIndex, lastIndex, lastTerm, hardState } = log;
+	const { appliedIndex, term } = floor;
 	const refuseLog = (code: "logBeginsLate" | "logBehindStore" | "logDamaged", what: string, found: string, wanted: string) =>
-		refuse(code, { what, where: LOG_FOLDER, found, wanted, next: `Restore the folder ${LOG_FOLDER} from a copy, or: ${REPLACE_MEMBER}` });
-	if (floor.appliedIndex + 1 < firstIndex) {
-		const wanted = `an entry ${floor.appliedIndex + 1}, the first one that the store lacks`;
-		throw refuseLog("logBeginsLate", "the log begins behind the end of the store", `entries from ${firstIndex} on`, wanted);
+		refusal(code, { what, where: LOG_FOLDER, found, wanted, next: `Restore the folder ${LOG_FOLDER} from a copy, or: ${REPLACE_MEMBER}` });
+	if (appliedIndex + 1 < firstIndex) {
+		const wanted = `an entry ${appliedIndex + 1}, the first one that the store lacks`;
+		return refuseLog("logBeginsLate", "the log begins behind the end of the store", `entries from ${firstIndex} on`, wanted);
 	}
-	if (floor.appliedIndex > lastIndex) {
-		const wanted = `entries up to ${floor.appliedIndex}, which the store has applied`;
-		throw refuseLog("logBehindStore", "the log has lost its end", `entries up to ${lastIndex}`, wanted);
+	if (appliedIndex > lastIndex) {
+		const wanted = `entries up to ${appliedIndex}, which the store has applied`;
+		return refuseLog("logBehindStore", "the log has lost its end", `entries up to ${lastIndex}`, wanted);
 	}
 	if (hardState.commit > lastIndex) {
 		const wanted = `entries up to ${hardState.commit}, which the log calls committed`;
-		throw refuseLog("logBehindStore", "the log has lost its end", `entries up to ${lastIndex}`, wanted);
+		return refuseLog("logBehindStore", "the log has lost its end", `entries up to ${lastIndex}`, wanted);
 	}
 	if (hardState.term < lastTerm) {
-		throw refuseLog("logDamaged", "the log holds entries of a term it does not know", `term ${lastTerm}`, `at most term ${hardState.term}`);
+		return refuseLog(
+			"logDamaged",
+			"the log holds entries of a term it does not know",
+			`term ${lastTerm}`,
+			`at most term ${hardState.term}`,
+		);
 	}
+	// A store of another history may reach as far as this log: the terms tell (thesis §3.5, log matching).
+	const found = termAt(appliedIndex);
+	if (found === null || found === term) return null;
+	return refusal("logBehindStore", {
+		what: "log and store are of different histories",
+		where: `${LOG_FOLDER}, entry ${appliedIndex}`,
+		found: `term ${found}`,
+		wanted: `term ${term} as in the store`,
+		next: `Put back log and store of the same time, or: ${REPLACE_MEMBER}`,
+	});
 }
 
 /** One read takes so much of the log into memory; all that was read stays there until it is applied. */
@@ -52,7 +69,6 @@ const READ_BYTES = 1 << 20;
 /** The entries above the floor, and what the core restarts with. */
 export function* readTail(wal: WriteAheadLog, floor: FloorRecord, log: RecoveredLog): Steps<RestoredLog> {
 	const { appliedIndex, term, confState, generation } = floor;
-	yield* checkTermAtFloor(wal, floor, log);
 	const entries = yield* readEntries(wal, appliedIndex + 1, log.lastIndex);
 	return {
 		// The commit is not synced for its own sake; what the store has applied was committed.
@@ -62,23 +78,6 @@ export function* readTail(wal: WriteAheadLog, floor: FloorRecord, log: Recovered
 		firstIndex: Math.min(log.firstIndex, appliedIndex + 1),
 		applied: appliedIndex,
 	};
-}
-
-/** A store of another history may reach as far as this log: the terms tell (thesis §3.5, log matching). */
-function* checkTermAtFloor(wal: WriteAheadLog, floor: FloorRecord, log: RecoveredLog): Steps<void> {
-	const { appliedIndex, term } = floor;
-	let found: number | null = null;
-	if (appliedIndex === log.lastIndex) found = log.lastTerm;
-	else if (appliedIndex === log.snapshot.index) found = log.snapshot.term;
-	else if (appliedIndex >= log.firstIndex) found = (yield* readEntries(wal, appliedIndex, appliedIndex))[0]?.term ?? null;
-	if (found === null || found === term) return;
-	throw refuse("logBehindStore", {
-		what: "log and store are of different histories",
-		where: `${LOG_FOLDER}, entry ${appliedIndex}`,
-		found: `term ${found}`,
-		wanted: `term ${term} as in the store`,
-		next: `Put back log and store of the same time, or: ${REPLACE_MEMBER}`,
-	});
 }
 
 function* readEntries(wal: WriteAheadLog, fromIndex: number, uptoIndex: number): Steps<Entry[]> {

@@ -9,7 +9,7 @@ import { decodeFormat, FORMAT_FILE, type MemberFormat } from "./format-file.ts";
 import { checkLog, checkLogOwner, readTail } from "./log-checks.ts";
 import { closeAll, makeStore, openStores, removeOthers } from "./open-stores.ts";
 import { ask, list, RefusedStart, readWhole, refuse, type Steps } from "./recovery-steps.ts";
-import { REPLACE_MEMBER, type StartRefusalCode } from "./refusal.ts";
+import { REPLACE_MEMBER, refusal, type StartRefusal, type StartRefusalCode } from "./refusal.ts";
 import { type RestoreStore, readStore, type StoreState } from "./store-scan.ts";
 
 export interface RecoverOptions {
@@ -113,9 +113,9 @@ function readFormat(bytes: Uint8Array, options: RecoverOptions): MemberFormat {
 /** Without a format file the folder must be empty, or hold no more than the store whose lock a first start took. */
 function* assertUntouched(generations: readonly string[]): Steps<void> {
 	const names = (yield* list("")).filter((name) => !name.startsWith("store.") && name !== `${FORMAT_FILE}.tmp`);
-	const logNames = names.filter((name) => name !== bootstrap.LOG_FOLDER);
-	const segments = names.includes(bootstrap.LOG_FOLDER) ? yield* list(bootstrap.LOG_FOLDER) : [];
-	const strange = [...logNames, ...segments.map((name) => `${bootstrap.LOG_FOLDER}/${name}`)];
+	const others = names.filter((name) => name !== bootstrap.LOG_FOLDER);
+	const segments = yield* list(bootstrap.LOG_FOLDER);
+	const strange = [...others, ...segments.map((name) => `${bootstrap.LOG_FOLDER}/${name}`)];
 	if (generations.some((generation) => generation !== bootstrap.FIRST_GENERATION)) strange.push(`store.${generations.at(-1)}`);
 	if (strange.length === 0) return;
 	throw refuse("identityMissing", {
@@ -193,31 +193,32 @@ function* reopen(
 	held: OpenStore[],
 ): Steps<Recovered> {
 	const reading = current.ok ? yield* readStore(current.disk, format, options.restore) : current;
-	const { opening: log } = yield* ask({ on: "recoverLog" });
-	if (!log.ok) throw refusedLog(log.refusal);
-	checkLogOwner(log.recovered, format);
-	if (reading.ok && current.ok) {
-		checkLog(reading.state.floor, log.recovered);
-		yield* removeOthers(others);
-		return yield* finish(options, log, current.disk, reading.state, { made: false, rebuiltBecause: null });
-	}
-	const reason = reading.ok ? "" : reading.reason;
-	assertRebuildable(format, log.recovered, reason);
+	let refused: StartRefusal | null = null;
+	const { opening: log } = yield* ask({
+		on: "recoverLog",
+		examine(found, termAt) {
+			refused = checkLogOwner(found, format);
+			refused ??= reading.ok ? checkLog(reading.state.floor, found, termAt) : checkRebuildable(format, found, reading.reason);
+			return refused && { code: "corrupt", text: refused.text };
+		},
+	});
+	if (!log.ok) throw refused === null ? refusedLog(log.refusal) : new RefusedStart(refused);
 	yield* removeOthers(others);
+	if (reading.ok && current.ok) return yield* finish(options, log, current.disk, reading.state, { made: false, rebuiltBecause: null });
+	const reason = reading.ok ? "" : reading.reason;
 	const generation = nextGeneration([...others.keys()], format.generation);
 	const disk = current.ok ? yield* makeStore(generation) : current.replacement;
 	held.push(disk);
 	const state = yield* rebuild(options, format, disk, generation);
-	checkLog(state.floor, log.recovered);
 	if (current.ok) yield* ask({ on: "closeStore", store: current.disk });
 	yield* ask({ on: "removeStore", generation: format.generation });
 	return yield* finish(options, log, disk, state, { made: false, rebuiltBecause: reason });
 }
 
 /** Rule S6: the store may be thrown away where the log holds everything that it held. */
-function assertRebuildable(format: MemberFormat, log: RecoveredLog, reason: string): void {
-	if (log.firstIndex <= bootstrap.BOOTSTRAP_INDEX + 1 && log.snapshot.index <= bootstrap.BOOTSTRAP_INDEX) return;
-	throw refuse("storeMismatch", {
+function checkRebuildable(format: MemberFormat, log: RecoveredLog, reason: string): StartRefusal | null {
+	if (log.firstIndex <= bootstrap.BOOTSTRAP_INDEX + 1 && log.snapshot.index <= bootstrap.BOOTSTRAP_INDEX) return null;
+	return refusal("storeMismatch", {
 		what: `the store is not what it must be (${reason}) and the log does not reach back far enough to make it again`,
 		where: `store.${format.generation}`,
 		found: `a log from entry ${log.firstIndex} on`,

@@ -3,13 +3,13 @@ import type { HardState, SnapshotMeta } from "@flotilla/raft";
 import type { FileCompletion, FileDisk, FileOp } from "../disk/file-ops.ts";
 import type { OpenStore, StoreCompletion, StoreHouse, StoreOp } from "../ports.ts";
 import type { WalIdentity } from "../wal/wal-interface.ts";
-import { type LogOpening, type RecoveryOp, type RecoveryReply, RefusedStart, type Steps } from "./recovery-steps.ts";
+import { type LogExaminer, type LogOpening, type RecoveryOp, type RecoveryReply, RefusedStart, type Steps } from "./recovery-steps.ts";
 import type { StartRefusal } from "./refusal.ts";
 
 /** Makes or opens the member's log; both answer in a later turn. */
 export interface LogHouse {
 	create(identity: WalIdentity, hardState: HardState, base: SnapshotMeta, done: (opening: LogOpening) => void): void;
-	recover(done: (opening: LogOpening) => void): void;
+	recover(done: (opening: LogOpening) => void, examine: LogExaminer): void;
 	/** Takes completions of the operations that the log emitted; their ids are above 0. */
 	complete(completion: FileCompletion): void;
 }
@@ -79,7 +79,7 @@ class Runner<T> {
 				stores.open(op.generation, op.create, (opening) => this.step({ on: "openStore", opening }));
 				return;
 			case "closeStore":
-				void op.store.close().then(() => this.step({ on: "closeStore" }));
+				op.store.close(() => this.step({ on: "closeStore" }));
 				return;
 			case "removeStore":
 				stores.remove(op.generation, (error) => this.step({ on: "removeStore", error }));
@@ -88,7 +88,7 @@ class Runner<T> {
 				logs.create(op.identity, op.hardState, op.base, (opening) => this.step({ on: "createLog", opening }));
 				return;
 			case "recoverLog":
-				logs.recover((opening) => this.step({ on: "recoverLog", opening }));
+				logs.recover((opening) => this.step({ on: "recoverLog", opening }), op.examine);
 				return;
 			case "readLog":
 				op.wal.read(op.fromIndex, op.uptoIndex, op.bytesMax, (entries) => this.step({ on: "readLog", entries }));

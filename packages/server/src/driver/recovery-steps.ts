@@ -1,5 +1,5 @@
 import { fail } from "@flotilla/base";
-import type { Entry, HardState, LogIndex, SnapshotMeta } from "@flotilla/raft";
+import type { Entry, HardState, LogIndex, SnapshotMeta, Term } from "@flotilla/raft";
 import type { FileCompletion, FileOp } from "../disk/file-ops.ts";
 import type { OpenStore, StoreCompletion, StoreOp, StoreOpening } from "../ports.ts";
 import type { RecoveredLog, WalIdentity, WalRefusal, WriteAheadLog } from "../wal/wal-interface.ts";
@@ -11,6 +11,9 @@ export type LogOpening =
 	| { readonly ok: true; readonly wal: WriteAheadLog; readonly recovered: RecoveredLog }
 	| { readonly ok: false; readonly refusal: WalRefusal };
 
+/** Asked before any file of the log is changed. `termAt`: of an entry, or of the point before the first one; else null. */
+export type LogExaminer = (found: RecoveredLog, termAt: (index: LogIndex) => Term | null) => WalRefusal | null;
+
 /** What a start asks of the world, one operation at a time. */
 export type RecoveryOp =
 	| { readonly on: "file"; readonly op: Unnumbered<FileOp> }
@@ -20,7 +23,7 @@ export type RecoveryOp =
 	| { readonly on: "closeStore"; readonly store: OpenStore }
 	| { readonly on: "removeStore"; readonly generation: string }
 	| { readonly on: "createLog"; readonly identity: WalIdentity; readonly hardState: HardState; readonly base: SnapshotMeta }
-	| { readonly on: "recoverLog" }
+	| { readonly on: "recoverLog"; readonly examine: LogExaminer }
 	| {
 			readonly on: "readLog";
 			readonly wal: WriteAheadLog;

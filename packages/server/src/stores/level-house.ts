@@ -1,6 +1,6 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { StoreHouse, StoreOpening } from "../ports.ts";
+import type { OpenStore, StoreHouse, StoreOpening } from "../ports.ts";
 import { LevelStore } from "./level-store.ts";
 
 const FOLDER = /^store\.([1-9]\d{0,14})$/;
@@ -22,8 +22,9 @@ export class LevelHouse implements StoreHouse {
 	}
 
 	open(generation: string, create: boolean, done: (opening: StoreOpening) => void): void {
-		LevelStore.open(this.path(generation), create).then(done, (error: unknown) =>
-			done({ ok: false, code: "damaged", text: error instanceof Error ? error.message : String(error) }),
+		LevelStore.open(this.path(generation), create).then(
+			(opening) => done(opening.ok ? { ok: true, store: opened(opening.store) } : opening),
+			(error: unknown) => done({ ok: false, code: "damaged", text: error instanceof Error ? error.message : String(error) }),
 		);
 	}
 
@@ -37,4 +38,20 @@ export class LevelHouse implements StoreHouse {
 	private path(generation: string): string {
 		return join(this.folder, `store.${generation}`);
 	}
+}
+
+function opened(store: LevelStore): OpenStore {
+	return {
+		get onCompletion() {
+			return store.onCompletion;
+		},
+		set onCompletion(listener) {
+			store.onCompletion = listener;
+		},
+		get: (key) => store.get(key),
+		submit: (op) => store.submit(op),
+		sizeBytes: () => store.sizeBytes(),
+		// Whatever closing says, the lock is released: nobody waits for more.
+		close: (done) => void store.close().then(done, done),
+	};
 }

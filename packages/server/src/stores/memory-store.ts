@@ -59,6 +59,11 @@ export class MemoryStore implements StoreDisk {
 		return bytes;
 	}
 
+	/** Nothing was submitted that has not been reported. */
+	get idle(): boolean {
+		return this.queue.length === 0;
+	}
+
 	/**
 	 * Ends this store and returns what the disk holds as a new one. The operation at the head of the queue may or may not
 	 * have taken effect; those behind it have not.
@@ -76,7 +81,7 @@ export class MemoryStore implements StoreDisk {
 
 	/** Ends this store cleanly and returns it as the next process finds it. */
 	reopen(schedule: (work: () => void) => void = this.schedule): MemoryStore {
-		assert(this.queue.length === 0, "a store is closed when its work is done");
+		assert(this.idle, "a store is closed when its work is done");
 		this.dead = true;
 		return new MemoryStore(schedule, this.records, this.rows);
 	}

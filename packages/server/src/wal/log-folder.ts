@@ -1,5 +1,5 @@
 import type { ByteOps } from "@flotilla/base";
-import type { HardState, SnapshotMeta } from "@flotilla/raft";
+import type { HardState, LogIndex, SnapshotMeta, Term } from "@flotilla/raft";
 import type { FileCompletion } from "../disk/file-ops.ts";
 import { FileScripts } from "../disk/file-script.ts";
 import { createScript } from "./create-log.ts";
@@ -10,6 +10,9 @@ import type { RecoveredLog, WalEvents, WalIdentity, WalOptions, WalRefusal } fro
 export type LogOpening =
 	| { readonly ok: true; readonly wal: SegmentedLog; readonly recovered: RecoveredLog }
 	| { readonly ok: false; readonly refusal: WalRefusal };
+
+/** Null, or why the log must not be used. `termAt`: of an entry, or of the point before the first one. */
+export type RecoveredLogExaminer = (found: RecoveredLog, termAt: (index: LogIndex) => Term | null) => WalRefusal | null;
 
 export interface LogWorld {
 	readonly bytes: ByteOps;
@@ -41,8 +44,12 @@ export class LogFolder {
 		this.scripts.run(script, (recovery) => this.open(recovery, done));
 	}
 
-	recover(done: (opening: LogOpening) => void): void {
-		this.scripts.run(recoverScript(this.world.bytes, this.options.folder), (recovery) => this.open(recovery, done));
+	/** `examine` is asked before any file is changed. */
+	recover(done: (opening: LogOpening) => void, examine: RecoveredLogExaminer = () => null): void {
+		const script = recoverScript(this.world.bytes, this.options.folder, (end) =>
+			examine(describe(end), (index) => end.state.map.termAt(index)),
+		);
+		this.scripts.run(script, (recovery) => this.open(recovery, done));
 	}
 
 	complete(completion: FileCompletion): void {

@@ -36,7 +36,10 @@ interface Meta {
 	readonly vote: VoteSlot;
 }
 
-export function* recoverScript(ops: ByteOps, folder: string): FileScript<LogRecovery> {
+/** Looks at what was read before anything is repaired: a log that its owner refuses stays as it is, byte for byte. */
+export type LogExaminer = (end: LogEnd) => WalRefusal | null;
+
+export function* recoverScript(ops: ByteOps, folder: string, examine: LogExaminer = () => null): FileScript<LogRecovery> {
 	const meta = yield* readMeta(ops);
 	if ("code" in meta) return { ok: false, refusal: meta };
 	const names = yield* listSegments(folder);
@@ -46,7 +49,7 @@ export function* recoverScript(ops: ByteOps, folder: string): FileScript<LogReco
 		const refusal = yield* reader.segment(name, at === names.length - 1);
 		if (refusal !== null) return { ok: false, refusal };
 	}
-	return yield* reader.finish();
+	return yield* reader.finish(examine);
 }
 
 function* readMeta(ops: ByteOps): FileScript<Meta | WalRefusal> {
@@ -209,7 +212,7 @@ class LogScan {
 	}
 
 	/** The end of the last segment: torn or damaged, then the repair. */
-	*finish(): FileScript<LogRecovery> {
+	*finish(examine: LogExaminer): FileScript<LogRecovery> {
 		const { state, current, stopped, window, meta } = this;
 		if (state === null || current === null)
 			return { ok: false, refusal: refuseDamage("missing", { path: this.folder }, "it holds no segment") };
@@ -233,22 +236,19 @@ class LogScan {
 			leftoverEnd: leftover.end,
 			seq: stopped.seq,
 		};
-		const refusal = yield* repairTail(this.folder, tail);
-		if (refusal !== null) return { ok: false, refusal };
-		return {
-			ok: true,
-			end: {
-				state,
-				segment: current,
-				endOffset: stopped.offset,
-				nextSeq: stopped.seq,
-				prevCrc: stopped.prevCrc,
-				voteSlot: meta.vote,
-				hardState: combined,
-				tornBytes: leftover.end - stopped.offset,
-				cleanStop: this.closingSeq === stopped.seq - 1 && leftover.end === stopped.offset,
-			},
+		const end: LogEnd = {
+			state,
+			segment: current,
+			endOffset: stopped.offset,
+			nextSeq: stopped.seq,
+			prevCrc: stopped.prevCrc,
+			voteSlot: meta.vote,
+			hardState: combined,
+			tornBytes: leftover.end - stopped.offset,
+			cleanStop: this.closingSeq === stopped.seq - 1 && leftover.end === stopped.offset,
 		};
+		const refusal = examine(end) ?? (yield* repairTail(this.folder, tail));
+		return refusal === null ? { ok: true, end } : { ok: false, refusal };
 	}
 }
 
