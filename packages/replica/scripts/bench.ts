@@ -3,7 +3,7 @@
  * the logic costs, all three members together on one thread: `bench.ts [in flight] [value bytes] [seconds] [through: leader|follower]`.
  */
 import { Dice, portableBytes, silentTap } from "@flotilla/base";
-import { EMPTY_MARK, MemoryStorage, StoreRebuild } from "@flotilla/mvcc";
+import { EMPTY_MARK, type RecordStorage, StoreRebuild } from "@flotilla/mvcc";
 import { bootstrapPoint, type NodeId } from "@flotilla/raft";
 import { bootstrapTables, CommandKind, type MemberInfo, type PeerMessage, Replica, WriteCall, type WriteOutcome } from "../src/index.ts";
 import { putBytes } from "../test/world/requests.ts";
@@ -16,10 +16,15 @@ const TURNS_A_TICK = 10;
 interface Node {
 	readonly id: NodeId;
 	readonly replica: Replica;
-	readonly storage: MemoryStorage;
 	inbox: PeerMessage[];
 }
 
+/** Puts without prev_kv read nothing back. */
+const NO_STORAGE: RecordStorage = {
+	get() {
+		throw new Error("nothing is stored");
+	},
+};
 const members: MemberInfo[] = [1n, 2n, 3n].map((id) => ({
 	id,
 	name: `m${id}`,
@@ -30,8 +35,7 @@ const members: MemberInfo[] = [1n, 2n, 3n].map((id) => ({
 const nodes: readonly Node[] = members.map(({ id }) => makeNode(id));
 
 function makeNode(id: NodeId): Node {
-	const storage = new MemoryStorage(portableBytes);
-	const restored = new StoreRebuild(EMPTY_MARK, { keepEvents: false, valueCacheBytes: 16 << 20 }, storage, portableBytes).finish();
+	const restored = new StoreRebuild(EMPTY_MARK, { keepEvents: false, valueCacheBytes: 16 << 20 }, NO_STORAGE, portableBytes).finish();
 	if (!restored.ok) throw new Error(restored.reason);
 	const replica = new Replica(
 		{
@@ -60,7 +64,7 @@ function makeNode(id: NodeId): Node {
 			tables: bootstrapTables(members),
 		},
 	);
-	return { id, replica, storage, inbox: [] };
+	return { id, replica, inbox: [] };
 }
 
 function post(messages: readonly PeerMessage[]): void {
@@ -80,10 +84,7 @@ function turn(node: Node): void {
 		seq = work.seq;
 	}
 	if (seq > 0) replica.onPersisted(seq);
-	for (const batch of output.batches) {
-		node.storage.write(batch);
-		replica.onStored(batch.seq);
-	}
+	for (const batch of output.batches) replica.onStored(batch.seq);
 	for (const { call, outcome } of output.completions) (call as WriteCall).done(outcome as WriteOutcome);
 }
 
@@ -107,8 +108,9 @@ const finish = (outcome: WriteOutcome): void => {
 	if (!outcome.ok) failed++;
 	write();
 };
+const payloads = Array.from({ length: 20_000 }, (_, at) => putBytes(`key/${at}`, value));
 function write(): void {
-	const payload = putBytes(`key/${serial++ % 100_000}`, value);
+	const payload = payloads[serial++ % payloads.length] as Uint8Array;
 	door.replica.write(new WriteCall(CommandKind.put, payload, "", 0, 0, finish));
 }
 
