@@ -154,7 +154,7 @@ export class Compactor {
 
 	/** Sets the base record anew; a key that ended before the target goes, unless it lives again. */
 	private endWalk(pass: Pass): void {
-		const { log, slots, tree, held } = this.index;
+		const { log, slots, held } = this.index;
 		const slot = pass.walkSlot;
 		const newest = pass.walkFrom;
 		pass.walking = NO_ORDINAL;
@@ -167,10 +167,7 @@ export class Compactor {
 		this.doomed.endGroup(ended);
 		if (log.main(newest) === pass.target) return;
 		if (!ended) slots.setBase(slot, log.main(newest), log.sub(newest), log.crc(newest), log.bytes(newest));
-		else if (slots.head(slot) === newest) {
-			tree.remove(slots.key(slot));
-			slots.release(slot);
-		}
+		else if (slots.head(slot) === newest) this.index.remove(slot);
 	}
 
 	private finish(pass: Pass): void {

@@ -1,5 +1,6 @@
 import { keySpan } from "./key-span.ts";
-import { KeyCursor, NOT_FOUND } from "./key-tree.ts";
+import { NOT_FOUND } from "./key-table.ts";
+import { KeyCursor } from "./key-tree.ts";
 import { valueOfKeyValue } from "./key-value.ts";
 import type { RangeParts } from "./range-work.ts";
 import { type Compare, CompareResult, CompareTarget } from "./request.ts";

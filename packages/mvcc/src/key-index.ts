@@ -1,18 +1,20 @@
-import { KeyTree, NOT_FOUND } from "./key-tree.ts";
+import { KeyTable, NOT_FOUND } from "./key-table.ts";
+import { KeyTree } from "./key-tree.ts";
 import { RecordLog } from "./record-log.ts";
 import { RecordSums } from "./record-sums.ts";
-import { NO_ORDINAL, SlotTable } from "./slot-table.ts";
+import { SlotTable } from "./slot-table.ts";
 
 /** No record of a key at a revision. Above it: an ordinal; one that the log no longer holds, or -1, is the base record. */
 export const NO_RECORD = -2;
 
 /**
- * Which records there are: keys in order (tree), what is known of each key (slots), and every record since the compact
+ * Which records there are: keys in order (tree) and by name (table), what is known of each key (slots), and every record since the compact
  * revision (log). A record is named by (slot, ordinal); ordinals below `log.start` name the slot's base record.
  */
 export class KeyIndex {
 	readonly slots = new SlotTable();
 	readonly tree = new KeyTree(this.slots);
+	private readonly table = new KeyTable(this.slots);
 	readonly log = new RecordLog();
 	/** Sums of the records that the compact revision lets stay, whether or not the clean-up has come as far. */
 	readonly retained = new RecordSums();
@@ -21,7 +23,7 @@ export class KeyIndex {
 
 	/** The slot of `key`, or NOT_FOUND. It may be dead. */
 	find(key: string): number {
-		return this.tree.find(key);
+		return this.table.find(key);
 	}
 
 	/** Enters a key for its first record; returns its slot. */
@@ -29,7 +31,23 @@ export class KeyIndex {
 		const slot = this.slots.allocate(key);
 		this.slots.setLife(slot, createRevision, 1);
 		this.tree.insert(key, slot);
+		this.table.insert(key, slot);
 		return slot;
+	}
+
+	/** Removes a key without records. */
+	remove(slot: number): void {
+		const key = this.slots.key(slot);
+		this.tree.remove(key);
+		this.table.remove(key);
+		this.slots.release(slot);
+	}
+
+	/** Enters the keys of an empty index, in ascending order; their slots are made already. */
+	load(slots: readonly number[]): void {
+		const keys = slots.map((slot) => this.slots.key(slot));
+		this.tree.load(keys, slots);
+		for (const [i, key] of keys.entries()) this.table.insert(key, slots[i] as number);
 	}
 
 	/** Appends the newest record of all. The caller keeps life and lease of the slot. */
@@ -68,7 +86,7 @@ export class KeyIndex {
 
 	/** The slot of `key` if it is alive now, else NOT_FOUND. */
 	findAlive(key: string): number {
-		const slot = this.tree.find(key);
+		const slot = this.table.find(key);
 		return slot !== NOT_FOUND && this.slots.isAlive(slot) ? slot : NOT_FOUND;
 	}
 
@@ -116,5 +134,3 @@ export class KeyIndex {
 		if (at !== null && slots.hasBase(slot)) at.add(slots.baseCrc(slot), slots.baseBytes(slot));
 	}
 }
-
-export { NO_ORDINAL, NOT_FOUND };

@@ -1,10 +1,10 @@
 import { assert } from "@flotilla/base";
+import { NOT_FOUND } from "./key-table.ts";
 
 /** Children of an inner node and keys of a leaf, at most. */
 const NODE_MAX = 64;
 /** Neighbours that hold no more than this together become one. */
 const MERGE_MAX = NODE_MAX / 2;
-export const NOT_FOUND = -1;
 
 /** What the tree must know of a slot. */
 export interface SlotLife {
@@ -29,14 +29,6 @@ export class KeyTree {
 	/** Living keys. */
 	get alive(): number {
 		return this.root.alive;
-	}
-
-	/** The slot of `key`, or NOT_FOUND. */
-	find(key: string): number {
-		let node = this.root;
-		while (node.leaf === false) node = node.children[node.childOf(key)] as Node;
-		const at = lowerBound(node.keys, key);
-		return at < node.keys.length && node.keys[at] === key ? (node.slots[at] as number) : NOT_FOUND;
 	}
 
 	/** Adds a key that is alive and not there yet. */
@@ -324,10 +316,9 @@ function lowerBound(keys: readonly string[], key: string): number {
 	return low;
 }
 
-/** Faster than `splice` for short arrays: no array of removed elements is made. */
+/** For some dozens of items a loop is faster than `splice` and `copyWithin`. */
 function insertAt<T>(items: T[], at: number, item: T): void {
 	items.push(item);
-	if (at === items.length - 1) return;
-	items.copyWithin(at + 1, at, items.length - 1);
+	for (let i = items.length - 1; i > at; i--) items[i] = items[i - 1] as T;
 	items[at] = item;
 }

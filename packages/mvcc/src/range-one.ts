@@ -1,5 +1,5 @@
 import { NO_RECORD } from "./key-index.ts";
-import { NOT_FOUND } from "./key-tree.ts";
+import { NOT_FOUND } from "./key-table.ts";
 import { decodeKeyValue, withoutValue } from "./key-value.ts";
 import type { RangeParts, RangeView } from "./range-work.ts";
 import type { RangeRequest } from "./request.ts";

@@ -1,7 +1,8 @@
 import { assert, type ByteOps } from "@flotilla/base";
 import { type KeyIndex, NO_RECORD } from "./key-index.ts";
 import type { KeySpan } from "./key-span.ts";
-import { KeyCursor, NOT_FOUND } from "./key-tree.ts";
+import { NOT_FOUND } from "./key-table.ts";
+import { KeyCursor } from "./key-tree.ts";
 import { decodeKeyValue, type KeyValue, withoutValue } from "./key-value.ts";
 import { type RangeRequest, type Revision, SortOrder, SortTarget } from "./request.ts";
 import type { RangeResult } from "./result.ts";
@@ -126,6 +127,8 @@ export class RangeWork implements Sliced<RangeResult> {
 			if (ordinal === NO_RECORD || !(isNewest || index.isAlive(ordinal))) continue;
 			if (!this.countKnown) this.count++;
 			if (enough || !this.passesMod(slot, ordinal)) continue;
+			// Where filters or order need the pairs, the order is made of what passes when they are read.
+			if (!this.decodes) this.order.push(this.slots.length);
 			this.slots.push(slot);
 			this.ordinals.push(ordinal);
 		}
@@ -175,7 +178,6 @@ export class RangeWork implements Sliced<RangeResult> {
 	/** Null when key order, up or down, is all that is asked for. */
 	private startSort(): SlicedSort | null {
 		const { sortTarget, sortOrder } = this.request;
-		if (!this.decodes) for (let i = 0; i < this.slots.length; i++) this.order.push(i);
 		if (sortTarget === SortTarget.key) {
 			if (sortOrder === SortOrder.descend) this.order.reverse();
 			return null;

@@ -1,7 +1,7 @@
 import type { ByteOps } from "@flotilla/base";
 import { DoomedRecords } from "./doomed-records.ts";
 import { KeyIndex } from "./key-index.ts";
-import { NOT_FOUND } from "./key-tree.ts";
+import { NOT_FOUND } from "./key-table.ts";
 import { type LeaseAttachments, noLeases } from "./leases.ts";
 import { describeRecordKey } from "./record-key.ts";
 import { ScannedRecords } from "./scanned-records.ts";
@@ -52,7 +52,7 @@ export class StoreRebuild implements StoreRestore {
 		this.linkBases(order, firstLogged);
 		const reason = this.fillLog(order, firstLogged) ?? this.compareWithMark();
 		if (reason !== null) return { ok: false, reason };
-		this.loadTree();
+		this.loadKeys();
 		this.giveUpLeftOver();
 		return { ok: true, store: this.makeStore() };
 	}
@@ -171,14 +171,12 @@ export class StoreRebuild implements StoreRestore {
 		return null;
 	}
 
-	private loadTree(): void {
-		const { slots, tree } = this.index;
+	private loadKeys(): void {
+		const { index } = this;
+		const { slots } = index;
 		const present = this.slotOfKey.filter((slot) => slot !== NOT_FOUND);
 		present.sort((a, b) => (slots.key(a) < slots.key(b) ? -1 : 1));
-		tree.load(
-			present.map((slot) => slots.key(slot)),
-			present,
-		);
+		index.load(present);
 		for (const slot of present) if (slots.lease(slot) !== 0n) this.leases.attach(slots.lease(slot), slots.key(slot));
 	}
 

@@ -3,7 +3,7 @@ import { fail } from "@flotilla/base";
 import type { Changes } from "./changes.ts";
 import { holds } from "./compare.ts";
 import { keySpan, spanHolds } from "./key-span.ts";
-import { NOT_FOUND } from "./key-tree.ts";
+import { NOT_FOUND } from "./key-table.ts";
 import type { LeaseAttachments } from "./leases.ts";
 import { rangeOne } from "./range-one.ts";
 import { type RangeParts, type RangeView, RangeWork } from "./range-work.ts";
