@@ -4,7 +4,6 @@ import type {
 	Entry,
 	LogIndex,
 	MembershipDone,
-	Message,
 	NodeId,
 	ReadToken,
 	Role,
@@ -15,11 +14,7 @@ import { decodeConfChange, EntryKind } from "../../src/index.ts";
 import type { LogImage } from "./disk.ts";
 import type { SimMember } from "./member.ts";
 import { confAfter, describeConf, hasQuorum, sameConf } from "./twin.ts";
-
-/** A broken promise of the cluster as a whole. */
-export class Violation extends Error {
-	override readonly name = "Violation";
-}
+import { Violation } from "./violation.ts";
 
 interface Committed {
 	readonly term: Term;
@@ -104,40 +99,6 @@ export class Checker {
 		const key = readKey(id, token);
 		if (this.reads.has(key)) throw new Violation(`token ${key} was given twice`);
 		this.reads.set(key, this.maxCommit);
-	}
-
-	/** When a message leaves a member: what it promises must be on the disk. */
-	onSend(member: SimMember, m: Message): void {
-		const { synced } = member.disk;
-		const { term, vote } = synced.hardState;
-		switch (m.kind) {
-			case "vote": {
-				if (term < m.term || (term === m.term && vote !== m.from))
-					throw new Violation(`${m.from} asks for votes before its own is durable`);
-				const lastTerm = synced.termAt(synced.lastIndex);
-				const holds = lastTerm > m.lastTerm || (lastTerm === m.lastTerm && synced.lastIndex >= m.lastIndex);
-				if (!holds && term === m.term) throw new Violation(`${m.from} boasts of a log that is not durable`);
-				break;
-			}
-			case "voteResp":
-				if (!m.reject && (term < m.term || (term === m.term && vote !== m.to)))
-					throw new Violation(`${m.from} gives a vote that is not durable`);
-				break;
-			case "appendResp":
-				if (m.reject || m.index === 0) break;
-				if (term < m.term) throw new Violation(`${m.from} acknowledges in a term that is not durable`);
-				if (term === m.term && synced.lastIndex < m.index) throw new Violation(`${m.from} acknowledges ${m.index} before it is durable`);
-				if (synced.hardState.commit < m.commit && synced.base.index < m.commit)
-					throw new Violation(`${m.from} reports a commit that is not durable`);
-				break;
-			case "append": {
-				const known = member.disk.issued.termAt(m.prevIndex);
-				if (known >= 0 && known !== m.prevTerm) throw new Violation(`${m.from} anchors an append on a term that it does not hold`);
-				break;
-			}
-			default:
-				break;
-		}
 	}
 
 	/** Configuration in force after `index`. */
@@ -236,7 +197,8 @@ export class Checker {
 		};
 		const newer = this.confs.filter((conf) => conf.index >= done.index);
 		const reported = newer.some((conf) => hasQuorum(conf.conf, holds));
-		if (!reported) throw new Violation(`${id} answers change ${done.index} before ${voters}/${votersOutgoing} know it durably`);
+		if (!reported)
+			throw new Violation(`${id} answers change ${done.index} before ${voters.join()}/${votersOutgoing.join()} know it durably`);
 	}
 
 	private onGrant(id: NodeId, token: ReadToken, index: LogIndex): void {

@@ -16,6 +16,7 @@ import { bootstrapPoint, DEFAULT_RAFT_CONFIG, EMPTY_CONF, Entry, EntryKind } fro
 import { Checker } from "./checker.ts";
 import { LogImage } from "./disk.ts";
 import { SimMember } from "./member.ts";
+import { assertDurable } from "./send-checks.ts";
 
 /** A snapshot on its way, as the transport of the driver would carry it. */
 interface Transfer {
@@ -301,6 +302,11 @@ export class Cluster {
 		this.cut.clear();
 	}
 
+	/** Lets a message out that should have waited. */
+	leak(id: NodeId, message: Message): void {
+		this.send(this.member(id), message);
+	}
+
 	/** Messages on the wire that match are taken off it, for later or for good. */
 	take(wanted: (message: Message) => boolean): Message[] {
 		const taken = this.messages.filter(wanted);
@@ -336,7 +342,7 @@ export class Cluster {
 		return member;
 	}
 
-	private configOf(id: NodeId): RaftConfig {
+	configOf(id: NodeId): RaftConfig {
 		return { ...DEFAULT_RAFT_CONFIG, ...this.config, id, incarnation: 0 };
 	}
 
@@ -346,7 +352,7 @@ export class Cluster {
 	}
 
 	private send(member: SimMember, message: Message): void {
-		this.checker.onSend(member, message);
+		assertDurable(member.disk, message);
 		this.onMessage(message);
 		if (this.cut.has(`${message.from}>${message.to}`)) return;
 		if (this.messages.length >= MESSAGES_MAX) this.messages.shift();

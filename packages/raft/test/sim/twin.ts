@@ -51,5 +51,6 @@ export function sameConf(a: ConfState, b: ConfState): boolean {
 }
 
 export function describeConf(conf: ConfState): string {
-	return `${conf.voters}|${conf.votersOutgoing}|${conf.learners}|${conf.learnersNext}|${conf.autoLeave}`;
+	const lists = [conf.voters, conf.votersOutgoing, conf.learners, conf.learnersNext];
+	return `${lists.map((ids) => ids.join()).join("|")}|${conf.autoLeave}`;
 }

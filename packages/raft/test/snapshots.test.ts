@@ -1,0 +1,197 @@
+import { Dice } from "@flotilla/base";
+import { expect, test } from "vitest";
+import type { Message, NodeId, SnapshotMeta } from "../src/index.ts";
+import { Cluster } from "./sim/cluster.ts";
+
+const three = (config = {}) => new Cluster({ voters: [1n, 2n, 3n], dice: new Dice(1), config });
+
+/** 3 misses `count` entries, and the others keep nothing of them. */
+function leaveBehind(cluster: Cluster, count: number, keep: number): void {
+	cluster.elect(1n);
+	cluster.isolate(3n);
+	cluster.propose(1n, count);
+	cluster.settle();
+	for (const id of [1n, 2n]) {
+		cluster.floor(id, keep);
+		cluster.drain(id);
+	}
+}
+
+function peerState(cluster: Cluster, leader: NodeId, peer: NodeId): string | undefined {
+	return cluster.status(leader).peers.find(({ id }) => id === peer)?.state;
+}
+
+test("a member that needs what the log no longer holds gets a snapshot, and streams from there", () => {
+	const cluster = three({ memoryEntriesMax: 0 });
+	leaveBehind(cluster, 20, 0);
+	cluster.heal();
+	cluster.pass(4);
+	cluster.propose(1n, 2);
+	cluster.settle();
+	expect(cluster.status(3n)).toMatchObject({ commit: cluster.status(1n).lastIndex, firstIndex: 23 });
+	expect(cluster.member(3n).machine.state.digest).toBe(cluster.member(1n).machine.state.digest);
+	expect(peerState(cluster, 1n, 3n)).toBe("replicate");
+});
+
+test("a member that needs what only the WAL holds gets it from there, without a snapshot", () => {
+	const cluster = three({ memoryEntriesMax: 2, appendBytesMax: 60 });
+	leaveBehind(cluster, 30, 1_000);
+	cluster.heal();
+	cluster.pass(5);
+	expect(cluster.status(3n).commit).toBe(cluster.status(1n).lastIndex);
+	expect(cluster.status(3n).firstIndex).toBe(2);
+});
+
+test("a restarted leader knows no terms below its floor and still feeds a slow peer from the WAL", () => {
+	const cluster = three({ memoryEntriesMax: 2, appendBytesMax: 60 });
+	leaveBehind(cluster, 30, 1_000);
+	for (const id of [1n, 2n]) {
+		cluster.crash(id, () => 0);
+		cluster.restart(id);
+		expect(cluster.member(id).disk.synced).toMatchObject({ base: { index: 32 }, walFirst: 2 });
+	}
+	cluster.heal();
+	cluster.pass(60);
+	const [leader] = cluster.leaders;
+	expect(cluster.status(3n).commit).toBe(leader?.core.status().lastIndex);
+	expect(cluster.status(3n).firstIndex).toBe(2);
+});
+
+test("a transfer that fails is tried again after a heartbeat; one that nobody reports ends by itself", () => {
+	const cluster = three({ memoryEntriesMax: 0, snapshotTimeoutTicks: 15 });
+	leaveBehind(cluster, 20, 0);
+	cluster.heal();
+	let started = 0;
+	const step = (ticks: number, end: (cluster: Cluster) => void) => {
+		for (let i = 0; i < ticks; i++) {
+			for (const id of cluster.ids) cluster.tick(id);
+			for (let j = 0; j < 4; j++) {
+				for (const id of cluster.ids) {
+					cluster.drain(id);
+					cluster.persist(id);
+				}
+				for (const message of cluster.take(() => true)) cluster.hand(message);
+			}
+			started += cluster.transfers.length;
+			end(cluster);
+		}
+	};
+	step(6, (each) => each.transfers.length > 0 && each.endTransfer(0, false));
+	expect(started).toBeGreaterThan(1);
+	expect(peerState(cluster, 1n, 3n)).not.toBe("replicate");
+	started = 0;
+	step(16, (each) => {
+		each.transfers = [];
+	});
+	step(6, (each) => {
+		each.transfers = [];
+	});
+	expect(started).toBeGreaterThan(0);
+	cluster.pass(20);
+	expect(peerState(cluster, 1n, 3n)).toBe("replicate");
+});
+
+test("no snapshot is prepared for a member that is not heard", () => {
+	const cluster = three({ memoryEntriesMax: 0 });
+	leaveBehind(cluster, 20, 0);
+	cluster.input(1n, ({ core }) => core.transferLeadership(2n));
+	let prepared = 0;
+	for (let i = 0; i < 10; i++) {
+		cluster.pass();
+		prepared += cluster.member(2n).core.drain().snapshots.length;
+	}
+	expect(cluster.status(2n).role).toBe("leader");
+	expect(prepared).toBe(0);
+	expect(peerState(cluster, 2n, 3n)).toBe("probe");
+});
+
+const metaOf = (cluster: Cluster, index: number, term: number): SnapshotMeta => ({
+	index,
+	term,
+	confState: cluster.status(1n).confState,
+	generation: "copy",
+});
+
+test("a snapshot of an entry that the log holds keeps the log: only the commit moves", () => {
+	const cluster = three();
+	cluster.elect(1n);
+	cluster.propose(1n, 5);
+	cluster.drain(1n);
+	for (const message of cluster.take((each) => each.kind === "append")) cluster.hand(message);
+	cluster.checker.maxCommit = 5;
+	const { core } = cluster.member(2n);
+	core.step({ kind: "snapshot", from: 1n, to: 2n, term: 2, meta: metaOf(cluster, 5, 2) });
+	expect(core.status()).toMatchObject({ commit: 5, lastIndex: 7, firstIndex: 2 });
+	expect(core.drain().append?.snapshot).toBe(null);
+});
+
+test("a snapshot over a contradicting or unverified tail drops the whole log (hashicorp/raft #697)", () => {
+	const logs = new Map([[2n, [2, 2, 2, 2, 2, 2]]]);
+	const cluster = new Cluster({ voters: [1n, 2n, 3n], dice: new Dice(1), logs });
+	const { core } = cluster.member(2n);
+	core.step({ kind: "snapshot", from: 1n, to: 2n, term: 4, meta: metaOf(cluster, 5, 3) });
+	expect(core.status()).toMatchObject({ commit: 5, lastIndex: 5, lastTerm: 3, firstIndex: 6, stable: 1 });
+	const { append, apply } = core.drain();
+	expect(append).toMatchObject({ snapshot: { index: 5 }, entries: [], truncateFrom: 0, mustSync: true, hardState: { commit: 5 } });
+	expect(append?.release).toMatchObject([{ kind: "appendResp", index: 5, reject: false }]);
+	expect(apply).toEqual([]);
+});
+
+test("while a snapshot is being installed: appends queue behind it, nothing is applied, nobody campaigns", () => {
+	const cluster = three();
+	const { core } = cluster.member(2n);
+	const meta = metaOf(cluster, 5, 3);
+	const entry = { index: 6, term: 4, kind: 0 as const, data: Uint8Array.of(1) };
+	core.step({ kind: "snapshot", from: 1n, to: 2n, term: 4, meta });
+	const first = core.drain().append;
+	core.step({ kind: "append", from: 1n, to: 2n, term: 4, prevIndex: 5, prevTerm: 3, commit: 6, entries: [entry] });
+	const output = core.drain();
+	const second = output.append;
+	expect(output.apply).toEqual([]);
+	expect(core.status()).toMatchObject({ stable: 1, commit: 6, applied: 1 });
+	core.campaign();
+	expect(core.status().role).toBe("follower");
+	// Another, newer one has to wait for the first.
+	expect(core.step({ kind: "snapshot", from: 1n, to: 2n, term: 4, meta: { ...meta, index: 9 } })).toBe("dropped:overloaded");
+	core.onPersisted(first?.seq ?? 0);
+	expect(core.status().stable).toBe(5);
+	core.onPersisted(second?.seq ?? 0);
+	expect(core.drain().apply).toEqual([]);
+	core.onApplied(5);
+	expect(core.drain().apply.map(({ index }) => index)).toEqual([6]);
+	core.campaign();
+	expect(core.status().role).toBe("preCandidate");
+});
+
+test("an old snapshot, or one that does not know this member, changes nothing", () => {
+	const cluster = three();
+	cluster.elect(1n);
+	cluster.propose(1n, 4);
+	cluster.settle();
+	const { core } = cluster.member(2n);
+	const before = core.status();
+	const snapshot = (meta: SnapshotMeta): Message => ({ kind: "snapshot", from: 1n, to: 2n, term: 2, meta });
+	expect(core.step(snapshot(metaOf(cluster, 3, 2)))).toBe("ok");
+	expect(core.drain().append?.release).toMatchObject([{ kind: "appendResp", index: before.commit }]);
+	const foreign = { ...metaOf(cluster, 50, 2), confState: { ...before.confState, voters: [1n, 3n] } };
+	expect(core.step(snapshot(foreign))).toBe("ignored:unknown-peer");
+	expect(core.step(snapshot({ ...foreign, confState: { ...before.confState, voters: [2n, 1n] } }))).toBe("rejected:malformed");
+	expect(core.status()).toEqual(before);
+});
+
+test("a new leader whose log is only a snapshot is up to date by its base", () => {
+	const cluster = three({ memoryEntriesMax: 0 });
+	leaveBehind(cluster, 20, 0);
+	cluster.heal();
+	cluster.pass(4);
+	cluster.crash(3n, () => 0);
+	cluster.restart(3n);
+	expect(cluster.status(3n).lastIndex).toBe(cluster.status(1n).lastIndex);
+	cluster.crash(1n, () => 0);
+	cluster.isolate(2n);
+	cluster.pass(5);
+	cluster.heal();
+	cluster.pass(60);
+	expect(cluster.leaders.length).toBe(1);
+	expect(cluster.leaders[0]?.core.status().commit).toBeGreaterThan(20);
+});

@@ -1,0 +1,58 @@
+import type { Dice } from "@flotilla/base";
+import { expect, test } from "vitest";
+import type { Cluster } from "./sim/cluster.ts";
+import { runSchedule } from "./sim/schedule.ts";
+
+/** A checker that finds nothing proves nothing: these clusters break a promise on purpose. */
+
+function runsUntilCaught(sabotage: (cluster: Cluster, dice: Dice) => void): { caught: boolean; text: string } {
+	for (let seed = 1; seed <= 400; seed++) {
+		try {
+			runSchedule(seed, { steps: 800, sabotage });
+		} catch (error) {
+			return { caught: true, text: error instanceof Error ? error.message : "" };
+		}
+	}
+	return { caught: false, text: "" };
+}
+
+test("a disk that forgets what it has acknowledged is caught", () => {
+	const { caught } = runsUntilCaught((cluster, dice) => {
+		if (!dice.chance(1, 60)) return;
+		const member = cluster.member(dice.pick(cluster.ids));
+		if (!member.up || member.disk.synced.entries.length < 3) return;
+		const image = member.disk.synced.copy();
+		image.entries.length -= 2;
+		const last = image.lastIndex;
+		if (image.base.index > last) return;
+		image.hardState = { ...image.hardState, commit: Math.min(image.hardState.commit, last) };
+		cluster.crash(member.id, () => 0);
+		member.disk.revert(image);
+		if (member.machine.state.index > last) member.machine.restore(member.machine.at(Math.max(image.base.index, last)));
+	});
+	expect(caught).toBe(true);
+});
+
+test("votes that leave before they are durable are caught", () => {
+	const { caught, text } = runsUntilCaught((cluster) => {
+		for (const { id, outstanding } of cluster.upMembers) {
+			for (const work of outstanding) {
+				for (const message of work.release) if (message.kind === "voteResp") cluster.leak(id, message);
+			}
+		}
+	});
+	expect({ caught, text }).toMatchObject({ caught: true, text: expect.stringMatching(/durable/) });
+});
+
+test("a message that is changed on its way is caught", () => {
+	const { caught } = runsUntilCaught((cluster) => {
+		cluster.messages = cluster.messages.map((message) =>
+			message.kind === "appendResp" && message.reject ? { ...message, reject: false } : message,
+		);
+	});
+	expect(caught).toBe(true);
+});
+
+test("the same seed gives the same run, message by message", () => {
+	for (let seed = 1; seed <= 20; seed++) expect(runSchedule(seed, { steps: 600 })).toEqual(runSchedule(seed, { steps: 600 }));
+});
