@@ -13,6 +13,12 @@ import { afterBarrier, propose } from "./replicated.ts";
 /** Ranges too long for one turn. Those that wait hold their position in the key space, and nothing else. */
 const LONG_RANGES = { runningMax: 64, waitingMax: 1_024 } as const;
 
+/**
+ * Deviation: etcd limits each level of a transaction and not the whole, so that nested ones can hold hundreds of thousands of
+ * operations in one request, all of which run in one go.
+ */
+const TXN_TREE_OPS_MAX = 8_192;
+
 export function kvService(deps: ServiceDeps): ReadonlyArray<readonly [string, MethodHandler]> {
 	const service = new KvService(deps);
 	return [
@@ -97,7 +103,8 @@ class KvService {
 
 	txn(call: UnaryCall): void {
 		const request = this.codec.decodeTxnRequest(call.request);
-		const refusal = this.validation.txn(request, this.deps.options.maxTxnOps);
+		const tooLarge = opsOf(request) > TXN_TREE_OPS_MAX;
+		const refusal = tooLarge ? "tooManyOps" : this.validation.txn(request, this.deps.options.maxTxnOps);
 		if (refusal !== null) {
 			call.fail(statusOf(this.exceedsQuota(txnCost(request)) ? "noSpace" : refusal));
 			return;
@@ -144,4 +151,11 @@ class KvService {
 			(fault) => (fault === "compacted" ? settle(() => call.fail(statusOf(fault))) : call.fail(statusOf(fault))),
 		);
 	}
+}
+
+/** Compares and operations of all levels. The decoder bounds the depth. */
+function opsOf(request: TxnRequest): number {
+	let count = request.compare.length + request.success.length + request.failure.length;
+	for (const branch of [request.success, request.failure]) for (const op of branch) if (op.kind === "txn") count += opsOf(op.txn);
+	return count;
 }

@@ -64,6 +64,12 @@ const AT_DOOR: ReadonlyArray<readonly [string, string, Uint8Array, readonly [num
 	["129 compares", TXN, txn({ compare: many(129, () => compare("a")) }), TOO_MANY_OPS],
 	["a nested level beyond what its parent left", TXN, success(nested(...many(128, (i) => deleteOp(`k${i}`)))), TOO_MANY_OPS],
 	["too many operations come before empty keys", TXN, success(...many(129, () => putOp(""))), TOO_MANY_OPS],
+	[
+		"a tree of transactions that is too large as a whole",
+		TXN,
+		success(...many(100, () => nested(...many(100, (i) => rangeOp(`k${i}`))))),
+		TOO_MANY_OPS,
+	],
 	["one key put twice", TXN, success(putOp("d"), putOp("d")), DUPLICATE],
 	["one key put twice in the branch that would not run", TXN, txn({ failure: [putOp("d"), putOp("d")] }), DUPLICATE],
 	["a put and a delete that covers it", TXN, success(putOp("d2"), deleteOp("d", "e")), DUPLICATE],
@@ -117,6 +123,7 @@ describe("bad input", () => {
 	test("what is just allowed passes", async () => {
 		await house.ok(TXN, txn({ compare: many(128, () => compare("a")), success: many(128, (i) => putOp(`k${i}`)), failure: [putOp("k0")] }));
 		await house.ok(TXN, success(nested(...many(127, (i) => deleteOp(`k${i}`)))));
+		await house.ok(TXN, success(...many(64, () => nested(...many(64, (i) => rangeOp(`k${i}`))))));
 		await house.ok(TXN, success(deleteOp("a", "z"), deleteOp("b", "c")));
 		await house.ok(TXN, success(nested(putOp("d")), nested(deleteOp("d"))));
 		await house.ok(RANGE, range({ revision: 4 }));
