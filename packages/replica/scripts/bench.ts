@@ -5,7 +5,11 @@
 import { Dice, portableBytes, silentTap } from "@flotilla/base";
 import { EMPTY_MARK, type RecordStorage, StoreRebuild } from "@flotilla/mvcc";
 import { bootstrapPoint, type NodeId } from "@flotilla/raft";
-import { bootstrapTables, CommandKind, type MemberInfo, type PeerMessage, Replica, WriteCall, type WriteOutcome } from "../src/index.ts";
+import { CommandKind, WriteCall, type WriteOutcome } from "../src/calls.ts";
+import type { MemberInfo } from "../src/members.ts";
+import type { PeerMessage } from "../src/messages.ts";
+import { Replica } from "../src/replica.ts";
+import { bootstrapTables } from "../src/tables.ts";
 import { putBytes } from "../test/world/requests.ts";
 
 const [inFlight = 256, valueBytes = 256, seconds = 5] = process.argv.slice(2, 5).map(Number);

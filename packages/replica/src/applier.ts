@@ -66,7 +66,7 @@ export class Applier {
 		const from = this.head;
 		while (this.head < upto && store.unstoredBytes <= this.options.unstoredBytesMax) {
 			this.applyEntry(this.queue[this.head++] as Entry);
-			if (this.appliedIndex === this.parts.digests.awaitedIndex) this.parts.digests.reached(digest());
+			if (this.parts.digests.isWanted(this.appliedIndex)) this.parts.digests.applied(this.appliedIndex, digest());
 		}
 		const count = this.head - from;
 		if (this.head === this.queue.length) {

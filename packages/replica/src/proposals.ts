@@ -12,13 +12,17 @@ import { assert } from "@flotilla/base";
 import { type Consensus, NO_NODE, type ProposeRefusal } from "@flotilla/raft";
 import type { CallFault, CommandResult, WriteCall } from "./calls.ts";
 import type { EnvelopeEncoder } from "./envelope.ts";
+import { InFlight } from "./in-flight.ts";
 import type { Leadership } from "./leadership.ts";
 import type { ForwardRefused } from "./messages.ts";
 import type { Outbox } from "./outbox.ts";
 import { batchEnd, WaitingCalls } from "./waiting-calls.ts";
 
-/** After a refusal that passes (overload, a transfer under way) the next try waits so long, unless the leader changes. */
-const HOLD_TICKS = 5;
+/** After a refusal that passes (overload, a transfer under way) the next try waits so long, twice as long after each further one. */
+const HOLD_TICKS_MIN = 5;
+const HOLD_TICKS_MAX = 80;
+/** Payload bytes sent to the leader and not settled: within what a lane may queue, so that forwards alone never overflow it. */
+const FORWARD_WINDOW_BYTES = 16 << 20;
 /** After trouble on the lane to the leader nothing is forwarded until it is back, or for so long. */
 const LANE_HOLD_TICKS = 10;
 
@@ -39,12 +43,12 @@ export class Proposals {
 	private readonly leadership: Leadership;
 	private readonly outbox: Outbox;
 	private readonly waiting: WaitingCalls;
-	/** By sequence. Insertion order is that of the sequences. */
-	private readonly inFlight = new Map<number, WriteCall>();
+	private readonly inFlight = new InFlight();
 	private pending = 0;
 	private pendingBytes = 0;
 	private lastSequence = 0;
 	private heldUntilTick = 0;
+	private holdTicks = HOLD_TICKS_MIN;
 	/** Forwards of this term may have been lost on the way: they go out again before anything newer (F2). */
 	private resendDue = false;
 	private stopping = false;
@@ -61,10 +65,6 @@ export class Proposals {
 	isFullFor(payloadBytes: number): boolean {
 		if (this.pending === 0) return false;
 		return this.pending >= this.options.pendingCallsMax || this.pendingBytes + payloadBytes > this.options.pendingBytesMax;
-	}
-
-	get inFlightCount(): number {
-		return this.inFlight.size;
 	}
 
 	nextSequence(): number {
@@ -88,9 +88,9 @@ export class Proposals {
 	cancel(call: WriteCall): void {
 		if (call.state === "completed") return;
 		const waited = call.state === "waiting";
-		if (!waited) this.inFlight.delete(call.sequence);
 		call.state = "completed";
 		if (waited) this.waiting.noteGone();
+		else this.inFlight.land(call);
 		this.free(call);
 	}
 
@@ -105,7 +105,7 @@ export class Proposals {
 				return proposed;
 			}
 			assert(result.term >= this.leadership.term, "a proposal is appended in the term that leads, or a later one");
-			this.launch(batch, result.term, "proposed");
+			this.inFlight.launch(batch, result.term, "proposed");
 			proposed = true;
 		}
 		return proposed;
@@ -115,9 +115,11 @@ export class Proposals {
 	forward(tick: number): void {
 		if (tick < this.heldUntilTick || this.leadership.remoteLeader === NO_NODE) return;
 		if (this.resendDue) this.resend();
-		for (let batch = this.waiting.takeBatch(); batch.length > 0; batch = this.waiting.takeBatch()) {
+		while (this.inFlight.bytes < FORWARD_WINDOW_BYTES) {
+			const batch = this.waiting.takeBatch();
+			if (batch.length === 0) return;
 			const envelopes = this.encodeNext(batch);
-			this.launch(batch, this.leadership.term, "forwarded");
+			this.inFlight.launch(batch, this.leadership.term, "forwarded");
 			this.sendForward(batch, envelopes);
 		}
 	}
@@ -139,6 +141,7 @@ export class Proposals {
 	 */
 	onLeaderChanged(sameTerm: boolean): void {
 		this.heldUntilTick = 0;
+		this.holdTicks = HOLD_TICKS_MIN;
 		this.resendDue = sameTerm;
 	}
 
@@ -150,12 +153,12 @@ export class Proposals {
 			const call = this.inFlight.get(sequence);
 			if (call === undefined || call.state !== "forwarded") continue;
 			if (call.proposedTerm !== message.term) continue;
-			this.inFlight.delete(sequence);
+			this.inFlight.land(call);
 			if (message.reason === "tooLarge") this.fail(call, "requestTooLarge");
 			else again.push(call);
 		}
 		this.proposeAgain(again);
-		if (again.length > 0) this.heldUntilTick = Math.max(this.heldUntilTick, tick + HOLD_TICKS);
+		if (again.length > 0) this.hold(tick);
 	}
 
 	/**
@@ -163,9 +166,8 @@ export class Proposals {
 	 * not been seen by now never commits (F4).
 	 */
 	onTermApplied(term: number): void {
-		const lost: WriteCall[] = [];
-		for (const call of this.inFlight.values()) if (call.proposedTerm < term) lost.push(call);
-		for (const call of lost) this.inFlight.delete(call.sequence);
+		const lost = this.inFlight.launchedBefore(term);
+		for (const call of lost) this.inFlight.land(call);
 		this.proposeAgain(lost);
 	}
 
@@ -173,8 +175,9 @@ export class Proposals {
 	take(sequence: number): WriteCall | undefined {
 		const call = this.inFlight.get(sequence);
 		if (call === undefined) return undefined;
-		this.inFlight.delete(sequence);
+		this.inFlight.land(call);
 		this.free(call);
+		this.holdTicks = HOLD_TICKS_MIN;
 		return call;
 	}
 
@@ -183,17 +186,18 @@ export class Proposals {
 		else this.outbox.completeWrite(call, { ok: true, index, term, command: outcome });
 	}
 
-	/** Ends the calls whose time is over. Cost: the pending calls; so not at every tick. */
-	expire(tick: number, judge: TimeoutJudge): void {
+	/** Ends the calls whose time is over, and says how many. Cost: the pending calls; so not at every tick. */
+	expire(tick: number, judge: TimeoutJudge): number {
+		const pendingBefore = this.pending;
 		const leaderKnown = this.leadership.leader !== NO_NODE;
 		this.waiting.visit((call) => {
 			if (call.deadlineTick <= tick) this.failWaiting(call, leaderKnown ? judge(call) : "noLeaderDeadline");
 		});
-		for (const [sequence, call] of this.inFlight) {
-			if (call.deadlineTick > tick) continue;
-			this.inFlight.delete(sequence);
+		for (const call of this.inFlight.overdue(tick)) {
+			this.inFlight.land(call);
 			this.fail(call, judge(call));
 		}
+		return pendingBefore - this.pending;
 	}
 
 	/** What waits ends; what was proposed may still be answered. */
@@ -222,20 +226,9 @@ export class Proposals {
 		return this.encoder.encode(batch);
 	}
 
-	private launch(batch: readonly WriteCall[], term: number, state: "proposed" | "forwarded"): void {
-		for (const call of batch) {
-			call.state = state;
-			call.proposedTerm = term;
-			this.inFlight.set(call.sequence, call);
-		}
-	}
-
 	private resend(): void {
 		this.resendDue = false;
-		const missed: WriteCall[] = [];
-		for (const call of this.inFlight.values()) {
-			if (call.state === "forwarded" && call.proposedTerm === this.leadership.term) missed.push(call);
-		}
+		const missed = this.inFlight.forwardedIn(this.leadership.term);
 		for (let at = 0; at < missed.length; ) {
 			const upto = batchEnd(missed, at);
 			const batch = missed.slice(at, upto);
@@ -262,7 +255,14 @@ export class Proposals {
 			return;
 		}
 		this.proposeAgain(batch);
-		this.heldUntilTick = tick + HOLD_TICKS;
+		this.hold(tick);
+	}
+
+	/** Refusals of several batches of one turn are one. */
+	private hold(tick: number): void {
+		if (this.heldUntilTick > tick) return;
+		this.heldUntilTick = tick + this.holdTicks;
+		this.holdTicks = Math.min(HOLD_TICKS_MAX, 2 * this.holdTicks);
 	}
 
 	private proposeAgain(calls: readonly WriteCall[]): void {

@@ -139,13 +139,16 @@ export class Reads {
 		this.granted = waiting;
 	}
 
-	/** Once in a while, not at every tick: ends what is overdue and asks again for the rest. */
-	expire(tick: number): void {
+	/** Once in a while, not at every tick: ends what is overdue, says how many, and asks again for the rest. */
+	expire(tick: number): number {
+		const pendingBefore = this.pending;
 		this.fail((call) => call.deadlineTick <= tick, "timeout");
 		this.dropCompleted();
-		if (tick < this.retryTick) return;
-		this.retryTick = tick + this.options.retryTicks;
-		this.askAgain();
+		if (tick >= this.retryTick) {
+			this.retryTick = tick + this.options.retryTicks;
+			this.askAgain();
+		}
+		return pendingBefore - this.pending;
 	}
 
 	beginStop(): void {

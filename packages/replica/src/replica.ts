@@ -2,7 +2,8 @@
  * One member's logic: the consensus core, the state machine and what joins them. Inputs are method calls; `drain` runs the
  * parts until they rest and hands out all effects of the turn in one object.
  */
-import { createHotCodec, type HotCodec } from "@flotilla/api/hot";
+import { createHotCodec } from "@flotilla/api/hot";
+import type { TapSink } from "@flotilla/base";
 import type { KeyValueStore } from "@flotilla/mvcc";
 import {
 	type Consensus,
@@ -19,6 +20,7 @@ import { Applier } from "./applier.ts";
 import { type CallFault, type CommandKind, ReadCall, type WriteCall } from "./calls.ts";
 import { Connections } from "./connections.ts";
 import { DigestWatch } from "./digest-watch.ts";
+import { Door } from "./door.ts";
 import { DurableTerm } from "./durable-term.ts";
 import { EnvelopeEncoder } from "./envelope.ts";
 import { Errands } from "./errands.ts";
@@ -26,10 +28,9 @@ import { FloorState } from "./floor-state.ts";
 import { ForwardGate } from "./forward-gate.ts";
 import { Leadership } from "./leadership.ts";
 import type { AlarmEntry, MemberInfo } from "./members.ts";
-import type { DigestNote, PeerMessage } from "./messages.ts";
+import type { PeerMessage } from "./messages.ts";
 import { Outbox } from "./outbox.ts";
 import { Proposals } from "./proposals.ts";
-import { exceedsQuota } from "./quota.ts";
 import { Reads } from "./reads.ts";
 import type {
 	FloorImage,
@@ -40,7 +41,6 @@ import type {
 	ReplicaStatus,
 	TableRow,
 } from "./replica-interface.ts";
-import { proposalBytes } from "./request-size.ts";
 import { StateMachine } from "./state-machine.ts";
 import { StatusSnapshot } from "./status.ts";
 import { Timeouts } from "./timeouts.ts";
@@ -71,8 +71,8 @@ export interface ReplicaState {
 
 export class Replica implements ReplicaMachine {
 	private readonly options: ReplicaOptions;
+	private readonly tap: TapSink;
 	private readonly core: Consensus;
-	private readonly codec: HotCodec;
 	private readonly outbox = new Outbox();
 	private readonly encoder: EnvelopeEncoder;
 	private readonly leadership: Leadership;
@@ -87,6 +87,7 @@ export class Replica implements ReplicaMachine {
 	private readonly errands: Errands;
 	private readonly applier: Applier;
 	private readonly floors: FloorState;
+	private readonly door: Door;
 	private readonly patienceTicks: number;
 	private readonly digestTicks: number;
 	private readonly digestNow = (): number => this.stateDigest();
@@ -95,21 +96,20 @@ export class Replica implements ReplicaMachine {
 	private tickCount = 0;
 	private digestDueTick = 0;
 	private stopping = false;
-	/** Whether committed entries wait in such number that writes are refused; null: not looked at since the last drain. */
-	private backlogged: boolean | null = null;
 
 	constructor(options: ReplicaOptions, ports: ReplicaPorts, state: ReplicaState) {
 		const { memberId, incarnation, electionTicks, heartbeatTicks, tickMs, pendingCallsMax } = options;
 		const { restoredLog } = state;
 		this.options = options;
+		this.tap = ports.tap;
 		this.patienceTicks = Math.ceil(PATIENCE_MS / tickMs) + 2 * electionTicks;
 		this.digestTicks = Math.ceil(DIGEST_MS / tickMs);
-		this.codec = createHotCodec(ports.bytes);
+		const codec = createHotCodec(ports.bytes);
 		this.encoder = new EnvelopeEncoder(memberId, incarnation);
 		this.leadership = new Leadership(memberId, restoredLog.hardState.term);
 		this.durable = new DurableTerm(restoredLog.hardState.term);
 		this.timeouts = new Timeouts(electionTicks, this.leadership, this.connections);
-		this.state = new StateMachine(state.store, this.codec, ports.tap, state.tables);
+		this.state = new StateMachine(state.store, codec, ports.tap, state.tables);
 		const proposalOptions = { incarnation, pendingCallsMax, pendingBytesMax: PENDING_BYTES_MAX, timeoutTicks: this.patienceTicks };
 		this.proposals = new Proposals(proposalOptions, this.encoder, this.leadership, this.outbox);
 		this.gate = new ForwardGate(this.leadership, this.outbox);
@@ -122,6 +122,8 @@ export class Replica implements ReplicaMachine {
 		this.floors = new FloorState(ports.bytes, this.state, this.applier);
 		const config = { ...DEFAULT_RAFT_CONFIG, id: memberId, incarnation, electionTicks, heartbeatTicks };
 		this.core = new RaftCore(config, restoredLog, ports.dice.fork("elections"), ports.tap);
+		const { applier, core, errands, proposals } = this;
+		this.door = new Door(options, { codec, core, state: this.state, applier, proposals, errands });
 	}
 
 	get store(): KeyValueStore {
@@ -139,23 +141,20 @@ export class Replica implements ReplicaMachine {
 	tick(): void {
 		this.tickCount++;
 		this.core.tick();
-		if (this.tickCount % EXPIRY_TICKS === 0) {
-			this.proposals.expire(this.tickCount, this.judgeTimeout);
-			this.reads.expire(this.tickCount);
-		}
+		if (this.tickCount % EXPIRY_TICKS === 0) this.expireCalls();
 		if (this.leadership.leading && this.tickCount >= this.digestDueTick) this.announceDigest();
 	}
 
 	receive(message: PeerMessage): void {
 		if (message.kind === "forward") this.gate.receive(message, this.core);
 		else if (message.kind === "forwardRefused") this.proposals.onForwardRefused(message, this.tickCount);
-		else if (message.kind === "digest") this.compareDigest(message);
+		else if (message.kind === "digest") this.digests.receive(message, this.applier.appliedIndex, this.digestNow);
 		// Deviation: there is no transfer of states yet, so no verified state stands behind a snapshot message.
 		else if (message.kind !== "snapshot") this.core.step(message);
 	}
 
 	write(call: WriteCall): void {
-		const fault = this.writeRefusal(call);
+		const fault = this.stopping ? "stopped" : this.door.refusalOf(call);
 		if (fault === null) this.proposals.add(call, this.tickCount);
 		else this.outbox.failWrite(call, fault);
 	}
@@ -267,24 +266,6 @@ export class Replica implements ReplicaMachine {
 		return (Math.imul(this.state.store.digest(), 0x9e3779b1) ^ this.floors.tableDigest) >>> 0;
 	}
 
-	/** In etcd's order of checks: space, then backlog, then size. */
-	private writeRefusal(call: WriteCall): CallFault | null {
-		const { kind, payload } = call;
-		if (this.stopping) return "stopped";
-		if (exceedsQuota(this.codec, kind, payload, this.state.store.logicalBytes, this.options.quotaBytes)) {
-			this.errands.onSpaceRefused();
-			return "noSpace";
-		}
-		if (this.proposals.isFullFor(payload.length) || this.isBacklogged()) return "tooManyRequests";
-		const bytes = proposalBytes(payload.length, call.user, call.authRevision);
-		return bytes > this.options.maxRequestBytes ? "requestTooLarge" : null;
-	}
-
-	private isBacklogged(): boolean {
-		this.backlogged ??= this.core.status().commit - this.applier.appliedIndex > this.options.applyBacklogMax;
-		return this.backlogged;
-	}
-
 	/** Hands to the core, or to the leader, what waits for one. */
 	private submitCalls(): void {
 		if (this.leadership.leading) this.proposals.propose(this.core, this.tickCount);
@@ -345,7 +326,7 @@ export class Replica implements ReplicaMachine {
 	private finishOutput(moreWork: boolean): ReplicaOutput {
 		const { output } = this.outbox;
 		const { store } = this.state;
-		this.backlogged = null;
+		this.door.turnEnded();
 		if (store.compactionPending && !store.compactionStep(COMPACTION_SLICE)) output.moreWork = true;
 		for (const group of store.takeEvents()) output.events.push(group);
 		if (this.floors.takeBatch(output) || moreWork) output.moreWork = true;
@@ -355,13 +336,16 @@ export class Replica implements ReplicaMachine {
 		return this.outbox.take();
 	}
 
-	private announceDigest(): void {
-		this.digestDueTick = this.tickCount + this.digestTicks;
-		this.digests.announce(this.applier.appliedIndex, this.stateDigest(), this.members);
+	private expireCalls(): void {
+		const writes = this.proposals.expire(this.tickCount, this.judgeTimeout);
+		const reads = this.reads.expire(this.tickCount);
+		if (writes + reads === 0) return;
+		this.tap.emit("requestTimedOut", this.leadership.term, this.applier.appliedIndex, { writes, reads, leader: this.leadership.leader });
 	}
 
-	private compareDigest(note: DigestNote): void {
-		if (this.digests.receive(note, this.applier.appliedIndex)) this.digests.reached(this.stateDigest());
+	private announceDigest(): void {
+		this.digestDueTick = this.tickCount + this.digestTicks;
+		this.digests.announce(this.applier.appliedIndex, this.digestNow, this.members);
 	}
 
 	private explainTimeout(call: WriteCall): CallFault {

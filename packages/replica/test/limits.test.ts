@@ -61,6 +61,33 @@ describe("limits", () => {
 		for (const { outcome } of refused) expect(outcome).toEqual({ ok: false, fault: "tooManyRequests" });
 	});
 
+	test("a follower sends its leader no more than a window, and an overloaded leader less and less often", () => {
+		const world = new World("window", { pendingCallsMax: 1_000 }).up();
+		world.settle();
+		const { theLeader: leader } = world;
+		const [member] = world.followers as [Member, Member];
+		for (const each of world.members) each.holdDisk();
+		const value = new Uint8Array(1_400_000);
+		const big = Array.from({ length: 60 }, () => world.put(leader, "k", value));
+		world.run(20);
+		let forwardedBytes = 0;
+		let refusals = 0;
+		world.network.onSend = (message) => {
+			if (message.kind === "forward") forwardedBytes += message.envelopes.reduce((sum, { length }) => sum + length, 0);
+			if (message.kind === "forwardRefused" && message.reason === "overloaded") refusals++;
+		};
+		const writes = Array.from({ length: 40 }, () => world.put(member, "k", value));
+		world.run(20);
+		expect(forwardedBytes).toBeGreaterThan(15 << 20);
+		expect(forwardedBytes).toBeLessThan(19 << 20);
+		world.run(1_000);
+		// 12 batches at 0, 50, 150, 310 and 630 ms.
+		expect(refusals).toBeGreaterThan(12);
+		expect(refusals).toBeLessThanOrEqual(6 * 12);
+		for (const each of world.members) each.releaseDisk();
+		for (const write of [...big, ...writes]) expect(world.outcomeOf(write)).toMatchObject({ ok: true });
+	});
+
 	test("entries that wait for the store hold apply back, and then writes are refused", () => {
 		const world = new World("backlog", { unstoredBytesMax: 1_000, applyBacklogMax: 20, pendingCallsMax: 1_000 }, 1).up();
 		const { theLeader: leader } = world;
