@@ -66,7 +66,7 @@ function* readMeta(ops: ByteOps): FileScript<Meta | WalRefusal> {
 /** More than either of the two files can have is not read. */
 const META_BYTES_MAX = 1 << 20;
 
-function* readWhole(path: string): FileScript<Uint8Array | WalRefusal> {
+export function* readWhole(path: string): FileScript<Uint8Array | WalRefusal> {
 	const size = yield { kind: "size", path };
 	if (size.error === "ENOENT") return refuseDamage("missing", { path }, "the file is missing");
 	if (size.error !== null) return refuseIo({ path }, "looking at", size.error);
