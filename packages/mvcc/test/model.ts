@@ -24,6 +24,8 @@ export class Model {
 	private readonly leases: ReadonlySet<bigint>;
 	/** Changes of the request that is running. */
 	private sub = 0;
+	/** A put was to keep something of a key that the transaction has deleted: then nothing of it is done. */
+	private keptNothing = false;
 
 	constructor(leases: ReadonlySet<bigint> = new Set()) {
 		this.leases = leases;
@@ -89,6 +91,7 @@ export class Model {
 	private write(request: PutRequest): Pair | null {
 		const key = text(request.key);
 		const before = this.state(this.revision + 1).find((p) => p.key === key);
+		if ((request.ignoreValue || request.ignoreLease) && before === undefined) this.keptNothing = true;
 		const main = this.revision + 1;
 		const pair: Pair = {
 			key,
@@ -118,7 +121,14 @@ export class Model {
 		this.choose(request, chosen);
 		const refusal = this.checkTxn(request, chosen);
 		if (refusal !== null) return refusal;
+		const before = this.changes.length;
+		this.keptNothing = false;
 		const result = this.run(request, chosen);
+		if (this.keptNothing) {
+			this.changes.length = before;
+			this.sub = 0;
+			return "keyNotFound";
+		}
 		this.end();
 		return result;
 	}
