@@ -78,7 +78,7 @@ export const DEFAULT_MEMBER_OPTIONS = {
 	maxLearners: 1,
 	warningApplyMs: 100,
 	warningUnaryRequestMs: 300,
-	walSegmentBytes: 64 << 20,
+	walSegmentBytes: 16 << 20,
 	walDepth: 2,
 	floorBytes: 16 << 20,
 	logLevel: "info",

@@ -11,6 +11,7 @@ import { type MemberParts, stopParts } from "./member-stop.ts";
 import { nodeBytes } from "./node-bytes.ts";
 import { nodeClock, nodeDice, nodeScheduler } from "./node-ports.ts";
 import { TcpPeerTransport } from "./peers/tcp-transport.ts";
+import type { Scheduler } from "./ports.ts";
 import { LevelHouse } from "./stores/level-house.ts";
 import { EventTap } from "./tap/event-tap.ts";
 import { type Logger, openLogger } from "./tap/logger.ts";
@@ -183,7 +184,7 @@ class RunningMember implements Member {
 		const { tap, disk, stores } = this;
 		return new Promise((done, refuse) => {
 			const world = {
-				...{ clock: nodeClock, scheduler: nodeScheduler, tap, disk, stores, bytes: nodeBytes, dice: nodeDice() },
+				...{ clock: nodeClock, scheduler: this.scheduler, tap, disk, stores, bytes: nodeBytes, dice: nodeDice() },
 				die: (reason: string) => this.die(reason),
 				removed: () => this.leave(),
 			};
@@ -207,11 +208,39 @@ class RunningMember implements Member {
 			}
 			if (report.made && driver.members.some(({ id, name }) => id === this.memberId && name !== "")) {
 				unwatch();
-				// It would have forgotten its votes: an id lives as long as its data folder.
-				this.die(`member ${this.memberId.toString(16)} has already been bootstrapped, but its data folder was empty. ${LOST_FOLDER}`);
+				this.die(this.describeLostFolder());
 			}
 		});
 	}
+
+	/** An id lives as long as its data folder: with the folder, the member has forgotten its votes and what it acknowledged. */
+	private describeLostFolder(): string {
+		return `member ${this.memberId.toString(16)} has already been bootstrapped, but its data folder was empty. ${LOST_FOLDER}`;
+	}
+
+	/** An invariant is broken. Without a hook the exception ends the process, as any other would. */
+	private broken(error: unknown): void {
+		const driver = this.parts?.booted.driver;
+		// The core meets a leader that remembers more of this member than the member itself.
+		if (this.parts?.booted.report.made === true && driver?.status().published === false) this.die(this.describeLostFolder());
+		else if (this.hooks.onFatal === undefined) throw error;
+		else this.die(error instanceof Error ? error.message : String(error));
+	}
+
+	private guarded(work: () => void): () => void {
+		return () => {
+			try {
+				work();
+			} catch (error) {
+				this.broken(error);
+			}
+		};
+	}
+
+	private readonly scheduler: Scheduler = {
+		soon: (work) => nodeScheduler.soon(this.guarded(work)),
+		after: (ms, work) => nodeScheduler.after(ms, this.guarded(work)),
+	};
 
 	private die(reason: string): void {
 		if (this.failed) return;

@@ -114,6 +114,8 @@ function electionTicks(config: MemberConfig): number {
 
 function driverOptions(config: MemberConfig, { floor, rows, report }: Recovered): DriverOptions {
 	const { clusterId, memberId, generation, appliedIndex, confState } = floor;
+	// Where nobody else votes, and where nothing was elected yet, there is no leader to listen for.
+	const listenMs = report.made || confState.voters.length === 1 ? 0 : config.heartbeatMs + 2 * TICK_MS;
 	return {
 		tickMs: TICK_MS,
 		electionTicks: electionTicks(config),
@@ -122,9 +124,7 @@ function driverOptions(config: MemberConfig, { floor, rows, report }: Recovered)
 		identity: { clusterId, memberId, generation },
 		rows,
 		floorIndex: appliedIndex,
-		firstElection: config.initialElectionTickAdvance
-			? { voters: confState.voters, self: memberId, listenMs: report.made ? 0 : config.heartbeatMs + 2 * TICK_MS }
-			: null,
+		firstElection: config.initialElectionTickAdvance ? { voters: confState.voters, self: memberId, listenMs } : null,
 	};
 }
 

@@ -258,6 +258,16 @@ export class Driver implements MemberPort, PeerEvents {
 	private turn(): void {
 		this.turnScheduled = false;
 		if (this.ended) return;
+		try {
+			this.runTurn();
+		} catch (error) {
+			// A broken invariant: what was half done must not go on, and whoever runs the process must hear of it.
+			this.end();
+			throw error;
+		}
+	}
+
+	private runTurn(): void {
 		this.stepPeerInputs();
 		this.takeCalls();
 		this.deliverCompletions();
