@@ -5,9 +5,10 @@ import { LOCAL_USAGE, readLocalOptions } from "./local-options.ts";
 import { type LocalPlan, planLocalCluster, rememberServed } from "./local-plan.ts";
 import { ownsTerminal, PlainScreen, type Screen, TerminalScreen } from "./local-screen.ts";
 import { LocalWatch } from "./local-watch.ts";
+import { watchStarters } from "./starters.ts";
 
 const STOP_MS = 10_000;
-const PARENT_POLL_MS = 500;
+const STARTERS_POLL_MS = 500;
 const PATIENCE_MS = 15_000;
 
 /** Runs until it is asked to stop. Resolves with the exit status. */
@@ -132,10 +133,10 @@ class LocalCluster {
 		for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
 		// Nobody reads what is said: `npm start | head`, or a terminal that was closed.
 		process.stdout.on("error", () => this.stopping.abort());
-		// The package manager between a terminal and this process may die without a word.
-		const parent = process.ppid;
-		const parentTimer = setInterval(() => process.ppid === parent || this.stopping.abort(), PARENT_POLL_MS);
-		parentTimer.unref();
+		const isAbandoned = watchStarters(process.env);
+		setInterval(() => {
+			if (isAbandoned()) this.stopping.abort();
+		}, STARTERS_POLL_MS).unref();
 		this.takeKeys(stop);
 	}
 
