@@ -1,8 +1,8 @@
 import { type ByteOps, fail } from "@flotilla/base";
+import { KeyCursor } from "./key-cursor.ts";
 import type { KeyIndex } from "./key-index.ts";
 import { keySpan } from "./key-span.ts";
 import { NOT_FOUND } from "./key-table.ts";
-import { KeyCursor } from "./key-tree.ts";
 import { encodeDeletedPair, valueOfKeyValue } from "./key-value.ts";
 import type { LeaseAttachments } from "./leases.ts";
 import { CRC_BYTES, RecordEncoder } from "./record-encoder.ts";

@@ -1,6 +1,6 @@
+import { KeyCursor } from "./key-cursor.ts";
 import { keySpan } from "./key-span.ts";
 import { NOT_FOUND } from "./key-table.ts";
-import { KeyCursor } from "./key-tree.ts";
 import { valueOfKeyValue } from "./key-value.ts";
 import type { RangeParts } from "./range-work.ts";
 import { type Compare, CompareResult, CompareTarget } from "./request.ts";

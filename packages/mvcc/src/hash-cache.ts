@@ -16,7 +16,7 @@ export class HashCache {
 	private hashes: CompactionHash[] = [];
 
 	add(hash: CompactionHash): void {
-		// Compact(0) removes nothing, and revision 0 means "the newest" to who asks.
+		// Deviation: etcd remembers the hash of nothing for Compact(0) and then answers it to whoever asks for the newest.
 		if (hash.revision <= 0) return;
 		this.hashes.push(hash);
 		if (this.hashes.length > HASHES_MAX) this.hashes = this.hashes.slice(1);

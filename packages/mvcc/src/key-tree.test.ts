@@ -1,7 +1,8 @@
 import { Dice } from "@flotilla/base";
 import { expect, test } from "vitest";
+import { KeyCursor } from "./key-cursor.ts";
 import { NOT_FOUND } from "./key-table.ts";
-import { KeyCursor, KeyTree } from "./key-tree.ts";
+import { KeyTree } from "./key-tree.ts";
 
 /** A tree beside a sorted list of the same keys. */
 class Pairing {

@@ -1,10 +1,17 @@
 import { assert } from "@flotilla/base";
-import { NOT_FOUND } from "./key-table.ts";
-
-/** Children of an inner node and keys of a leaf, at most. */
-const NODE_MAX = 64;
-/** Neighbours that hold no more than this together become one. */
-const MERGE_MAX = NODE_MAX / 2;
+import {
+	dropChild,
+	Inner,
+	insertAt,
+	Leaf,
+	lowerBound,
+	mergeWithNext,
+	NODE_MAX,
+	type Node,
+	type Split,
+	sizeOf,
+	splitInner,
+} from "./key-nodes.ts";
 
 /** What the tree must know of a slot. */
 export interface SlotLife {
@@ -164,161 +171,4 @@ export class KeyTree {
 		else if (at + 1 < node.children.length) mergeWithNext(node, at);
 		else if (at > 0) mergeWithNext(node, at - 1);
 	}
-}
-
-/** Slots of the keys in [from, to) in ascending order, dead keys included. Changes of the tree between two calls are allowed. */
-export class KeyCursor {
-	private readonly tree: KeyTree;
-	private readonly to: string | null;
-	private leaf: Leaf;
-	private at: number;
-	/** Where the keys of this leaf that are below `to` end. */
-	private end = 0;
-	private nextLow: string | null = null;
-	private changes: number;
-	private last: string;
-
-	constructor(tree: KeyTree, from: string, to: string | null) {
-		this.tree = tree;
-		this.to = to;
-		this.last = from;
-		const { leaf, at, nextLow } = tree.seek(from);
-		this.leaf = leaf;
-		this.at = at;
-		this.enter(nextLow);
-		this.changes = tree.changes;
-	}
-
-	/** NOT_FOUND at the end. */
-	next(): number {
-		if (this.changes !== this.tree.changes) this.moveTo(this.last);
-		while (this.at >= this.end) {
-			if (this.nextLow === null) return NOT_FOUND;
-			this.moveTo(this.nextLow);
-		}
-		return this.leaf.slots[this.at++] as number;
-	}
-
-	/** To be called before the tree may change: remembers the place. */
-	pause(): void {
-		// The least key above the last one seen. Before the first call the place is `from` itself.
-		if (this.at > 0 && this.changes === this.tree.changes) {
-			const seen = this.leaf.keys[this.at - 1] as string;
-			if (seen >= this.last) this.last = `${seen}\0`;
-		}
-	}
-
-	private moveTo(key: string): void {
-		const { leaf, at, nextLow } = this.tree.seek(key);
-		this.leaf = leaf;
-		this.at = at;
-		this.last = key;
-		this.enter(nextLow);
-		this.changes = this.tree.changes;
-	}
-
-	private enter(nextLow: string | null): void {
-		const { keys } = this.leaf;
-		const reachesEnd = this.to !== null && keys.length > 0 && (keys[keys.length - 1] as string) >= this.to;
-		this.end = reachesEnd ? lowerBound(keys, this.to as string) : keys.length;
-		this.nextLow = reachesEnd || (this.to !== null && nextLow !== null && nextLow >= this.to) ? null : nextLow;
-	}
-}
-
-type Node = Leaf | Inner;
-
-interface Split {
-	readonly node: Node;
-	readonly low: string;
-}
-
-class Leaf {
-	readonly leaf = true;
-	alive = 0;
-	readonly keys: string[];
-	readonly slots: number[];
-
-	constructor(keys: string[], slots: number[]) {
-		this.keys = keys;
-		this.slots = slots;
-	}
-}
-
-/** `lows[i]`: no key below child i is smaller, none below child i - 1 is as large. `lows[0]` is never looked at. */
-class Inner {
-	readonly leaf = false;
-	alive = 0;
-	readonly children: Node[];
-	readonly lows: string[];
-
-	constructor(children: Node[], lows: string[]) {
-		this.children = children;
-		this.lows = lows;
-		for (const child of children) this.alive += child.alive;
-	}
-
-	childOf(key: string): number {
-		const { lows } = this;
-		let low = 1;
-		let high = lows.length;
-		while (low < high) {
-			const middle = (low + high) >>> 1;
-			if ((lows[middle] as string) <= key) low = middle + 1;
-			else high = middle;
-		}
-		return low - 1;
-	}
-}
-
-function splitInner(node: Inner, rising: boolean): Split {
-	const middle = rising ? NODE_MAX : NODE_MAX / 2;
-	const lows = node.lows.splice(middle);
-	const right = new Inner(node.children.splice(middle), lows);
-	node.alive -= right.alive;
-	return { node: right, low: lows[0] as string };
-}
-
-function sizeOf(node: Node): number {
-	return node.leaf ? node.keys.length : node.children.length;
-}
-
-function dropChild(node: Inner, at: number): void {
-	node.children.splice(at, 1);
-	node.lows.splice(at, 1);
-}
-
-function mergeWithNext(node: Inner, at: number): void {
-	const left = node.children[at] as Node;
-	const right = node.children[at + 1] as Node;
-	if (sizeOf(left) + sizeOf(right) > MERGE_MAX) return;
-	if (left.leaf && right.leaf) {
-		left.keys.push(...right.keys);
-		left.slots.push(...right.slots);
-	} else if (!left.leaf && !right.leaf) {
-		// The low of a first child is never looked at, so it may be stale: the parent's is the true one.
-		right.lows[0] = node.lows[at + 1] as string;
-		left.children.push(...right.children);
-		left.lows.push(...right.lows);
-	}
-	left.alive += right.alive;
-	dropChild(node, at + 1);
-}
-
-/** Index of the first key that is not below `key`. */
-function lowerBound(keys: readonly string[], key: string): number {
-	let low = 0;
-	let high = keys.length;
-	while (low < high) {
-		const middle = (low + high) >>> 1;
-		if ((keys[middle] as string) < key) low = middle + 1;
-		else high = middle;
-	}
-	return low;
-}
-
-/** For some dozens of items a loop is faster than `splice` and `copyWithin`. */
-function insertAt<T>(items: T[], at: number, item: T): void {
-	items.push(item);
-	for (let i = items.length - 1; i > at; i--) items[i] = items[i - 1] as T;
-	items[at] = item;
 }

@@ -1,8 +1,8 @@
 import { assert, type ByteOps } from "@flotilla/base";
+import { KeyCursor } from "./key-cursor.ts";
 import { type KeyIndex, NO_RECORD } from "./key-index.ts";
 import type { KeySpan } from "./key-span.ts";
 import { NOT_FOUND } from "./key-table.ts";
-import { KeyCursor } from "./key-tree.ts";
 import { decodeKeyValue, type KeyValue, withoutValue } from "./key-value.ts";
 import { type RangeRequest, type Revision, SortOrder, SortTarget } from "./request.ts";
 import type { RangeResult } from "./result.ts";
