@@ -99,7 +99,7 @@ export class TestCluster {
 	/** Ends everything, removes everything. */
 	async close(): Promise<void> {
 		for (const client of this.clients) client.close();
-		await Promise.all(this.members.map((member) => member?.stop()));
+		await Promise.all(this.members.map(async (member) => member?.stop()));
 		rmSync(this.folder, { recursive: true, force: true });
 	}
 }

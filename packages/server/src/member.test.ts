@@ -1,11 +1,13 @@
 import { execFile } from "node:child_process";
-import { chmodSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, test } from "vitest";
 import { freePorts, get, put, TestCluster } from "./member.suite.ts";
 import type { StartError } from "./member.ts";
+import { LogOutput } from "./tap/log-output.ts";
+import { Logger } from "./tap/logger.ts";
 
 let cluster: TestCluster | null = null;
 
@@ -100,6 +102,36 @@ describe("one member", () => {
 		expect(performance.now() - startedMs).toBeLessThan(8_000);
 		expect(await member.ended).toEqual({ reason: "stopped" });
 		expect(await waiting).toBeInstanceOf(Error);
+	});
+});
+
+describe("a log that cannot be written any more", () => {
+	test("ends the member with a line that says so, and nothing more is acknowledged", async () => {
+		const one = await clusterOf(1, { walSegmentBytes: 64 << 10 });
+		const lines: string[] = [];
+		const sink = {
+			write: (chunk: string, done: (ok: boolean) => void) => done(lines.push(chunk) > 0),
+			writeNow: (chunk: string) => void lines.push(chunk),
+		};
+		const logger = new Logger({ level: "fatal", wallMs: () => Date.now() }, [new LogOutput(sink, String)]);
+		const member = await one.start(0, {}, { logger });
+		await member.ready;
+		const client = one.client(0);
+		const folder = join(one.configs[0]?.dataDir ?? "", "member");
+		const acknowledged: string[] = [];
+		renameSync(join(folder, "wal"), join(folder, "elsewhere"));
+		for (let n = 0; one.deaths.length === 0 && n < 200; n++) {
+			const written = await put(client, `key ${n}`, "x".repeat(4_000), 2_000).catch(() => null);
+			if (written !== null) acknowledged.push(`key ${n}`);
+		}
+		expect(await member.ended).toMatchObject({ reason: "failed" });
+		expect(one.deaths.length).toBe(1);
+		expect(one.deaths[0]).toMatch(/^Cannot write the log: .*ENOENT.*Mend the disk, then start again/);
+		expect(lines.join("")).toMatch(/"level":"fatal".*"msg":"Cannot write the log: /);
+		expect(acknowledged.length).toBeGreaterThan(3);
+		expect(acknowledged.length).toBeLessThan(200);
+		await expect(put(client, "too late", "x", 1_000)).rejects.toThrow();
+		one.members[0] = null;
 	});
 });
 

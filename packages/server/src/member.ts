@@ -68,7 +68,7 @@ export class StartError extends Error {
 /** Starts a member; resolves when its ports are open, `ready` tells when it serves. Rejects with `StartError`. */
 export async function startMember(config: MemberConfig, hooks: MemberHooks = {}): Promise<Member> {
 	assertMemberConfig(config);
-	const logger = hooks.logger ?? openLogger({ level: config.logLevel, wallMs: nodeClock.wallMs, outputs: config.logOutputs });
+	const logger = hooks.logger ?? openLogger({ level: config.logLevel, wallMs: () => nodeClock.wallMs(), outputs: config.logOutputs });
 	const tap = new EventTap({ member: config.memberId }, nodeClock);
 	const endLogging = logTap(tap, logger);
 	const running = new RunningMember(config, hooks, logger, tap);

@@ -1,11 +1,7 @@
 import { type ByteOps, portableBytes } from "@flotilla/base";
 
-interface NativeBytes {
-	latin1Slice(this: Uint8Array, start: number, end: number): string;
-}
-
-/** Native, and unlike `buffer.toString` they take any Uint8Array without a view being made first. */
-const { latin1Slice } = Buffer.prototype as unknown as NativeBytes;
+/** Native, and unlike `buffer.toString` it takes any Uint8Array without a view being made first. */
+const latin1Slice = Reflect.get(Buffer.prototype, "latin1Slice") as (this: Uint8Array, start: number, end: number) => string;
 
 /** The byte operations at Node's speed. Checksums stay with the portable tables: Node has no CRC-32C of its own. */
 export const nodeBytes: ByteOps = {
@@ -17,5 +13,5 @@ export const nodeBytes: ByteOps = {
 		return bytes;
 	},
 	compare: (a, b) => Buffer.compare(a, b),
-	crc32c: portableBytes.crc32c,
+	crc32c: (bytes, start, end, seed) => portableBytes.crc32c(bytes, start, end, seed),
 };

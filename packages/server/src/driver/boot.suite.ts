@@ -208,10 +208,10 @@ export class Machine {
 
 	/** A clean stop. */
 	stop(): void {
-		const { driver, close } = this.up;
-		driver.end();
+		const { up } = this;
+		up.driver.end();
 		let closed = false;
-		close(() => {
+		up.close(() => {
 			closed = true;
 		});
 		this.runUntil(() => closed);

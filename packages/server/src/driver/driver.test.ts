@@ -103,12 +103,36 @@ describe("durability", () => {
 		expect(machine.inputs).toContain("stalled false");
 	});
 
+	test("has the log note its head about once a second", () => {
+		const { time, effects } = started();
+		time.pass(5_000);
+		const heads = effects.filter((effect) => effect === "head").length;
+		expect(heads).toBeGreaterThanOrEqual(4);
+		expect(heads).toBeLessThanOrEqual(6);
+	});
+
 	test("a frame that need not be synced is no sign of a stuck disk", () => {
 		const { machine, time, driver } = started();
 		machine.next = { appends: [append(1, [], false)] };
 		driver.messages([message("heartbeat")]);
 		time.pass(3_000);
 		expect(machine.inputs).not.toContain("stalled true");
+	});
+});
+
+describe("a broken invariant", () => {
+	test("goes to whoever runs the process, and no further turn is run", () => {
+		const { machine, time, driver, effects } = started();
+		machine.drain = () => {
+			throw new Error("rule broken");
+		};
+		driver.messages([message("heartbeat")]);
+		expect(() => time.settle()).toThrow("rule broken");
+		effects.length = 0;
+		driver.messages([message("heartbeat")]);
+		time.pass(100);
+		expect(effects).toEqual([]);
+		expect(machine.inputs).toEqual(["receive heartbeat"]);
 	});
 });
 
