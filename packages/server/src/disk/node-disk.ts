@@ -16,7 +16,7 @@ const FOLDER_MODE = 0o700;
 /** Zeros are written and synced in pieces, so that a write of the log never waits behind a whole segment of them. */
 const ZEROS = new Uint8Array(1 << 20);
 /** More reads than this wait: the pool's threads belong to the writes first (rule W8). */
-const READS_MAX = 2;
+const READS_MAX = 1;
 
 type FsError = NodeJS.ErrnoException | null;
 type Op<Kind extends FileOp["kind"]> = Extract<FileOp, { kind: Kind }>;

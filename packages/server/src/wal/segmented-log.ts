@@ -338,7 +338,7 @@ export class SegmentedLog implements WriteAheadLog {
 
 	/**
 	 * Retention: a segment goes when it lies behind the floor, more than `keepEntries` entries behind it, and more than
-	 * `keepBytesMax` of log lie between. One without entries in force serves nobody.
+	 * `keepBytesMax` of log lie between; by size alone, since the log has no clock. One without entries in force serves nobody.
 	 */
 	private maybeDrop(): void {
 		if (this.resetsUnderWay > 0) return;

@@ -181,7 +181,7 @@ describe("damage that no crash explains", () => {
 		const cases: ReadonlyArray<readonly [string, (disk: SimDisk) => void, RegExp]> = [
 			["middle missing", (disk) => disk.erase(second), /^missing: .*segment 3 follows segment 1/],
 			["last missing", (disk) => disk.erase(last), /^corrupt: .*frames up to \d+ were durable, found /],
-			["all missing", (disk) => paths.forEach((path) => void disk.erase(path)), /^missing: .*holds no segment/],
+			["all missing", (disk) => eraseAll(disk, paths), /^missing: .*holds no segment/],
 			[
 				"second cut short",
 				(disk) => disk.overwrite(second, disk.bytesOf(second).slice(0, 1000)),
@@ -228,7 +228,7 @@ describe("damage that no crash explains", () => {
 			["identity of another log", (disk) => disk.overwrite("identity", foreignIdentity(disk)), /^foreign: .*belongs to log/],
 			["no vote file", (disk) => disk.erase("vote"), /^missing: .*vote: the file is missing/],
 			["short vote file", (disk) => disk.overwrite("vote", disk.bytesOf("vote").slice(0, 5000)), /^corrupt: .*5000 bytes instead of 8192/],
-			["both slots damaged", (disk) => [20, 4116].forEach((at) => void disk.flip("vote", at, 0)), /^corrupt: .*both of its slots/],
+			["both slots damaged", (disk) => flipBoth(disk), /^corrupt: .*both of its slots/],
 		];
 		for (const [name, damage, expected] of cases) {
 			const disk = log.disk.copy();
@@ -262,4 +262,12 @@ function foreignIdentity(disk: SimDisk): Uint8Array {
 	bytes[32] = (bytes[32] as number) ^ 1;
 	new DataView(bytes.buffer).setUint32(40, portableBytes.crc32c(bytes, 0, 40), true);
 	return bytes;
+}
+
+function eraseAll(disk: SimDisk, paths: readonly string[]): void {
+	for (const path of paths) disk.erase(path);
+}
+
+function flipBoth(disk: SimDisk): void {
+	for (const at of [20, 4116]) disk.flip("vote", at, 0);
 }

@@ -1,4 +1,5 @@
 import { Dice, portableBytes } from "@flotilla/base";
+import { Entry } from "@flotilla/raft";
 import { describe, expect, it } from "vitest";
 import type { SimDisk } from "../../src/disk/memory-disk.ts";
 import { runScript } from "../../src/disk/run-script.ts";
@@ -18,7 +19,7 @@ async function dump(disk: SimDisk, eachEntry: boolean): Promise<{ text: string; 
 function smallLog(): SimDisk {
 	const log = newLog();
 	const work = new Model(new Dice("dump")).appendSome();
-	const entries = work.entries.slice(0, 1).map((entry) => ({ ...entry, data: new Uint8Array([0xab, 1, 2]) }));
+	const entries = [new Entry(2, 1, 0, new Uint8Array([0xab, 1, 2]))];
 	log.append({ ...work, entries, hardState: { term: 1, vote: 0n, commit: 1 } });
 	log.append({ ...work, seq: 2, entries: [], hardState: { term: 2, vote: 0xa2n, commit: 1 } });
 	log.append({ ...work, seq: 3, entries: [], truncateFrom: 2, hardState: { term: 2, vote: 0xa2n, commit: 1 } });

@@ -1,6 +1,8 @@
+import { spawn } from "node:child_process";
 import { mkdtemp, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Dice } from "@flotilla/base";
 import type { Entry } from "@flotilla/raft";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -107,6 +109,45 @@ describe("a log on a real disk", () => {
 			await (life % 2 === 0 ? log.close() : log.leave());
 		}
 		expect((await readdir(join(root, "wal"))).filter((name) => name.endsWith(".wal")).length).toBeGreaterThan(2);
+	});
+});
+
+/** Runs a writer, kills it after some lines, and returns the last index that it called durable. */
+function writeAndKill(make: boolean, lines: number): Promise<number> {
+	const script = fileURLToPath(new URL("./kill-child.ts", import.meta.url));
+	const child = spawn(process.execPath, ["--conditions=@flotilla/source", script, root, make ? "make" : "open"], {
+		stdio: ["ignore", "pipe", "inherit"],
+		timeout: 30_000,
+		killSignal: "SIGKILL",
+	});
+	return new Promise((resolve, reject) => {
+		let text = "";
+		child.stdout.on("data", (data: Buffer) => {
+			text += data.toString();
+			if (text.split("\n").length > lines) child.kill("SIGKILL");
+		});
+		child.on("error", reject);
+		child.on("close", (code) => {
+			if (code === null) resolve(Number(text.slice(0, text.lastIndexOf("\n")).split("\n").at(-1)));
+			else reject(new Error(`the writer ended by itself with ${code}`));
+		});
+	});
+}
+
+describe("a process that is killed", () => {
+	it("has told nothing to be durable that the next one does not find", { timeout: 60_000 }, async () => {
+		for (const [round, lines] of [40, 3, 150, 1].entries()) {
+			const told = await writeAndKill(round === 0, lines);
+			const log = await openLog({ ...SMALL, segmentBytes: 64 * 1024, keepEntries: 1_000_000 }, false);
+			expect(log.recovered.lastIndex).toBeGreaterThanOrEqual(told);
+			const entries = await log.readAll();
+			expect(entries.length).toBe(log.recovered.lastIndex - 1);
+			for (const { index, data } of entries) {
+				expect(data.length).toBe(100 + (index % 500));
+				expect(data.every((byte) => byte === index % 256)).toBe(true);
+			}
+			await (round % 2 === 0 ? log.leave() : log.close());
+		}
 	});
 });
 
