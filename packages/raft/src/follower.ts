@@ -94,10 +94,19 @@ function takeEntries(r: Raft, m: Append): void {
 	if (at < m.entries.length) appendToLog(r, at === 0 ? m.entries : m.entries.slice(at));
 }
 
-/** Success up to `index`, when all of it is durable. It carries a commit that is durable by then. */
+/**
+ * Success up to `index`, when all of it is durable. It carries a commit that is durable by then. What is on the disk already
+ * is acknowledged at once: news of a commit, which comes after every lone write, must not cost a second write.
+ */
 function acknowledge(r: Raft, to: NodeId, index: LogIndex): void {
-	const { commit } = r.log;
-	r.release({ kind: "appendResp", from: r.id, to, term: r.term, index, reject: false, hintIndex: 0, hintTerm: 0, commit });
+	const { durable, syncedCommit: commit } = r.work;
+	// The commit of a configuration is reported when it is durable (rule C3), so that answer waits for its write.
+	const settled = durable.term === r.term && durable.vote === r.vote && r.members.index <= commit;
+	if (index <= r.log.stable && settled) {
+		r.send({ kind: "appendResp", from: r.id, to, term: r.term, index, reject: false, hintIndex: 0, hintTerm: 0, commit });
+		return;
+	}
+	r.release({ kind: "appendResp", from: r.id, to, term: r.term, index, reject: false, hintIndex: 0, hintTerm: 0, commit: r.log.commit });
 }
 
 function refuse(r: Raft, m: Append): void {
@@ -105,7 +114,7 @@ function refuse(r: Raft, m: Append): void {
 	const found = log.lastIndexWithTermAtMost(Math.min(m.prevIndex, log.lastIndex), m.prevTerm);
 	const hintIndex = Math.max(found, log.commit);
 	const hintTerm = log.termAt(hintIndex);
-	const { commit } = r.work.durable;
+	const commit = r.work.syncedCommit;
 	r.send({ kind: "appendResp", from: r.id, to: m.from, term: r.term, index: m.prevIndex, reject: true, hintIndex, hintTerm, commit });
 }
 

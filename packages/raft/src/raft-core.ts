@@ -106,7 +106,7 @@ export class RaftCore implements Consensus {
 		countOwnVote(r);
 		if (r.role !== "leader") return;
 		r.progress.match[SELF] = r.log.stable;
-		r.progress.durableCommit[SELF] = r.work.durable.commit;
+		r.progress.durableCommit[SELF] = r.work.syncedCommit;
 		maybeCommit(r);
 		if (r.unreportedConfigs.length > 0) settleConfigs(r);
 	}

@@ -57,7 +57,7 @@ export function becomeLeader(r: Raft): void {
 	setLeader(r, r.id, r.campaignReason);
 	for (const slot of r.members.targets) r.progress.add(r.members.idOf(slot), slot, r.log.lastIndex + 1, false);
 	r.progress.match[SELF] = r.log.stable;
-	r.progress.durableCommit[SELF] = r.work.durable.commit;
+	r.progress.durableCommit[SELF] = r.work.syncedCommit;
 	r.pendingConfigIndex = r.log.lastIndex;
 	r.emit("becameLeader", r.log.lastIndex, { reason: r.campaignReason });
 }

@@ -11,6 +11,7 @@ interface Outstanding {
 	/** End of the log as left by the items up to this one. */
 	readonly lastIndex: LogIndex;
 	readonly hardState: HardState;
+	readonly mustSync: boolean;
 }
 
 const NO_MESSAGES: readonly Message[] = [];
@@ -24,8 +25,10 @@ const NO_MESSAGES: readonly Message[] = [];
  * keep the acknowledgement of the first write from vouching for the last one.
  */
 export class WorkQueue {
-	/** HardState as it stands on the local disk. */
+	/** HardState as it stands on the local disk, but for a commit that rides with a later write. */
 	durable: HardState;
+	/** The commit that no crash takes back: that of the last write that was synced. */
+	syncedCommit: LogIndex;
 	private issued: HardState;
 	private issuedSeq = 0;
 	private ackedSeq = 0;
@@ -41,6 +44,7 @@ export class WorkQueue {
 
 	constructor(durable: HardState, lastIndex: LogIndex) {
 		this.durable = durable;
+		this.syncedCommit = durable.commit;
 		this.issued = durable;
 		this.issuedLast = lastIndex;
 		this.unissuedFrom = lastIndex + 1;
@@ -97,7 +101,8 @@ export class WorkQueue {
 			release: this.release.length === 0 ? NO_MESSAGES : this.release,
 		};
 		const keepsUpto = this.unissuedKeepsUpto();
-		this.outstanding.push({ seq: this.issuedSeq, keepsUpto, lastIndex: log.lastIndex, hardState });
+		const { mustSync } = work;
+		this.outstanding.push({ seq: this.issuedSeq, keepsUpto, lastIndex: log.lastIndex, hardState, mustSync });
 		this.issued = hardState;
 		this.issuedLast = log.lastIndex;
 		this.unissuedFrom = log.lastIndex + 1;
@@ -117,6 +122,10 @@ export class WorkQueue {
 		while (count < this.outstanding.length && (this.outstanding[count] as Outstanding).seq <= seq) count++;
 		const done = this.outstanding[count - 1];
 		assert(done !== undefined, "an acknowledged item was outstanding");
+		for (let at = 0; at < count; at++) {
+			const item = this.outstanding[at] as Outstanding;
+			if (item.mustSync) this.syncedCommit = item.hardState.commit;
+		}
 		this.outstanding.splice(0, count);
 		this.durable = done.hardState;
 		let stable = Math.min(done.lastIndex, this.unissuedKeepsUpto());
