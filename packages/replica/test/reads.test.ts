@@ -74,6 +74,20 @@ describe("a linearizable read", () => {
 		expect(new Set(tokens).size).toBe(tokens.length);
 	});
 
+	test("that a broken connection lost is asked again as soon as it is back", () => {
+		const world = new World("reconnect").up();
+		world.settle();
+		// Away from the moments at which unanswered reads are asked again anyhow.
+		world.run(500 - (Math.floor(world.time.nowUs / 1_000) % 500) + 120);
+		const reader = world.followers[0] as Member;
+		world.network.drop = ({ kind }) => kind === "readIndex";
+		const read = world.read(reader);
+		world.run(2);
+		world.network.drop = () => false;
+		world.network.reset(reader.id, world.theLeader.id);
+		expect(world.outcomeOf(read, 60)).toEqual({ ok: true });
+	});
+
 	test("without a leader is a time-out after seven seconds", () => {
 		const world = new World("no leader").up();
 		world.settle();
