@@ -1,4 +1,4 @@
-import type { Consensus, NodeId, ProposeRefusal, Role } from "@flotilla/raft";
+import type { Consensus, NodeId, Role } from "@flotilla/raft";
 import { describe, expect, test } from "vitest";
 import { CommandKind, WriteCall } from "./calls.ts";
 import { EnvelopeEncoder } from "./envelope.ts";
@@ -24,7 +24,7 @@ class Bench {
 	);
 	/** Sizes of the batches that the core took; it answers with `refusal` while that is set. */
 	readonly appended: number[] = [];
-	refusal: ProposeRefusal | null = null;
+	refusal: "transferring" | "tooLarge" | null = null;
 
 	constructor(role: Role = "follower", leader: NodeId = LEADER) {
 		this.learn(role, leader, 5);
