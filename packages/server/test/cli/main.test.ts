@@ -1,0 +1,240 @@
+/** `bin/flotilla` as a process: what it prints, how it ends, and that a refused call leaves nothing behind. */
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { FLOTILLA, freePorts, logLines, Program, run } from "./program.ts";
+
+let folder: string;
+beforeEach(async () => {
+	folder = await mkdtemp(join(tmpdir(), "flotilla-main-"));
+});
+afterEach(async () => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
+
+interface Single {
+	readonly args: readonly string[];
+	readonly dataDir: string;
+	readonly clientUrl: string;
+	readonly clientPort: number;
+}
+
+async function single(name = "solo"): Promise<Single> {
+	const [clientPort, peerPort] = (await freePorts(2)) as [number, number];
+	const [clientUrl, peerUrl] = [`http://127.0.0.1:${clientPort}`, `http://127.0.0.1:${peerPort}`];
+	const dataDir = join(folder, name);
+	const args = [
+		...[`--name=${name}`, `--data-dir=${dataDir}`, `--listen-client-urls=${clientUrl}`, `--advertise-client-urls=${clientUrl}`],
+		...[`--listen-peer-urls=${peerUrl}`, `--initial-advertise-peer-urls=${peerUrl}`, `--initial-cluster=${name}=${peerUrl}`],
+	];
+	return { args, dataDir, clientUrl, clientPort };
+}
+
+test("--version has etcd's four lines on standard output", async () => {
+	const { end, stdout, stderr } = await run(["--version"]);
+	expect({ end, stderr }).toEqual({ end: 0, stderr: "" });
+	expect(stdout).toMatch(/^etcd Version: 3\.6\.\d+\nGit SHA: .+\nGo Version: .+\nGo OS\/Arch: \w+\/\w+\n$/);
+});
+
+for (const flag of ["-h", "--help", "help"]) {
+	test(`${flag} prints the usage on standard error and the flags on standard output`, async () => {
+		const { end, stdout, stderr } = await run([flag]);
+		expect(end).toBe(0);
+		expect(stderr).toMatch(/^Usage:\n/);
+		expect(stdout).toContain("--initial-cluster-token 'etcd-cluster'");
+	});
+}
+
+test("an unknown flag: the text, the usage, status 2, nothing written", async () => {
+	const { end, stdout, stderr } = await run(["--data-dir=x", "--nope=1"], { folder });
+	expect({ end, stdout }).toEqual({ end: 2, stdout: "" });
+	expect(stderr).toMatch(/^flag provided but not defined: -nope\nUsage:\n/);
+	expect(await readdir(folder)).toEqual([]);
+});
+
+test("flags that contradict each other: one log line says it, status 1, nothing written", async () => {
+	const { end, stderr } = await run(["--data-dir=x", "--election-timeout=400"], { folder });
+	expect(end).toBe(1);
+	expect(logLines(stderr).at(-1)).toMatchObject({
+		level: "warn",
+		msg: "failed to verify flags",
+		error: "--election-timeout[400ms] should be at least as 5 times as --heartbeat-interval[100ms]",
+	});
+	expect(await readdir(folder)).toEqual([]);
+});
+
+test("a flag and a variable for one setting: a fatal line, status 1, nothing written", async () => {
+	const { end, stderr } = await run(["--name=x"], { folder, environment: { ETCD_NAME: "y" } });
+	expect(end).toBe(1);
+	expect(logLines(stderr).at(-1)).toMatchObject({ level: "fatal", "environment-variable": "ETCD_NAME" });
+	expect(await readdir(folder)).toEqual([]);
+});
+
+test("a name that the first configuration does not have: discovery failed, status 1, nothing written", async () => {
+	const { end, stderr } = await run(["--name=x1", "--data-dir=x", "--initial-cluster=y=http://127.0.0.1:1"], { folder });
+	expect(end).toBe(1);
+	const error = `couldn't find local name "x1" in the initial cluster configuration`;
+	expect(logLines(stderr).at(-1)).toMatchObject({ level: "fatal", msg: "discovery failed", error });
+	expect(await readdir(folder)).toEqual([]);
+});
+
+test("a configuration file that is missing or wrong is named, nothing written", async () => {
+	const missing = await run(["--config-file=gone.yaml"], { folder });
+	expect(missing.end).toBe(1);
+	expect(logLines(missing.stderr).at(-1)?.error).toContain("open gone.yaml: no such file or directory");
+	await writeFile(join(folder, "bad.yaml"), "heartbeat-interval: often\n");
+	const wrong = await run([], { folder, environment: { ETCD_CONFIG_FILE: "bad.yaml" } });
+	expect(wrong.end).toBe(1);
+	expect(logLines(wrong.stderr).at(-1)?.error).toMatch(/^bad\.yaml: cannot use "often" as heartbeat-interval/);
+	expect(await readdir(folder)).toEqual(["bad.yaml"]);
+});
+
+test("a log file that cannot be opened is named, and nothing else is made", async () => {
+	const { args } = await single();
+	const { end, stderr } = await run([...args, `--log-outputs=${join(folder, "no", "folder.log")}`]);
+	expect(end).toBe(1);
+	expect(logLines(stderr).at(-1)).toMatchObject({ level: "fatal", msg: "failed to open the log outputs" });
+	expect(await readdir(folder)).toEqual([]);
+});
+
+test("a port that is taken is said in Go's words, status 1", async () => {
+	const { args, clientPort } = await single();
+	const server = createServer();
+	await new Promise<void>((listening) => server.listen(clientPort, "127.0.0.1", () => listening()));
+	try {
+		const { end, stderr } = await run(args);
+		expect(end).toBe(1);
+		const error = `listen tcp 127.0.0.1:${clientPort}: bind: address already in use`;
+		expect(logLines(stderr).at(-1)).toMatchObject({ level: "fatal", msg: "discovery failed", error });
+	} finally {
+		server.close();
+	}
+});
+
+test("a member by a configuration file: starts, says so as etcd does, ends from the signal, and starts again", async () => {
+	const { dataDir, clientUrl } = await single();
+	const peerUrl = `http://127.0.0.1:${(await freePorts(1))[0]}`;
+	const file = join(folder, "member.yaml");
+	await writeFile(
+		file,
+		[
+			"name: solo",
+			`data-dir: ${dataDir}`,
+			`listen-client-urls: ${clientUrl}`,
+			`advertise-client-urls: ${clientUrl}`,
+			`listen-peer-urls: ${peerUrl}`,
+			`initial-advertise-peer-urls: ${peerUrl}`,
+			`initial-cluster: solo=${peerUrl}`,
+			`log-outputs: [${JSON.stringify(join(folder, "member.log"))}]`,
+		].join("\n"),
+	);
+	for (const [round, signal] of (["SIGTERM", "SIGINT"] as const).entries()) {
+		await using member = new Program(FLOTILLA, ["--config-file", file, "--name=ignored"]);
+		await waitForHealth(clientUrl, member);
+		member.signal(signal);
+		expect((await member.ended).end).toBe(signal);
+		const lines = logLines(await readFile(join(folder, "member.log"), "utf8"));
+		const messages = lines.map(({ msg }) => msg);
+		const wanted = [
+			"Running: ",
+			"starting an etcd server",
+			"starting etcd server",
+			"now serving peer/client/metrics",
+			"ready to serve client requests",
+			"serving client traffic insecurely; this is strongly discouraged!",
+			"received signal; shutting down",
+			"closing etcd server",
+			"closed etcd server",
+		];
+		const places = wanted.map((msg) => messages.indexOf(msg, messages.lastIndexOf("Running: ")));
+		expect(Math.min(...places), `missing in round ${round}: ${wanted[places.indexOf(-1)]}`).toBeGreaterThanOrEqual(0);
+		expect(places).toEqual(places.toSorted((a, b) => a - b));
+	}
+});
+
+test("flags that name another member than the data folder are refused with status 3", async () => {
+	const { args, dataDir } = await single();
+	const clientUrl = args.find((arg) => arg.startsWith("--listen-client-urls="))?.split("=")[1] as string;
+	{
+		await using member = new Program(FLOTILLA, args);
+		await waitForHealth(clientUrl, member);
+		member.signal("SIGTERM");
+		await member.ended;
+	}
+	const { end, stderr } = await run([...args, "--initial-cluster-token=another"]);
+	expect(end).toBe(3);
+	const last = logLines(stderr).at(-1);
+	expect(last).toMatchObject({ level: "fatal", msg: "cannot start" });
+	expect(last?.error).toMatch(/^Cannot start \(foreign\): the data folder belongs to another/);
+	// Flags that say nothing of the cluster are no contradiction: the folder knows.
+	const silent = args.filter((arg) => !arg.startsWith("--initial-cluster="));
+	await using member = new Program(FLOTILLA, [...silent, "--initial-cluster-token=another"]);
+	await waitForHealth(clientUrl, member);
+	const dump = await run(["log", "dump", dataDir]);
+	expect(dump.end).toBe(0);
+	expect(dump.stdout).toMatch(/^identity: cluster [0-9a-f]+, member [0-9a-f]+, log [0-9a-f]+\nvote: /);
+});
+
+test("a second signal does not wait for the stop", async () => {
+	const { args, clientUrl } = await single();
+	// Without its only companion the member never serves, and a request that waits for that holds the stop up.
+	const cluster = `${args.find((arg) => arg.startsWith("--initial-cluster="))},other=http://127.0.0.1:1`;
+	await using member = new Program(FLOTILLA, [...args.filter((arg) => !arg.startsWith("--initial-cluster=")), cluster]);
+	await member.said(/now serving peer\/client\/metrics/);
+	const waiting = fetch(`${clientUrl}/health`).catch(() => null);
+	await member.said(/became pre-candidate/);
+	member.signal("SIGTERM");
+	await member.said(/received signal; shutting down/);
+	member.signal("SIGINT");
+	const { end, stderr } = await member.ended;
+	expect(end).toBe("SIGINT");
+	expect(stderr).not.toContain("closed etcd server");
+	await waiting;
+});
+
+test("a member that belongs to another process stops when that one is gone", async () => {
+	const { args, clientUrl } = await single();
+	await using member = new Program(FLOTILLA, args, { environment: { FLOTILLA_STOP_WITH_STDIN: "1" } });
+	await waitForHealth(clientUrl, member);
+	member.type(null);
+	const { end, stderr } = await member.ended;
+	expect(end).toBe(0);
+	expect(logLines(stderr).map(({ msg }) => msg)).toContain("closed etcd server");
+});
+
+test("without being told so, the end of standard input means nothing", async () => {
+	const { args, clientUrl } = await single();
+	await using member = new Program(FLOTILLA, args);
+	member.type(null);
+	await waitForHealth(clientUrl, member);
+	expect(member.running).toBe(true);
+});
+
+for (const [args, problem] of [
+	[["log"], "unknown command: log"],
+	[["log", "eat", "x"], "unknown command: log eat"],
+	[["log", "dump"], "need one data folder"],
+	[["log", "dump", "--data-bytes=x", "y"], "--data-bytes x: need a whole number"],
+	[["log", "dump", "--nope", "y"], "Unknown option '--nope'"],
+	[["log", "dump", "/nowhere"], "there is no member in /nowhere"],
+] as const) {
+	test(`refused with status 2: flotilla ${args.join(" ")}`, async () => {
+		const { end, stdout, stderr } = await run(args);
+		expect({ end, stdout }).toEqual({ end: 2, stdout: "" });
+		expect(stderr).toContain(problem);
+	});
+}
+
+async function waitForHealth(clientUrl: string, member: Program): Promise<void> {
+	const deadline = performance.now() + 30_000;
+	for (;;) {
+		const status = await fetch(`${clientUrl}/health`).then(
+			(response) => response.status,
+			() => 0,
+		);
+		if (status === 200) return;
+		if (!member.running) throw new Error(`it ended: ${member.stderr}`);
+		if (performance.now() > deadline) throw new Error(`it is not healthy: ${member.stderr}`);
+		await new Promise((next) => setTimeout(next, 20));
+	}
+}

@@ -1,0 +1,152 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createServer } from "node:net";
+import { fileURLToPath } from "node:url";
+
+export const ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
+export const FLOTILLA = `${ROOT}bin/flotilla`;
+
+export interface Ending {
+	/** Exit status, or the name of the signal. */
+	readonly end: number | string;
+	readonly stdout: string;
+	readonly stderr: string;
+}
+
+export interface RunOptions {
+	readonly environment?: Readonly<Record<string, string>>;
+	readonly folder?: string;
+}
+
+/** A program under test. It is killed with its group when the test ends (`await using`). */
+export class Program implements AsyncDisposable {
+	readonly ended: Promise<Ending>;
+	private readonly child: ChildProcess;
+	private output = { stdout: "", stderr: "" };
+	private watchers = new Set<() => void>();
+
+	constructor(program: string, args: readonly string[], { environment = {}, folder }: RunOptions = {}) {
+		const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...environment };
+		this.child = spawn(program, args, {
+			stdio: ["pipe", "pipe", "pipe"],
+			env,
+			detached: true,
+			...(folder === undefined ? {} : { cwd: folder }),
+		});
+		for (const name of ["stdout", "stderr"] as const) {
+			this.child[name]?.setEncoding("utf8").on("data", (text: string) => {
+				this.output[name] += text;
+				for (const watcher of this.watchers) watcher();
+			});
+		}
+		this.child.stdin?.on("error", () => {});
+		this.ended = new Promise((resolve, reject) => {
+			this.child.once("error", reject);
+			this.child.once("close", (code, signal) => {
+				resolve({ end: code ?? signal ?? "unknown", ...this.output });
+				for (const watcher of this.watchers) watcher();
+			});
+		});
+	}
+
+	get pid(): number {
+		return this.child.pid as number;
+	}
+
+	get running(): boolean {
+		return this.child.exitCode === null && this.child.signalCode === null;
+	}
+
+	get stdout(): string {
+		return this.output.stdout;
+	}
+
+	get stderr(): string {
+		return this.output.stderr;
+	}
+
+	signal(name: NodeJS.Signals): void {
+		this.child.kill(name);
+	}
+
+	/** To its standard input; null ends it. */
+	type(text: string | null): void {
+		if (text === null) this.child.stdin?.end();
+		else this.child.stdin?.write(text);
+	}
+
+	/** Resolves with the match once either output has it; rejects when the program ends without it, or does not come to it. */
+	said(pattern: RegExp, timeoutMs = 30_000): Promise<RegExpExecArray> {
+		return new Promise((resolve, reject) => {
+			const finish = (act: () => void): void => {
+				clearTimeout(timer);
+				this.watchers.delete(look);
+				act();
+			};
+			const look = (): void => {
+				const match = pattern.exec(this.stdout) ?? pattern.exec(this.stderr);
+				if (match !== null) finish(() => resolve(match));
+				else if (!this.running) finish(() => reject(new Error(`it ended before it said ${pattern}:\n${this.everything}`)));
+			};
+			const timer = setTimeout(
+				() => finish(() => reject(new Error(`it did not say ${pattern} within ${timeoutMs} ms:\n${this.everything}`))),
+				timeoutMs,
+			);
+			this.watchers.add(look);
+			look();
+		});
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		if (this.running) {
+			try {
+				process.kill(-this.pid, "SIGKILL");
+			} catch {
+				this.child.kill("SIGKILL");
+			}
+		}
+		await this.ended;
+	}
+
+	private get everything(): string {
+		return `${this.stdout.slice(-4_000)}\n${this.stderr.slice(-4_000)}`;
+	}
+}
+
+export async function run(args: readonly string[], options: RunOptions = {}): Promise<Ending> {
+	await using program = new Program(FLOTILLA, args, options);
+	program.type(null);
+	const timer = setTimeout(() => program.signal("SIGKILL"), 30_000);
+	const ending = await program.ended;
+	clearTimeout(timer);
+	return ending;
+}
+
+export interface LogLine {
+	readonly level: string;
+	readonly msg: string;
+	readonly [field: string]: unknown;
+}
+
+export function logLines(text: string): LogLine[] {
+	return text
+		.split("\n")
+		.filter((line) => line.startsWith("{"))
+		.map((line) => JSON.parse(line) as LogLine);
+}
+
+/** Free loopback ports, all different. */
+export async function freePorts(count: number): Promise<number[]> {
+	const servers = await Promise.all(
+		Array.from({ length: count }, async () => {
+			const server = createServer();
+			await new Promise<void>((resolve, reject) => {
+				server.once("error", reject);
+				server.listen(0, "127.0.0.1", resolve);
+			});
+			return server;
+		}),
+	);
+	const ports = servers.map((server) => (server.address() as { port: number }).port);
+	await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))));
+	return ports;
+}
