@@ -124,7 +124,6 @@ function driverOptions(config: MemberConfig, { floor, rows, report }: Recovered)
 		identity: { clusterId, memberId, generation },
 		rows,
 		floorIndex: appliedIndex,
-		madeNow: report.made,
 		firstElection: config.initialElectionTickAdvance ? { voters: confState.voters, self: memberId, listenMs } : null,
 	};
 }

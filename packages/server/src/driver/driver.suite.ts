@@ -54,7 +54,6 @@ export class ScriptedReplica implements ReplicaMachine {
 	readonly alarms = [];
 	next: Partial<ReplicaOutput> = {};
 	appliedIndex = 1;
-	published = true;
 	batchSeq = 0;
 	/** What the driver was given, for later completion. */
 	readonly calls: Array<WriteCall | ReadCall> = [];
@@ -145,8 +144,8 @@ export class ScriptedReplica implements ReplicaMachine {
 		return output;
 	}
 	status(): ReplicaStatus {
-		const { appliedIndex, published } = this;
-		return { core: {} as CoreStatus, appliedIndex, durableTerm: 1, leader: 1n, published, clusterVersion: "" };
+		const { appliedIndex } = this;
+		return { core: {} as CoreStatus, appliedIndex, durableTerm: 1, leader: 1n, published: true, clusterVersion: "" };
 	}
 	stateDigest(): number {
 		return 0;
@@ -196,7 +195,6 @@ export function driverHarness(change: Partial<DriverOptions> = {}) {
 			rows: [],
 			floorIndex: 1,
 			firstElection: null,
-			madeNow: false,
 			...change,
 		},
 		{

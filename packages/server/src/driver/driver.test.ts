@@ -1,4 +1,4 @@
-import { type PeerMessage, ReadCall, WriteCall } from "@flotilla/replica";
+import { ReadCall, WriteCall } from "@flotilla/replica";
 import { describe, expect, test } from "vitest";
 import { append, batch, driverHarness, message } from "./driver.suite.ts";
 
@@ -295,31 +295,6 @@ describe("peers", () => {
 		time.settle();
 		driver.removed(2n);
 		expect(removals).toEqual(["removed"]);
-	});
-});
-
-describe("a member whose data folder is new", () => {
-	const ask = (kind: "vote" | "preVote", lastIndex: number) => ({ kind, from: 2n, to: 1n, term: 5, lastIndex }) as PeerMessage;
-
-	test("votes for those that are as new as it is, and for no others before its own announcement is applied", () => {
-		const { machine, time, driver } = started({ madeNow: true });
-		machine.published = false;
-		driver.messages([ask("preVote", 1), ask("vote", 1), ask("preVote", 2), ask("vote", 7), message("heartbeat")]);
-		time.settle();
-		expect(machine.inputs).toEqual(["receive preVote", "receive vote", "receive heartbeat"]);
-		machine.inputs.length = 0;
-		machine.published = true;
-		driver.messages([ask("preVote", 9), ask("vote", 9)]);
-		time.settle();
-		expect(machine.inputs).toEqual(["receive preVote", "receive vote"]);
-	});
-
-	test("and one that came back with its folder votes at once", () => {
-		const { machine, time, driver } = started();
-		machine.published = false;
-		driver.messages([ask("vote", 9)]);
-		time.settle();
-		expect(machine.inputs).toEqual(["receive vote"]);
 	});
 });
 

@@ -33,8 +33,6 @@ export interface DriverOptions {
 	readonly floorIndex: number;
 	/** Null: the first election waits for its time-out like every other. */
 	readonly firstElection: FirstElectionOptions | null;
-	/** The data folder was made by this start: this member may have been another one before, and voted. */
-	readonly madeNow: boolean;
 }
 
 export interface DriverWorld extends WorldPorts {
@@ -92,7 +90,6 @@ export class Driver implements MemberPort, PeerEvents {
 	private floorIndex: number;
 	private floorWanted = false;
 	private diskStalled = false;
-	private unproven: boolean;
 	private headNotedMs = 0;
 	private wasRemoved = false;
 	private lastStoreOp = 0;
@@ -108,7 +105,6 @@ export class Driver implements MemberPort, PeerEvents {
 		this.clusterId = options.identity.clusterId;
 		this.tickMs = options.tickMs;
 		this.floorIndex = options.floorIndex;
-		this.unproven = options.madeNow;
 		this.ticker = new Ticker(world.clock, world.scheduler, options.tickMs, () => this.schedule());
 		this.floors = new FloorMachine(
 			{
@@ -286,28 +282,11 @@ export class Driver implements MemberPort, PeerEvents {
 		const inputs = this.peerInputs;
 		this.peerInputs = [];
 		for (const input of inputs) {
-			if (input.kind === "messages") this.receive(input.messages);
+			if (input.kind === "messages") for (const message of input.messages) this.machine.receive(message);
 			else if (input.kind === "connected") this.machine.peerConnected(input.peer);
 			else if (input.kind === "unreachable") this.machine.peerUnreachable(input.peer);
 			else this.machine.leaderConnectionLost(input.peer);
 		}
-	}
-
-	private receive(messages: readonly PeerMessage[]): void {
-		for (const message of messages) if (!this.mustNotVote(message)) this.machine.receive(message);
-	}
-
-	/**
-	 * A new folder under an id that was in use has forgotten its votes and what it acknowledged. Whether that is so shows in
-	 * the log, where an earlier life announced itself; until the own announcement is applied, and with it all that came
-	 * before, nobody whose log is not as new as this member is gets a vote. A leader that is there brings the log without it.
-	 */
-	private mustNotVote(message: PeerMessage): boolean {
-		if (!this.unproven || (message.kind !== "vote" && message.kind !== "preVote")) return false;
-		if (message.lastIndex <= this.options.floorIndex) return false;
-		this.unproven = !this.machine.status().published;
-		if (this.unproven) this.emit("voteRejected", { to: message.from, reason: "newDataFolder" }, message.term);
-		return this.unproven;
 	}
 
 	private takeCalls(): void {
@@ -508,7 +487,7 @@ export class Driver implements MemberPort, PeerEvents {
 		this.world.die(reason);
 	}
 
-	private emit(name: "walSynced" | "walSlow" | "floorWritten" | "voteRejected", fields: TapFields, term = 0, index = 0): void {
+	private emit(name: "walSynced" | "walSlow" | "floorWritten", fields: TapFields, term = 0, index = 0): void {
 		this.world.tap.emit(name, term, index, fields);
 	}
 }
