@@ -266,7 +266,7 @@ export class Cluster {
 
 	/** Everything that can move without time passing, in order, until nothing is left to do. */
 	settle(): void {
-		for (let round = 0; round < 2_000; round++) {
+		for (let round = 0; round < 20_000; round++) {
 			let moved = false;
 			for (const id of this.ids) moved = this.settleMember(id) || moved;
 			while (this.transfers.length > 0) this.endTransfer(0, true);

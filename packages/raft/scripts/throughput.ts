@@ -1,0 +1,70 @@
+/**
+ * Entries a second through a leader and two followers in one process, with disks and a network that cost nothing: what the
+ * core itself allows. `node --conditions=@flotilla/source packages/raft/scripts/throughput.ts [batch] [seconds]`
+ */
+import { Dice, silentTap } from "@flotilla/base";
+import { DEFAULT_RAFT_CONFIG } from "../src/config.ts";
+import type { Message } from "../src/message.ts";
+import { bootstrapPoint, RaftCore } from "../src/raft-core.ts";
+
+const batch = Number(process.argv[2] ?? 64);
+const seconds = Number(process.argv[3] ?? 3);
+const IDS = [1n, 2n, 3n];
+const KEPT_ENTRIES = 10_000;
+
+const cores = IDS.map((id) => {
+	const base = bootstrapPoint(IDS);
+	const restored = { hardState: { term: 1, vote: 0n, commit: 1 }, base, entries: [], firstIndex: 2, applied: 1 };
+	return new RaftCore({ ...DEFAULT_RAFT_CONFIG, id, incarnation: 1 }, restored, new Dice(Number(id)), silentTap);
+});
+const leader = cores[0] as RaftCore;
+let wire: Message[] = [];
+let messages = 0;
+
+/** One turn of each member: its output is carried out, then what was sent arrives. */
+function turn(): void {
+	for (const core of cores) {
+		const { send, append, apply } = core.drain();
+		for (const message of send) wire.push(message);
+		if (append !== null) {
+			core.onPersisted(append.seq);
+			for (const message of append.release) wire.push(message);
+		}
+		const last = apply[apply.length - 1];
+		if (last !== undefined) core.onApplied(last.index);
+	}
+	const arrived = wire;
+	wire = [];
+	messages += arrived.length;
+	for (const message of arrived) (cores[Number(message.to) - 1] as RaftCore).step(message);
+}
+
+leader.campaign();
+for (let i = 0; i < 10; i++) turn();
+const payloads = Array.from({ length: batch }, () => new Uint8Array(256));
+
+function run(forMs: number): { entries: number; ms: number; turns: number } {
+	const from = leader.status().commit;
+	const start = performance.now();
+	let turns = 0;
+	let compacted = from;
+	while (performance.now() - start < forMs) {
+		for (let i = 0; i < 50; i++, turns++) {
+			leader.propose(payloads);
+			turn();
+		}
+		const { applied } = leader.status();
+		if (applied - compacted < KEPT_ENTRIES) continue;
+		compacted = applied;
+		for (const core of cores) core.onCompacted(core.status().applied - 5_000);
+	}
+	return { entries: leader.status().commit - from, ms: performance.now() - start, turns };
+}
+
+run(500);
+messages = 0;
+const { entries, ms, turns } = run(seconds * 1_000);
+const rate = Math.round((entries / ms) * 1_000);
+console.log(
+	`batch ${batch}: ${rate} entries/s, ${(messages / turns).toFixed(1)} messages a turn, ${((ms * 1_000) / turns).toFixed(1)} us a turn`,
+);
