@@ -150,7 +150,9 @@ export class SimMember {
 			(outcome) => {
 				if (this.life !== life) return;
 				if (!outcome.ok) {
-					this.refusedBecause = outcome.refusal.text;
+					// An error of the disk ends the start, and the next one may succeed; any other refusal is a finding.
+					if (outcome.refusal.code === "io") this.ended(life);
+					else this.refusedBecause = outcome.refusal.text;
 					return;
 				}
 				const { driver } = outcome.booted;
