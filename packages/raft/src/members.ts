@@ -71,11 +71,6 @@ export class Members {
 		return isJoint(this.conf);
 	}
 
-	/** This node alone decides. */
-	get soleVoter(): boolean {
-		return this.voters.length === 1 && this.voters[0] === SELF && this.outgoing.length === 0;
-	}
-
 	/** How many slots a configuration would need beside those of departing peers. */
 	hasRoomFor(conf: ConfState): boolean {
 		let departing = 0;
