@@ -2,6 +2,7 @@ import type { ByteOps } from "@flotilla/base";
 import { urlAddress } from "./cli/member-urls.ts";
 import { ETCD_LEVEL } from "./cli/version.ts";
 import { DEFAULT_GRPC_OPTIONS } from "./front/front-options.ts";
+import { createGateway } from "./front/gateway.ts";
 import { createGrpcJsFront } from "./front/grpc-js-front.ts";
 import { createHttpRouter } from "./front/http-router.ts";
 import { type ClientPort, type ListenAddress, openClientPort } from "./front/port.ts";
@@ -47,7 +48,8 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, s
 		messageBytesMax: config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES,
 		concurrentStreamsMax: config.maxConcurrentStreams,
 	});
-	const http = gate.http(createHttpRouter({ routes: services.http }));
+	const gateway = createGateway(services.methods, { messageBytesMax: config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES });
+	const http = gate.http(createHttpRouter({ routes: services.http, gateway }));
 	const separate = config.listenClientHttpUrls.length > 0;
 	const ports: ClientPort[] = [];
 	const closePorts = async (graceMs: number): Promise<void> => {

@@ -1,0 +1,81 @@
+/** The JSON gateway on the client port, call by call beside etcd's own. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ProcessCluster } from "../src/process/cluster.ts";
+import { normaliseOutput } from "../src/process/normalise.ts";
+import { haveProgram } from "../src/process/tools.ts";
+
+const base64 = (text: string): string => Buffer.from(text).toString("base64");
+
+/** Path and body; each goes to another member than the one before. */
+const CALLS: ReadonlyArray<readonly [string, unknown]> = [
+	["/v3/kv/put", { key: base64("foo"), value: base64("bar") }],
+	["/v3/kv/put", { key: base64("foo"), value: base64("baz"), prev_kv: true }],
+	["/v3/kv/range", { key: base64("foo") }],
+	["/v3/kv/range", { key: base64("foo"), revision: "2" }],
+	["/v3/kv/range", { key: base64("nothing") }],
+	["/v3/kv/range", { key: "AA==", range_end: "AA==", count_only: true }],
+	["/v3/kv/range", { key: base64("f"), range_end: base64("g"), sort_order: "DESCEND", sort_target: "MOD", limit: 1 }],
+	[
+		"/v3/kv/txn",
+		{
+			compare: [{ key: base64("foo"), target: "VERSION", result: "EQUAL", version: "2" }],
+			success: [{ request_put: { key: base64("t"), value: base64("1") } }, { request_range: { key: base64("t") } }],
+			failure: [],
+		},
+	],
+	["/v3/kv/deleterange", { key: base64("t"), prev_kv: true }],
+	["/v3/kv/compaction", { revision: 3 }],
+];
+
+describe.skipIf(!haveProgram("etcd"))("the JSON gateway beside etcd's (needs Debian's etcd-server)", () => {
+	let ours: ProcessCluster;
+	let theirs: ProcessCluster;
+	beforeAll(async () => {
+		[ours, theirs] = await Promise.all([ProcessCluster.start(), ProcessCluster.start({ program: "etcd" })]);
+	});
+	afterAll(async () => {
+		await Promise.all([ours?.dispose(), theirs?.dispose()]);
+	});
+
+	const post = async (cluster: ProcessCluster, at: number, path: string, body: string): Promise<{ status: number; text: string }> => {
+		const response = await fetch(`${cluster.member(at % 3).clientUrl}${path}`, { method: "POST", body });
+		return { status: response.status, text: await response.text() };
+	};
+
+	for (const [at, [path, body]] of CALLS.entries()) {
+		test(`${at}: ${path} ${JSON.stringify(body)}`, async () => {
+			const [mine, reference] = await Promise.all([
+				post(ours, at, path, JSON.stringify(body)),
+				post(theirs, at, path, JSON.stringify(body)),
+			]);
+			expect(reference.status).toBe(200);
+			expect({ status: mine.status, answer: JSON.parse(normaliseOutput(mine.text)) }).toEqual({
+				status: reference.status,
+				answer: JSON.parse(normaliseOutput(reference.text)),
+			});
+		});
+	}
+
+	test("refusals carry etcd's code and text", async () => {
+		for (const [path, body] of [
+			["/v3/kv/put", { value: base64("no key") }],
+			["/v3/kv/range", { key: base64("foo"), revision: "999" }],
+			["/v3/kv/range", { key: base64("foo"), revision: "2" }],
+		] as const) {
+			const [mine, reference] = await Promise.all([post(ours, 1, path, JSON.stringify(body)), post(theirs, 1, path, JSON.stringify(body))]);
+			const [{ code, message }, wanted] = [JSON.parse(mine.text), JSON.parse(reference.text)] as [Refusal, Refusal];
+			expect({ status: mine.status, code, message }).toEqual({ status: reference.status, code: wanted.code, message: wanted.message });
+		}
+	});
+
+	test("what is no JSON is refused, and costs the neighbours nothing", async () => {
+		expect((await post(ours, 0, "/v3/kv/put", "{nonsense")).status).toBe(400);
+		expect((await post(ours, 0, "/v3/nothing/here", "{}")).status).toBe(404);
+		expect((await post(ours, 0, "/v3/kv/range", JSON.stringify({ key: base64("foo") }))).status).toBe(200);
+	});
+});
+
+interface Refusal {
+	readonly code: number;
+	readonly message: string;
+}
