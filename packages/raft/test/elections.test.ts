@@ -1,5 +1,6 @@
 import { Dice } from "@flotilla/base";
 import { expect, test } from "vitest";
+import type { Message } from "../src/index.ts";
 import { Cluster } from "./sim/cluster.ts";
 
 const three = (config = {}, seed = 1) => new Cluster({ voters: [1n, 2n, 3n], dice: new Dice(seed), config });
@@ -214,6 +215,18 @@ test("only a granted vote puts off an election: refused candidates do not keep a
 		cluster.tick(2n);
 	}
 	expect(ticks).toBeLessThan(20);
+});
+
+test("who has granted a vote gives the candidate time", () => {
+	const cluster = three({ preVote: false });
+	for (let i = 0; i < 9; i++) cluster.tick(2n);
+	cluster.input(1n, ({ core }) => core.campaign());
+	cluster.drain(1n);
+	cluster.persist(1n);
+	const [vote] = cluster.take((message) => message.kind === "vote" && message.to === 2n);
+	cluster.hand(vote as Message);
+	for (let i = 0; i < 9; i++) cluster.tick(2n);
+	expect(cluster.status(2n)).toMatchObject({ role: "follower", vote: 1n });
 });
 
 test("a lone voter elects itself when its vote is durable", () => {

@@ -392,15 +392,47 @@ test("a removed peer is fed until the change is answered, and its answers no lon
 	expect(cluster.status(1n)).toMatchObject({ role: "leader", term });
 });
 
-test("a new member that is silent at first does not make its leader step down", () => {
-	const cluster = clusterOf(1n, 2n);
-	cluster.addEmpty(3n);
+test("a new member that is silent at first does not make its leader step down, and does so later", () => {
+	const cluster = clusterOf(1n);
+	cluster.addEmpty(2n);
 	cluster.elect(1n);
-	cluster.isolate(3n);
+	cluster.isolate(2n);
 	cluster.pass(8);
-	change(cluster, 1n, addition(3n));
+	change(cluster, 1n, addition(2n));
 	cluster.pass(3);
-	expect(cluster.status(1n).role).toBe("leader");
+	expect(cluster.status(1n)).toMatchObject({ role: "leader", confState: { voters: [1n, 2n] } });
+	cluster.pass(20);
+	expect(cluster.status(1n).role).toBe("follower");
+});
+
+test("a candidate that learns of a newer configuration from an answer steps back, and asks again soon under that one", () => {
+	const cluster = clusterOf(1n, 2n, 3n, 4n);
+	cluster.elect(1n);
+	cluster.isolate(4n);
+	cluster.change(1n, removal(4n));
+	for (let i = 0; i < 4; i++) {
+		for (const id of [1n, 2n, 3n]) {
+			cluster.drain(id);
+			cluster.persist(id);
+		}
+		// 3 gets the entry, and not the news that it is committed.
+		const informed = cluster.take((message) => message.to === 3n && message.kind === "append" && message.commit > 2);
+		expect(informed.every((message) => message.kind === "append" && message.entries.length === 0)).toBe(true);
+		for (const message of cluster.take(() => true)) cluster.hand(message);
+	}
+	expect(cluster.status(2n).confState.voters).toEqual([1n, 2n, 3n]);
+	expect(cluster.status(3n).confState.voters).toEqual([1n, 2n, 3n, 4n]);
+	cluster.crash(1n, () => 0);
+	cluster.input(3n, ({ core }) => core.campaign());
+	cluster.drain(3n);
+	const [ask] = cluster.take((message) => message.kind === "preVote" && message.to === 2n);
+	cluster.messages = [];
+	cluster.hand(ask as Message);
+	cluster.drain(2n);
+	for (const message of cluster.take((each) => each.kind === "preVoteResp")) cluster.hand(message);
+	expect(cluster.status(3n)).toMatchObject({ role: "follower", confState: { voters: [1n, 2n, 3n] } });
+	for (let i = 0; i < 2; i++) cluster.tick(3n);
+	expect(cluster.status(3n).role).toBe("preCandidate");
 });
 
 test("one change at a time, and only by a leader that has applied the one before", () => {

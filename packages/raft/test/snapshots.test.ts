@@ -91,18 +91,21 @@ test("a transfer that fails is tried again after a heartbeat; one that nobody re
 	expect(peerState(cluster, 1n, 3n)).toBe("replicate");
 });
 
-test("no snapshot is prepared for a member that is not heard", () => {
+test("no snapshot is prepared for a member that is not heard, and one is as soon as it is", () => {
 	const cluster = three({ memoryEntriesMax: 0 });
 	leaveBehind(cluster, 20, 0);
-	cluster.input(1n, ({ core }) => core.transferLeadership(2n));
-	let prepared = 0;
-	for (let i = 0; i < 10; i++) {
-		cluster.pass();
-		prepared += cluster.member(2n).core.drain().snapshots.length;
-	}
-	expect(cluster.status(2n).role).toBe("leader");
-	expect(prepared).toBe(0);
-	expect(peerState(cluster, 2n, 3n)).toBe("probe");
+	cluster.pass(25);
+	cluster.input(1n, ({ core }) => core.reportUnreachable(3n));
+	expect(cluster.member(1n).core.drain().snapshots).toEqual([]);
+	expect(peerState(cluster, 1n, 3n)).toBe("probe");
+	cluster.heal();
+	for (let i = 0; i < 2; i++) cluster.tick(1n);
+	cluster.drain(1n);
+	for (const message of cluster.take((each) => each.to === 3n)) cluster.hand(message);
+	cluster.drain(3n);
+	cluster.persist(3n);
+	for (const message of cluster.take((each) => each.from === 3n)) cluster.hand(message);
+	expect(cluster.member(1n).core.drain().snapshots).toMatchObject([{ peer: 3n, minIndex: 22 }]);
 });
 
 const metaOf = (cluster: Cluster, index: number, term: number): SnapshotMeta => ({
