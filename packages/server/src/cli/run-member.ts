@@ -11,36 +11,37 @@ import { type Bootstrap, planFirstStart, planRestart } from "./bootstrap.ts";
 import type { RunOutcome } from "./command-line.ts";
 import { good, type Parsed } from "./parsed.ts";
 import { endBySignal, onStopRequest, type StopRequest } from "./stop-request.ts";
+import { ETCD_LEVEL } from "./version.ts";
 
 const CALLER = "cli/run-member.ts";
 /** A broken invariant: what Go programs end with when they panic. */
 const PANIC_STATUS = 2;
 const FAILED_STATUS = 1;
+const LAST_LINES_MS = 500;
 
 export async function runMember({ options, bootstrap, notes }: RunOutcome): Promise<void> {
-	const logger = openLogs(options.logLevel, options.logOutputs);
+	const logger = await openLogs(options.logLevel, options.logOutputs);
 	for (const { level, msg, fields } of notes) logger.write(level, msg, fields, CALLER);
 	process.on("uncaughtException", (error) => {
 		logger.write("panic", error.message, { stacktrace: error.stack ?? "" }, CALLER);
-		giveUp(logger, PANIC_STATUS);
+		// At once: with a broken invariant nothing may go on, not even for a moment.
+		logger.flush();
+		process.exit(PANIC_STATUS);
 	});
 	const ids = await identify(options.dataDir, bootstrap);
 	if (!ids.ok) return fail(logger, "discovery failed", ids.reason, FAILED_STATUS);
-	logger.write("info", "starting an etcd server", { ...options, "initial-cluster": bootstrap.initialCluster }, CALLER);
+	logger.write("info", "starting an etcd server", describeOptions(options, bootstrap.initialCluster), CALLER);
 	let member: Member | null = null;
 	const asked = onStopRequest(process.env, (request) => {
 		logger.write("info", "received signal; shutting down", { signal: request.describe }, CALLER);
 		// Before the ports are open nothing was promised: dying is as good as stopping.
-		if (member === null) end(logger, request);
+		if (member === null) void end(logger, request);
 		else void member.stop();
 	});
 	try {
 		member = await startMember({ ...options, ...ids.value }, { logger });
 	} catch (error) {
-		if (!(error instanceof StartError)) throw error;
-		const { refusal, message } = error;
-		if (refusal === null) return fail(logger, "discovery failed", describeListening(message), FAILED_STATUS);
-		return fail(logger, "cannot start", refusal.text, START_REFUSED_STATUS);
+		return failStart(logger, error as Error);
 	}
 	void member.ready.then(() => {
 		const traffic = options.listenClientHttpUrls.length > 0 ? "grpc" : "grpc+http";
@@ -48,33 +49,52 @@ export async function runMember({ options, bootstrap, notes }: RunOutcome): Prom
 		for (const url of member?.clientUrls ?? []) logger.write("info", msg, { traffic, address: url.slice("http://".length) }, CALLER);
 	});
 	await member.ended;
-	end(logger, asked());
+	await end(logger, asked());
+}
+
+/** With hyphens, as etcd writes them. */
+function describeOptions(options: RunOutcome["options"], initialCluster: string): Readonly<Record<string, unknown>> {
+	const hyphenated = Object.entries(options).map(([name, value]) => [
+		name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
+		value as unknown,
+	]);
+	return { "etcd-version": ETCD_LEVEL, ...Object.fromEntries(hyphenated), "initial-cluster": initialCluster };
 }
 
 /** Nothing else may keep the process alive once the member has ended. */
-function end(logger: Logger, request: StopRequest | null): void {
-	logger.flush();
+async function end(logger: Logger, request: StopRequest | null): Promise<void> {
+	await lastLines(logger);
 	endBySignal(request?.signal ?? null);
 }
 
-function openLogs(level: RunOutcome["options"]["logLevel"], outputs: readonly string[]): Logger {
+/** What is under way to a log file would be cut off; a reader that is stuck is not waited for. */
+async function lastLines(logger: Logger): Promise<void> {
+	await Promise.race([logger.settled(), new Promise((late) => setTimeout(late, LAST_LINES_MS))]);
+	logger.flush();
+}
+
+async function openLogs(level: RunOutcome["options"]["logLevel"], outputs: readonly string[]): Promise<Logger> {
 	const wallMs = (): number => Date.now();
 	try {
 		return openLogger({ level, wallMs, outputs });
 	} catch (error) {
 		const logger = openLogger({ level, wallMs, outputs: ["stderr"] });
-		fail(logger, "failed to open the log outputs", (error as Error).message, FAILED_STATUS);
-		return logger;
+		return fail(logger, "failed to open the log outputs", (error as Error).message, FAILED_STATUS);
 	}
 }
 
-function fail(logger: Logger, msg: string, error: string, status: number): void {
-	logger.write("fatal", msg, { error }, CALLER);
-	giveUp(logger, status);
+/** The data folder, a port, or what the file system says of the folder's place; anything else is a bug. */
+async function failStart(logger: Logger, error: Error): Promise<never> {
+	const refusal = error instanceof StartError ? error.refusal : null;
+	if (refusal !== null) return fail(logger, "cannot start", refusal.text, START_REFUSED_STATUS);
+	if (error instanceof StartError) return fail(logger, "discovery failed", describeListening(error.message), FAILED_STATUS);
+	if ("errno" in error) return fail(logger, "cannot start", error.message, FAILED_STATUS);
+	throw error;
 }
 
-function giveUp(logger: Logger, status: number): never {
-	logger.flush();
+async function fail(logger: Logger, msg: string, error: string, status: number): Promise<never> {
+	logger.write("fatal", msg, { error }, CALLER);
+	await lastLines(logger);
 	process.exit(status);
 }
 

@@ -26,6 +26,7 @@ export class LogOutput {
 	private closed = false;
 	private untold = 0;
 	private droppedLines = 0;
+	private settling: Array<() => void> = [];
 
 	constructor(sink: LineSink, describeDropped: (count: number) => string, bytesMax: number = LOG_BUFFER_BYTES_MAX) {
 		this.sink = sink;
@@ -65,6 +66,12 @@ export class LogOutput {
 		this.sink.writeNow(chunk);
 	}
 
+	/** Resolves when everything that was taken is written, or lost: a chunk under way is cut off by the end of the process. */
+	settled(): Promise<void> {
+		if (this.flying === null) return Promise.resolve();
+		return new Promise((resolve) => this.settling.push(resolve));
+	}
+
 	private start(): void {
 		this.flying = this.waiting.join("");
 		this.waiting = [];
@@ -81,9 +88,17 @@ export class LogOutput {
 			this.droppedLines += this.waiting.length;
 			this.waiting = [];
 			this.waitingBytes = 0;
+			this.settle();
 			return;
 		}
 		if (this.waiting.length > 0) this.start();
+		else this.settle();
+	}
+
+	private settle(): void {
+		const { settling } = this;
+		this.settling = [];
+		for (const resolve of settling) resolve();
 	}
 }
 

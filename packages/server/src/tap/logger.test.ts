@@ -97,6 +97,27 @@ describe("log output", () => {
 		expect(sink.chunks).toEqual(["1234\n", "5678\n", "dropped 2\nz\n"]);
 	});
 
+	test("it is known when the last line has left, and when it never will", async () => {
+		const sink = new ManualSink();
+		const logger = loggerOn(sink);
+		await logger.settled();
+		let settled = false;
+		logger.info("one");
+		logger.info("two");
+		const first = logger.settled().then(() => {
+			settled = true;
+		});
+		sink.finish();
+		await Promise.resolve();
+		expect(settled).toBe(false);
+		sink.finish();
+		await first;
+		logger.info("three");
+		const second = logger.settled();
+		sink.finish(false);
+		await second;
+	});
+
 	test("a closed output swallows everything that follows", () => {
 		const sink = new ManualSink();
 		const output = new LogOutput(sink, describeDropped);

@@ -67,6 +67,11 @@ export class Logger {
 		return this.outputs.reduce((sum, output) => sum + output.dropped, 0);
 	}
 
+	/** Resolves when all lines so far are written, or lost. An output that is stuck never settles. */
+	async settled(): Promise<void> {
+		await Promise.all(this.outputs.map((output) => output.settled()));
+	}
+
 	/** Before the process ends. */
 	flush(): void {
 		for (const output of this.outputs) output.flush();

@@ -97,6 +97,18 @@ test("a log file that cannot be opened is named, and nothing else is made", asyn
 	expect(await readdir(folder)).toEqual([]);
 });
 
+test("a data folder that cannot be made is said in one line, status 1", async () => {
+	const { args } = await single();
+	await writeFile(join(folder, "solo"), "a file");
+	const { end, stderr } = await run(args);
+	expect(end).toBe(1);
+	expect(logLines(stderr).at(-1)).toMatchObject({
+		level: "fatal",
+		msg: "cannot start",
+		error: expect.stringMatching(/^ENOTDIR: .*solo\/member/),
+	});
+});
+
 test("a port that is taken is said in Go's words, status 1", async () => {
 	const { args, clientPort } = await single();
 	const server = createServer();
