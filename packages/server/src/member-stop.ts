@@ -45,11 +45,12 @@ export async function stopParts({ booted, transport, clients, tapSocket, disk }:
 		scheduler,
 		waitFor(driver, () => !driver.floorBusy),
 	);
-	await clientsClosed;
-	await transport.close();
+	await within(CLOSE_MS, scheduler, clientsClosed);
+	await within(CLOSE_MS, scheduler, transport.close());
 	driver.end();
-	await within(CLOSE_MS, scheduler, new Promise<void>((done) => booted.close(done)));
-	await Promise.all([disk.close(), tapSocket.close()]);
+	// A disk that is stuck keeps its descriptors: the log may still use them.
+	const logClosed = await within(CLOSE_MS, scheduler, new Promise<void>((done) => booted.close(done)));
+	await within(CLOSE_MS, scheduler, Promise.all([logClosed ? disk.close() : null, tapSocket.close()]));
 }
 
 function waitFor(driver: Booted["driver"], holds: () => boolean): Promise<void> {
@@ -62,13 +63,13 @@ function waitFor(driver: Booted["driver"], holds: () => boolean): Promise<void> 
 	});
 }
 
-/** What takes longer is left to itself: the next start recovers from it as from a crash. */
-function within(ms: number, scheduler: Scheduler, work: Promise<void>): Promise<void> {
+/** What takes longer is left to itself, and false is told: the next start recovers from it as from a crash. */
+function within(ms: number, scheduler: Scheduler, work: Promise<unknown>): Promise<boolean> {
 	return new Promise((resolve) => {
-		const callOff = scheduler.after(ms, resolve);
+		const callOff = scheduler.after(ms, () => resolve(false));
 		void work.then(() => {
 			callOff();
-			resolve();
+			resolve(true);
 		});
 	});
 }

