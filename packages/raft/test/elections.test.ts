@@ -217,16 +217,18 @@ test("only a granted vote puts off an election: refused candidates do not keep a
 	expect(ticks).toBeLessThan(20);
 });
 
-test("who has granted a vote gives the candidate time", () => {
-	const cluster = three({ preVote: false });
-	for (let i = 0; i < 9; i++) cluster.tick(2n);
-	cluster.input(1n, ({ core }) => core.campaign());
-	cluster.drain(1n);
-	cluster.persist(1n);
-	const [vote] = cluster.take((message) => message.kind === "vote" && message.to === 2n);
-	cluster.hand(vote as Message);
-	for (let i = 0; i < 9; i++) cluster.tick(2n);
-	expect(cluster.status(2n)).toMatchObject({ role: "follower", vote: 1n });
+test("who has granted a vote gives the candidate time, whatever its timer was drawn to", () => {
+	for (let seed = 1; seed <= 30; seed++) {
+		const cluster = three({ preVote: false }, seed);
+		for (let i = 0; i < 9; i++) cluster.tick(2n);
+		cluster.input(1n, ({ core }) => core.campaign());
+		cluster.drain(1n);
+		cluster.persist(1n);
+		const [vote] = cluster.take((message) => message.kind === "vote" && message.to === 2n);
+		cluster.hand(vote as Message);
+		for (let i = 0; i < 9; i++) cluster.tick(2n);
+		expect(cluster.status(2n), `seed ${seed}`).toMatchObject({ role: "follower", vote: 1n });
+	}
 });
 
 test("a lone voter elects itself when its vote is durable", () => {
