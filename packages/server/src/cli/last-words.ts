@@ -1,43 +1,39 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 
 const TAIL_BYTES = 16 << 10;
+const SEVERE = ["error", "panic", "fatal"];
+/** How Node begins the report of an error that nobody caught. */
+const UNCAUGHT = /^\w*Error(?: \[\w+\])?: .+/;
 
-/** Why a process ended, as far as the end of its log tells: the newest line that speaks of an error, else the newest line. */
-export function lastWords(logFile: string): string {
-	const lines = readTail(logFile)
-		.split("\n")
-		.filter((line) => line.trim() !== "");
-	for (const line of lines.toReversed()) {
-		const said = parseLine(line);
-		if (said !== null && ["error", "panic", "fatal"].includes(String(said.level))) {
-			return typeof said.error === "string" ? `${String(said.msg)}: ${said.error}` : String(said.msg);
-		}
+/** Why a process ended, as far as its log tells from `offset` on: the newest line that speaks of an error, or null. */
+export function lastWords(logFile: string, offset: number): string | null {
+	for (const line of readTail(logFile, offset).split("\n").toReversed()) {
+		if (UNCAUGHT.test(line)) return line;
+		const { level, msg, error } = parseLine(line);
+		if (SEVERE.includes(String(level))) return typeof error === "string" ? `${String(msg)}: ${error}` : String(msg);
 	}
-	return lines.at(-1) ?? "it left no word";
+	return null;
 }
 
-function readTail(path: string): string {
-	let descriptor: number;
-	try {
-		descriptor = openSync(path, "r");
-	} catch {
-		return "";
-	}
+function readTail(path: string, offset: number): string {
+	const descriptor = openSync(path, "r");
 	try {
 		const { size } = fstatSync(descriptor);
-		const bytes = Buffer.alloc(Math.min(size, TAIL_BYTES));
-		readSync(descriptor, bytes, 0, bytes.length, size - bytes.length);
+		const start = Math.max(offset, size - TAIL_BYTES);
+		const bytes = Buffer.alloc(Math.max(0, size - start));
+		readSync(descriptor, bytes, 0, bytes.length, start);
 		return bytes.toString("utf8");
 	} finally {
 		closeSync(descriptor);
 	}
 }
 
-function parseLine(line: string): Readonly<Record<string, unknown>> | null {
+/** Fields of a log line; none of a line that is something else. */
+function parseLine(line: string): Readonly<Record<string, unknown>> {
 	try {
 		const parsed: unknown = JSON.parse(line);
-		return typeof parsed === "object" ? (parsed as Record<string, unknown> | null) : null;
+		return typeof parsed === "object" && parsed !== null ? (parsed as Record<string, unknown>) : {};
 	} catch {
-		return null;
+		return {};
 	}
 }

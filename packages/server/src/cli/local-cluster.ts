@@ -53,12 +53,16 @@ class LocalCluster {
 		this.listen();
 		try {
 			this.announce();
-			if (!(await this.start())) return 1;
+			const started = await this.start();
+			if (started !== "ready") return started === "failed" ? 1 : 0;
 			await rememberServed(this.folder, this.plan.members);
 			this.explain();
 			this.watch.begin();
 			for (const member of this.members) {
-				member.onLoss = (how) => this.screen.say(`${member.row.name} ended by itself (${how}); its log: ${this.show(member.logFile)}`);
+				member.onLoss = (how) => {
+					this.screen.say(`${member.row.name} ended by itself (${how}); its log: ${this.show(member.logFile)}`);
+					this.watch.sayQuorum();
+				};
 			}
 			await aborted(this.stopping.signal);
 			return 0;
@@ -74,8 +78,8 @@ class LocalCluster {
 		this.screen.say(fresh ? `A new cluster; its data and logs are in ${folder}` : `Going on with the cluster in ${folder}`);
 	}
 
-	/** False, and said why, when a member did not come up or a stop was asked for. */
-	private async start(): Promise<boolean> {
+	/** `failed`: a member did not come up, and it was said why. `stopped`: a stop was asked for meanwhile. */
+	private async start(): Promise<"ready" | "failed" | "stopped"> {
 		const startedMs = performance.now();
 		const seconds = (): string => `${((performance.now() - startedMs) / 1_000).toFixed(1)} s`;
 		this.watch.progress(seconds);
@@ -96,7 +100,8 @@ class LocalCluster {
 		this.watch.progress(null);
 		if (!this.stopping.signal.aborted) this.screen.say(`Ready after ${seconds()}.`);
 		for (const failure of failures) this.screen.say(failure);
-		return !this.stopping.signal.aborted;
+		if (failures.length > 0) return "failed";
+		return this.stopping.signal.aborted ? "stopped" : "ready";
 	}
 
 	private explain(): void {

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, fstatSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -60,13 +60,15 @@ export class LocalMember {
 	}
 
 	get state(): "starting" | "serving" | "down" {
-		if (this.child === null) return "down";
+		// What was killed is not waited for.
+		if (this.child === null || (this.expectsEnd && !this.serves)) return "down";
 		return this.serves ? "serving" : "starting";
 	}
 
 	/** Resolves with null when the member serves, or with what its log says when it ended before. */
 	async start(): Promise<string | null> {
 		const log = openSync(this.logFile, "a", 0o600);
+		const { size: logOffset } = fstatSync(log);
 		// A group of its own: Ctrl-C reaches the program that started it alone, which then stops the members in order. Its standard
 		// input is tied to that program, so that it never outlives it.
 		const child = spawn(PROGRAM, this.args, { stdio: ["pipe", log, log], detached: true, env: memberEnvironment() });
@@ -82,13 +84,14 @@ export class LocalMember {
 				this.child = null;
 				this.serves = false;
 				resolve();
-				if (lost) this.onLoss(`${how}: ${lastWords(this.logFile)}`);
+				const words = lastWords(this.logFile, logOffset);
+				if (lost) this.onLoss(words === null ? how : `${how}: ${words}`);
 			};
 			child.once("exit", (code, signal) => end(signal === null ? `exit status ${String(code)}` : signal));
 			child.once("error", (error) => end(error.message));
 		});
 		while ((await this.status()) === null) {
-			if (this.child !== child) return lastWords(this.logFile);
+			if (this.child !== child) return lastWords(this.logFile, logOffset) ?? `it ended without a word; its log: ${this.logFile}`;
 			await pause(READY_POLL_MS);
 		}
 		this.serves = this.child === child;
@@ -98,6 +101,7 @@ export class LocalMember {
 	/** As a crash would: nothing is handed over, nothing is flushed. */
 	kill(): void {
 		this.expectsEnd = true;
+		this.serves = false;
 		this.child?.kill("SIGKILL");
 	}
 

@@ -60,8 +60,18 @@ export class LocalWatch {
 		this.election = { killed: leader, term: this.seen.get(leader)?.status?.term ?? 0, startedMs: performance.now() };
 		leader.kill();
 		this.screen.say(`Killed ${leader.row.name}, the leader (SIGKILL).`);
+		this.sayQuorum();
 		for (const member of this.members) if (member !== leader) void this.ask(member);
 		this.after(ELECTION_POLL_MS, () => this.pollElection());
+	}
+
+	/** Says so when too few members are left to agree on anything. */
+	sayQuorum(): void {
+		const up = this.members.filter((member) => member.state === "serving").length;
+		if (up > this.members.length / 2) return;
+		this.screen.say(
+			`Only ${up} of ${this.members.length} members is up: no leader can be elected, and writes wait until r restarts the others.`,
+		);
 	}
 
 	private async follow(member: LocalMember): Promise<void> {

@@ -62,6 +62,29 @@ test("a member that dies by itself is told, and can be restarted", async () => {
 	await cluster.said(/m2: follower, term/);
 });
 
+test("without a majority it is said what is missing, and a restart mends it", async () => {
+	await using cluster = start();
+	await cluster.said(LEADER);
+	cluster.type("k");
+	await cluster.said(/leads now, in term/);
+	cluster.type("k");
+	await cluster.said(/Only 1 of 3 members is up: no leader can be elected/);
+	await cluster.said(/m\d: no leader, term/);
+	cluster.type("k");
+	await cluster.said(/There is no leader to kill now/);
+	cluster.type("r");
+	await cluster.said(/Restarting .*\n.*Restarting [\s\S]*: leader, term/);
+});
+
+test("a stop while the members still start is no failure", async () => {
+	await using cluster = start();
+	await cluster.said(/A new cluster/);
+	cluster.signal("SIGTERM");
+	const { end, stdout } = await cluster.ended;
+	expect(end).toBe(0);
+	expect(stdout).toContain("Stopped.");
+});
+
 test("members never outlive the program that started them", async () => {
 	await using cluster = start();
 	await cluster.said(LEADER);
