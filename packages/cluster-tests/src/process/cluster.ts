@@ -56,6 +56,8 @@ export class ProcessCluster {
 				process: new MemberProcess({
 					name,
 					program: program === "flotilla" ? FLOTILLA_PROGRAM : ETCD_PROGRAM,
+					// A test that is killed leaves no members behind.
+					environment: { FLOTILLA_STOP_WITH_STDIN: "1" },
 					logFile: join(folder, `${name}.log`),
 					readyText: program === "flotilla" ? "ready to serve client requests" : "serving client traffic insecurely",
 					args: [

@@ -61,7 +61,8 @@ export class MemberProcess {
 		if (this.child !== null) throw new Error(`${this.spec.name} is already running`);
 		this.log ??= createWriteStream(this.spec.logFile, { flags: "a" });
 		const child = spawn(this.spec.program, this.spec.args, {
-			stdio: ["ignore", "pipe", "pipe"],
+			// Never written to; its end tells a member that was asked to listen for it that this process is gone.
+			stdio: ["pipe", "pipe", "pipe"],
 			env: { PATH: process.env.PATH, ...this.spec.environment },
 		});
 		this.child = child;
