@@ -141,6 +141,19 @@ describe.skipIf(!haveTools)("etcdctl against flotilla and against etcd (needs De
 		expect(answer.alarms).toBeUndefined();
 	});
 
+	test("endpoints that are named as URLs, by flag and by the member list", async () => {
+		const urls = ours.members.map((member) => member.clientUrl);
+		for (const command of [
+			["get", "foo"],
+			["endpoint", "status", "--cluster"],
+			["endpoint", "health", "--cluster"],
+			["endpoint", "hashkv", "--cluster"],
+		]) {
+			const { status, stderr } = await etcdctl(urls, command);
+			expect({ command, status }, stderr).toEqual({ command, status: 0 });
+		}
+	});
+
 	test("endpoint status has etcd's fields and one leader, the same seen from all", async () => {
 		const status = await etcdctl(ours.endpoints, ["endpoint", "status", "-w", "json"]);
 		const reference = await etcdctl(theirs.endpoints, ["endpoint", "status", "-w", "json"]);

@@ -4,6 +4,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { DEFAULT_PORT_LIMITS, type PortLimits } from "./front-options.ts";
 import { createHttp1Server, type Http1Server } from "./http1-server.ts";
+import { Http2Opening } from "./http2-opening.ts";
 import { protocolOf } from "./preface.ts";
 import type { GrpcFront, HttpHandler } from "./seam.ts";
 
@@ -86,12 +87,13 @@ class Door {
 		this.sniff(socket);
 	}
 
-	/** Reads no more than the kernel handed over at once, and puts everything back. */
+	/** Reads until it is known who speaks, and of HTTP/2 until the first call; then puts everything back. */
 	private sniff(socket: Socket): void {
 		const { strangers } = this;
 		strangers.add(socket);
-		const patience = setTimeout(() => socket.destroy(), this.limits.sniffMs);
+		let patience = setTimeout(() => socket.destroy(), this.limits.sniffMs);
 		let seen: Buffer | null = null;
+		let opening: Http2Opening | null = null;
 		const settle = (): void => {
 			clearTimeout(patience);
 			strangers.delete(socket);
@@ -104,12 +106,35 @@ class Door {
 		const look = (): void => {
 			const chunk = socket.read() as Buffer | null;
 			if (chunk === null) return;
+			if (opening !== null) {
+				follow(opening, chunk);
+				return;
+			}
 			seen = seen === null ? chunk : Buffer.concat([seen, chunk]);
 			const protocol = protocolOf(seen);
 			if (protocol === null) return;
-			settle();
-			socket.unshift(seen);
-			this.hand(socket, protocol);
+			if (protocol === "http2" && this.grpc !== null) {
+				opening = new Http2Opening();
+				follow(opening, seen);
+			} else {
+				settle();
+				socket.unshift(seen);
+				this.hand(socket, protocol);
+			}
+		};
+		const follow = (http2: Http2Opening, chunk: Buffer): void => {
+			const progress = http2.feed(chunk);
+			// A client may connect long before its first call; only silence in the middle of something is held against it.
+			clearTimeout(patience);
+			if (progress.state === "flooded") socket.destroy();
+			else if (progress.state === "done") {
+				settle();
+				socket.unshift(progress.bytes);
+				this.hand(socket, "http2");
+			} else {
+				if (progress.settings !== null) socket.write(progress.settings);
+				if (!http2.idle) patience = setTimeout(() => socket.destroy(), this.limits.sniffMs);
+			}
 		};
 		socket.on("readable", look);
 		socket.on("end", leave);
