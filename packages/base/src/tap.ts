@@ -39,6 +39,9 @@ export const TAP_EVENTS = [
 	"walSegmentCut",
 	"walTornTail",
 	"floorWritten",
+	"snapshotSent",
+	"snapshotReceived",
+	"snapshotFailed",
 	"recovered",
 	// peers
 	"peerConnected",

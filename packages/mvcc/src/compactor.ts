@@ -66,6 +66,11 @@ export class Compactor {
 		this.waiting.push(target);
 	}
 
+	/** Reads that hold clean-up back. */
+	get pinned(): number {
+		return this.pins.size;
+	}
+
 	/** Work that reads the records which a compaction above `upto` removes. */
 	pin(upto: Revision): () => void {
 		const pin: Pin = { upto };

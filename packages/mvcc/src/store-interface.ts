@@ -42,6 +42,8 @@ export interface KeyValueStore {
 	readonly keyCount: number;
 	/** Logical bytes: keys and values of the records held since compaction (decisions 5.2). Alike on all members. */
 	readonly logicalBytes: number;
+	/** Sliced reads that still need records of this store. */
+	readonly openReads: number;
 	/** Bytes of records that are applied but not yet reported as stored. */
 	readonly unstoredBytes: number;
 

@@ -75,6 +75,10 @@ export class MvccStore implements KeyValueStore, CheckState {
 		return this.index.retained.bytes;
 	}
 
+	get openReads(): number {
+		return this.compactor.pinned;
+	}
+
 	get unstoredBytes(): number {
 		return this.values.unstoredBytes;
 	}

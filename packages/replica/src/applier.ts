@@ -3,7 +3,7 @@
  * works in slices of a turn, and keeps what a floor must say of the applied index.
  */
 import { assert, fail, type TapSink } from "@flotilla/base";
-import { type ConfState, changedConf, confChangeOfEntry, type Entry, EntryKind, type RestoredLog } from "@flotilla/raft";
+import { type ConfState, changedConf, confChangeOfEntry, type Entry, EntryKind, type RestoredLog, type SnapshotMeta } from "@flotilla/raft";
 import { CommandKind } from "./calls.ts";
 import type { DigestWatch } from "./digest-watch.ts";
 import { EnvelopeReader } from "./envelope.ts";
@@ -53,6 +53,16 @@ export class Applier {
 
 	get waiting(): boolean {
 		return this.head < this.queue.length;
+	}
+
+	/** The state is that of a snapshot: what waited is in it, or was never committed. */
+	install({ index, term, confState }: SnapshotMeta): void {
+		assert(index > this.appliedIndex && term >= this.appliedTerm, "a snapshot does not take the state back");
+		this.queue = [];
+		this.head = 0;
+		this.appliedIndex = index;
+		this.appliedTerm = term;
+		this.confState = confState;
 	}
 
 	enqueue(entries: readonly Entry[]): void {

@@ -91,6 +91,13 @@ export class DigestWatch {
 		}
 	}
 
+	/** A snapshot skipped the entries up to `index`: no digest of them will be made any more. */
+	onSkipped(index: number): void {
+		if (this.awaitedIndex > index) return;
+		this.awaited = null;
+		this.awaitedIndex = 0;
+	}
+
 	/** A new term: findings of the last one were acted on, or are found again. */
 	onTermChanged(): void {
 		this.notes = [];

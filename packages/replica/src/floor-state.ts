@@ -53,6 +53,11 @@ export class FloorState {
 		};
 	}
 
+	/** Another store's batches are counted anew. */
+	installed(): void {
+		this.lastBatchSeq = 0;
+	}
+
 	written(): void {
 		this.state.store.floorWritten();
 	}

@@ -18,6 +18,7 @@ export { Replica } from "./replica.ts";
 export type {
 	Completion,
 	FloorImage,
+	ReceivedState,
 	ReplicaMachine,
 	ReplicaOptions,
 	ReplicaOutput,

@@ -171,6 +171,14 @@ export class Proposals {
 		this.proposeAgain(lost);
 	}
 
+	/** A snapshot skipped entries: whether what was proposed is among them cannot be known (F5). What waits goes on. */
+	onSkipped(): void {
+		for (const call of this.inFlight.launchedBefore(Number.POSITIVE_INFINITY)) {
+			this.inFlight.land(call);
+			this.fail(call, "outcomeUnknown");
+		}
+	}
+
 	/** An entry of this process life was applied: the call that waits for it, if its client still does. */
 	take(sequence: number): WriteCall | undefined {
 		const call = this.inFlight.get(sequence);

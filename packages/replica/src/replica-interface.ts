@@ -1,6 +1,6 @@
 import type { ByteOps, Dice, TapSink } from "@flotilla/base";
 import type { EventGroup, KeyValueStore, RecordBatch, StoreMark } from "@flotilla/mvcc";
-import type { AppendWork, ConfState, CoreStatus, Entry, FetchRequest, NodeId, SnapshotRequest } from "@flotilla/raft";
+import type { AppendWork, ConfState, CoreStatus, Entry, FetchRequest, NodeId, SnapshotMessage, SnapshotRequest } from "@flotilla/raft";
 import type { ReadCall, ReadOutcome, WriteCall, WriteOutcome } from "./calls.ts";
 import type { AlarmEntry, MemberInfo } from "./members.ts";
 import type { PeerMessage } from "./messages.ts";
@@ -21,6 +21,8 @@ export interface ReplicaOptions {
 	readonly applyBacklogMax: number;
 	/** Stop applying when so many record bytes wait for the store. */
 	readonly unstoredBytesMax: number;
+	/** Entries of the log that stay in memory when they are durable and applied; without it the core's default. */
+	readonly logMemoryEntriesMax?: number;
 	/** Client calls waiting at this member, writes and reads each. */
 	readonly pendingCallsMax: number;
 }
@@ -50,6 +52,12 @@ export interface FloorImage {
 	readonly tableDigest: number;
 	/** Every record batch up to this one must be stored before the floor is written. */
 	readonly batchSeq: number;
+}
+
+/** A state that another member sent: verified, on this member's disk, and at the index that its message names. */
+export interface ReceivedState {
+	readonly store: KeyValueStore;
+	readonly tables: readonly TableRow[];
 }
 
 export type Completion =
@@ -104,6 +112,11 @@ export interface ReplicaMachine {
 	onFetched(peer: NodeId, entries: readonly Entry[]): void;
 	/** Exactly once for each `SnapshotRequest`; `index` is that of the state sent, 0 when none was. */
 	reportSnapshot(peer: NodeId, ok: boolean, index: number): void;
+	/**
+	 * Takes over a state that lies on the disk (rules N4, N6). False: it is not needed, or not to be had from this leader; then
+	 * nothing was changed. True: the next output's append holds the marker, and all batches from now on are the new store's.
+	 */
+	installSnapshot(message: SnapshotMessage, state: ReceivedState): boolean;
 	onCompacted(firstIndex: number): void;
 	peerConnected(peer: NodeId): void;
 	peerUnreachable(peer: NodeId): void;

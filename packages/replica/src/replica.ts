@@ -14,6 +14,7 @@ import {
 	type NodeId,
 	RaftCore,
 	type RestoredLog,
+	type SnapshotMessage,
 	type SoftState,
 } from "@flotilla/raft";
 import { Applier } from "./applier.ts";
@@ -34,6 +35,7 @@ import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
 import type {
 	FloorImage,
+	ReceivedState,
 	ReplicaMachine,
 	ReplicaOptions,
 	ReplicaOutput,
@@ -120,7 +122,8 @@ export class Replica implements ReplicaMachine {
 		const parts = { state: this.state, proposals: this.proposals, reads: this.reads, digests: this.digests, tap: ports.tap };
 		this.applier = new Applier({ incarnation, unstoredBytesMax: options.unstoredBytesMax }, parts, restoredLog);
 		this.floors = new FloorState(ports.bytes, this.state, this.applier);
-		const config = { ...DEFAULT_RAFT_CONFIG, id: memberId, incarnation, electionTicks, heartbeatTicks };
+		const memoryEntriesMax = options.logMemoryEntriesMax ?? DEFAULT_RAFT_CONFIG.memoryEntriesMax;
+		const config = { ...DEFAULT_RAFT_CONFIG, id: memberId, incarnation, electionTicks, heartbeatTicks, memoryEntriesMax };
 		this.core = new RaftCore(config, restoredLog, ports.dice.fork("elections"), ports.tap);
 		const { applier, core, errands, proposals } = this;
 		this.door = new Door(options, { codec, core, state: this.state, applier, proposals, errands });
@@ -149,7 +152,7 @@ export class Replica implements ReplicaMachine {
 		if (message.kind === "forward") this.gate.receive(message, this.core);
 		else if (message.kind === "forwardRefused") this.proposals.onForwardRefused(message, this.tickCount);
 		else if (message.kind === "digest") this.digests.receive(message, this.applier.appliedIndex, this.digestNow);
-		// Deviation: there is no transfer of states yet, so no verified state stands behind a snapshot message.
+		// Such a message is this member's own driver's to make, when a verified state lies on the disk: see `installSnapshot`.
 		else if (message.kind !== "snapshot") this.core.step(message);
 	}
 
@@ -185,6 +188,25 @@ export class Replica implements ReplicaMachine {
 
 	reportSnapshot(peer: NodeId, ok: boolean, index: number): void {
 		this.core.reportSnapshot(peer, ok, index);
+	}
+
+	installSnapshot(message: SnapshotMessage, { store, tables }: ReceivedState): boolean {
+		const { index, term } = message.meta;
+		const commitBefore = this.core.status().commit;
+		this.core.step(message);
+		const { commit, firstIndex } = this.core.status();
+		// Where the log held the entry its commit moved, and the log stays: the copy is not needed (rule N4).
+		if (commitBefore >= index || commit !== index || firstIndex <= index) return false;
+		// Records of the old store that were not handed out yet have nowhere to go.
+		this.outbox.output.batches.length = 0;
+		this.state.install(store, tables);
+		this.applier.install(message.meta);
+		this.floors.installed();
+		this.proposals.onSkipped();
+		this.reads.onTermApplied(term);
+		this.digests.onSkipped(index);
+		this.core.onApplied(index);
+		return true;
 	}
 
 	onCompacted(firstIndex: number): void {

@@ -23,9 +23,9 @@ export type ApplyOutcome = CommandResult | CallFault;
 const CLUSTER_VERSION = /^\d{1,4}\.\d{1,4}\.\d{1,4}$/;
 
 export class StateMachine implements Tables {
-	readonly store: KeyValueStore;
-	readonly members = new MemberTable();
-	readonly alarms = new AlarmTable();
+	store: KeyValueStore;
+	members = new MemberTable();
+	alarms = new AlarmTable();
 	clusterVersion = "";
 	/** Counts changes of the tables, so that what is derived from them can be kept. */
 	tableChanges = 0;
@@ -39,6 +39,18 @@ export class StateMachine implements Tables {
 		this.codec = codec;
 		this.tap = tap;
 		loadTables(rows, this);
+	}
+
+	/** Another member's state takes the place of this one, whole (rule N6). */
+	install(store: KeyValueStore, rows: readonly TableRow[]): void {
+		assert(store.revision >= this.store.revision, "the revision does not fall");
+		this.store = store;
+		this.members = new MemberTable();
+		this.alarms = new AlarmTable();
+		this.clusterVersion = "";
+		loadTables(rows, this);
+		this.tableChanges++;
+		this.addressesChanged = true;
 	}
 
 	/** Order of the checks: the corrupt alarm, the space alarm, then what the state says (etcd API, order of checks). */

@@ -23,6 +23,7 @@ export { Lane, laneOf } from "./peers/lane.ts";
 export { decodeMessage, encodeMessage } from "./peers/message-codec.ts";
 export type {
 	Clock,
+	LaneMessage,
 	OpenStore,
 	PeerEvents,
 	PeerTransport,

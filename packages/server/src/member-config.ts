@@ -1,5 +1,6 @@
 /** All options of one member: one frozen object, read from flags, environment or file by the command line, or made by a test. */
 import { assert } from "@flotilla/base";
+import { DEFAULT_RAFT_CONFIG } from "@flotilla/raft";
 
 /** A member of the first configuration, as `--initial-cluster` names it. */
 export interface InitialMember {
@@ -51,6 +52,13 @@ export interface MemberConfig {
 	readonly walSegmentBytes: number;
 	/** Writes of the log in flight (rule W2). */
 	readonly walDepth: number;
+	/** Kept of the log behind a floor, for members that were away: at least so many entries, and at least so many bytes. */
+	readonly walKeepEntries: number;
+	readonly walKeepBytes: number;
+	/** Entries kept in memory besides; members that lag a little are served from there. */
+	readonly logMemoryEntries: number;
+	/** Records that travel together when a member is sent the whole state. Tests make it small. */
+	readonly snapshotPartBytes: number;
 	/** Bytes of log between two floors, whatever `snapshotCount` says. */
 	readonly floorBytes: number;
 
@@ -80,6 +88,10 @@ export const DEFAULT_MEMBER_OPTIONS = {
 	warningUnaryRequestMs: 300,
 	walSegmentBytes: 16 << 20,
 	walDepth: 2,
+	walKeepEntries: 5_000,
+	walKeepBytes: 512 << 20,
+	logMemoryEntries: DEFAULT_RAFT_CONFIG.memoryEntriesMax,
+	snapshotPartBytes: 1 << 20,
 	floorBytes: 16 << 20,
 	logLevel: "info",
 	logFormat: "json",

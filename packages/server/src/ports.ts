@@ -18,9 +18,41 @@ export interface Scheduler {
 	after(ms: number, work: () => void): () => void;
 }
 
+/** A piece of a state on its way to a member that the log can no longer bring up to date (rule N2). */
+export interface SnapshotPart {
+	readonly kind: "snapshotPart";
+	readonly from: NodeId;
+	readonly to: NodeId;
+	/** The sender's, who led it when the part was made. */
+	readonly term: number;
+	/** Names this transfer among all that its sender ever makes. */
+	readonly transfer: number;
+	/** From 0, which holds what the state is; all others hold records. */
+	readonly sequence: number;
+	readonly last: boolean;
+	readonly data: Uint8Array;
+}
+
+/** How far a transfer has come at its receiver. */
+export interface SnapshotAck {
+	readonly kind: "snapshotAck";
+	readonly from: NodeId;
+	readonly to: NodeId;
+	readonly term: number;
+	readonly transfer: number;
+	/** All parts before this one are written. */
+	readonly next: number;
+	/** `done`: installed, or not needed any more. `refused`: this transfer is over. */
+	readonly outcome: "more" | "done" | "refused";
+}
+
+export type SnapshotMessage = SnapshotPart | SnapshotAck;
+/** What travels between members. */
+export type LaneMessage = PeerMessage | SnapshotMessage;
+
 /** Messages to other members. Sending never blocks: a full queue drops the message and reports the peer as unreachable. */
 export interface PeerTransport {
-	send(messages: readonly PeerMessage[]): void;
+	send(messages: readonly LaneMessage[]): void;
 	/** Addresses by id; connections to ids that are gone are closed. */
 	setMembers(members: ReadonlyArray<{ readonly id: NodeId; readonly peerUrls: readonly string[] }>): void;
 	close(): Promise<void>;
@@ -28,7 +60,7 @@ export interface PeerTransport {
 
 /** What the transport tells. Called in the turn in which it happened; all frames of one socket read come in one call. */
 export interface PeerEvents {
-	messages(messages: readonly PeerMessage[]): void;
+	messages(messages: readonly LaneMessage[]): void;
 	connected(peer: NodeId): void;
 	/** A stream broke or a queue overflowed. */
 	unreachable(peer: NodeId): void;
@@ -55,7 +87,12 @@ export type StoreOp =
 	/** The next records in key order, at most `recordsMax`, from a position taken by the first call. */
 	| { readonly id: number; readonly kind: "scan"; readonly recordsMax: number }
 	/** Removes records (start-up only: those above the floor). */
-	| { readonly id: number; readonly kind: "deleteRecords"; readonly keys: readonly Uint8Array[] };
+	| { readonly id: number; readonly kind: "deleteRecords"; readonly keys: readonly Uint8Array[] }
+	/** Keeps all records as they are now readable through `readView`, whatever is written later. One view at a time. */
+	| { readonly id: number; readonly kind: "openView" }
+	/** The view's next records in key order: at least one, more up to so many bytes; none at the end. */
+	| { readonly id: number; readonly kind: "readView"; readonly bytesMax: number }
+	| { readonly id: number; readonly kind: "closeView" };
 
 export interface StoreCompletion {
 	readonly id: number;
@@ -90,6 +127,8 @@ export interface StoreHouse {
 	open(generation: string, create: boolean, done: (opening: StoreOpening) => void): void;
 	/** Removes a generation that is not open. */
 	remove(generation: string, done: (error: string | null) => void): void;
+	/** The folders that were made stay after a power cut. */
+	sync(done: (error: string | null) => void): void;
 }
 
 export interface WorldPorts {

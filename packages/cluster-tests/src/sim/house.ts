@@ -27,6 +27,7 @@ export class SimStores {
 					this.onDisk.delete(generation);
 					done(null);
 				}),
+			sync: (done) => later(() => done(null)),
 		};
 	}
 

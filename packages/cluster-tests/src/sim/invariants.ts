@@ -95,7 +95,7 @@ export class Invariants {
 		}
 		if (work.truncateFrom > 0 || work.entries.length > 0) {
 			mirror.lastIndex = work.entries.at(-1)?.index ?? work.truncateFrom - 1;
-		}
+		} else if (work.snapshot !== null) mirror.lastIndex = work.snapshot.index;
 	}
 
 	/** The core was told that everything up to `seq` is durable. */
@@ -192,6 +192,7 @@ export class Invariants {
 }
 
 function applyWork(log: Map<LogIndex, Mark>, work: AppendWork): void {
+	if (work.snapshot !== null) log.clear();
 	if (work.truncateFrom > 0) for (const index of Array.from(log.keys())) if (index >= work.truncateFrom) log.delete(index);
 	for (const entry of work.entries) log.set(entry.index, markOf(entry));
 }

@@ -64,6 +64,10 @@ export function makeMembers(plan: RunPlan, world: MemberWorld): SimMember[] {
 			snapshotCount: plan.floorEntries,
 			floorBytes: plan.floorBytes,
 			walSegmentBytes: plan.segmentBytes,
+			walKeepEntries: plan.keepEntries,
+			walKeepBytes: plan.keepBytes,
+			logMemoryEntries: plan.memoryEntries,
+			snapshotPartBytes: plan.partBytes,
 		};
 		return new SimMember(config, plan, { ...world, dice: world.dice.fork(name) });
 	});
@@ -84,6 +88,8 @@ export class SimMember {
 	readonly disk: MachineDisk;
 	lives = 0;
 	floors = 0;
+	/** States that this member received. */
+	snapshots = 0;
 	/** Set when a start was refused: never to be expected from crashes alone. */
 	refusedBecause: string | null = null;
 	private readonly config: MemberConfig;
@@ -288,6 +294,7 @@ export class SimMember {
 		return {
 			emit: (name, term, index) => {
 				if (name === "floorWritten") this.floors++;
+				if (name === "snapshotReceived") this.snapshots++;
 				trace.add(`${this.name} ${name} ${term} ${index}`);
 			},
 		};

@@ -41,6 +41,7 @@ export class Nemesis {
 		this.every(rates.failSyncMs, () => this.failSync());
 		this.every(rates.clockJumpMs, () => this.jumpClock());
 		this.every(rates.transferMs, () => this.transfer());
+		this.every(rates.awayMs, () => this.away());
 	}
 
 	/** No new faults; everything is mended and every member started. */
@@ -78,6 +79,15 @@ export class Nemesis {
 				if (!victim.running) victim.start();
 			});
 		}
+	}
+
+	private away(): void {
+		const victim = this.dice.pick(this.members);
+		this.note("away", [victim]);
+		victim.crash(this.dice.pick(["process", "power"] as const));
+		this.time.after(this.dice.range(1_000, 5_000) * 1_000, () => {
+			if (!this.stopped && !victim.running) victim.start();
+		});
 	}
 
 	private pause(): void {

@@ -1,7 +1,14 @@
 import { assert, type Dice } from "@flotilla/base";
 import type { NodeId } from "@flotilla/raft";
-import type { PeerMessage } from "@flotilla/replica";
-import { decodeMessage, encodeMessage, type Lane, laneOf, type PeerEvents, type PeerTransport } from "@flotilla/server/internal";
+import {
+	decodeMessage,
+	encodeMessage,
+	type Lane,
+	type LaneMessage,
+	laneOf,
+	type PeerEvents,
+	type PeerTransport,
+} from "@flotilla/server/internal";
 import type { SimProcess } from "./process.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
@@ -149,7 +156,7 @@ export class SimNetwork {
 		});
 	}
 
-	private send(from: Endpoint, messages: readonly PeerMessage[]): void {
+	private send(from: Endpoint, messages: readonly LaneMessage[]): void {
 		for (const message of messages) {
 			const connection = this.connection(from.id, message.to);
 			const to = this.endpoints.get(message.to);
@@ -161,7 +168,7 @@ export class SimNetwork {
 		}
 	}
 
-	private carry(from: Endpoint, to: Endpoint, message: PeerMessage, connection: Connection): void {
+	private carry(from: Endpoint, to: Endpoint, message: LaneMessage, connection: Connection): void {
 		const { envelope, slab } = encodeMessage(message);
 		// The sender may go on using its buffers; the wire holds a copy.
 		const wire = { envelope: envelope.slice(), slab: slab.slice() };

@@ -18,6 +18,8 @@ export interface FaultRates {
 	readonly failSyncMs: number;
 	readonly clockJumpMs: number;
 	readonly transferMs: number;
+	/** A member stays down so long that the others may have cut what it needs. */
+	readonly awayMs: number;
 }
 
 /** Everything that a run draws before it begins. Printed with a failure; replaying needs only the seed. */
@@ -34,6 +36,11 @@ export interface RunPlan {
 	readonly segmentBytes: number;
 	readonly floorEntries: number;
 	readonly floorBytes: number;
+	/** Of the log behind a floor; little of it makes snapshots frequent. */
+	readonly keepEntries: number;
+	readonly keepBytes: number;
+	readonly memoryEntries: number;
+	readonly partBytes: number;
 	readonly weights: Weights;
 	readonly network: NetworkModel;
 	readonly faults: FaultRates;
@@ -54,6 +61,8 @@ export interface PlanLimits {
 export function drawPlan(seed: string, limits: PlanLimits): RunPlan {
 	const dice = new Dice(`${seed}/plan`);
 	const rate = (minMs: number, maxMs: number): number => (dice.chance(1, 2) ? dice.range(minMs, maxMs) : 0);
+	// Little of the log is kept, in memory and on the disk: who was away needs a snapshot.
+	const scarce = dice.chance(1, 2);
 	const weight = (max: number): number => (dice.chance(2, 3) ? dice.range(1, max) : 0);
 	return {
 		seed,
@@ -64,9 +73,9 @@ export function drawPlan(seed: string, limits: PlanLimits): RunPlan {
 		faultyMs: limits.faultyMs,
 		electionTicks: dice.pick([20, 50, 100]),
 		heartbeatTicks: dice.pick([2, 5, 10]),
-		segmentBytes: dice.pick([16, 32, 256]) * 1024,
-		floorEntries: dice.pick([10, 50, 1_000]),
-		floorBytes: dice.pick([1, 8, 64]) * 1024,
+		segmentBytes: (scarce ? 4 : dice.pick([16, 32, 256])) * 1024,
+		floorEntries: scarce ? 10 : dice.pick([10, 50, 1_000]),
+		floorBytes: (scarce ? 1 : dice.pick([1, 8, 64])) * 1024,
 		weights: { put: dice.range(2, 10), get: dice.range(1, 10), range: weight(6), delete: weight(4), txn: weight(8), compact: weight(1) },
 		network: {
 			delayMinUs: dice.pick([20, 100, 2_000, 10_000]),
@@ -89,8 +98,13 @@ export function drawPlan(seed: string, limits: PlanLimits): RunPlan {
 			failSyncMs: dice.chance(1, 3) ? dice.range(3_000, 10_000) : 0,
 			clockJumpMs: rate(2_000, 8_000),
 			transferMs: rate(1_000, 6_000),
+			awayMs: scarce ? dice.range(1_000, 3_000) : rate(2_000, 6_000),
 		},
 		driftPerMille: dice.chance(1, 2) ? dice.range(1, 100) : 0,
+		keepEntries: scarce ? dice.pick([0, 20]) : 5_000,
+		keepBytes: scarce ? 0 : dice.pick([0, 64 * 1024]),
+		memoryEntries: scarce ? dice.pick([0, 10]) : dice.pick([0, 10_000]),
+		partBytes: dice.pick([200, 2_000, 1 << 20]),
 		mutant: null,
 	};
 }

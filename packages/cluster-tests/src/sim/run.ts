@@ -36,6 +36,7 @@ export interface RunCounts {
 	readonly elections: number;
 	readonly restarts: number;
 	readonly floors: number;
+	readonly snapshots: number;
 	readonly messages: number;
 }
 
@@ -176,6 +177,7 @@ class World {
 			elections: this.invariants.elections,
 			restarts: this.members.reduce((sum, member) => sum + member.lives - 1, 0),
 			floors: this.members.reduce((sum, member) => sum + member.floors, 0),
+			snapshots: this.members.reduce((sum, member) => sum + member.snapshots, 0),
 			messages: this.network.carried,
 		};
 	}

@@ -150,6 +150,7 @@ function buildOptions(settings: Settings): MemberOptions {
 		walDepth: DEFAULT_MEMBER_OPTIONS.walDepth,
 		walKeepEntries: DEFAULT_MEMBER_OPTIONS.walKeepEntries,
 		walKeepBytes: DEFAULT_MEMBER_OPTIONS.walKeepBytes,
+		logMemoryEntries: DEFAULT_MEMBER_OPTIONS.logMemoryEntries,
 		snapshotPartBytes: DEFAULT_MEMBER_OPTIONS.snapshotPartBytes,
 		floorBytes: DEFAULT_MEMBER_OPTIONS.floorBytes,
 		logLevel: settings.text("log-level") as LogLevel,

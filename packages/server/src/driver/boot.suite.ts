@@ -234,6 +234,7 @@ export class Machine {
 					this.stores.delete(generation);
 					done(null);
 				}),
+			sync: (done) => later(() => done(null)),
 		};
 	}
 

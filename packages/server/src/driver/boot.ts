@@ -12,6 +12,7 @@ import { LogRelay } from "./log-relay.ts";
 import { type Recovered, type RecoveryReport, recover } from "./recover.ts";
 import { runRecovery } from "./recovery-runner.ts";
 import type { StartRefusal } from "./refusal.ts";
+import type { RestoreStore } from "./store-scan.ts";
 
 /** What a member touches besides its network: real in a process, simulated in a test. */
 export interface BootWorld extends WorldPorts {
@@ -46,13 +47,14 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 	const relay = new LogRelay(world.disk, (reason) => world.die(reason));
 	const logs = new LogFolder(walOptions(config), { bytes, events: relay });
 	const incarnation = dice.uint53();
+	const restore: RestoreStore = (mark, storage) => new StoreRebuild(mark, STORE_OPTIONS, storage, bytes);
 	const steps = recover({
 		clusterId: config.clusterId,
 		memberId: config.memberId,
 		initialMembers: config.initialCluster,
 		initialClusterState: config.initialClusterState,
 		walId: (BigInt(dice.uint32()) << 32n) | BigInt(dice.uint32()),
-		restore: (mark, storage) => new StoreRebuild(mark, STORE_OPTIONS, storage, bytes),
+		restore,
 	});
 	runRecovery(steps, { disk: world.disk, stores: world.stores, logs }, (outcome) => {
 		if (!outcome.ok) return done(outcome);
@@ -61,19 +63,24 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 		const plain = new Replica(replicaOptions(config, incarnation), { bytes, dice: dice.fork("replica"), tap }, state);
 		const machine = world.watchMachine?.(plain, state) ?? plain;
 		const { clock, scheduler } = world;
-		const driver = new Driver(driverOptions(config, recovered), {
+		const driver = new Driver(driverOptions(config, recovered, incarnation), {
 			clock,
 			scheduler,
 			tap,
 			machine,
 			wal: recovered.wal,
 			store: recovered.disk,
+			stores: world.stores,
+			restore,
 			die: (reason) => world.die(reason),
 			removed: () => world.removed(),
 		});
 		relay.driver = driver;
 		tellRecovery(world, recovered);
-		done({ ok: true, booted: { driver, incarnation, report: recovered.report, close: (closed) => closeAll(recovered, closed) } });
+		done({
+			ok: true,
+			booted: { driver, incarnation, report: recovered.report, close: (closed) => recovered.wal.close(() => driver.closeStores(closed)) },
+		});
 	});
 }
 
@@ -87,8 +94,8 @@ function walOptions(config: MemberConfig): WalOptions {
 		folder: LOG_FOLDER,
 		segmentBytes: config.walSegmentBytes,
 		depth: config.walDepth,
-		keepEntries: 5_000,
-		keepBytesMax: 512 << 20,
+		keepEntries: config.walKeepEntries,
+		keepBytesMax: config.walKeepBytes,
 	};
 }
 
@@ -103,6 +110,7 @@ function replicaOptions(config: MemberConfig, incarnation: number): ReplicaOptio
 		maxRequestBytes: config.maxRequestBytes,
 		quotaBytes: quotaBytes(config),
 		applyBacklogMax: APPLY_BACKLOG_MAX,
+		logMemoryEntriesMax: config.logMemoryEntries,
 		unstoredBytesMax: UNSTORED_BYTES_MAX,
 		pendingCallsMax: PENDING_CALLS_MAX,
 	};
@@ -112,7 +120,7 @@ function electionTicks(config: MemberConfig): number {
 	return Math.max(2, Math.round(config.electionMs / TICK_MS));
 }
 
-function driverOptions(config: MemberConfig, { floor, rows, report }: Recovered): DriverOptions {
+function driverOptions(config: MemberConfig, { floor, rows, report }: Recovered, incarnation: number): DriverOptions {
 	const { clusterId, memberId, generation, appliedIndex, confState } = floor;
 	// Where nobody else votes, and where nothing was elected yet, there is no leader to listen for.
 	const listenMs = report.made || confState.voters.length === 1 ? 0 : config.heartbeatMs + 2 * TICK_MS;
@@ -124,6 +132,7 @@ function driverOptions(config: MemberConfig, { floor, rows, report }: Recovered)
 		identity: { clusterId, memberId, generation },
 		rows,
 		floorIndex: appliedIndex,
+		snapshots: { partBytes: config.snapshotPartBytes, incarnation },
 		firstElection: config.initialElectionTickAdvance ? { voters: confState.voters, self: memberId, listenMs } : null,
 	};
 }
@@ -134,8 +143,4 @@ function tellRecovery(world: BootWorld, { report, restoredLog }: Recovered): voi
 	if (tornBytes > 0) world.tap.emit("walTornTail", term, report.lastIndex, { tornBytes });
 	const fields = rebuiltBecause === null ? numbers : { ...numbers, rebuiltBecause };
 	world.tap.emit("recovered", term, report.lastIndex, fields);
-}
-
-function closeAll({ wal, disk }: Recovered, done: () => void): void {
-	wal.close(() => disk.close(done));
 }

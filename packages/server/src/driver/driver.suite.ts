@@ -3,7 +3,7 @@ import { silentTap } from "@flotilla/base";
 import type { KeyValueStore, RecordBatch, StoreMark } from "@flotilla/mvcc";
 import type { AppendWork, CoreStatus, Entry, NodeId } from "@flotilla/raft";
 import type { FloorImage, PeerMessage, ReadCall, ReplicaMachine, ReplicaOutput, ReplicaStatus, WriteCall } from "@flotilla/replica";
-import type { PeerTransport, Scheduler, StoreCompletion, StoreOp } from "../ports.ts";
+import type { PeerTransport, Scheduler, StoreCompletion, StoreHouse, StoreOp } from "../ports.ts";
 import type { WriteAheadLog } from "../wal/wal-interface.ts";
 import { Driver, type DriverOptions } from "./driver.ts";
 
@@ -53,6 +53,7 @@ export class ScriptedReplica implements ReplicaMachine {
 	readonly members = [];
 	readonly alarms = [];
 	next: Partial<ReplicaOutput> = {};
+	role: CoreStatus["role"] = "follower";
 	appliedIndex = 1;
 	batchSeq = 0;
 	/** What the driver was given, for later completion. */
@@ -86,6 +87,10 @@ export class ScriptedReplica implements ReplicaMachine {
 	}
 	reportSnapshot(peer: NodeId, ok: boolean): void {
 		this.inputs.push(`snapshot ${peer} ${ok}`);
+	}
+	installSnapshot(): boolean {
+		this.inputs.push("install");
+		return false;
 	}
 	onCompacted(firstIndex: number): void {
 		this.inputs.push(`compacted ${firstIndex}`);
@@ -145,7 +150,14 @@ export class ScriptedReplica implements ReplicaMachine {
 	}
 	status(): ReplicaStatus {
 		const { appliedIndex } = this;
-		return { core: {} as CoreStatus, appliedIndex, durableTerm: 1, leader: 1n, published: true, clusterVersion: "" };
+		return {
+			core: { role: this.role, term: 1, commit: 0 } as CoreStatus,
+			appliedIndex,
+			durableTerm: 1,
+			leader: 1n,
+			published: true,
+			clusterVersion: "",
+		};
 	}
 	stateDigest(): number {
 		return 0;
@@ -165,6 +177,7 @@ export function driverHarness(change: Partial<DriverOptions> = {}) {
 		append: (work) => void effects.push(`append ${work.seq}`),
 		flush: () => void effects.push("flush"),
 		complete() {},
+		holdFrom: () => {},
 		cutBehind: (index) => void effects.push(`cut ${index}`),
 		read: (_from, _upto, _bytes, done) => void log.reads.push(done),
 		noteHead: () => void effects.push("head"),
@@ -184,7 +197,9 @@ export function driverHarness(change: Partial<DriverOptions> = {}) {
 		},
 		get: () => undefined,
 		sizeBytes: () => 0,
+		close: (done: () => void) => done(),
 	};
+	const stores: StoreHouse = { list: (done) => done([]), open: () => {}, remove: (_name, done) => done(null), sync: (done) => done(null) };
 	const driver = new Driver(
 		{
 			tickMs: 10,
@@ -195,6 +210,7 @@ export function driverHarness(change: Partial<DriverOptions> = {}) {
 			rows: [],
 			floorIndex: 1,
 			firstElection: null,
+			snapshots: { partBytes: 1_000, incarnation: 1 },
 			...change,
 		},
 		{
@@ -204,6 +220,10 @@ export function driverHarness(change: Partial<DriverOptions> = {}) {
 			machine,
 			wal,
 			store,
+			stores,
+			restore: () => {
+				throw new Error("this driver receives no snapshot");
+			},
 			die: (reason) => void deaths.push(reason),
 			removed: () => void removals.push("removed"),
 		},
@@ -213,10 +233,10 @@ export function driverHarness(change: Partial<DriverOptions> = {}) {
 		setMembers: () => void effects.push("members"),
 		close: () => Promise.resolve(),
 	};
-	const completeStore = (error: string | null = null) => {
+	const completeStore = (error: string | null = null, records: StoreCompletion["records"] = null) => {
 		const op = storeOps.shift();
 		if (op === undefined) throw new Error("no operation of the store waits");
-		store.onCompletion({ id: op.id, error, rows: null, records: null });
+		store.onCompletion({ id: op.id, error, rows: null, records });
 	};
 	return { time, machine, driver, transport, effects, storeOps, deaths, removals, log, completeStore };
 }

@@ -1,6 +1,9 @@
 import { ReadCall, WriteCall } from "@flotilla/replica";
 import { describe, expect, test } from "vitest";
+import { record as storedRecord } from "../stores/store.suite.ts";
 import { append, batch, driverHarness, message } from "./driver.suite.ts";
+
+const record = (revision: number) => storedRecord(revision, "value");
 
 function started(change: Parameters<typeof driverHarness>[0] = {}) {
 	const harness = driverHarness(change);
@@ -280,12 +283,67 @@ describe("peers", () => {
 		expect(machine.inputs.at(-1)).toBe("fetched 2 0");
 	});
 
-	test("behind the log's beginning are told so after a while, exactly once for each question", () => {
-		const { machine, time, driver } = started();
+	/** A leader that a peer behind the log's beginning wants a state from; its view of the store is open. */
+	function sending() {
+		const parts = started();
+		const { machine, driver, time, completeStore } = parts;
+		machine.role = "leader";
+		machine.appliedIndex = 5;
 		machine.next = { snapshots: [{ peer: 2n, minIndex: 5 }] };
 		driver.messages([message("heartbeat")]);
-		time.pass(1_500);
-		expect(machine.inputs.filter((input) => input === "snapshot 2 false").length).toBe(1);
+		time.pass(20);
+		completeStore();
+		return parts;
+	}
+
+	const ack = (next: number, outcome: "more" | "done" | "refused") =>
+		({ kind: "snapshotAck", from: 2n, to: 1n, term: 1, transfer: 1, next, outcome }) as const;
+	const reports = (inputs: readonly string[]) => inputs.filter((input) => input.startsWith("snapshot 2"));
+
+	test("behind the log's beginning are sent the state, from a view of the store, and that is reported once", () => {
+		const { machine, time, driver, effects, completeStore } = sending();
+		expect(effects.filter((effect) => /View|snapshot/.test(effect))).toEqual(["store openView", "send snapshotPart", "store readView"]);
+		completeStore(null, [record(1)]);
+		completeStore(null, []);
+		expect(effects.filter((effect) => effect === "send snapshotPart").length).toBe(3);
+		driver.messages([ack(3, "done")]);
+		time.pass(20);
+		expect(effects.at(-1)).toBe("store closeView");
+		expect(reports(machine.inputs)).toEqual(["snapshot 2 true"]);
+	});
+
+	test("are sent again what they do not acknowledge, and no more parts than the window holds", () => {
+		const { time, effects, driver, completeStore } = sending();
+		for (let n = 0; n < 3; n++) completeStore(null, [record(1)]);
+		const sent = () => effects.filter((effect) => effect === "send snapshotPart").length;
+		expect([sent(), effects.filter((effect) => effect === "store readView").length]).toEqual([4, 3]);
+		time.pass(2_100);
+		expect(sent()).toBe(8);
+		driver.messages([ack(2, "more")]);
+		time.pass(20);
+		expect(effects.at(-1)).toBe("store readView");
+	});
+
+	test("that refuse a state, or fall silent, are reported as failed once, after a while", () => {
+		for (const refuses of [true, false]) {
+			const { machine, time, driver, effects, completeStore } = sending();
+			if (refuses) driver.messages([ack(0, "refused")]);
+			time.pass(refuses ? 20 : 30_100);
+			completeStore(null, []);
+			expect([effects.includes("store closeView"), reports(machine.inputs)]).toEqual([true, []]);
+			time.pass(2_000);
+			expect(reports(machine.inputs)).toEqual(["snapshot 2 false"]);
+		}
+	});
+
+	test("lose the transfer with the leadership: the next leader begins another one", () => {
+		const { machine, time, effects } = sending();
+		machine.role = "follower";
+		time.pass(20);
+		expect(effects.at(-1)).not.toBe("send snapshotPart");
+		expect(effects).toContain("send snapshotPart");
+		time.pass(2_000);
+		expect(reports(machine.inputs)).toEqual(["snapshot 2 false"]);
 	});
 
 	test("that were told that this member is gone end it once", () => {

@@ -1,4 +1,4 @@
-import { assert, fail, type TapFields } from "@flotilla/base";
+import type { TapFields } from "@flotilla/base";
 import type { Entry, NodeId } from "@flotilla/raft";
 import type {
 	AlarmEntry,
@@ -13,12 +13,14 @@ import type {
 	WriteCall,
 	WriteOutcome,
 } from "@flotilla/replica";
-import type { PeerEvents, PeerTransport, StoreCompletion, StoreDisk, StoreOp, WorldPorts } from "../ports.ts";
+import type { LaneMessage, OpenStore, PeerEvents, PeerTransport, WorldPorts } from "../ports.ts";
 import type { MemberPort } from "../services/member-port.ts";
 import type { WriteAheadLog } from "../wal/wal-interface.ts";
 import { FirstElection, type FirstElectionOptions } from "./first-election.ts";
-import { FloorMachine, type FloorOp, type FloorPolicy, floorDue, type StoreIdentity } from "./floor.ts";
+import { type FloorPolicy, floorDue, type StoreIdentity } from "./floor.ts";
+import { LiveStore, type LiveStoreOwner } from "./live-store.ts";
 import { PendingAppends } from "./pending-appends.ts";
+import { type SnapshotOptions, Snapshots, type SnapshotWorld } from "./snapshots.ts";
 import { Ticker } from "./ticker.ts";
 
 export interface DriverOptions {
@@ -33,12 +35,16 @@ export interface DriverOptions {
 	readonly floorIndex: number;
 	/** Null: the first election waits for its time-out like every other. */
 	readonly firstElection: FirstElectionOptions | null;
+	readonly snapshots: SnapshotOptions;
 }
 
 export interface DriverWorld extends WorldPorts {
 	readonly machine: ReplicaMachine;
 	readonly wal: WriteAheadLog;
-	readonly store: StoreDisk;
+	readonly store: OpenStore;
+	/** Where the generations of the store are, and how the key space is put together from one. */
+	readonly stores: SnapshotWorld["stores"];
+	readonly restore: SnapshotWorld["restore"];
 	/** Ends the process at once: the log or the store failed (rule W4). Called at most once. */
 	die(reason: string): void;
 	/** This member was removed from the cluster. Called at most once. */
@@ -46,14 +52,13 @@ export interface DriverWorld extends WorldPorts {
 }
 
 type PeerInput =
-	| { readonly kind: "messages"; readonly messages: readonly PeerMessage[] }
+	| { readonly kind: "messages"; readonly messages: readonly LaneMessage[] }
 	| { readonly kind: "connected" | "unreachable" | "lost"; readonly peer: NodeId };
 
 /** A write that waits longer than this for the disk is worth a line. */
 const SLOW_SYNC_MS = 1_000;
 /** How often the log notes how far it reaches: it narrows what a restart may take for a torn end. */
 const HEAD_MS = 1_000;
-const SNAPSHOT_REFUSAL_MS = 1_000;
 
 /**
  * The only loop that waits. Inputs of one turn of the event loop are gathered, fed to the replica, and its output is
@@ -68,7 +73,8 @@ export class Driver implements MemberPort, PeerEvents {
 	private readonly machine: ReplicaMachine;
 	private transport: PeerTransport | null = null;
 	private readonly ticker: Ticker;
-	private readonly floors: FloorMachine;
+	private readonly snapshots: Snapshots;
+	private live: LiveStore;
 	private readonly pending = new PendingAppends();
 	private readonly firstElection: FirstElection | null;
 
@@ -80,20 +86,13 @@ export class Driver implements MemberPort, PeerEvents {
 	/** Taken and not answered. A call that left this set is never answered again. */
 	private readonly open = new Set<WriteCall | ReadCall>();
 	private fetched: Array<{ readonly peer: NodeId; readonly entries: readonly Entry[] }> = [];
-	private refusedSnapshots: NodeId[] = [];
 	private durableSeq = 0;
 	private deliveredSeq = 0;
 	private cutIndex = 0;
-	private storedSeq = 0;
-	private deliveredStoredSeq = 0;
-	private durableFloor: FloorImage | null = null;
-	private floorIndex: number;
 	private floorWanted = false;
 	private diskStalled = false;
 	private headNotedMs = 0;
 	private wasRemoved = false;
-	private lastStoreOp = 0;
-	private readonly batchOps: Array<{ readonly op: number; readonly seq: number }> = [];
 	private compactionWaiters: Array<() => void> = [];
 	private readonly turnWatchers = new Set<() => void>();
 
@@ -104,18 +103,20 @@ export class Driver implements MemberPort, PeerEvents {
 		this.memberId = options.identity.memberId;
 		this.clusterId = options.identity.clusterId;
 		this.tickMs = options.tickMs;
-		this.floorIndex = options.floorIndex;
 		this.ticker = new Ticker(world.clock, world.scheduler, options.tickMs, () => this.schedule());
-		this.floors = new FloorMachine(
-			{
-				identity: options.identity,
-				submit: (op) => this.submitFloor(op),
-				floorDurable: (image) => this.floorDurable(image),
-				floorFailed: (reason) => this.die(`Cannot write the store's floor: ${reason}. Free or replace the disk, then start again.`),
+		this.live = new LiveStore(world.store, options.identity, options.rows, options.floorIndex, this.storeOwner);
+		this.snapshots = new Snapshots(options.snapshots, options.identity, {
+			...{ clock: world.clock, scheduler: world.scheduler, stores: world.stores, restore: world.restore },
+			machine: this.machine,
+			wal: world.wal,
+			live: () => this.live,
+			send: (message) => this.transport?.send([message]),
+			schedule: () => this.schedule(),
+			goLive: (store, identity, rows, floorIndex) => {
+				this.live = new LiveStore(store, identity, rows, floorIndex, this.storeOwner);
 			},
-			options.rows,
-		);
-		world.store.onCompletion = (completion) => this.storeCompleted(completion);
+			tap: world.tap,
+		});
 		this.firstElection = options.firstElection && new FirstElection(options.firstElection, world.scheduler, () => this.campaignSoon());
 	}
 
@@ -150,7 +151,7 @@ export class Driver implements MemberPort, PeerEvents {
 		return this.machine.status();
 	}
 	storeBytes(): number {
-		return this.world.store.sizeBytes();
+		return this.live.disk.sizeBytes();
 	}
 	write(call: WriteCall): void {
 		this.take(call);
@@ -175,7 +176,7 @@ export class Driver implements MemberPort, PeerEvents {
 
 	// ---- what the transport and the log tell
 
-	messages(messages: readonly PeerMessage[]): void {
+	messages(messages: readonly LaneMessage[]): void {
 		this.peerInput({ kind: "messages", messages });
 	}
 	connected(peer: NodeId): void {
@@ -235,12 +236,22 @@ export class Driver implements MemberPort, PeerEvents {
 		this.schedule();
 	}
 
+	/** Closes every store of this member. Only after `end`; `done` in a later turn. */
+	closeStores(done: () => void): void {
+		const next = (stores: readonly OpenStore[]): void => {
+			const [store, ...rest] = stores;
+			if (store === undefined) done();
+			else store.close(() => next(rest));
+		};
+		next([...this.snapshots.openStores, this.live.disk]);
+	}
+
 	/** Calls that were taken and not answered. */
 	get callsOpen(): number {
 		return this.open.size;
 	}
 	get floorBusy(): boolean {
-		return this.floors.busy || this.floorWanted;
+		return this.live.floorBusy || this.floorWanted;
 	}
 	/** All that was handed to the log is durable. */
 	get logSettled(): boolean {
@@ -273,6 +284,7 @@ export class Driver implements MemberPort, PeerEvents {
 		this.deliverCompletions();
 		this.deliverTicks();
 		this.carryOut(this.machine.drain());
+		this.snapshots.turn();
 		this.maybeStartFloor();
 		this.answerCompactionWaiters();
 		for (const watcher of this.turnWatchers) watcher();
@@ -282,11 +294,16 @@ export class Driver implements MemberPort, PeerEvents {
 		const inputs = this.peerInputs;
 		this.peerInputs = [];
 		for (const input of inputs) {
-			if (input.kind === "messages") for (const message of input.messages) this.machine.receive(message);
+			if (input.kind === "messages") for (const message of input.messages) this.receive(message);
 			else if (input.kind === "connected") this.machine.peerConnected(input.peer);
 			else if (input.kind === "unreachable") this.machine.peerUnreachable(input.peer);
 			else this.machine.leaderConnectionLost(input.peer);
 		}
+	}
+
+	private receive(message: LaneMessage): void {
+		if (message.kind === "snapshotPart" || message.kind === "snapshotAck") this.snapshots.receive(message);
+		else this.machine.receive(message);
 	}
 
 	private takeCalls(): void {
@@ -308,23 +325,18 @@ export class Driver implements MemberPort, PeerEvents {
 			if (release.length > 0) this.transport?.send(release);
 			this.machine.onPersisted(this.durableSeq);
 		}
-		if (this.storedSeq > this.deliveredStoredSeq) {
-			this.deliveredStoredSeq = this.storedSeq;
-			this.machine.onStored(this.storedSeq);
-		}
+		const storedSeq = this.live.takeStored();
+		if (storedSeq > 0) this.machine.onStored(storedSeq);
 		const { fetched } = this;
 		this.fetched = [];
 		for (const { peer, entries } of fetched) this.machine.onFetched(peer, entries);
-		for (const peer of this.refusedSnapshots.splice(0)) this.machine.reportSnapshot(peer, false, 0);
-		if (this.durableFloor !== null) {
-			const image = this.durableFloor;
-			this.durableFloor = null;
-			this.machine.floorWritten(image);
-		}
+		const floor = this.live.takeFloor();
+		if (floor !== null) this.machine.floorWritten(floor);
 		if (this.cutIndex > 0) {
 			this.machine.onCompacted(this.cutIndex);
 			this.cutIndex = 0;
 		}
+		this.snapshots.deliver(this.deliveredSeq);
 	}
 
 	private deliverTicks(): void {
@@ -357,23 +369,14 @@ export class Driver implements MemberPort, PeerEvents {
 			for (const work of output.appends) {
 				this.pending.add(work, nowMs);
 				wal.append(work);
+				if (work.snapshot !== null) this.snapshots.marked(work.seq);
 			}
 			wal.flush();
 		}
 		if (output.send.length > 0) this.transport?.send(output.send);
-		for (const batch of output.batches) {
-			const op = ++this.lastStoreOp;
-			this.batchOps.push({ op, seq: batch.seq });
-			this.submit({ id: op, kind: "batch", batch });
-		}
+		for (const batch of output.batches) this.live.write(batch);
 		this.fetch(output);
-		for (const { peer } of output.snapshots) {
-			// Deviation: a peer behind the log's beginning is not served yet; the core asks again after this answer.
-			this.world.scheduler.after(SNAPSHOT_REFUSAL_MS, () => {
-				this.refusedSnapshots.push(peer);
-				this.schedule();
-			});
-		}
+		for (const request of output.snapshots) this.snapshots.want(request);
 		if (output.membersChanged) this.transport?.setMembers(this.machine.members);
 		this.answer(output);
 		if (output.moreWork) this.schedule();
@@ -399,45 +402,23 @@ export class Driver implements MemberPort, PeerEvents {
 
 	private maybeStartFloor(): void {
 		const { floor } = this.options;
-		if (this.floors.busy || (!this.floorWanted && this.world.wal.bytesSinceFloor < floor.bytes)) return;
-		const entries = this.machine.status().appliedIndex - this.floorIndex;
+		if (this.live.floorBusy || this.snapshots.holdsFloors || (!this.floorWanted && this.world.wal.bytesSinceFloor < floor.bytes)) return;
+		const entries = this.machine.status().appliedIndex - this.live.floorIndex;
 		if (entries === 0) this.floorWanted = false;
 		if (!this.floorWanted && !floorDue(floor, this.world.wal.bytesSinceFloor, entries)) return;
 		const image = this.machine.captureFloor();
 		if (image === null) return;
 		this.floorWanted = false;
-		this.floors.start(image);
+		this.live.startFloor(image);
 	}
 
-	// ---- completions of the store's disk
-
-	private submit(op: StoreOp): void {
-		this.world.store.submit(op);
-	}
-
-	private submitFloor(op: FloorOp): number {
-		const id = ++this.lastStoreOp;
-		this.submit({ ...op, id });
-		return id;
-	}
-
-	private storeCompleted(completion: StoreCompletion): void {
-		if (this.floors.complete(completion)) return;
-		if (completion.error !== null) {
-			this.die(`Cannot write to the store: ${completion.error}. Free or replace the disk, then start again.`);
-			return;
-		}
-		const next = this.batchOps.shift();
-		assert(next !== undefined, "a batch that returns was submitted");
-		if (next.op !== completion.id) fail("record batches return in order", { wanted: next.op, got: completion.id });
-		this.storedSeq = next.seq;
-		this.floors.batchStored(next.seq);
-		this.schedule();
-	}
+	private readonly storeOwner: LiveStoreOwner = {
+		returned: () => this.schedule(),
+		floorDurable: (image) => this.floorDurable(image),
+		failed: (reason) => this.die(reason),
+	};
 
 	private floorDurable(image: FloorImage): void {
-		this.durableFloor = image;
-		this.floorIndex = image.appliedIndex;
 		this.emit("floorWritten", { revision: image.mark.revision, records: image.mark.count }, image.term, image.appliedIndex);
 		this.world.wal.cutBehind(image.appliedIndex);
 		this.schedule();

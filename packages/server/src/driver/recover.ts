@@ -7,10 +7,10 @@ import * as bootstrap from "./bootstrap.ts";
 import type { FloorRecord } from "./floor-record.ts";
 import { decodeFormat, FORMAT_FILE, type MemberFormat } from "./format-file.ts";
 import { checkLog, checkLogOwner, readTail } from "./log-checks.ts";
-import { closeAll, makeStore, openStores, removeOthers } from "./open-stores.ts";
+import { closeAll, makeStore, type OpenedStores, openStores, removeOthers } from "./open-stores.ts";
 import { ask, list, RefusedStart, readWhole, refuse, type Steps } from "./recovery-steps.ts";
 import { REPLACE_MEMBER, refusal, type StartRefusal, type StartRefusalCode } from "./refusal.ts";
-import { type RestoreStore, readStore, type StoreState } from "./store-scan.ts";
+import { type RestoreStore, readStore, type StoreReading, type StoreState } from "./store-scan.ts";
 
 export interface RecoverOptions {
 	readonly clusterId: bigint;
@@ -66,15 +66,13 @@ export function* recover(options: RecoverOptions): Steps<Recovered> {
 	const { generations } = yield* ask({ on: "listStores" });
 	if (format === null) yield* assertUntouched(generations);
 	if (format === null || format.state === "making") return yield* make(options, bytes);
-	const { current, currentProblem, others } = yield* openStores(format.generation, generations);
-	const held = [current, ...others.values()].filter((store) => store !== null);
+	const opened = yield* openStores(format.generation, generations);
+	const held = [opened.current, ...opened.others.values()].filter((store) => store !== null);
 	try {
-		if (current === null) {
-			const fresh = yield* makeStore(nextGeneration(generations, format.generation));
-			held.push(fresh);
-			return yield* reopen(options, format, { ok: false, reason: currentProblem, replacement: fresh }, others, held);
-		}
-		return yield* reopen(options, format, { ok: true, disk: current }, others, held);
+		// Where no store could be opened, a new one's lock is the member's.
+		const fresh = held.length === 0 ? yield* makeStore(nextGeneration(generations, format.generation)) : null;
+		if (fresh !== null) held.push(fresh);
+		return yield* reopen(options, format, opened, fresh, held);
 	} catch (error) {
 		yield* closeAll(held);
 		throw error;
@@ -180,39 +178,67 @@ function emptyState(options: RecoverOptions, disk: OpenStore, format: MemberForm
 	return { floor, rows: bootstrap.bootstrapRows(format), keyValues: restored.store, records: 0 };
 }
 
-/** The store that the format names, or why it cannot be used and the empty one that may take its place. */
-type CurrentStore =
-	| { readonly ok: true; readonly disk: OpenStore }
-	| { readonly ok: false; readonly reason: string; readonly replacement: OpenStore };
+/** A store that may be the member's: the one that the format names, or a later one that the log may name. */
+interface Candidate {
+	readonly disk: OpenStore | null;
+	readonly reading: StoreReading;
+}
 
 function* reopen(
 	options: RecoverOptions,
 	format: MemberFormat,
-	current: CurrentStore,
-	others: ReadonlyMap<string, OpenStore | null>,
+	{ current, currentProblem, others }: OpenedStores,
+	fresh: OpenStore | null,
 	held: OpenStore[],
 ): Steps<Recovered> {
-	const reading = current.ok ? yield* readStore(current.disk, format, options.restore) : current;
+	const candidates = new Map<string, Candidate>();
+	const problem: StoreReading = { ok: false, reason: currentProblem };
+	const reading = current === null ? problem : yield* readStore(current, format, options.restore);
+	candidates.set(format.generation, { disk: current, reading });
+	for (const [generation, disk] of others) {
+		if (disk === null || !isLater(generation, format.generation)) continue;
+		candidates.set(generation, { disk, reading: yield* readStore(disk, { ...format, generation }, options.restore) });
+	}
+	let named = format;
 	let refused: StartRefusal | null = null;
 	const { opening: log } = yield* ask({
 		on: "recoverLog",
 		examine(found, termAt) {
+			// The newest snapshot marker is the only switch to a received state (rules N4, N5); a rebuild made later has a higher number.
+			const { generation } = found.snapshot;
+			if (generation !== "" && isLater(generation, format.generation)) named = { ...format, generation };
 			refused = checkLogOwner(found, format);
-			refused ??= reading.ok ? checkLog(reading.state.floor, found, termAt) : checkRebuildable(format, found, reading.reason);
+			const state = readingOf(candidates, named.generation);
+			refused ??= state.ok ? checkLog(state.state.floor, found, termAt) : checkRebuildable(named, found, state.reason);
 			return refused && { code: "corrupt", text: refused.text };
 		},
 	});
 	if (!log.ok) throw refused === null ? refusedLog(log.refusal) : new RefusedStart(refused);
-	yield* removeOthers(others);
-	if (reading.ok && current.ok) return yield* finish(options, log, current.disk, reading.state, { made: false, rebuiltBecause: null });
-	const reason = reading.ok ? "" : reading.reason;
-	const generation = nextGeneration([...others.keys()], format.generation);
-	const disk = current.ok ? yield* makeStore(generation) : current.replacement;
-	held.push(disk);
-	const state = yield* rebuild(options, format, disk, generation);
-	if (current.ok) yield* ask({ on: "closeStore", store: current.disk });
-	yield* ask({ on: "removeStore", generation: format.generation });
-	return yield* finish(options, log, disk, state, { made: false, rebuiltBecause: reason });
+	const { generation } = named;
+	const state = readingOf(candidates, generation);
+	const disk = candidates.get(generation)?.disk ?? null;
+	if (named !== format) yield* bootstrap.writeFormat(named);
+	const unnamed = new Map(others);
+	if (named !== format) unnamed.set(format.generation, current);
+	unnamed.delete(generation);
+	yield* removeOthers(unnamed);
+	if (state.ok && disk !== null) return yield* finish(options, log, disk, state.state, { made: false, rebuiltBecause: null });
+	const reason = state.ok ? "" : state.reason;
+	const next = nextGeneration([...others.keys()], generation);
+	const replacement = fresh ?? (yield* makeStore(next));
+	if (fresh === null) held.push(replacement);
+	const rebuilt = yield* rebuild(options, format, replacement, next);
+	if (disk !== null) yield* ask({ on: "closeStore", store: disk });
+	yield* ask({ on: "removeStore", generation });
+	return yield* finish(options, log, replacement, rebuilt, { made: false, rebuiltBecause: reason });
+}
+
+function readingOf(candidates: ReadonlyMap<string, Candidate>, generation: string): StoreReading {
+	return candidates.get(generation)?.reading ?? { ok: false, reason: "the folder does not exist or cannot be opened" };
+}
+
+function isLater(generation: string, than: string): boolean {
+	return Number.parseInt(generation, 10) > Number.parseInt(than, 10);
 }
 
 /** Rule S6: the store may be thrown away where the log holds everything that it held. */

@@ -1,5 +1,5 @@
 import { unreachable } from "@flotilla/base";
-import type { PeerMessage } from "@flotilla/replica";
+import type { LaneMessage } from "../ports.ts";
 
 /**
  * Each lane is a connection of its own, so that megabytes of log under way never delay a heartbeat. Order holds within a
@@ -11,7 +11,7 @@ export type Lane = (typeof Lane)[keyof typeof Lane];
 /** The lanes that carry consensus: dialed always, and watched for the loss of a peer (rule H2). */
 export const RAFT_LANES: readonly Lane[] = [Lane.control, Lane.log];
 
-export function laneOf(kind: PeerMessage["kind"]): Lane {
+export function laneOf(kind: LaneMessage["kind"]): Lane {
 	switch (kind) {
 		case "append":
 		case "appendResp":
@@ -19,6 +19,8 @@ export function laneOf(kind: PeerMessage["kind"]): Lane {
 		case "forwardRefused":
 			return Lane.log;
 		case "snapshot":
+		case "snapshotPart":
+		case "snapshotAck":
 			return Lane.snapshots;
 		case "heartbeat":
 		case "heartbeatResp":

@@ -4,7 +4,8 @@
  */
 import { concatBytes, unreachable } from "@flotilla/base";
 import type { Append, ConfState, Message, NodeId } from "@flotilla/raft";
-import type { Forward, ForwardRefused, PeerMessage } from "@flotilla/replica";
+import type { Forward, ForwardRefused } from "@flotilla/replica";
+import type { LaneMessage, SnapshotAck } from "../ports.ts";
 import { decodeEntries, encodeEntries } from "../wal/entry-codec.ts";
 import { decodeTuple, encodeTuple, TupleReader, type TupleValue } from "./tuple.ts";
 
@@ -26,12 +27,15 @@ const KindNumber = {
 	forward: 32,
 	forwardRefused: 33,
 	digest: 34,
-} as const satisfies Record<PeerMessage["kind"], number>;
+	snapshotPart: 48,
+	snapshotAck: 49,
+} as const satisfies Record<LaneMessage["kind"], number>;
 
-const KINDS: ReadonlyMap<number, PeerMessage["kind"]> = new Map(
-	Object.entries(KindNumber).map(([kind, number]) => [number, kind as PeerMessage["kind"]]),
+const KINDS: ReadonlyMap<number, LaneMessage["kind"]> = new Map(
+	Object.entries(KindNumber).map(([kind, number]) => [number, kind as LaneMessage["kind"]]),
 );
 
+const ACK_OUTCOMES: readonly SnapshotAck["outcome"][] = ["more", "done", "refused"];
 const REFUSAL_REASONS: readonly ForwardRefused["reason"][] = ["notLeader", "overloaded", "transferring", "tooLarge"];
 
 /** Items of one forward, ids of one configuration: far above what is ever sent. */
@@ -45,23 +49,23 @@ export interface EncodedMessage {
 	readonly slab: Uint8Array;
 }
 
-export function encodeMessage(message: PeerMessage): EncodedMessage {
+export function encodeMessage(message: LaneMessage): EncodedMessage {
 	return { envelope: encodeTuple([KindNumber[message.kind], message.term, ...messageFields(message)]), slab: messageSlab(message) };
 }
 
 /** Null when the bytes are not a sound message of a known kind. Entries and forwarded requests are views of `slab`. */
-export function decodeMessage(from: NodeId, to: NodeId, envelope: Uint8Array, slab: Uint8Array): PeerMessage | null {
+export function decodeMessage(from: NodeId, to: NodeId, envelope: Uint8Array, slab: Uint8Array): LaneMessage | null {
 	const tuple = decodeTuple(envelope);
 	if (tuple === null) return null;
 	const reader = new TupleReader(tuple);
 	const kind = KINDS.get(reader.integer());
 	if (kind === undefined) return null;
-	if (slab.length > 0 && kind !== "append" && kind !== "forward") return null;
+	if (slab.length > 0 && kind !== "append" && kind !== "forward" && kind !== "snapshotPart") return null;
 	const message = readMessage(kind, { from, to, term: reader.integer() }, reader, slab);
 	return message !== null && reader.complete ? message : null;
 }
 
-function messageFields(m: PeerMessage): readonly TupleValue[] {
+function messageFields(m: LaneMessage): readonly TupleValue[] {
 	switch (m.kind) {
 		case "append":
 			return [m.prevIndex, m.prevTerm, m.commit];
@@ -95,15 +99,19 @@ function messageFields(m: PeerMessage): readonly TupleValue[] {
 			return [m.incarnation, m.sequences, REFUSAL_REASONS.indexOf(m.reason)];
 		case "digest":
 			return [m.appliedIndex, m.digest];
+		case "snapshotPart":
+			return [m.transfer, m.sequence, m.last];
+		case "snapshotAck":
+			return [m.transfer, m.next, ACK_OUTCOMES.indexOf(m.outcome)];
 		default:
 			return unreachable(m);
 	}
 }
 
-function messageSlab(message: PeerMessage): Uint8Array {
+function messageSlab(message: LaneMessage): Uint8Array {
 	if (message.kind === "append") return encodeEntries(message.entries);
 	if (message.kind === "forward") return concatBytes(message.envelopes);
-	return EMPTY;
+	return message.kind === "snapshotPart" ? message.data : EMPTY;
 }
 
 interface Base {
@@ -112,12 +120,23 @@ interface Base {
 	readonly term: number;
 }
 
-function readMessage(kind: PeerMessage["kind"], base: Base, r: TupleReader, slab: Uint8Array): PeerMessage | null {
+function readMessage(kind: LaneMessage["kind"], base: Base, r: TupleReader, slab: Uint8Array): LaneMessage | null {
 	if (kind === "append") return readAppend(base, r, slab);
 	if (kind === "forward") return readForward(base, r, slab);
 	if (kind === "forwardRefused") return readForwardRefused(base, r);
 	if (kind === "digest") return { kind, ...base, appliedIndex: r.integer(), digest: r.integer() };
+	if (kind === "snapshotPart") {
+		return { kind, ...base, transfer: r.integer(), sequence: r.integer(), last: r.flag(), data: slab };
+	}
+	if (kind === "snapshotAck") return readSnapshotAck(base, r);
 	return readCoreMessage(kind, base, r);
+}
+
+function readSnapshotAck(base: Base, r: TupleReader): SnapshotAck | null {
+	const transfer = r.integer();
+	const next = r.integer();
+	const outcome = ACK_OUTCOMES[r.integer()];
+	return outcome === undefined ? null : { kind: "snapshotAck", ...base, transfer, next, outcome };
 }
 
 function readCoreMessage(kind: Exclude<Message["kind"], "append">, base: Base, r: TupleReader): Message {

@@ -1,6 +1,6 @@
 import { createConnection, type Socket } from "node:net";
 import type { NodeId } from "@flotilla/raft";
-import type { PeerMessage } from "@flotilla/replica";
+import type { LaneMessage } from "../ports.ts";
 import { decodeAnswer, encodeHello, HandshakeReader, type HelloAnswer, type HelloRefusal, PROTOCOL_VERSION } from "./hello.ts";
 import type { Lane } from "./lane.ts";
 import type { PeerLimits, PeerTransportOptions } from "./options.ts";
@@ -76,7 +76,7 @@ export class OutgoingLane {
 	 * Queues a message for the next `flush`. Between two dials nothing is kept: what would leave seconds later is worth less
 	 * than what the core will say then. While a dial is under way it waits, so that the first messages are not lost.
 	 */
-	offer(message: PeerMessage, sums: SlabSums): OfferResult | "down" {
+	offer(message: LaneMessage, sums: SlabSums): OfferResult | "down" {
 		if (this.state.name === "open") return this.queue.offer(message, sums, this.state.stream.unsentBytes);
 		return this.state.name === "dialing" ? this.queue.offer(message, sums, 0) : "down";
 	}

@@ -1,8 +1,7 @@
 import type { Socket } from "node:net";
 import type { TapSink } from "@flotilla/base";
 import type { NodeId } from "@flotilla/raft";
-import type { PeerMessage } from "@flotilla/replica";
-import type { PeerEvents } from "../ports.ts";
+import type { LaneMessage, PeerEvents } from "../ports.ts";
 import type { Frame } from "./frame.ts";
 import type { HelloRefusal } from "./hello.ts";
 import { Lane, laneOf, RAFT_LANES } from "./lane.ts";
@@ -29,6 +28,9 @@ export interface PeerLinkStats {
 	readonly connects: number;
 }
 
+/** A connection for snapshots that was not used for so long is closed. */
+const SNAPSHOTS_IDLE_MS = 60_000;
+
 /** Everything between this member and one other: our lanes to it, its lanes to us, and what their ends say. */
 export class PeerLink {
 	readonly peer: NodeId;
@@ -51,6 +53,7 @@ export class PeerLink {
 	private dropped = 0;
 	private received = 0;
 	private connects = 0;
+	private snapshotsUsedMs = 0;
 
 	constructor(peer: NodeId, options: PeerTransportOptions, limits: PeerLimits, events: PeerEvents, tap: TapSink) {
 		this.peer = peer;
@@ -69,15 +72,16 @@ export class PeerLink {
 	}
 
 	/** Queues for the next `flush`. False when the message was dropped. */
-	offer(message: PeerMessage, sums: SlabSums): boolean {
-		const lane = this.outgoing.get(laneOf(message.kind));
+	offer(message: LaneMessage, sums: SlabSums): boolean {
+		const name = laneOf(message.kind);
+		const lane = name === Lane.snapshots ? this.snapshotLane() : this.outgoing.get(name);
 		const result = lane === undefined ? "down" : lane.offer(message, sums);
 		if (result === "queued") {
 			this.sent++;
 			return true;
 		}
 		this.dropped++;
-		if (result !== "down" && !this.inTrouble) {
+		if (result !== "down" && name !== Lane.snapshots && !this.inTrouble) {
 			this.tap.emit("peerQueueFull", 0, 0, { remotePeerId: this.peer, lane: laneOf(message.kind), reason: result });
 		}
 		// "too long" is trouble of one message, not of the peer; probing would only send it again.
@@ -92,6 +96,7 @@ export class PeerLink {
 	watch(paused: boolean): void {
 		for (const lane of this.outgoing.values()) lane.watch(paused);
 		for (const stream of this.incoming.values()) stream.watch(paused);
+		if (this.nowMs() - this.snapshotsUsedMs > SNAPSHOTS_IDLE_MS) this.endSnapshotLane();
 		this.maybeCalm();
 	}
 
@@ -105,8 +110,10 @@ export class PeerLink {
 			drained: () => {},
 		});
 		this.incoming.set(lane, stream);
-		this.loss.opened(`in${lane}`, this.nowMs());
-		this.cancelGrace();
+		if (isRaftLane(lane)) {
+			this.loss.opened(`in${lane}`, this.nowMs());
+			this.cancelGrace();
+		}
 		// It lives and can be reached, at least in this direction: no use in waiting with our own lanes.
 		for (const own of this.outgoing.values()) own.dialNow();
 		if (rest.length > 0) socket.unshift(rest);
@@ -141,12 +148,29 @@ export class PeerLink {
 		};
 	}
 
+	/** Dialed when something is to be sent, ended when nothing was for a while; its fate says nothing about the peer. */
+	private snapshotLane(): OutgoingLane {
+		this.snapshotsUsedMs = this.nowMs();
+		let lane = this.outgoing.get(Lane.snapshots);
+		if (lane === undefined) {
+			lane = this.makeLane(Lane.snapshots);
+			this.outgoing.set(Lane.snapshots, lane);
+			lane.dialNow();
+		}
+		return lane;
+	}
+
+	private endSnapshotLane(): void {
+		this.outgoing.get(Lane.snapshots)?.stop("idle", false);
+		this.outgoing.delete(Lane.snapshots);
+	}
+
 	private makeLane(lane: Lane): OutgoingLane {
 		return new OutgoingLane(this.peer, lane, this.address, this.options, this.limits, {
 			opened: (opened, incarnation) => this.outgoingOpened(opened, incarnation),
 			ended: (ended, end) => this.outgoingEnded(ended, end),
-			dialFailed: (_lane, reason) => {
-				if (reason === "ECONNREFUSED" && this.loss.redialRefused()) this.lost();
+			dialFailed: (failed, reason) => {
+				if (isRaftLane(failed) && reason === "ECONNREFUSED" && this.loss.redialRefused()) this.lost();
 			},
 			refused: (refused, code) => this.outgoingRefused(refused, code),
 		});
@@ -154,6 +178,7 @@ export class PeerLink {
 
 	private outgoingOpened(lane: Lane, incarnation: number): void {
 		this.meet(incarnation, lane);
+		if (!isRaftLane(lane)) return;
 		this.loss.opened(`out${lane}`, this.nowMs());
 		this.cancelGrace();
 		for (const each of RAFT_LANES) if (!this.outgoing.get(each)?.open) return;
@@ -165,7 +190,7 @@ export class PeerLink {
 	}
 
 	private outgoingEnded(lane: Lane, end: StreamEnd): void {
-		if (this.stopped) return;
+		if (this.stopped || !isRaftLane(lane)) return;
 		this.disconnected(`out${lane}`, end);
 	}
 
@@ -173,7 +198,7 @@ export class PeerLink {
 		// A stream that was replaced says nothing about the lane.
 		if (this.incoming.get(lane) !== stream) return;
 		this.incoming.delete(lane);
-		if (!this.stopped) this.disconnected(`in${lane}`, end);
+		if (!this.stopped && isRaftLane(lane)) this.disconnected(`in${lane}`, end);
 	}
 
 	private disconnected(lane: `${"out" | "in"}${Lane}`, end: StreamEnd): void {
@@ -208,7 +233,7 @@ export class PeerLink {
 	}
 
 	private deliver(frames: readonly Frame[]): boolean {
-		const messages: PeerMessage[] = [];
+		const messages: LaneMessage[] = [];
 		for (const { envelope, slab } of frames) {
 			const message = decodeMessage(this.peer, this.options.memberId, envelope, slab);
 			if (message === null) break;
@@ -235,6 +260,7 @@ export class PeerLink {
 	/** An overflow is over when the queues are at most half full: otherwise every other message would be a report. */
 	private queuesCalm(): boolean {
 		for (const lane of this.outgoing.values()) {
+			if (!isRaftLane(lane.lane)) continue;
 			if (lane.queuedMessages * 2 > this.limits.queueMessagesMax || lane.queuedBytes * 2 > this.limits.queueBytesMax) return false;
 		}
 		return true;
@@ -261,7 +287,6 @@ export class PeerLink {
 	}
 }
 
-/** Lanes that a peer may open to us today. Snapshots have their number and no listener yet. */
-export function acceptsLane(lane: number): lane is Lane {
-	return lane === Lane.control || lane === Lane.log;
+function isRaftLane(lane: Lane): boolean {
+	return RAFT_LANES.includes(lane);
 }

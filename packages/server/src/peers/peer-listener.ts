@@ -5,7 +5,6 @@ import { decodeHello, encodeAnswer, HandshakeReader, type Hello, type HelloCode,
 import type { Lane } from "./lane.ts";
 import type { PeerLimits, PeerTransportOptions } from "./options.ts";
 import { parsePeerUrl } from "./peer-address.ts";
-import { acceptsLane } from "./peer-link.ts";
 
 export interface PeerListenerOwner {
 	/** What is known of the one that dials. */
@@ -104,7 +103,7 @@ export class PeerListener {
 		if (hello.to !== memberId || hello.from === memberId) return "wrong-node";
 		const standing = this.owner.standing(hello.from);
 		if (standing !== "member") return standing;
-		return isLane(hello.lane) && acceptsLane(hello.lane) ? "accepted" : "lane";
+		return isLane(hello.lane) ? "accepted" : "lane";
 	}
 }
 

@@ -1,5 +1,5 @@
 import { type ByteOps, concatBytes } from "@flotilla/base";
-import type { PeerMessage } from "@flotilla/replica";
+import type { LaneMessage } from "../ports.ts";
 import { encodeFrameHead } from "./frame.ts";
 import { encodeMessage } from "./message-codec.ts";
 import type { PeerLimits } from "./options.ts";
@@ -48,7 +48,7 @@ export class SendQueue {
 	}
 
 	/** `unsentBytes`: what the socket was given and has not passed on; it counts against the bound. */
-	offer(message: PeerMessage, sums: SlabSums, unsentBytes: number): OfferResult {
+	offer(message: LaneMessage, sums: SlabSums, unsentBytes: number): OfferResult {
 		if (this.messages >= this.limits.queueMessagesMax) return "full";
 		const { envelope, slab } = encodeMessage(message);
 		const head = encodeFrameHead(this.bytes, envelope, slab.length, sums.of(slab));

@@ -1,7 +1,6 @@
 import type { TapSink } from "@flotilla/base";
 import type { NodeId } from "@flotilla/raft";
-import type { PeerMessage } from "@flotilla/replica";
-import type { PeerEvents, PeerTransport } from "../ports.ts";
+import type { LaneMessage, PeerEvents, PeerTransport } from "../ports.ts";
 import { DEFAULT_PEER_LIMITS, type PeerLimits, type PeerTransportOptions } from "./options.ts";
 import { PeerLink, type PeerLinkStats } from "./peer-link.ts";
 import { PeerListener } from "./peer-listener.ts";
@@ -55,7 +54,7 @@ export class TcpPeerTransport implements PeerTransport {
 		return urls;
 	}
 
-	send(messages: readonly PeerMessage[]): void {
+	send(messages: readonly LaneMessage[]): void {
 		for (const message of messages) this.links.get(message.to)?.offer(message, this.sums);
 		for (const link of this.links.values()) link.flush();
 		this.sums.clear();

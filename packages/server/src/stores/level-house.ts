@@ -1,4 +1,4 @@
-import { readdir, rm } from "node:fs/promises";
+import { open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { OpenStore, StoreHouse, StoreOpening } from "../ports.ts";
 import { LevelStore } from "./level-store.ts";
@@ -35,8 +35,24 @@ export class LevelHouse implements StoreHouse {
 		);
 	}
 
+	sync(done: (error: string | null) => void): void {
+		syncFolder(this.folder).then(
+			() => done(null),
+			(error: unknown) => done(error instanceof Error ? error.message : String(error)),
+		);
+	}
+
 	private path(generation: string): string {
 		return join(this.folder, `store.${generation}`);
+	}
+}
+
+async function syncFolder(path: string): Promise<void> {
+	const folder = await open(path, "r");
+	try {
+		await folder.sync();
+	} finally {
+		await folder.close();
 	}
 }
 

@@ -4,6 +4,7 @@ import { assert, unreachable } from "@flotilla/base";
 import type { RecordBatch, StoredRecord } from "@flotilla/mvcc";
 import { ClassicLevel, type Iterator } from "classic-level";
 import type { StoreCompletion, StoreDisk, StoreOp } from "../ports.ts";
+import { takeBytes } from "./take-bytes.ts";
 
 type Level = ClassicLevel<Uint8Array, Uint8Array>;
 type RecordIterator = Iterator<Level, Uint8Array, Uint8Array>;
@@ -43,6 +44,9 @@ export class LevelStore implements StoreDisk {
 	private onIdle: () => void = () => {};
 	private scanning: RecordIterator | null = null;
 	private scanPage: StoredRecord[] = [];
+	/** LevelDB takes its snapshot when the iterator is made. */
+	private view: RecordIterator | null = null;
+	private viewPage: StoredRecord[] = [];
 	private bytesMeasured = 0;
 	private bytesSince = 0;
 	private measuring = false;
@@ -90,6 +94,7 @@ export class LevelStore implements StoreDisk {
 	async close(): Promise<void> {
 		if (this.running || this.queue.length > 0) await new Promise<void>((resolve) => (this.onIdle = resolve));
 		await this.scanning?.close();
+		await this.view?.close();
 		await this.level.close();
 	}
 
@@ -163,6 +168,17 @@ export class LevelStore implements StoreDisk {
 			case "deleteRecords":
 				await this.level.batch(op.keys.map((key) => ({ type: "del" as const, key: recordKey(key) })));
 				return { id: op.id, error: null, rows: null, records: null };
+			case "openView":
+				assert(this.view === null, "one view of a store at a time");
+				this.view = this.iterate();
+				return { id: op.id, error: null, rows: null, records: null };
+			case "readView":
+				return { id: op.id, error: null, rows: null, records: await this.readView(op.bytesMax) };
+			case "closeView":
+				await this.view?.close();
+				this.view = null;
+				this.viewPage = [];
+				return { id: op.id, error: null, rows: null, records: null };
 			default:
 				return unreachable(op);
 		}
@@ -170,12 +186,7 @@ export class LevelStore implements StoreDisk {
 
 	private async scan(recordsMax: number): Promise<StoredRecord[]> {
 		assert(recordsMax > 0, "a scan asks for at least one record");
-		this.scanning ??= this.level.iterator({
-			gte: new Uint8Array([RECORD]),
-			lt: new Uint8Array([RECORD + 1]),
-			highWaterMarkBytes: PAGE_BYTES,
-			fillCache: false,
-		});
+		this.scanning ??= this.iterate();
 		const records = this.scanPage;
 		this.scanPage = [];
 		while (records.length < recordsMax) {
@@ -188,6 +199,24 @@ export class LevelStore implements StoreDisk {
 		}
 		this.scanPage = records.splice(recordsMax);
 		return records;
+	}
+
+	private iterate(): RecordIterator {
+		return this.level.iterator({
+			gte: new Uint8Array([RECORD]),
+			lt: new Uint8Array([RECORD + 1]),
+			highWaterMarkBytes: PAGE_BYTES,
+			fillCache: false,
+		});
+	}
+
+	private async readView(bytesMax: number): Promise<StoredRecord[]> {
+		assert(this.view !== null, "a view is opened before it is read");
+		if (this.viewPage.length === 0) {
+			const entries = await this.view.nextv(PAGE_RECORDS);
+			this.viewPage = entries.map(([key, value]) => ({ key: key.subarray(1), value }));
+		}
+		return takeBytes(this.viewPage, bytesMax);
 	}
 
 	/** Sums the files of the folder; those that vanish meanwhile were replaced by others. */

@@ -1,6 +1,7 @@
 import { assert, type Dice, portableBytes, unreachable } from "@flotilla/base";
 import type { StoredRecord } from "@flotilla/mvcc";
 import type { StoreCompletion, StoreDisk, StoreOp } from "../ports.ts";
+import { takeBytes } from "./take-bytes.ts";
 
 /** `power`: what no barrier covered is lost in any subset. `process`: what had returned is kept, as after kill -9. */
 export type CrashKind = "power" | "process";
@@ -29,6 +30,7 @@ export class MemoryStore implements StoreDisk {
 	private scheduled = false;
 	private dead = false;
 	private scanning: StoredRecord[] | null = null;
+	private view: StoredRecord[] | null = null;
 
 	/** `schedule` runs its argument once, later: each call is one step of the disk. */
 	constructor(
@@ -129,6 +131,16 @@ export class MemoryStore implements StoreDisk {
 				return { ...plain, rows: [...this.rows.keys()].sort().map((key) => ({ key, value: this.rows.get(key) as Uint8Array })) };
 			case "scan":
 				return { ...plain, records: this.scan(op.recordsMax) };
+			case "openView":
+				assert(this.view === null, "one view of a store at a time");
+				this.view = this.inOrder();
+				return plain;
+			case "readView":
+				assert(this.view !== null, "a view is opened before it is read");
+				return { ...plain, records: takeBytes(this.view, op.bytesMax) };
+			case "closeView":
+				this.view = null;
+				return plain;
 			default:
 				return unreachable(op);
 		}
@@ -139,10 +151,13 @@ export class MemoryStore implements StoreDisk {
 		this.unsynced.push(write);
 	}
 
+	private inOrder(): StoredRecord[] {
+		const names = [...this.records.keys()].sort();
+		return names.map((name) => ({ key: portableBytes.fromLatin1(name), value: this.records.get(name) as Uint8Array }));
+	}
+
 	private scan(recordsMax: number): StoredRecord[] {
-		this.scanning ??= [...this.records.keys()]
-			.sort()
-			.map((name) => ({ key: portableBytes.fromLatin1(name), value: this.records.get(name) as Uint8Array }));
+		this.scanning ??= this.inOrder();
 		const page = this.scanning.splice(0, recordsMax);
 		if (page.length < recordsMax) this.scanning = null;
 		return page;

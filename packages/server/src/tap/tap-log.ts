@@ -44,6 +44,9 @@ export const LOG_RULES: Partial<Readonly<Record<TapEventName, LogRule>>> = {
 	walSegmentCut: { level: "info", msg: "created a new log segment" },
 	walTornTail: { level: "warn", msg: "cut a torn tail from the log" },
 	floorWritten: { level: "debug", msg: "wrote a store floor" },
+	snapshotSent: { level: "info", msg: "sent a snapshot to a peer" },
+	snapshotReceived: { level: "info", msg: "received a snapshot" },
+	snapshotFailed: { level: "warn", msg: "the transfer of a snapshot ended early" },
 	recovered: { level: "info", msg: "recovered the log and the store" },
 
 	peerConnected: { level: "info", msg: "established connection with remote peer" },

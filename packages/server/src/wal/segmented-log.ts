@@ -63,6 +63,7 @@ export class SegmentedLog implements WriteAheadLog {
 	private resetsUnderWay = 0;
 	private floorIndex: LogIndex = 0;
 	private floorPosition = 0;
+	private heldFrom: LogIndex = Number.POSITIVE_INFINITY;
 	/** Nothing more is taken or done: the log failed, or is closed. */
 	private ended = false;
 	private closing: { readonly done: () => void; stage: "fence" | "head" | "files" } | null = null;
@@ -175,6 +176,11 @@ export class SegmentedLog implements WriteAheadLog {
 		this.floorPosition = Math.max(this.floorPosition, this.state.map.positionOf(index + 1, this.position));
 		this.maybeDrop();
 		if (this.spare.failure !== null) this.spare.prepare();
+	}
+
+	holdFrom(index: LogIndex): void {
+		this.heldFrom = index;
+		if (!this.ended && this.floorIndex > 0) this.maybeDrop();
 	}
 
 	read(fromIndex: LogIndex, uptoIndex: LogIndex, bytesMax: number, done: (entries: readonly Entry[]) => void): void {
@@ -349,6 +355,7 @@ export class SegmentedLog implements WriteAheadLog {
 			const last = map.lastIndexOfOldest();
 			const serves =
 				last > this.floorIndex - this.options.keepEntries || this.floorPosition - oldest.start - oldest.bytes < this.options.keepBytesMax;
+			if (last >= this.heldFrom) break;
 			if (last > this.floorIndex || (last !== 0 && serves) || (last === 0 && this.floorIndex === 0)) break;
 			this.dropper.drop(map.dropOldest());
 		}

@@ -51,6 +51,8 @@ export interface WriteAheadLog {
 	complete(completion: FileCompletion): void;
 	/** A floor is durable at `index`: segments wholly below it and below the retention may go. */
 	cutBehind(index: LogIndex): void;
+	/** Entries from `index` on stay, whatever lies behind the floor, until another index is named (rule N2). Infinity: none. */
+	holdFrom(index: LogIndex): void;
 	/** Reads entries for a slow peer; `done` comes in a later turn, with an empty list when they are gone. */
 	read(fromIndex: LogIndex, uptoIndex: LogIndex, bytesMax: number, done: (entries: readonly Entry[]) => void): void;
 	/** To be called once a second or so: makes durable what rides, and how far the log reaches (narrows what a restart takes for torn). */

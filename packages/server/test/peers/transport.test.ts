@@ -282,7 +282,6 @@ describe("who does not belong here", () => {
 		["ourselves", { from: 1n }, "wrong-node"],
 		["an unknown sender", { from: 7n }, "unknown"],
 		["an unknown lane", { lane: 9 as Lane }, "lane"],
-		["a lane that nobody listens to yet", { lane: Lane.snapshots }, "lane"],
 		["versions that are all newer", { versionMin: 2, versionMax: 9 }, "version"],
 		["versions that are all older", { versionMin: 0, versionMax: 0 }, "version"],
 	])("a hello for %s is told why not", async (_name, changed, code) => {

@@ -1,0 +1,122 @@
+import { assert, fail } from "@flotilla/base";
+import type { RecordBatch } from "@flotilla/mvcc";
+import type { FloorImage, TableRow } from "@flotilla/replica";
+import type { OpenStore, StoreCompletion, StoreOp } from "../ports.ts";
+import { FloorMachine, type FloorOp, type StoreIdentity } from "./floor.ts";
+
+type ViewOp = { readonly kind: "openView" } | { readonly kind: "readView"; readonly bytesMax: number } | { readonly kind: "closeView" };
+
+export interface LiveStoreOwner {
+	/** Something has returned: a turn is due. */
+	returned(): void;
+	/** A floor is durable: the log may be cut behind it. */
+	floorDurable(image: FloorImage): void;
+	failed(reason: string): void;
+}
+
+/** One generation of the store while the replica writes to it: record batches, floors, views, and what has returned of them. */
+export class LiveStore {
+	readonly disk: OpenStore;
+	readonly generation: string;
+	/** Applied index of the newest durable floor. */
+	floorIndex: number;
+	/** Highest batch that has returned. */
+	storedSeq = 0;
+	private readonly owner: LiveStoreOwner;
+	private readonly floors: FloorMachine;
+	private readonly batchOps: Array<{ readonly op: number; readonly seq: number }> = [];
+	private readonly viewOps = new Map<number, (completion: StoreCompletion) => void>();
+	private lastOp = 0;
+	private deliveredSeq = 0;
+	private durableFloor: FloorImage | null = null;
+	private retired = false;
+
+	/** `rows`: what the disk holds of the tables, at the floor of `floorIndex`. */
+	constructor(disk: OpenStore, identity: StoreIdentity, rows: readonly TableRow[], floorIndex: number, owner: LiveStoreOwner) {
+		this.disk = disk;
+		this.generation = identity.generation;
+		this.floorIndex = floorIndex;
+		this.owner = owner;
+		this.floors = new FloorMachine(
+			{
+				identity,
+				submit: (op) => this.submitFloor(op),
+				floorDurable: (image) => this.floorReturned(image),
+				floorFailed: (reason) => owner.failed(`Cannot write the store's floor: ${reason}. Free or replace the disk, then start again.`),
+			},
+			rows,
+		);
+		disk.onCompletion = (completion) => this.completed(completion);
+	}
+
+	get floorBusy(): boolean {
+		return this.floors.busy;
+	}
+
+	write(batch: RecordBatch): void {
+		const op = ++this.lastOp;
+		this.batchOps.push({ op, seq: batch.seq });
+		this.disk.submit({ id: op, kind: "batch", batch });
+	}
+
+	startFloor(image: FloorImage): void {
+		this.floors.start(image);
+	}
+
+	view(op: ViewOp, done: (completion: StoreCompletion) => void): void {
+		const id = ++this.lastOp;
+		this.viewOps.set(id, done);
+		this.disk.submit({ ...op, id } as StoreOp);
+	}
+
+	/** Another generation has taken its place: what still returns of writes means nothing any more. */
+	retire(): void {
+		this.retired = true;
+	}
+
+	/** Highest batch that returned since the last call; 0 for none. */
+	takeStored(): number {
+		if (this.storedSeq === this.deliveredSeq) return 0;
+		this.deliveredSeq = this.storedSeq;
+		return this.storedSeq;
+	}
+
+	/** The floor that became durable since the last call. */
+	takeFloor(): FloorImage | null {
+		const image = this.durableFloor;
+		this.durableFloor = null;
+		return image;
+	}
+
+	private submitFloor(op: FloorOp): number {
+		const id = ++this.lastOp;
+		this.disk.submit({ ...op, id });
+		return id;
+	}
+
+	private floorReturned(image: FloorImage): void {
+		this.durableFloor = image;
+		this.floorIndex = image.appliedIndex;
+		this.owner.floorDurable(image);
+	}
+
+	private completed(completion: StoreCompletion): void {
+		const viewDone = this.viewOps.get(completion.id);
+		if (viewDone !== undefined) {
+			this.viewOps.delete(completion.id);
+			viewDone(completion);
+			return;
+		}
+		if (this.retired || this.floors.complete(completion)) return;
+		if (completion.error !== null) {
+			this.owner.failed(`Cannot write to the store: ${completion.error}. Free or replace the disk, then start again.`);
+			return;
+		}
+		const next = this.batchOps.shift();
+		assert(next !== undefined, "a batch that returns was submitted");
+		if (next.op !== completion.id) fail("record batches return in order", { wanted: next.op, got: completion.id });
+		this.storedSeq = next.seq;
+		this.floors.batchStored(next.seq);
+		this.owner.returned();
+	}
+}
