@@ -12,7 +12,7 @@ const REPLACEMENT = Buffer.from("\u0009localhost", "latin1");
 /** Huffman codes of the characters looked for (RFC 7541, appendix B), as bits. */
 const CODES: Readonly<Record<string, string>> = { h: "100111", t: "01001", p: "101011", s: "01000", ":": "1011100", "/": "011000" };
 const SCHEMES = ["http://", "https://"];
-const CODED_SCHEMES = SCHEMES.map((scheme) => [...scheme].map((character) => CODES[character]).join(""));
+const CODED_SCHEMES = SCHEMES.map((scheme) => Array.from(scheme, (character) => CODES[character]).join(""));
 
 /** The block with a sound authority, or null when it has nothing to mend. Blocks that cannot be read are left to Node. */
 export function mendAuthority(block: Buffer): Buffer | null {

@@ -65,7 +65,7 @@ describe("the opening of a connection", () => {
 			const opening = new Http2Opening();
 			expect(opening.feed(Buffer.concat([HTTP2_PREFACE, settings]))).toEqual({ state: "more", settings: EMPTY_SETTINGS });
 			const rest = Buffer.concat([acknowledgement, frame(8, 0, 0, Buffer.alloc(4, 1)), put("http://127.0.0.1:2379")]);
-			let bytes = Buffer.alloc(0);
+			let bytes: Buffer = Buffer.alloc(0);
 			for (let at = 0; at < rest.length; at += size) {
 				const progress = opening.feed(rest.subarray(at, at + size));
 				if (progress.state === "done") bytes = progress.bytes;
