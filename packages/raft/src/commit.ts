@@ -1,5 +1,6 @@
 import { raiseCommit } from "./configuration.ts";
 import { SELF } from "./members.ts";
+import type { LogIndex } from "./message.ts";
 import { NO_NODE } from "./message.ts";
 import { quorumValue } from "./quorum.ts";
 import type { Raft, UnreportedConfig } from "./raft.ts";
@@ -42,6 +43,20 @@ export function settleConfigs(r: Raft): void {
 
 function isReported(r: Raft, config: UnreportedConfig): boolean {
 	return quorumValue(config.voters, config.outgoing, r.progress.durableCommit, r.scratch) >= config.index;
+}
+
+/**
+ * Up to here a change may be answered: a quorum of the configuration in force holds durably that it is committed (rule C3).
+ * After a change that only added a voter a quorum of those before does as well: it meets every quorum of the new ones, so
+ * whoever campaigns finds the commit. And it has to do: what is added to a single voter reports nothing before it was
+ * started, and is started only after the answer.
+ */
+export function settledCommit(r: Raft): LogIndex {
+	if (r.role !== "leader") return 0;
+	const { durableCommit } = r.progress;
+	const settled = quorumValue(r.members.voters, r.members.outgoing, durableCommit, r.scratch);
+	const votersBefore = r.unreportedConfigs.at(-1)?.votersBefore ?? null;
+	return votersBefore === null ? settled : Math.max(settled, quorumValue(votersBefore, [], durableCommit, r.scratch));
 }
 
 /** This leader was removed, and the others know it for good: the best of them should not wait for a time-out. */

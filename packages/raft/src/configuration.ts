@@ -1,7 +1,7 @@
 import { fail } from "@flotilla/base";
-import { changedConf, isWellFormed } from "./conf-change.ts";
+import { changedConf, isJoint, isWellFormed } from "./conf-change.ts";
 import { confChangeOfEntry } from "./conf-codec.ts";
-import type { CommitMark, Entry, LogIndex, SnapshotMeta } from "./message.ts";
+import type { CommitMark, ConfState, Entry, LogIndex, SnapshotMeta } from "./message.ts";
 import { EntryKind, NO_NODE } from "./message.ts";
 import type { RestoredLog } from "./output.ts";
 import type { PendingConfig, Raft } from "./raft.ts";
@@ -78,7 +78,8 @@ export function commitMark(r: Raft): CommitMark {
 
 function putInForce(r: Raft, pending: PendingConfig): void {
 	const request = confChangeOfEntry(pending.data);
-	const conf = changedConf(r.members.conf, request);
+	const before = r.members.conf;
+	const conf = changedConf(before, request);
 	if (conf === null) fail("a committed configuration change must fit the configuration before it", { index: pending.index });
 	r.members.install(conf, pending.index, r.role === "leader");
 	r.work.syncCommit();
@@ -86,7 +87,7 @@ function putInForce(r: Raft, pending: PendingConfig): void {
 	r.emit("configChanged", pending.index, { voters: conf.voters.length, learners: conf.learners.length, joint: r.members.joint });
 	switch (r.role) {
 		case "leader":
-			adoptAsLeader(r, pending.index);
+			adoptAsLeader(r, pending.index, before);
 			return;
 		case "candidate":
 		case "preCandidate":
@@ -99,16 +100,23 @@ function putInForce(r: Raft, pending: PendingConfig): void {
 	}
 }
 
-function adoptAsLeader(r: Raft, index: LogIndex): void {
+function adoptAsLeader(r: Raft, index: LogIndex, before: ConfState): void {
 	const { members, progress } = r;
 	for (const slot of members.targets) {
 		// Counted as active at first: adding a member must not make the next quorum check fail.
 		if (progress.get(slot) === null) progress.add(members.idOf(slot), slot, r.log.lastIndex + 1, true);
 	}
 	r.lostBy.fill(0);
-	r.unreportedConfigs.push({ index, term: r.log.termAt(index), voters: members.voters, outgoing: members.outgoing });
+	const votersBefore = onlyAdds(before, members.conf) ? before.voters.map((id) => members.slotOf(id)) : null;
+	r.unreportedConfigs.push({ index, term: r.log.termAt(index), voters: members.voters, outgoing: members.outgoing, votersBefore });
 	if (r.transferee !== NO_NODE && !members.isIncomingVoter(members.slotOf(r.transferee))) {
 		r.emit("transferEnded", r.log.lastIndex, { to: r.transferee, outcome: "notVoter" });
 		r.transferee = NO_NODE;
 	}
+}
+
+/** One voter more and none less: any quorum of the one configuration meets any quorum of the other. */
+function onlyAdds(before: ConfState, conf: ConfState): boolean {
+	if (isJoint(before) || isJoint(conf) || conf.voters.length !== before.voters.length + 1) return false;
+	return before.voters.every((id) => conf.voters.includes(id));
 }

@@ -14,6 +14,10 @@ export interface Consensus {
 	propose(payloads: readonly Uint8Array[]): ProposeResult;
 	/** Leader only. Answered through `CoreOutput.membershipDone` (rule C3), or never if leadership is lost. */
 	proposeMembership(request: MembershipRequest): ProposeResult;
+	/** A change proposed now would be judged by a state machine that holds all changes before it. */
+	readonly membershipReady: boolean;
+	/** Leader only, else 0: changes up to here may be answered (rule C3); also those that an earlier leader appended. */
+	readonly settledCommit: LogIndex;
 	/** Takes a read index for all reads gathered so far: granted or failed once, under the returned token. */
 	readIndex(): { readonly ok: true; readonly token: ReadToken } | { readonly ok: false; readonly reason: "noLeader" | "overloaded" };
 	/** Campaigns now (pre-vote first unless switched off). */

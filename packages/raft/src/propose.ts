@@ -67,9 +67,19 @@ function sizeRefusalOf(r: Raft, payloads: readonly Uint8Array[]): ProposeRefusal
 	return uncommitted > 0 && uncommitted + bytes > r.config.uncommittedBytesMax ? "overloaded" : null;
 }
 
-function confRefusalOf(r: Raft, request: MembershipRequest): ProposeRefusal | null {
+/** A change would be judged by a member table that holds all changes before it, and taken if it fits. */
+export function isReadyForConfChange(r: Raft): boolean {
+	return refusalOf(r) === null && turnRefusalOf(r) === null && r.log.applied >= r.pendingConfigIndex;
+}
+
+function turnRefusalOf(r: Raft): ProposeRefusal | null {
 	if (!r.committedInTerm) return "notReady";
-	if (r.pendingConfigIndex > r.log.commit || r.log.applied < r.members.index) return "pendingConfig";
+	return r.pendingConfigIndex > r.log.commit || r.log.applied < r.members.index ? "pendingConfig" : null;
+}
+
+function confRefusalOf(r: Raft, request: MembershipRequest): ProposeRefusal | null {
+	const refusal = turnRefusalOf(r);
+	if (refusal !== null) return refusal;
 	const conf = changedConf(r.members.conf, request);
 	return conf === null || !r.members.hasRoomFor(conf) ? "badConfig" : null;
 }

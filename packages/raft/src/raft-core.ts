@@ -1,6 +1,6 @@
 import { assert, type Dice, type TapSink } from "@flotilla/base";
 import { campaign, countOwnVote } from "./campaign.ts";
-import { maybeCommit, settleConfigs } from "./commit.ts";
+import { maybeCommit, settleConfigs, settledCommit } from "./commit.ts";
 import { type RaftConfig, validateRaftConfig } from "./config.ts";
 import { startFrom } from "./configuration.ts";
 import type { Consensus } from "./core-interface.ts";
@@ -10,7 +10,7 @@ import { SELF } from "./members.ts";
 import type { ConfState, Entry, LogIndex, MembershipRequest, Message, NodeId, SnapshotMeta } from "./message.ts";
 import { NO_NODE } from "./message.ts";
 import type { CoreOutput, CoreStatus, PeerStatus, ProposeResult, RestoredLog, StepStatus } from "./output.ts";
-import { proposeAutoLeave, proposeBatch, proposeConfChange } from "./propose.ts";
+import { isReadyForConfChange, proposeAutoLeave, proposeBatch, proposeConfChange } from "./propose.ts";
 import { Raft } from "./raft.ts";
 import { isReadRoundDue, type ReadIndexResult, readIndex } from "./reads.ts";
 import { endSnapshot, onFetched, sendAppends } from "./replicate.ts";
@@ -59,6 +59,14 @@ export class RaftCore implements Consensus {
 
 	proposeMembership(request: MembershipRequest): ProposeResult {
 		return proposeConfChange(this.r, request);
+	}
+
+	get membershipReady(): boolean {
+		return isReadyForConfChange(this.r);
+	}
+
+	get settledCommit(): LogIndex {
+		return settledCommit(this.r);
 	}
 
 	readIndex(): ReadIndexResult {

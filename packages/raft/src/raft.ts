@@ -25,6 +25,8 @@ export interface UnreportedConfig {
 	readonly term: Term;
 	readonly voters: readonly number[];
 	readonly outgoing: readonly number[];
+	/** The voters before a change that only added one; null for every other change. */
+	readonly votersBefore: readonly number[] | null;
 }
 
 /** A pre-vote that was refused only because the leader is still heard (rule H5). */

@@ -54,6 +54,8 @@ function makeNode(id: NodeId): Node {
 			applyBacklogMax: 5_000,
 			unstoredBytesMax: 64 << 20,
 			pendingCallsMax: 100_000,
+			strictReconfigCheck: true,
+			maxLearners: 1,
 		},
 		{ bytes: portableBytes, dice: new Dice(`bench ${id}`), tap: silentTap },
 		{

@@ -7,6 +7,7 @@ import { type ConfState, changedConf, confChangeOfEntry, type Entry, EntryKind, 
 import { CommandKind } from "./calls.ts";
 import type { DigestWatch } from "./digest-watch.ts";
 import { EnvelopeReader } from "./envelope.ts";
+import type { MembershipRoom } from "./membership-room.ts";
 import type { Proposals } from "./proposals.ts";
 import type { Reads } from "./reads.ts";
 import type { StateMachine } from "./state-machine.ts";
@@ -22,6 +23,7 @@ export interface ApplierParts {
 	readonly proposals: Proposals;
 	readonly reads: Reads;
 	readonly digests: DigestWatch;
+	readonly membership: MembershipRoom;
 	readonly tap: TapSink;
 }
 
@@ -100,11 +102,14 @@ export class Applier {
 		this.appliedTerm = term;
 		this.parts.proposals.onTermApplied(term);
 		this.parts.reads.onTermApplied(term);
+		this.parts.membership.onTermApplied(term);
 	}
 
 	private applyConfig(entry: Entry): void {
 		this.confState = confAfter(this.confState, entry);
-		this.parts.state.applyMembership(confChangeOfEntry(entry.data));
+		const request = confChangeOfEntry(entry.data);
+		this.parts.membership.onConfiguration(entry.index, request);
+		this.parts.state.applyMembership(request);
 	}
 
 	private applyCommand(entry: Entry): void {
@@ -115,6 +120,7 @@ export class Applier {
 		if (envelope.kind === CommandKind.publish && typeof outcome !== "string") this.published = true;
 		const call = parts.proposals.take(envelope.sequence);
 		if (call !== undefined) parts.proposals.complete(call, entry.term, entry.index, outcome);
+		else if (envelope.kind === CommandKind.memberUpdate) parts.membership.onUpdated(envelope.sequence, outcome);
 	}
 }
 

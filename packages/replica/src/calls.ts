@@ -30,7 +30,13 @@ export type CallFault =
 	/** The payload is not a request of its kind: definite, nothing was changed. */
 	| "malformed"
 	| "memberNotFound"
+	| "memberExists"
 	| "peerUrlExists"
+	| "tooManyLearners"
+	| "memberNotLearner"
+	| "learnerNotReady"
+	| "notEnoughStartedMembers"
+	| "unhealthyCluster"
 	| "noLeader"
 	/** No leader was known until the deadline: definite, it was never proposed (`context deadline exceeded` to the client). */
 	| "noLeaderDeadline"

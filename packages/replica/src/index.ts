@@ -11,7 +11,17 @@ export { EnvelopeEncoder, EnvelopeReader } from "./envelope.ts";
 export { encodeMember, encodeMembershipContext } from "./member-codec.ts";
 export type { AlarmEntry, MemberInfo } from "./members.ts";
 export { AlarmType } from "./members.ts";
-export type { DigestNote, Forward, ForwardRefused, PeerMessage } from "./messages.ts";
+export type { MembershipChange, MembershipOutcome, MembershipRefusal } from "./membership.ts";
+export { decodeMembershipChange, encodeMembershipChange, MEMBERSHIP_REFUSALS, MembershipCall } from "./membership.ts";
+export type {
+	ConfigSettled,
+	DigestNote,
+	Forward,
+	ForwardRefused,
+	MembershipAsk,
+	MembershipRefused,
+	PeerMessage,
+} from "./messages.ts";
 export { putCost, txnCost } from "./quota.ts";
 export type { ReplicaState } from "./replica.ts";
 export { Replica } from "./replica.ts";

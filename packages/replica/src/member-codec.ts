@@ -1,5 +1,5 @@
 /** Bytes of members: rows of the table, publish and update commands, and what a configuration entry carries along. */
-import { portableBytes, WireReader, WireType, WireWriter } from "@flotilla/base";
+import { portableBytes, WireError, WireReader, WireType, WireWriter } from "@flotilla/base";
 import type { NodeId } from "@flotilla/raft";
 import type { MemberInfo } from "./members.ts";
 import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
@@ -42,21 +42,54 @@ export function decodeMember(bytes: Uint8Array): MemberInfo {
 }
 
 const CONTEXT_MEMBER = (1 << 3) | WireType.bytes;
+const CONTEXT_INCARNATION = (2 << 3) | WireType.varint;
+const CONTEXT_SEQUENCE = (3 << 3) | WireType.varint;
 
-/** The context of a membership change: the members that it adds. Removals and promotions need none. */
-export function encodeMembershipContext(added: readonly MemberInfo[]): Uint8Array {
+/** Who asked for a change: the process life of a member, and its number there. 0, 0 when nobody waits for it. */
+export interface ChangeOrigin {
+	readonly incarnation: number;
+	readonly sequence: number;
+}
+
+export interface MembershipContext extends ChangeOrigin {
+	readonly added: MemberInfo[];
+}
+
+const NOBODY: ChangeOrigin = { incarnation: 0, sequence: 0 };
+
+/** The context of a membership change: the members that it adds, if any, and who asked for it. */
+export function encodeMembershipContext(added: readonly MemberInfo[], origin: ChangeOrigin = NOBODY): Uint8Array {
 	const writer = new WireWriter(portableBytes);
 	for (const member of added) writer.varint(CONTEXT_MEMBER).bytes(encodeMember(member));
+	if (origin.sequence > 0) {
+		writer.varint(CONTEXT_INCARNATION).varintBig(BigInt(origin.incarnation));
+		writer.varint(CONTEXT_SEQUENCE).varintBig(BigInt(origin.sequence));
+	}
 	return writer.finish();
 }
 
-export function decodeMembershipContext(bytes: Uint8Array): MemberInfo[] {
+/** Throws `WireError` on malformed bytes; unknown fields are skipped. */
+export function decodeMembershipContext(bytes: Uint8Array): MembershipContext {
 	const reader = new WireReader(bytes);
-	const members: MemberInfo[] = [];
+	const added: MemberInfo[] = [];
+	let incarnation = 0;
+	let sequence = 0;
 	while (!reader.done) {
 		const tag = reader.tag();
-		if (tag === CONTEXT_MEMBER) members.push(decodeMember(reader.view()));
+		if (tag === CONTEXT_MEMBER) added.push(decodeMember(reader.view()));
+		else if (tag === CONTEXT_INCARNATION) incarnation = Number(reader.uint64());
+		else if (tag === CONTEXT_SEQUENCE) sequence = Number(reader.uint64());
 		else reader.skip(tag);
 	}
-	return members;
+	return { added, incarnation, sequence };
+}
+
+/** An unreadable context names nobody: the entry is committed, and the core follows its changes whatever it says. */
+export function readContext(context: Uint8Array): MembershipContext {
+	try {
+		return decodeMembershipContext(context);
+	} catch (error) {
+		if (error instanceof WireError) return { added: [], incarnation: 0, sequence: 0 };
+		throw error;
+	}
 }

@@ -31,11 +31,15 @@ export class MemberTable {
 		return published;
 	}
 
+	/** One of these addresses is another member's. */
+	isTaken(peerUrls: readonly string[], id: NodeId): boolean {
+		return this.members.some((other) => other.id !== id && other.peerUrls.some((url) => peerUrls.includes(url)));
+	}
+
 	update(id: NodeId, peerUrls: readonly string[]): "ok" | "memberNotFound" | "peerUrlExists" {
 		const member = this.get(id);
 		if (member === undefined) return "memberNotFound";
-		const taken = this.members.some((other) => other.id !== id && other.peerUrls.some((url) => peerUrls.includes(url)));
-		if (taken) return "peerUrlExists";
+		if (this.isTaken(peerUrls, id)) return "peerUrlExists";
 		this.set({ ...member, peerUrls });
 		return "ok";
 	}

@@ -1,5 +1,6 @@
 /** What travels between members besides the core's own messages (rules F1 to F6, S7). */
 import type { Message, NodeId } from "@flotilla/raft";
+import type { MembershipRefusal } from "./membership.ts";
 
 /** A follower's client requests for the leader of `term` (F1). Sent on the log lane, first in first out. */
 export interface Forward {
@@ -36,4 +37,36 @@ export interface DigestNote {
 	readonly digest: number;
 }
 
-export type PeerMessage = Message | Forward | ForwardRefused | DigestNote;
+/** A change of the members that a client asked `from` for: a request, for the leader of `term` to judge. */
+export interface MembershipAsk {
+	readonly kind: "membershipAsk";
+	readonly from: NodeId;
+	readonly to: NodeId;
+	readonly term: number;
+	readonly incarnation: number;
+	readonly sequence: number;
+	/** As `encodeMembershipChange` writes it. */
+	readonly change: Uint8Array;
+}
+
+/** Definite: that change was not made in this term, and will not be. */
+export interface MembershipRefused {
+	readonly kind: "membershipRefused";
+	readonly from: NodeId;
+	readonly to: NodeId;
+	readonly term: number;
+	readonly incarnation: number;
+	readonly sequence: number;
+	readonly reason: MembershipRefusal;
+}
+
+/** A quorum knows durably that all is committed up to `index`: changes of the configuration may be answered (rule C3). */
+export interface ConfigSettled {
+	readonly kind: "configSettled";
+	readonly from: NodeId;
+	readonly to: NodeId;
+	readonly term: number;
+	readonly index: number;
+}
+
+export type PeerMessage = Message | Forward | ForwardRefused | DigestNote | MembershipAsk | MembershipRefused | ConfigSettled;

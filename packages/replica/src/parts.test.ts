@@ -121,8 +121,10 @@ describe("tables", () => {
 describe("codecs of the tables", () => {
 	test("members and their lists come back as they were written", () => {
 		expect(decodeMember(encodeMember(MEMBER))).toEqual(MEMBER);
-		expect(decodeMembershipContext(encodeMembershipContext([MEMBER, { ...MEMBER, id: 4n }]))).toHaveLength(2);
-		expect(decodeMembershipContext(new Uint8Array(0))).toEqual([]);
+		const members = [MEMBER, { ...MEMBER, id: 1n, learner: false }];
+		const origin = { incarnation: 2 ** 53 - 1, sequence: 2 ** 40 };
+		expect(decodeMembershipContext(encodeMembershipContext(members, origin))).toEqual({ added: members, ...origin });
+		expect(decodeMembershipContext(new Uint8Array(0))).toEqual({ added: [], incarnation: 0, sequence: 0 });
 	});
 
 	test("alarm commands come back; numbers without a meaning give none", () => {

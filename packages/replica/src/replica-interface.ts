@@ -3,6 +3,7 @@ import type { EventGroup, KeyValueStore, RecordBatch, StoreMark } from "@flotill
 import type { AppendWork, ConfState, CoreStatus, Entry, FetchRequest, NodeId, SnapshotMessage, SnapshotRequest } from "@flotilla/raft";
 import type { ReadCall, ReadOutcome, WriteCall, WriteOutcome } from "./calls.ts";
 import type { AlarmEntry, MemberInfo } from "./members.ts";
+import type { MembershipCall, MembershipOutcome } from "./membership.ts";
 import type { PeerMessage } from "./messages.ts";
 
 export interface ReplicaOptions {
@@ -25,6 +26,9 @@ export interface ReplicaOptions {
 	readonly logMemoryEntriesMax?: number;
 	/** Client calls waiting at this member, writes and reads each. */
 	readonly pendingCallsMax: number;
+	/** Refuse changes of the members that may cost the quorum. */
+	readonly strictReconfigCheck: boolean;
+	readonly maxLearners: number;
 }
 
 export interface ReplicaPorts {
@@ -62,7 +66,8 @@ export interface ReceivedState {
 
 export type Completion =
 	| { readonly call: WriteCall; readonly outcome: WriteOutcome }
-	| { readonly call: ReadCall; readonly outcome: ReadOutcome };
+	| { readonly call: ReadCall; readonly outcome: ReadOutcome }
+	| { readonly call: MembershipCall; readonly outcome: MembershipOutcome };
 
 /** One object, reused: valid until the next `drain()`. */
 export interface ReplicaOutput {
@@ -77,9 +82,9 @@ export interface ReplicaOutput {
 	readonly fetch: FetchRequest[];
 	readonly snapshots: SnapshotRequest[];
 	readonly events: EventGroup[];
-	/** Addresses changed: the transport should know `members` anew. */
+	/** Addresses changed: the transport should know `contacts` and `removed` anew. */
 	membersChanged: boolean;
-	/** This member was removed: stop for good. */
+	/** This member was removed, and the others can do without it (rule C3): stop for good. */
 	removed: boolean;
 	/** Entries wait to be applied or records to be compacted, beyond this turn's budget: drain again soon. */
 	moreWork: boolean;
@@ -101,12 +106,17 @@ export interface ReplicaMachine {
 	readonly store: KeyValueStore;
 	readonly members: readonly MemberInfo[];
 	readonly alarms: readonly AlarmEntry[];
+	/** The members, and those removed by a change that is not settled yet (rule C3). */
+	readonly contacts: readonly MemberInfo[];
+	/** Removed for good: to be told so when they come. */
+	readonly removed: ReadonlySet<NodeId>;
 	tick(): void;
 	receive(message: PeerMessage): void;
 	write(call: WriteCall): void;
 	read(call: ReadCall): void;
+	changeMembership(call: MembershipCall): void;
 	/** The client went away: its slot is freed; what was proposed may still take effect. */
-	cancel(call: WriteCall | ReadCall): void;
+	cancel(call: WriteCall | ReadCall | MembershipCall): void;
 	onPersisted(seq: number): void;
 	onStored(batchSeq: number): void;
 	onFetched(peer: NodeId, entries: readonly Entry[]): void;
@@ -122,6 +132,8 @@ export interface ReplicaMachine {
 	peerUnreachable(peer: NodeId): void;
 	/** Rule H2 was met for the present leader. */
 	leaderConnectionLost(leader: NodeId): void;
+	/** A peer turned this member away as removed from the cluster. */
+	turnedAway(): void;
 	setDiskStalled(stalled: boolean): void;
 	onStall(elapsedTicks: number): void;
 	/** Counts the election clock forward once, for a quick first election after a start. */

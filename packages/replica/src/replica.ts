@@ -10,6 +10,7 @@ import {
 	type CoreOutput,
 	DEFAULT_RAFT_CONFIG,
 	type Entry,
+	EntryKind,
 	NO_NODE,
 	type NodeId,
 	RaftCore,
@@ -29,6 +30,8 @@ import { FloorState } from "./floor-state.ts";
 import { ForwardGate } from "./forward-gate.ts";
 import { Leadership } from "./leadership.ts";
 import type { AlarmEntry, MemberInfo } from "./members.ts";
+import { MembershipCall } from "./membership.ts";
+import { MembershipRoom } from "./membership-room.ts";
 import type { PeerMessage } from "./messages.ts";
 import { Outbox } from "./outbox.ts";
 import { Proposals } from "./proposals.ts";
@@ -51,6 +54,8 @@ import { Timeouts } from "./timeouts.ts";
 const EXPIRY_TICKS = 10;
 const READ_RETRY_MS = 500;
 const DIGEST_MS = 5_000;
+/** A connection that has lasted so long counts when the members are to change. */
+const STEADY_MS = 5_000;
 /** A request's patience beyond two election timeouts. */
 const PATIENCE_MS = 5_000;
 /** Payload bytes of writes that wait at this member. */
@@ -87,6 +92,7 @@ export class Replica implements ReplicaMachine {
 	private readonly reads: Reads;
 	private readonly digests: DigestWatch;
 	private readonly errands: Errands;
+	private readonly membership: MembershipRoom;
 	private readonly applier: Applier;
 	private readonly floors: FloorState;
 	private readonly door: Door;
@@ -94,6 +100,7 @@ export class Replica implements ReplicaMachine {
 	private readonly digestTicks: number;
 	private readonly digestNow = (): number => this.stateDigest();
 	private readonly submitErrand = (kind: CommandKind, payload: Uint8Array): boolean => this.submit(kind, payload);
+	private readonly judgeChange = (sinceTick: number): CallFault => this.timeouts.explain(sinceTick, this.members);
 	private readonly judgeTimeout = (call: WriteCall): CallFault => this.explainTimeout(call);
 	private tickCount = 0;
 	private digestDueTick = 0;
@@ -119,7 +126,25 @@ export class Replica implements ReplicaMachine {
 		this.reads = new Reads(readOptions, this.leadership, this.outbox);
 		this.digests = new DigestWatch(this.leadership, this.outbox, ports.tap);
 		this.errands = new Errands({ self: memberId, quotaBytes: options.quotaBytes }, this.state, this.leadership, this.submitErrand);
-		const parts = { state: this.state, proposals: this.proposals, reads: this.reads, digests: this.digests, tap: ports.tap };
+		const { connections, leadership, outbox } = this;
+		this.membership = new MembershipRoom(
+			{
+				incarnation,
+				steadyTicks: Math.ceil(STEADY_MS / tickMs),
+				confIndex: lastConfIndex(restoredLog),
+				strictReconfigCheck: options.strictReconfigCheck,
+				maxLearners: options.maxLearners,
+			},
+			{ leadership, state: this.state, connections, outbox, nextSequence: () => this.proposals.nextSequence() },
+		);
+		const parts = {
+			state: this.state,
+			proposals: this.proposals,
+			reads: this.reads,
+			digests: this.digests,
+			membership: this.membership,
+			tap: ports.tap,
+		};
 		this.applier = new Applier({ incarnation, unstoredBytesMax: options.unstoredBytesMax }, parts, restoredLog);
 		this.floors = new FloorState(ports.bytes, this.state, this.applier);
 		const memoryEntriesMax = options.logMemoryEntriesMax ?? DEFAULT_RAFT_CONFIG.memoryEntriesMax;
@@ -141,6 +166,14 @@ export class Replica implements ReplicaMachine {
 		return this.state.alarms.entries;
 	}
 
+	get contacts(): readonly MemberInfo[] {
+		return this.membership.contacts;
+	}
+
+	get removed(): ReadonlySet<NodeId> {
+		return this.membership.removed;
+	}
+
 	tick(): void {
 		this.tickCount++;
 		this.core.tick();
@@ -152,6 +185,9 @@ export class Replica implements ReplicaMachine {
 		if (message.kind === "forward") this.gate.receive(message, this.core);
 		else if (message.kind === "forwardRefused") this.proposals.onForwardRefused(message, this.tickCount);
 		else if (message.kind === "digest") this.digests.receive(message, this.applier.appliedIndex, this.digestNow);
+		else if (message.kind === "membershipAsk" || message.kind === "membershipRefused" || message.kind === "configSettled") {
+			this.membership.receive(message);
+		}
 		// Such a message is this member's own driver's to make, when a verified state lies on the disk: see `installSnapshot`.
 		else if (message.kind !== "snapshot") this.core.step(message);
 	}
@@ -168,8 +204,16 @@ export class Replica implements ReplicaMachine {
 		else this.reads.add(call, this.tickCount);
 	}
 
-	cancel(call: WriteCall | ReadCall): void {
+	changeMembership(call: MembershipCall): void {
+		const fault = this.stopping ? "stopped" : this.membership.add(call, this.tickCount);
+		if (fault === null) return;
+		call.completed = true;
+		this.outbox.output.completions.push({ call, outcome: { ok: false, fault } });
+	}
+
+	cancel(call: WriteCall | ReadCall | MembershipCall): void {
 		if (call instanceof ReadCall) this.reads.cancel(call);
+		else if (call instanceof MembershipCall) this.membership.cancel(call);
 		else this.proposals.cancel(call);
 	}
 
@@ -205,6 +249,7 @@ export class Replica implements ReplicaMachine {
 		this.proposals.onSkipped();
 		this.reads.onTermApplied(term);
 		this.digests.onSkipped(index);
+		this.membership.onInstalled(index);
 		this.core.onApplied(index);
 		return true;
 	}
@@ -215,6 +260,7 @@ export class Replica implements ReplicaMachine {
 
 	peerConnected(peer: NodeId): void {
 		this.connections.connected(peer, this.tickCount);
+		this.membership.peerConnected(peer);
 		if (peer !== this.leadership.remoteLeader) return;
 		this.proposals.onLaneRestored();
 		this.reads.askAgain();
@@ -229,6 +275,10 @@ export class Replica implements ReplicaMachine {
 
 	leaderConnectionLost(leader: NodeId): void {
 		this.core.leaderConnectionLost(leader);
+	}
+
+	turnedAway(): void {
+		this.membership.turnedAway();
 	}
 
 	setDiskStalled(stalled: boolean): void {
@@ -256,6 +306,7 @@ export class Replica implements ReplicaMachine {
 		this.stopping = true;
 		this.proposals.beginStop();
 		this.reads.beginStop();
+		this.membership.beginStop();
 	}
 
 	captureFloor(): FloorImage | null {
@@ -276,6 +327,7 @@ export class Replica implements ReplicaMachine {
 			resting = entriesLeft === 0 || (applied.entries === 0 && !applied.leaderChanged);
 		}
 		this.reads.release(this.applier.appliedIndex);
+		this.membership.settle(this.core, this.tickCount);
 		return this.finishOutput(!resting || entriesLeft === 0);
 	}
 
@@ -293,6 +345,7 @@ export class Replica implements ReplicaMachine {
 		if (this.leadership.leading) this.proposals.propose(this.core, this.tickCount);
 		else this.proposals.forward(this.tickCount);
 		this.errands.run(this.tickCount, this.digests.differing);
+		this.membership.submit(this.core, this.tickCount, this.applier.appliedIndex);
 		this.reads.ask(this.core);
 	}
 
@@ -321,6 +374,7 @@ export class Replica implements ReplicaMachine {
 		for (const failure of core.readFailures) this.reads.onFailure(failure);
 		for (const request of core.fetch) output.fetch.push(request);
 		for (const request of core.snapshots) output.snapshots.push(request);
+		for (const done of core.membershipDone) this.membership.onDone(done.index);
 		this.applier.enqueue(core.apply);
 		const bytesBefore = this.store.logicalBytes;
 		const entries = this.applier.run(entriesMax, this.digestNow);
@@ -336,6 +390,7 @@ export class Replica implements ReplicaMachine {
 	private onSoftState(soft: SoftState): boolean {
 		const sameTerm = soft.term === this.leadership.term;
 		const changed = this.leadership.update(soft, this.tickCount);
+		this.membership.onLeadership();
 		if (!sameTerm) this.digests.onTermChanged();
 		if (!changed) return false;
 		if (this.leadership.leading) this.gate.onLeading(soft.term);
@@ -354,13 +409,14 @@ export class Replica implements ReplicaMachine {
 		if (this.floors.takeBatch(output) || moreWork) output.moreWork = true;
 		output.membersChanged = this.state.addressesChanged;
 		this.state.addressesChanged = false;
-		output.removed = !this.leadership.leading && this.state.members.removed.has(this.options.memberId);
+		output.removed = this.membership.selfRemoved;
 		return this.outbox.take();
 	}
 
 	private expireCalls(): void {
 		const writes = this.proposals.expire(this.tickCount, this.judgeTimeout);
 		const reads = this.reads.expire(this.tickCount);
+		this.membership.expire(this.tickCount, this.judgeChange);
 		if (writes + reads === 0) return;
 		this.tap.emit("requestTimedOut", this.leadership.term, this.applier.appliedIndex, { writes, reads, leader: this.leadership.leader });
 	}
@@ -386,4 +442,9 @@ export class Replica implements ReplicaMachine {
 		}
 		return best;
 	}
+}
+
+/** Of the last configuration entry below the applied index; of the floor, where it may be anywhere, when there is none above. */
+function lastConfIndex({ applied, base, entries }: RestoredLog): number {
+	return entries.findLast(({ index, kind }) => kind === EntryKind.config && index <= applied)?.index ?? base.index;
 }

@@ -9,9 +9,9 @@ import type { MembershipRequest, NodeId } from "@flotilla/raft";
 import { AlarmAction, type AlarmCommand, AlarmTable, decodeAlarmCommand } from "./alarms.ts";
 import { type CallFault, CommandKind, type CommandResult } from "./calls.ts";
 import type { EnvelopeReader } from "./envelope.ts";
-import { decodeMember, decodeMembershipContext } from "./member-codec.ts";
+import { decodeMember, readContext } from "./member-codec.ts";
 import { MemberTable } from "./member-table.ts";
-import { type AlarmEntry, AlarmType, type MemberInfo } from "./members.ts";
+import { type AlarmEntry, AlarmType } from "./members.ts";
 import { txnCost } from "./quota.ts";
 import type { TableRow } from "./replica-interface.ts";
 import { loadTables, type Tables } from "./tables.ts";
@@ -66,7 +66,7 @@ export class StateMachine implements Tables {
 
 	/** A configuration entry: the core acts on the change itself, the table keeps who it is about. Never refuses. */
 	applyMembership(request: MembershipRequest): void {
-		this.members.change(request.changes, readContext(request.context));
+		this.members.change(request.changes, readContext(request.context).added);
 		if (request.changes.length === 0) return;
 		this.tableChanges++;
 		this.addressesChanged = true;
@@ -189,15 +189,5 @@ export class StateMachine implements Tables {
 		this.tableChanges++;
 		this.addressesChanged = true;
 		return { kind: "done", revision: this.store.revision };
-	}
-}
-
-/** An unreadable context names nobody: the entry is committed, and the core follows its changes whatever it says. */
-function readContext(context: Uint8Array): MemberInfo[] {
-	try {
-		return decodeMembershipContext(context);
-	} catch (error) {
-		if (error instanceof WireError) return [];
-		throw error;
 	}
 }

@@ -1,4 +1,5 @@
 import type { ByteOps } from "@flotilla/base";
+import { addedMemberId } from "./cli/cluster-ids.ts";
 import { urlAddress } from "./cli/member-urls.ts";
 import { ETCD_LEVEL } from "./cli/version.ts";
 import { DEFAULT_GRPC_OPTIONS } from "./front/front-options.ts";
@@ -7,6 +8,7 @@ import { createGrpcJsFront } from "./front/grpc-js-front.ts";
 import { createHttpRouter } from "./front/http-router.ts";
 import { type ClientPort, type ListenAddress, openClientPort } from "./front/port.ts";
 import { DEFAULT_QUOTA_BYTES, type MemberConfig, TICK_MS } from "./member-config.ts";
+import { nodeClock } from "./node-ports.ts";
 import type { Scheduler } from "./ports.ts";
 import { ReadyGate } from "./ready-gate.ts";
 import { createServices } from "./services/create-services.ts";
@@ -42,6 +44,7 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, s
 		},
 		soon: (work) => scheduler.soon(work),
 		afterTicks: (ticks, work) => void scheduler.after(ticks * TICK_MS, work),
+		newMemberId: (peerUrls) => addedMemberId(peerUrls, Math.floor(nodeClock.wallMs() / 1_000)),
 	});
 	const grpc = createGrpcJsFront(gate.methods(services.methods), {
 		...DEFAULT_GRPC_OPTIONS,

@@ -4,7 +4,7 @@ import type { ReplicaStatus } from "@flotilla/replica";
 import { type ClientSide, openClientSide } from "./client-side.ts";
 import { NodeDisk } from "./disk/node-disk.ts";
 import { type Booted, bootMember } from "./driver/boot.ts";
-import type { StartRefusal } from "./driver/refusal.ts";
+import { DATA_DIR_DONE, MEMBER_REMOVED, type StartRefusal } from "./driver/refusal.ts";
 import { assertMemberConfig, type MemberConfig } from "./member-config.ts";
 import { makeMemberFolder, TAP_SOCKET } from "./member-folder.ts";
 import { type MemberParts, stopParts } from "./member-stop.ts";
@@ -83,6 +83,12 @@ export async function startMember(config: MemberConfig, hooks: MemberHooks = {})
 		logger.flush();
 	});
 	return running;
+}
+
+/** The lines that etcd ends with when its member was removed. */
+export function tellRemoval(logger: Logger): void {
+	logger.error("server error", { error: MEMBER_REMOVED });
+	logger.warn(DATA_DIR_DONE);
 }
 
 class RunningMember implements Member {
@@ -257,8 +263,13 @@ class RunningMember implements Member {
 			this.removedEarly = true;
 			return;
 		}
-		this.logger.info("the member has been permanently removed from the cluster", { "local-member-id": this.memberId.toString(16) });
-		this.stopping ??= this.stopParts({ reason: "removed" });
+		tellRemoval(this.logger);
+		this.stopping ??= this.leaveForGood(this.parts);
+	}
+
+	private async leaveForGood({ booted }: MemberParts): Promise<void> {
+		await new Promise<void>((done) => booted.noteRemoval(done));
+		await this.stopParts({ reason: "removed" });
 	}
 
 	private async stopParts(end: MemberEnd): Promise<void> {

@@ -53,8 +53,11 @@ export type LaneMessage = PeerMessage | SnapshotMessage;
 /** Messages to other members. Sending never blocks: a full queue drops the message and reports the peer as unreachable. */
 export interface PeerTransport {
 	send(messages: readonly LaneMessage[]): void;
-	/** Addresses by id; connections to ids that are gone are closed. */
-	setMembers(members: ReadonlyArray<{ readonly id: NodeId; readonly peerUrls: readonly string[] }>): void;
+	/**
+	 * Addresses by id; connections to ids that are gone are closed. `removed`: those that are told, when they dial, that they
+	 * were removed from the cluster; the others are strangers.
+	 */
+	setMembers(members: ReadonlyArray<{ readonly id: NodeId; readonly peerUrls: readonly string[] }>, removed?: ReadonlySet<NodeId>): void;
 	close(): Promise<void>;
 }
 

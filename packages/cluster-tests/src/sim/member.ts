@@ -175,6 +175,7 @@ export class SimMember {
 					},
 					soon: process.scheduler.soon,
 					afterTicks: (ticks, work) => void process.scheduler.after(ticks * driver.tickMs, work),
+					newMemberId: () => BigInt(dice.uint53()),
 				});
 				driver.start(network.attach(this.id, process, driver));
 				driver.publish(this.name, this.config.advertiseClientUrls);

@@ -3,6 +3,8 @@ import type { NodeId } from "@flotilla/raft";
 import {
 	type FloorImage,
 	type MemberInfo,
+	type MembershipCall,
+	type MembershipOutcome,
 	type PeerMessage,
 	type ReadCall,
 	type ReadOutcome,
@@ -43,6 +45,8 @@ export class Member implements Endpoint {
 	private floor: FloorImage | null = null;
 	private storedSeq = 0;
 	private storeBusyUntilUs = 0;
+	/** Removed from the cluster: no life follows. */
+	gone = false;
 	/** Log writes do not end while this holds. */
 	diskHeld = false;
 	private heldWork: Array<() => void> = [];
@@ -83,6 +87,8 @@ export class Member implements Endpoint {
 				applyBacklogMax: 5_000,
 				unstoredBytesMax: 64 << 20,
 				pendingCallsMax: 10_000,
+				strictReconfigCheck: true,
+				maxLearners: 1,
 				...options,
 			},
 			{ bytes: portableBytes, dice: dice.fork(`${this.id}/${incarnation}`), tap: silentTap },
@@ -114,6 +120,18 @@ export class Member implements Endpoint {
 
 	read(call: ReadCall): void {
 		this.input((machine) => machine.read(call));
+	}
+
+	changeMembership(call: MembershipCall): void {
+		this.input((machine) => machine.changeMembership(call));
+	}
+
+	turnsAway(peer: NodeId): boolean {
+		return this.machine?.removed.has(peer) === true;
+	}
+
+	turnedAway(): void {
+		this.input((machine) => machine.turnedAway());
 	}
 
 	deliver(messages: readonly PeerMessage[]): void {
@@ -155,6 +173,16 @@ export class Member implements Endpoint {
 		if (this.machine === null) return;
 		this.inputs.push(work);
 		this.schedule();
+	}
+
+	private leave(): void {
+		this.gone = true;
+		this.crash();
+	}
+
+	/** What the transport does with those that are no contacts any more: the connection breaks, and they dial again. */
+	private sayGoodbye(): void {
+		for (const id of this.replica.removed) this.world.network.reset(this.id, id);
 	}
 
 	private tick(): void {
@@ -205,7 +233,13 @@ export class Member implements Endpoint {
 			this.later(dice.range(100, 2_000), () => this.input((machine) => machine.onFetched(peer, entries)));
 		}
 		for (const { peer } of output.snapshots) this.later(100_000, () => this.input((machine) => machine.reportSnapshot(peer, false, 0)));
-		for (const { call, outcome } of output.completions) (call.done as (outcome: WriteOutcome | ReadOutcome) => void)(outcome);
+		for (const { call, outcome } of output.completions)
+			(call.done as (outcome: WriteOutcome | ReadOutcome | MembershipOutcome) => void)(outcome);
+		if (output.removed) {
+			this.leave();
+			return;
+		}
+		if (output.membersChanged) this.sayGoodbye();
 		if (output.moreWork) this.schedule();
 	}
 

@@ -9,6 +9,10 @@ export interface Endpoint {
 	connected(peer: NodeId): void;
 	unreachable(peer: NodeId): void;
 	lost(peer: NodeId): void;
+	/** Whether it knows that peer as removed from the cluster. */
+	turnsAway(peer: NodeId): boolean;
+	/** It was turned away as removed. */
+	turnedAway(): void;
 }
 
 const DELAY_US_MIN = 50;
@@ -116,8 +120,12 @@ export class Network {
 		this.time.after(this.dice.range(NOTICE_US, REDIAL_US), () => {
 			const [first, second] = [this.endpoints.get(a), this.endpoints.get(b)];
 			if (this.cuts.has(link) || first === undefined || second === undefined || first !== ends[0] || second !== ends[1]) return;
-			first.connected(b);
-			second.connected(a);
+			if (first.turnsAway(b)) second.turnedAway();
+			else if (second.turnsAway(a)) first.turnedAway();
+			else {
+				first.connected(b);
+				second.connected(a);
+			}
 		});
 	}
 }

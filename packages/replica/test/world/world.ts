@@ -2,6 +2,9 @@ import { Dice } from "@flotilla/base";
 import {
 	CommandKind,
 	type MemberInfo,
+	MembershipCall,
+	type MembershipChange,
+	type MembershipOutcome,
 	ReadCall,
 	type ReadOutcome,
 	type ReplicaOptions,
@@ -105,6 +108,13 @@ export class World {
 			if (outcome.ok) seen();
 		});
 		member.read(pending.call);
+		return pending;
+	}
+
+	change(member: Member, change: MembershipChange, timeoutTicks = 0): Pending<MembershipOutcome, MembershipCall> {
+		const pending: Pending<MembershipOutcome, MembershipCall> = { outcome: null, call: null as never };
+		pending.call = new MembershipCall(change, timeoutTicks, (outcome) => settleOnce(pending, outcome));
+		member.changeMembership(pending.call);
 		return pending;
 	}
 

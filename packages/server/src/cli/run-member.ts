@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeFormat, FORMAT_FILE } from "../driver/format-file.ts";
 import { START_REFUSED_STATUS } from "../driver/refusal.ts";
-import { type Member, StartError, startMember } from "../member.ts";
+import { type Member, StartError, startMember, tellRemoval } from "../member.ts";
 import { MEMBER_FOLDER } from "../member-folder.ts";
 import { type Logger, openLogger } from "../tap/logger.ts";
 import { type Bootstrap, planFirstStart, planRestart } from "./bootstrap.ts";
@@ -86,6 +86,12 @@ async function openLogs(level: RunOutcome["options"]["logLevel"], outputs: reado
 /** The data folder, a port, or what the file system says of the folder's place; anything else is a bug. */
 async function failStart(logger: Logger, error: Error): Promise<never> {
 	const refusal = error instanceof StartError ? error.refusal : null;
+	if (refusal?.code === "removed") {
+		// Not a failure: there is nothing left to do for this member, and nothing to try again.
+		tellRemoval(logger);
+		await lastLines(logger);
+		process.exit(0);
+	}
 	if (refusal !== null) return fail(logger, "cannot start", refusal.text, START_REFUSED_STATUS);
 	if (error instanceof StartError) return fail(logger, "discovery failed", describeListening(error.message), FAILED_STATUS);
 	if ("errno" in error) return fail(logger, "cannot start", error.message, FAILED_STATUS);

@@ -9,7 +9,7 @@ import type { WalOptions } from "../wal/wal-interface.ts";
 import { LOG_FOLDER } from "./bootstrap.ts";
 import { Driver, type DriverOptions } from "./driver.ts";
 import { LogRelay } from "./log-relay.ts";
-import { type Recovered, type RecoveryReport, recover } from "./recover.ts";
+import { noteRemoval, type Recovered, type RecoveryReport, recover } from "./recover.ts";
 import { runRecovery } from "./recovery-runner.ts";
 import type { StartRefusal } from "./refusal.ts";
 import type { RestoreStore } from "./store-scan.ts";
@@ -35,6 +35,8 @@ export interface Booted {
 	/** Random 53 bits of this process life. */
 	readonly incarnation: number;
 	readonly report: RecoveryReport;
+	/** Notes in the folder that this member was removed, so that no later start gets beyond that; `done` in a later turn. */
+	noteRemoval(done: () => void): void;
 	/** Ends the log with its closing fence and closes the store. Only after the driver has ended; `done` in a later turn. */
 	close(done: () => void): void;
 }
@@ -79,7 +81,14 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 		tellRecovery(world, recovered);
 		done({
 			ok: true,
-			booted: { driver, incarnation, report: recovered.report, close: (closed) => recovered.wal.close(() => driver.closeStores(closed)) },
+			booted: {
+				driver,
+				incarnation,
+				report: recovered.report,
+				// What fails here is found out again by the next start, from the others.
+				noteRemoval: (noted) => runRecovery(noteRemoval(), { disk: world.disk, stores: world.stores, logs }, noted),
+				close: (closed) => recovered.wal.close(() => driver.closeStores(closed)),
+			},
 		});
 	});
 }
@@ -113,6 +122,8 @@ function replicaOptions(config: MemberConfig, incarnation: number): ReplicaOptio
 		logMemoryEntriesMax: config.logMemoryEntries,
 		unstoredBytesMax: UNSTORED_BYTES_MAX,
 		pendingCallsMax: PENDING_CALLS_MAX,
+		strictReconfigCheck: config.strictReconfigCheck,
+		maxLearners: config.maxLearners,
 	};
 }
 

@@ -2,7 +2,17 @@
 import { silentTap } from "@flotilla/base";
 import type { KeyValueStore, RecordBatch, StoreMark } from "@flotilla/mvcc";
 import type { AppendWork, CoreStatus, Entry, NodeId } from "@flotilla/raft";
-import type { FloorImage, PeerMessage, ReadCall, ReplicaMachine, ReplicaOutput, ReplicaStatus, WriteCall } from "@flotilla/replica";
+import type {
+	FloorImage,
+	MemberInfo,
+	MembershipCall,
+	PeerMessage,
+	ReadCall,
+	ReplicaMachine,
+	ReplicaOutput,
+	ReplicaStatus,
+	WriteCall,
+} from "@flotilla/replica";
 import type { PeerTransport, Scheduler, StoreCompletion, StoreHouse, StoreOp } from "../ports.ts";
 import type { WriteAheadLog } from "../wal/wal-interface.ts";
 import { Driver, type DriverOptions } from "./driver.ts";
@@ -57,7 +67,12 @@ export class ScriptedReplica implements ReplicaMachine {
 	appliedIndex = 1;
 	batchSeq = 0;
 	/** What the driver was given, for later completion. */
-	readonly calls: Array<WriteCall | ReadCall> = [];
+	readonly calls: Array<WriteCall | ReadCall | MembershipCall> = [];
+
+	get contacts(): readonly MemberInfo[] {
+		return this.members;
+	}
+	readonly removed = new Set<NodeId>();
 
 	tick(): void {
 		this.inputs.push("tick");
@@ -71,6 +86,10 @@ export class ScriptedReplica implements ReplicaMachine {
 	}
 	read(call: ReadCall): void {
 		this.inputs.push("read");
+		this.calls.push(call);
+	}
+	changeMembership(call: MembershipCall): void {
+		this.inputs.push("membership");
 		this.calls.push(call);
 	}
 	cancel(): void {
@@ -103,6 +122,10 @@ export class ScriptedReplica implements ReplicaMachine {
 	}
 	leaderConnectionLost(peer: NodeId): void {
 		this.inputs.push(`lost ${peer}`);
+	}
+	turnedAway(): void {
+		this.inputs.push("turned away");
+		this.next = { ...this.next, removed: true };
 	}
 	setDiskStalled(stalled: boolean): void {
 		this.inputs.push(`stalled ${stalled}`);

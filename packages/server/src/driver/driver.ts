@@ -4,6 +4,8 @@ import type {
 	AlarmEntry,
 	FloorImage,
 	MemberInfo,
+	MembershipCall,
+	MembershipOutcome,
 	PeerMessage,
 	ReadCall,
 	ReadOutcome,
@@ -51,9 +53,11 @@ export interface DriverWorld extends WorldPorts {
 	removed(): void;
 }
 
+type Call = WriteCall | ReadCall | MembershipCall;
+
 type PeerInput =
 	| { readonly kind: "messages"; readonly messages: readonly LaneMessage[] }
-	| { readonly kind: "connected" | "unreachable" | "lost"; readonly peer: NodeId };
+	| { readonly kind: "connected" | "unreachable" | "lost" | "removed"; readonly peer: NodeId };
 
 /** A write that waits longer than this for the disk is worth a line. */
 const SLOW_SYNC_MS = 1_000;
@@ -81,10 +85,10 @@ export class Driver implements MemberPort, PeerEvents {
 	private turnScheduled = false;
 	private ended = false;
 	private peerInputs: PeerInput[] = [];
-	private calls: Array<WriteCall | ReadCall> = [];
-	private cancels: Array<WriteCall | ReadCall> = [];
+	private calls: Call[] = [];
+	private cancels: Call[] = [];
 	/** Taken and not answered. A call that left this set is never answered again. */
-	private readonly open = new Set<WriteCall | ReadCall>();
+	private readonly open = new Set<Call>();
 	private fetched: Array<{ readonly peer: NodeId; readonly entries: readonly Entry[] }> = [];
 	private durableSeq = 0;
 	private deliveredSeq = 0;
@@ -123,7 +127,7 @@ export class Driver implements MemberPort, PeerEvents {
 	/** Begins to tick. Messages may arrive before. */
 	start(transport: PeerTransport): void {
 		this.transport = transport;
-		transport.setMembers(this.machine.members);
+		transport.setMembers(this.machine.contacts, this.machine.removed);
 		this.ticker.start();
 		this.firstElection?.start();
 		this.schedule();
@@ -159,7 +163,10 @@ export class Driver implements MemberPort, PeerEvents {
 	read(call: ReadCall): void {
 		this.take(call);
 	}
-	cancel(call: WriteCall | ReadCall): void {
+	changeMembership(call: MembershipCall): void {
+		this.take(call);
+	}
+	cancel(call: Call): void {
 		if (!this.open.delete(call)) return;
 		this.cancels.push(call);
 		this.schedule();
@@ -189,8 +196,8 @@ export class Driver implements MemberPort, PeerEvents {
 	lost(peer: NodeId): void {
 		this.peerInput({ kind: "lost", peer });
 	}
-	removed(_by: NodeId): void {
-		this.leaveForGood();
+	removed(by: NodeId): void {
+		this.peerInput({ kind: "removed", peer: by });
 	}
 	walDurable(seq: number): void {
 		this.durableSeq = seq;
@@ -297,6 +304,7 @@ export class Driver implements MemberPort, PeerEvents {
 			if (input.kind === "messages") for (const message of input.messages) this.receive(message);
 			else if (input.kind === "connected") this.machine.peerConnected(input.peer);
 			else if (input.kind === "unreachable") this.machine.peerUnreachable(input.peer);
+			else if (input.kind === "removed") this.machine.turnedAway();
 			else this.machine.leaderConnectionLost(input.peer);
 		}
 	}
@@ -312,6 +320,7 @@ export class Driver implements MemberPort, PeerEvents {
 		this.cancels = [];
 		for (const call of calls) {
 			if ("payload" in call) this.machine.write(call);
+			else if ("change" in call) this.machine.changeMembership(call);
 			else this.machine.read(call);
 		}
 		for (const call of cancels) this.machine.cancel(call);
@@ -377,7 +386,7 @@ export class Driver implements MemberPort, PeerEvents {
 		for (const batch of output.batches) this.live.write(batch);
 		this.fetch(output);
 		for (const request of output.snapshots) this.snapshots.want(request);
-		if (output.membersChanged) this.transport?.setMembers(this.machine.members);
+		if (output.membersChanged) this.transport?.setMembers(this.machine.contacts, this.machine.removed);
 		this.answer(output);
 		if (output.moreWork) this.schedule();
 		if (output.removed) this.leaveForGood();
@@ -387,7 +396,7 @@ export class Driver implements MemberPort, PeerEvents {
 		for (const { call, outcome } of output.completions) {
 			if (!this.open.delete(call)) continue;
 			// The two are typed together: a write's call comes with a write's outcome.
-			(call.done as (outcome: WriteOutcome | ReadOutcome) => void)(outcome);
+			(call.done as (outcome: WriteOutcome | ReadOutcome | MembershipOutcome) => void)(outcome);
 		}
 	}
 
@@ -426,7 +435,7 @@ export class Driver implements MemberPort, PeerEvents {
 
 	// ---- small parts
 
-	private take(call: WriteCall | ReadCall): void {
+	private take(call: Call): void {
 		this.open.add(call);
 		if (this.calls.length < this.options.callsATurnMax) {
 			this.calls.push(call);

@@ -8,8 +8,8 @@ export const MEMBER_FORMAT = 1;
 export interface MemberFormat {
 	readonly clusterId: bigint;
 	readonly memberId: NodeId;
-	/** `making`: the first start has not ended, nothing was promised to anybody yet. */
-	readonly state: "making" | "ready";
+	/** `making`: the first start has not ended, nothing was promised to anybody yet. `removed`: from the cluster, for good. */
+	readonly state: "making" | "ready" | "removed";
 	/** The store to open, unless the log names a later one. */
 	readonly generation: string;
 	/** The first configuration: what the log starts from. */
@@ -59,7 +59,7 @@ function fromFields(fields: Record<string, unknown>): MemberFormat {
 	return {
 		clusterId: fromHex(fields.clusterId),
 		memberId: fromHex(fields.memberId),
-		state: fields.state === "ready" ? "ready" : "making",
+		state: fields.state === "ready" || fields.state === "removed" ? fields.state : "making",
 		generation: String(fields.generation),
 		initialMembers: members.map(({ id, name, peerUrls }) => ({ id: fromHex(id), name, peerUrls })),
 	};

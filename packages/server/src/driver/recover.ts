@@ -9,7 +9,7 @@ import { decodeFormat, FORMAT_FILE, type MemberFormat } from "./format-file.ts";
 import { checkLog, checkLogOwner, readTail } from "./log-checks.ts";
 import { closeAll, makeStore, type OpenedStores, openStores, removeOthers } from "./open-stores.ts";
 import { ask, list, RefusedStart, readWhole, refuse, type Steps } from "./recovery-steps.ts";
-import { REPLACE_MEMBER, refusal, type StartRefusal, type StartRefusalCode } from "./refusal.ts";
+import { DATA_DIR_DONE, MEMBER_REMOVED, REPLACE_MEMBER, refusal, type StartRefusal, type StartRefusalCode } from "./refusal.ts";
 import { type RestoreStore, readStore, type StoreReading, type StoreState } from "./store-scan.ts";
 
 export interface RecoverOptions {
@@ -64,6 +64,7 @@ export function* recover(options: RecoverOptions): Steps<Recovered> {
 	const bytes = yield* readWhole(FORMAT_FILE);
 	const format = bytes === null ? null : readFormat(bytes, options);
 	const { generations } = yield* ask({ on: "listStores" });
+	if (format?.state === "removed") throw refuseRemoved();
 	if (format === null) yield* assertUntouched(generations);
 	if (format === null || format.state === "making") return yield* make(options, bytes);
 	const opened = yield* openStores(format.generation, generations);
@@ -106,6 +107,24 @@ function readFormat(bytes: Uint8Array, options: RecoverOptions): MemberFormat {
 		});
 	}
 	return format;
+}
+
+/** An id that was removed is never used again: with what this folder promised under it, it must not come back. */
+function refuseRemoved(): RefusedStart {
+	return refuse("removed", {
+		what: MEMBER_REMOVED,
+		where: FORMAT_FILE,
+		found: "state removed",
+		wanted: "state ready",
+		next: DATA_DIR_DONE,
+	});
+}
+
+/** Notes in the data folder that its member was removed from the cluster: no later start gets beyond that. */
+export function* noteRemoval(): Steps<void> {
+	const bytes = yield* readWhole(FORMAT_FILE);
+	const decoding = bytes === null ? null : decodeFormat(bytes);
+	if (decoding?.ok === true) yield* bootstrap.writeFormat({ ...decoding.format, state: "removed" });
 }
 
 /** Without a format file the folder must be empty, or hold no more than the store whose lock a first start took. */

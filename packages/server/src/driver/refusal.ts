@@ -19,10 +19,15 @@ export type StartRefusalCode =
 	| "logBehindStore"
 	| "logBeginsLate"
 	| "io"
-	| "notInCluster";
+	| "notInCluster"
+	| "removed";
 
 /** Exit status of a process whose data folder must not be used. */
 export const START_REFUSED_STATUS = 3;
+
+/** etcd's words for a member that was removed, which tools look for. */
+export const MEMBER_REMOVED = "the member has been permanently removed from the cluster";
+export const DATA_DIR_DONE = "data-dir used by this member must be removed";
 
 /** What an operator can do about a member that must not go on with what it has. */
 export const REPLACE_MEMBER =

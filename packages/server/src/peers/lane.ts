@@ -17,6 +17,8 @@ export function laneOf(kind: LaneMessage["kind"]): Lane {
 		case "appendResp":
 		case "forward":
 		case "forwardRefused":
+		case "membershipAsk":
+		case "membershipRefused":
 			return Lane.log;
 		case "snapshot":
 		case "snapshotPart":
@@ -33,6 +35,7 @@ export function laneOf(kind: LaneMessage["kind"]): Lane {
 		case "readIndexResp":
 		case "goodbye":
 		case "digest":
+		case "configSettled":
 			return Lane.control;
 		default:
 			return unreachable(kind);

@@ -4,7 +4,7 @@
  */
 import { concatBytes, unreachable } from "@flotilla/base";
 import type { Append, ConfState, Message, NodeId } from "@flotilla/raft";
-import type { Forward, ForwardRefused } from "@flotilla/replica";
+import { type Forward, type ForwardRefused, MEMBERSHIP_REFUSALS, type MembershipRefused } from "@flotilla/replica";
 import type { LaneMessage, SnapshotAck } from "../ports.ts";
 import { decodeEntries, encodeEntries } from "../wal/entry-codec.ts";
 import { decodeTuple, encodeTuple, TupleReader, type TupleValue } from "./tuple.ts";
@@ -27,6 +27,9 @@ const KindNumber = {
 	forward: 32,
 	forwardRefused: 33,
 	digest: 34,
+	membershipAsk: 35,
+	membershipRefused: 36,
+	configSettled: 37,
 	snapshotPart: 48,
 	snapshotAck: 49,
 } as const satisfies Record<LaneMessage["kind"], number>;
@@ -43,6 +46,7 @@ const FORWARD_ITEMS_MAX = 65_535;
 const CONFIG_IDS_MAX = 1_024;
 
 const EMPTY = new Uint8Array(0);
+const HAVE_SLABS: ReadonlySet<LaneMessage["kind"]> = new Set(["append", "forward", "membershipAsk", "snapshotPart"]);
 
 export interface EncodedMessage {
 	readonly envelope: Uint8Array;
@@ -60,7 +64,7 @@ export function decodeMessage(from: NodeId, to: NodeId, envelope: Uint8Array, sl
 	const reader = new TupleReader(tuple);
 	const kind = KINDS.get(reader.integer());
 	if (kind === undefined) return null;
-	if (slab.length > 0 && kind !== "append" && kind !== "forward" && kind !== "snapshotPart") return null;
+	if (slab.length > 0 && !HAVE_SLABS.has(kind)) return null;
 	const message = readMessage(kind, { from, to, term: reader.integer() }, reader, slab);
 	return message !== null && reader.complete ? message : null;
 }
@@ -103,6 +107,12 @@ function messageFields(m: LaneMessage): readonly TupleValue[] {
 			return [m.transfer, m.sequence, m.last];
 		case "snapshotAck":
 			return [m.transfer, m.next, ACK_OUTCOMES.indexOf(m.outcome)];
+		case "membershipAsk":
+			return [m.incarnation, m.sequence];
+		case "membershipRefused":
+			return [m.incarnation, m.sequence, MEMBERSHIP_REFUSALS.indexOf(m.reason)];
+		case "configSettled":
+			return [m.index];
 		default:
 			return unreachable(m);
 	}
@@ -111,6 +121,7 @@ function messageFields(m: LaneMessage): readonly TupleValue[] {
 function messageSlab(message: LaneMessage): Uint8Array {
 	if (message.kind === "append") return encodeEntries(message.entries);
 	if (message.kind === "forward") return concatBytes(message.envelopes);
+	if (message.kind === "membershipAsk") return message.change;
 	return message.kind === "snapshotPart" ? message.data : EMPTY;
 }
 
@@ -129,6 +140,9 @@ function readMessage(kind: LaneMessage["kind"], base: Base, r: TupleReader, slab
 		return { kind, ...base, transfer: r.integer(), sequence: r.integer(), last: r.flag(), data: slab };
 	}
 	if (kind === "snapshotAck") return readSnapshotAck(base, r);
+	if (kind === "membershipAsk") return { kind, ...base, incarnation: r.integer(), sequence: r.integer(), change: slab };
+	if (kind === "membershipRefused") return readMembershipRefused(base, r);
+	if (kind === "configSettled") return { kind, ...base, index: r.integer() };
 	return readCoreMessage(kind, base, r);
 }
 
@@ -240,4 +254,11 @@ function readForwardRefused(base: Base, r: TupleReader): ForwardRefused | null {
 	const sequences = r.integers(FORWARD_ITEMS_MAX);
 	const reason = REFUSAL_REASONS[r.integer()];
 	return reason === undefined ? null : { kind: "forwardRefused", ...base, incarnation, sequences, reason };
+}
+
+function readMembershipRefused(base: Base, r: TupleReader): MembershipRefused | null {
+	const incarnation = r.integer();
+	const sequence = r.integer();
+	const reason = MEMBERSHIP_REFUSALS[r.integer()];
+	return reason === undefined ? null : { kind: "membershipRefused", ...base, incarnation, sequence, reason };
 }

@@ -19,8 +19,8 @@ export class TcpPeerTransport implements PeerTransport {
 	private readonly listener: PeerListener;
 	private readonly sums: SlabSums;
 	private readonly links = new Map<NodeId, PeerLink>();
-	/** Ids that were members in this process life and are not any more: they are told so when they dial. */
-	private readonly removed = new Set<NodeId>();
+	/** Ids that were removed for good: they are told so when they dial. */
+	private removed: ReadonlySet<NodeId> = new Set();
 	private cancelWatch: () => void = () => {};
 	private watchedAtMs = 0;
 	private closing = false;
@@ -60,18 +60,20 @@ export class TcpPeerTransport implements PeerTransport {
 		this.sums.clear();
 	}
 
-	setMembers(members: ReadonlyArray<{ readonly id: NodeId; readonly peerUrls: readonly string[] }>): void {
+	setMembers(
+		members: ReadonlyArray<{ readonly id: NodeId; readonly peerUrls: readonly string[] }>,
+		removed: ReadonlySet<NodeId> = this.removed,
+	): void {
 		if (this.closing) return;
+		this.removed = removed;
 		const present = new Set(members.map(({ id }) => id));
 		for (const [id, link] of this.links) {
 			if (present.has(id)) continue;
 			this.links.delete(id);
-			this.removed.add(id);
 			link.stop("removed from the cluster", true);
 		}
 		for (const { id, peerUrls } of members) {
 			if (id === this.options.memberId) continue;
-			this.removed.delete(id);
 			let link = this.links.get(id);
 			if (link === undefined) {
 				link = new PeerLink(id, this.options, this.limits, this.events, this.tap);

@@ -1,12 +1,12 @@
 /** The Cluster service (etcd API, chapter 5). Revisions in its headers are 0. */
 import { etcdserverpb } from "@flotilla/api";
-import { CommandKind, type MemberInfo } from "@flotilla/replica";
+import type { MemberInfo } from "@flotilla/replica";
 import type { MethodHandler, UnaryCall } from "../front/seam.ts";
 import { headerOf, statusOf } from "./answers.ts";
 import type { ServiceDeps } from "./deps.ts";
-import { notServed, unary } from "./door.ts";
+import { unary } from "./door.ts";
 import { isPeerUrl } from "./peer-urls.ts";
-import { afterBarrier, propose } from "./replicated.ts";
+import { afterBarrier, changeMembership } from "./replicated.ts";
 
 export function clusterService(deps: ServiceDeps): ReadonlyArray<readonly [string, MethodHandler]> {
 	return [
@@ -16,46 +16,44 @@ export function clusterService(deps: ServiceDeps): ReadonlyArray<readonly [strin
 			if (linearizable) afterBarrier(deps, call, answer);
 			else answer();
 		}),
-		unary("/etcdserverpb.Cluster/MemberUpdate", deps, (call) => updateMember(call, deps)),
-		// The configuration is fixed in this version: what is wrong with a request is still told as etcd tells it.
-		unary("/etcdserverpb.Cluster/MemberAdd", deps, (call) => {
-			const { peerURLs } = etcdserverpb.MemberAddRequest.decode(call.request);
-			const sound = peerURLs.length > 0 && peerURLs.every(isPeerUrl);
-			call.fail(sound ? notServed(call.path) : statusOf("badMemberUrls"));
-		}),
+		unary("/etcdserverpb.Cluster/MemberAdd", deps, (call) => addMember(call, deps)),
 		unary("/etcdserverpb.Cluster/MemberRemove", deps, (call) => {
 			const { ID } = etcdserverpb.MemberRemoveRequest.decode(call.request);
-			call.fail(memberOf(deps, ID) === undefined ? statusOf("memberNotFound") : notServed(call.path));
+			changeMembership(deps, call, { kind: "remove", id: ID }, () => call.respond(etcdserverpb.MemberRemoveResponse.encode(listed(deps))));
+		}),
+		// URLs are not looked at, as in etcd: any text replaces what was there.
+		unary("/etcdserverpb.Cluster/MemberUpdate", deps, (call) => {
+			const { ID, peerURLs } = etcdserverpb.MemberUpdateRequest.decode(call.request);
+			changeMembership(deps, call, { kind: "update", id: ID, peerUrls: peerURLs }, () =>
+				call.respond(etcdserverpb.MemberUpdateResponse.encode(listed(deps))),
+			);
 		}),
 		unary("/etcdserverpb.Cluster/MemberPromote", deps, (call) => {
 			const { ID } = etcdserverpb.MemberPromoteRequest.decode(call.request);
-			const member = memberOf(deps, ID);
-			if (member === undefined) call.fail(statusOf("memberNotFound"));
-			else call.fail(member.learner ? notServed(call.path) : statusOf("memberNotLearner"));
+			changeMembership(deps, call, { kind: "promote", id: ID }, () =>
+				call.respond(etcdserverpb.MemberPromoteResponse.encode(listed(deps))),
+			);
 		}),
 	];
 }
 
-/** URLs are not looked at, as in etcd: any text replaces what was there. */
-function updateMember(call: UnaryCall, deps: ServiceDeps): void {
-	const { ID, peerURLs } = etcdserverpb.MemberUpdateRequest.decode(call.request);
-	const payload = etcdserverpb.Member.encode({ ID, peerURLs });
-	propose(deps, call, CommandKind.memberUpdate, payload, () => call.respond(etcdserverpb.MemberUpdateResponse.encode(listed(deps))));
-}
-
-function memberOf({ member }: ServiceDeps, wanted: bigint): MemberInfo | undefined {
-	return member.members.find(({ id }) => id === wanted);
+function addMember(call: UnaryCall, deps: ServiceDeps): void {
+	const { peerURLs, isLearner } = etcdserverpb.MemberAddRequest.decode(call.request);
+	if (peerURLs.length === 0 || !peerURLs.every(isPeerUrl)) {
+		call.fail(statusOf("badMemberUrls"));
+		return;
+	}
+	const peerUrls = peerURLs.map((url) => url.trim()).sort();
+	const member: MemberInfo = { id: deps.newMemberId(peerUrls), name: "", peerUrls, clientUrls: [], learner: isLearner };
+	changeMembership(deps, call, { kind: "add", member }, () =>
+		call.respond(etcdserverpb.MemberAddResponse.encode({ ...listed(deps), member: shown(member) })),
+	);
 }
 
 function listed({ member }: ServiceDeps): Pick<etcdserverpb.MemberListResponse, "header" | "members"> {
-	return {
-		header: headerOf(member, 0),
-		members: member.members.map(({ id, name, peerUrls, clientUrls, learner }) => ({
-			ID: id,
-			name,
-			peerURLs: peerUrls,
-			clientURLs: clientUrls,
-			isLearner: learner,
-		})),
-	};
+	return { header: headerOf(member, 0), members: member.members.map(shown) };
+}
+
+function shown({ id, name, peerUrls, clientUrls, learner }: MemberInfo): etcdserverpb.Member {
+	return { ID: id, name, peerURLs: peerUrls, clientURLs: clientUrls, isLearner: learner };
 }

@@ -19,4 +19,6 @@ export interface ServiceDeps {
 	/** Runs work in a later turn, after the sockets were read: long reads go on there. */
 	readonly soon: (work: () => void) => void;
 	readonly afterTicks: (ticks: number, work: () => void) => void;
+	/** Id of a member that is added now. */
+	readonly newMemberId: (peerUrls: readonly string[]) => bigint;
 }

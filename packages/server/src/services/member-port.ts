@@ -1,7 +1,7 @@
 /** What the services need of the member behind them. The driver implements it; tests use a small one over a real store. */
 import type { KeyValueStore } from "@flotilla/mvcc";
 import type { NodeId } from "@flotilla/raft";
-import type { AlarmEntry, MemberInfo, ReadCall, ReplicaStatus, WriteCall } from "@flotilla/replica";
+import type { AlarmEntry, MemberInfo, MembershipCall, ReadCall, ReplicaStatus, WriteCall } from "@flotilla/replica";
 
 export interface MemberPort {
 	readonly memberId: NodeId;
@@ -18,13 +18,14 @@ export interface MemberPort {
 	storeBytes(): number;
 
 	/**
-	 * Both are completed exactly once, through `done` of the call, never before `write` or `read` returned. `done` runs before
+	 * All are completed exactly once, through `done` of the call, never before the method returned. `done` runs before
 	 * anything newer is applied, so what it reads of the store belongs to its moment.
 	 */
 	write(call: WriteCall): void;
 	read(call: ReadCall): void;
+	changeMembership(call: MembershipCall): void;
 	/** The client went away: `done` will not be called any more. What was proposed may still take effect. */
-	cancel(call: WriteCall | ReadCall): void;
+	cancel(call: WriteCall | ReadCall | MembershipCall): void;
 
 	/** Runs `done` once no clean-up of a compaction is pending on this member: later, even when there is none now. */
 	afterCompaction(done: () => void): void;

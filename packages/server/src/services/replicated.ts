@@ -1,5 +1,13 @@
 /** Writes and read barriers of one call: made, called off when the client goes away, answered once. */
-import { type CallFault, type CommandKind, type CommandResult, ReadCall, WriteCall } from "@flotilla/replica";
+import {
+	type CallFault,
+	type CommandKind,
+	type CommandResult,
+	MembershipCall,
+	type MembershipChange,
+	ReadCall,
+	WriteCall,
+} from "@flotilla/replica";
 import type { CallContext, Status } from "../front/seam.ts";
 import { statusOf } from "./answers.ts";
 import type { ServiceDeps } from "./deps.ts";
@@ -26,6 +34,19 @@ export function propose(
 	});
 	call.onCancel(() => deps.member.cancel(write));
 	deps.member.write(write);
+}
+
+/**
+ * Asks for a change of the members and runs `changed` when it is made: the member's table then shows it. Waits for a quorum as
+ * long as the client does.
+ */
+export function changeMembership(deps: ServiceDeps, call: Answerable, change: MembershipChange, changed: () => void): void {
+	const asked = new MembershipCall(change, ticksLeft(deps, call), (outcome) => {
+		if (outcome.ok) changed();
+		else call.fail(statusOf(outcome.fault));
+	});
+	call.onCancel(() => deps.member.cancel(asked));
+	deps.member.changeMembership(asked);
 }
 
 /** Runs `read` when this member's state holds all that was acknowledged before the call came. */

@@ -60,6 +60,11 @@ export class Peer implements PeerEvents, TapSink {
 		this.transport.setMembers([{ id: this.id, peerUrls: [this.url] }, ...others.map(({ id, url }) => ({ id, peerUrls: [url] }))]);
 	}
 
+	/** All others are gone, these for good. */
+	forgets(...removed: readonly bigint[]): void {
+		this.transport.setMembers([{ id: this.id, peerUrls: [this.url] }], new Set(removed));
+	}
+
 	count(event: string): number {
 		return this.told.filter((each) => each === event).length;
 	}

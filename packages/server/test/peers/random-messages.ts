@@ -1,6 +1,6 @@
 import type { Dice } from "@flotilla/base";
 import { type ConfState, Entry, EntryKind } from "@flotilla/raft";
-import type { PeerMessage } from "@flotilla/replica";
+import { MEMBERSHIP_REFUSALS, type PeerMessage } from "@flotilla/replica";
 
 export const MESSAGE_KINDS = [
 	"append",
@@ -19,6 +19,9 @@ export const MESSAGE_KINDS = [
 	"forward",
 	"forwardRefused",
 	"digest",
+	"membershipAsk",
+	"membershipRefused",
+	"configSettled",
 ] as const satisfies readonly PeerMessage["kind"][];
 
 /** Small, at a boundary of the encoding, or anywhere in the safe range. */
@@ -134,5 +137,17 @@ export function randomMessage(dice: Dice, kind: PeerMessage["kind"], from: bigin
 			};
 		case "digest":
 			return { kind, ...base, appliedIndex: randomCount(dice), digest: dice.uint32() };
+		case "membershipAsk":
+			return {
+				kind,
+				...base,
+				incarnation: dice.uint53(),
+				sequence: randomCount(dice),
+				change: randomBytes(dice, dice.range(0, 60)),
+			};
+		case "membershipRefused":
+			return { kind, ...base, incarnation: dice.uint53(), sequence: randomCount(dice), reason: dice.pick(MEMBERSHIP_REFUSALS) };
+		case "configSettled":
+			return { kind, ...base, index: randomCount(dice) };
 	}
 }

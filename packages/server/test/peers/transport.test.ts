@@ -49,7 +49,7 @@ function appendOf(dataBytes: number, index = 1): PeerMessage {
 }
 
 const laneOf = ({ kind }: PeerMessage): string =>
-	["append", "appendResp", "forward", "forwardRefused"].includes(kind) ? "log" : "control";
+	["append", "appendResp", "forward", "forwardRefused", "membershipAsk", "membershipRefused"].includes(kind) ? "log" : "control";
 
 describe("messages between two members", () => {
 	test("all kinds arrive as they were sent, each lane in its order", async () => {
@@ -295,7 +295,7 @@ describe("who does not belong here", () => {
 
 	test("a member that was removed is told so", async () => {
 		const [a, b] = await connectedPair();
-		a.knows();
+		a.forgets(2n);
 		await until("told", () => b.told.includes("removed by 1"));
 		expect(a.count("lost 2")).toBe(0);
 	});

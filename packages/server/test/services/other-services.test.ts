@@ -29,9 +29,8 @@ describe("every call of the API", () => {
 		},
 	);
 
-	test.each(["/etcdserverpb.Lease/LeaseGrant", "/v3lockpb.Lock/Lock", cluster("MemberAdd")])("%s says so, too", async (path) => {
-		const request = path.endsWith("MemberAdd") ? pb.MemberAddRequest.encode({ peerURLs: ["http://h:1"] }) : EMPTY;
-		expect(await house.refusal(path, request)).toEqual({ code: 12, message: `${path.slice(1)} is not implemented in this version` });
+	test.each(["/etcdserverpb.Lease/LeaseGrant", "/v3lockpb.Lock/Lock"])("%s says so, too", async (path) => {
+		expect(await house.refusal(path, EMPTY)).toEqual({ code: 12, message: `${path.slice(1)} is not implemented in this version` });
 	});
 });
 
@@ -56,11 +55,12 @@ describe("the cluster", () => {
 		const answer = await house.ok(cluster("MemberUpdate"), pb.MemberUpdateRequest.encode({ ID: OTHER, peerURLs: ["nonsense"] }));
 		const { members, header: head } = pb.MemberUpdateResponse.decode(answer);
 		expect([head, members[0]?.peerURLs]).toEqual([header(0), ["nonsense"]]);
+		house.member.changeFault = "memberNotFound";
 		expect(await house.refusal(cluster("MemberUpdate"), pb.MemberUpdateRequest.encode({ ID: 99n, peerURLs: ["x"] }))).toEqual({
 			code: 5,
 			message: "etcdserver: member not found",
 		});
-		house.member.writeFault = "peerUrlExists";
+		house.member.changeFault = "peerUrlExists";
 		expect(await house.refusal(cluster("MemberUpdate"), pb.MemberUpdateRequest.encode({ ID: OTHER }))).toEqual({
 			code: 9,
 			message: "etcdserver: Peer URLs already exists",
@@ -79,17 +79,47 @@ describe("the cluster", () => {
 
 	test("MemberAdd takes the forms that etcd takes", async () => {
 		for (const url of ["http://h:1", " https://h.example:2380 ", "http://[::1]:2380", "unix://sock:1", "unixs:///tmp/x"]) {
-			expect((await house.refusal(cluster("MemberAdd"), pb.MemberAddRequest.encode({ peerURLs: [url] }))).code).toBe(12);
+			const added = pb.MemberAddResponse.decode(await house.ok(cluster("MemberAdd"), pb.MemberAddRequest.encode({ peerURLs: [url] })));
+			expect(added.member?.peerURLs).toEqual([url.trim()]);
 		}
 	});
 
-	test("removal and promotion of nobody, and promotion of a voter", async () => {
-		expect(await house.refusal(cluster("MemberRemove"), pb.MemberRemoveRequest.encode({ ID: 99n }))).toEqual(statusOf("memberNotFound"));
-		expect(await house.refusal(cluster("MemberPromote"), pb.MemberPromoteRequest.encode({ ID: 99n }))).toEqual(statusOf("memberNotFound"));
-		expect(await house.refusal(cluster("MemberPromote"), pb.MemberPromoteRequest.encode({ ID: OTHER }))).toEqual({
-			code: 9,
-			message: "etcdserver: can only promote a learner member",
-		});
+	test("MemberAdd answers with the new member, and with all of them", async () => {
+		const request = pb.MemberAddRequest.encode({ peerURLs: [" http://z:2", "http://a:1 "], isLearner: true });
+		const { header: head, member, members } = pb.MemberAddResponse.decode(await house.ok(cluster("MemberAdd"), request));
+		const added = { ID: 21n, name: "", peerURLs: ["http://a:1", "http://z:2"], clientURLs: [], isLearner: true };
+		expect([head, member]).toEqual([header(0), added]);
+		expect(members.find(({ ID }) => ID === 21n)).toEqual(added);
+		expect(members.length).toBe(house.member.members.length);
+	});
+
+	test("MemberRemove and MemberPromote answer with who is left, and as what", async () => {
+		const promoted = await house.ok(cluster("MemberPromote"), pb.MemberPromoteRequest.encode({ ID: LEARNER }));
+		expect(pb.MemberPromoteResponse.decode(promoted).members.map(({ isLearner }) => isLearner)).toEqual([false, false, false]);
+		const removed = pb.MemberRemoveResponse.decode(await house.ok(cluster("MemberRemove"), pb.MemberRemoveRequest.encode({ ID: OTHER })));
+		expect([removed.header, removed.members.map(({ ID }) => ID)]).toEqual([header(0), [LEARNER, SELF]]);
+	});
+
+	test("a change of the members waits as long as its client does, and is called off when that goes away", () => {
+		house.member.changeFault = "silence";
+		const request = pb.MemberRemoveRequest.encode({ ID: OTHER });
+		house.start(new ScriptedCall(cluster("MemberRemove"), request)).cancel();
+		house.start(new ScriptedCall(cluster("MemberRemove"), request, {}, 5_000));
+		expect(house.member.changes.map(({ timeoutTicks }) => timeoutTicks)).toEqual([0, 500]);
+		expect(house.member.canceled).toEqual([house.member.changes[0]]);
+	});
+
+	test.each([
+		["memberNotFound", 5, "etcdserver: member not found"],
+		["memberExists", 9, "etcdserver: member ID already exist"],
+		["memberNotLearner", 9, "etcdserver: can only promote a learner member"],
+		["learnerNotReady", 9, "etcdserver: can only promote a learner member which is in sync with leader"],
+		["tooManyLearners", 9, "etcdserver: too many learner members in cluster"],
+		["notEnoughStartedMembers", 2, "etcdserver: re-configuration failed due to not enough started members"],
+		["unhealthyCluster", 14, "etcdserver: unhealthy cluster"],
+	] as const)("a change that is refused for %s", async (fault, code, message) => {
+		house.member.changeFault = fault;
+		expect(await house.refusal(cluster("MemberPromote"), pb.MemberPromoteRequest.encode({ ID: 99n }))).toEqual({ code, message });
 	});
 });
 

@@ -2,7 +2,7 @@
 
 import { etcdserverpb, FAULTS } from "@flotilla/api";
 import { createHotCodec } from "@flotilla/api/hot";
-import { assert } from "@flotilla/base";
+import { assert, fail } from "@flotilla/base";
 import { MvccStore } from "@flotilla/mvcc";
 import { type CoreStatus, NO_NODE } from "@flotilla/raft";
 import {
@@ -11,6 +11,7 @@ import {
 	CommandKind,
 	type CommandResult,
 	type MemberInfo,
+	type MembershipCall,
 	type ReadCall,
 	type ReplicaStatus,
 	type WriteCall,
@@ -55,7 +56,10 @@ export class ScriptedMember implements MemberPort {
 	readFault: CallFault | "silence" | null = null;
 	readonly writes: WriteCall[] = [];
 	readonly reads: ReadCall[] = [];
-	readonly canceled: Array<WriteCall | ReadCall> = [];
+	readonly changes: MembershipCall[] = [];
+	/** Set: changes of the members end so. "silence": never. */
+	changeFault: CallFault | "silence" | null = null;
+	readonly canceled: Array<WriteCall | ReadCall | MembershipCall> = [];
 	readonly compactionWaiters: Array<() => void> = [];
 	transferred: bigint[] = [];
 	private readonly codec = createHotCodec(nodeBytes);
@@ -93,7 +97,17 @@ export class ScriptedMember implements MemberPort {
 		queueMicrotask(() => call.done(fault === null ? { ok: true } : { ok: false, fault }));
 	}
 
-	cancel(call: WriteCall | ReadCall): void {
+	changeMembership(call: MembershipCall): void {
+		this.changes.push(call);
+		if (this.changeFault === "silence") return;
+		queueMicrotask(() => {
+			const fault = this.changeFault as CallFault | null;
+			if (fault === null) this.change(call);
+			call.done(fault === null ? { ok: true } : { ok: false, fault });
+		});
+	}
+
+	cancel(call: WriteCall | ReadCall | MembershipCall): void {
 		this.canceled.push(call);
 	}
 
@@ -134,11 +148,23 @@ export class ScriptedMember implements MemberPort {
 			const { memberID, alarm } = etcdserverpb.AlarmRequest.decode(call.payload);
 			return { kind: "alarm", alarms: [{ member: memberID, alarm: alarm as 1 }], revision: store.revision };
 		}
-		assert(call.kind === CommandKind.memberUpdate, "no other kind is written by the services");
-		const { ID, peerURLs } = etcdserverpb.Member.decode(call.payload);
-		if (!this.members.some(({ id }) => id === ID)) return "memberNotFound";
-		this.members = this.members.map((each) => (each.id === ID ? { ...each, peerUrls: peerURLs } : each));
-		return { kind: "done", revision: store.revision };
+		return fail("no other kind is written by the services", { kind: call.kind });
+	}
+
+	private change({ change }: MembershipCall): void {
+		switch (change.kind) {
+			case "add":
+				this.members = [...this.members, change.member].sort((a, b) => (a.id < b.id ? -1 : 1));
+				return;
+			case "remove":
+				this.members = this.members.filter(({ id }) => id !== change.id);
+				return;
+			case "promote":
+				this.members = this.members.map((each) => (each.id === change.id ? { ...each, learner: false } : each));
+				return;
+			case "update":
+				this.members = this.members.map((each) => (each.id === change.id ? { ...each, peerUrls: change.peerUrls } : each));
+		}
 	}
 }
 
@@ -241,6 +267,7 @@ export class ServiceHouse {
 			},
 			soon: (work) => this.defer(work),
 			afterTicks: (_ticks, work) => this.defer(work),
+			newMemberId: (urls) => BigInt(urls.join().length),
 		});
 	}
 
