@@ -4,8 +4,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { MemberProcess } from "./member-process.ts";
 import { freePorts } from "./ports.ts";
+import type { TunedMember, Tuning } from "./tuned-member.ts";
 
 export const FLOTILLA_PROGRAM = fileURLToPath(new URL("../../../../bin/flotilla", import.meta.url));
+const TUNED_MEMBER = fileURLToPath(new URL("./tuned-member.ts", import.meta.url));
 export const ETCD_PROGRAM = "/usr/bin/etcd";
 
 export interface ClusterMember {
@@ -20,6 +22,8 @@ export interface ClusterOptions {
 	readonly size?: number;
 	readonly program?: "flotilla" | "etcd";
 	readonly flags?: readonly string[];
+	/** Sizes that no flag sets; the members then run without flags. */
+	readonly tuning?: Tuning;
 	/** Kept when given; otherwise a temporary folder that `dispose` removes. */
 	readonly folder?: string;
 }
@@ -44,10 +48,13 @@ export class ProcessCluster {
 		const ports = await freePorts(size * 2);
 		const names = Array.from({ length: size }, (_, i) => `m${i + 1}`);
 		const peerUrl = (i: number): string => `http://127.0.0.1:${ports[size + i]}`;
+		const urls = names.map((_, i) => `http://127.0.0.1:${ports[i]}`);
+		const peerUrls = names.map((_, i) => peerUrl(i));
 		const initialCluster = names.map((name, i) => `${name}=${peerUrl(i)}`).join(",");
 		const members = names.map((name, i): ClusterMember => {
 			const clientUrl = `http://127.0.0.1:${ports[i]}`;
 			const dataDir = join(folder, name);
+			const tuned = options.tuning && tunedArgs({ self: i, names, clientUrls: urls, peerUrls, dataDir, tuning: options.tuning });
 			return {
 				name,
 				clientUrl,
@@ -55,12 +62,12 @@ export class ProcessCluster {
 				dataDir,
 				process: new MemberProcess({
 					name,
-					program: program === "flotilla" ? FLOTILLA_PROGRAM : ETCD_PROGRAM,
+					program: tuned !== undefined ? process.execPath : program === "flotilla" ? FLOTILLA_PROGRAM : ETCD_PROGRAM,
 					// A test that is killed leaves no members behind.
 					environment: { FLOTILLA_STOP_WITH_STDIN: "1" },
 					logFile: join(folder, `${name}.log`),
 					readyText: program === "flotilla" ? "ready to serve client requests" : "serving client traffic insecurely",
-					args: [
+					args: tuned ?? [
 						...["--name", name, "--data-dir", dataDir],
 						...["--listen-client-urls", clientUrl, "--advertise-client-urls", clientUrl],
 						...["--listen-peer-urls", peerUrl(i), "--initial-advertise-peer-urls", peerUrl(i)],
@@ -100,4 +107,8 @@ export class ProcessCluster {
 		await Promise.all(this.members.map((member) => member.process.dispose()));
 		if (this.ownFolder) await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
 	}
+}
+
+function tunedArgs(member: TunedMember): string[] {
+	return ["--conditions=@flotilla/source", TUNED_MEMBER, JSON.stringify(member)];
 }

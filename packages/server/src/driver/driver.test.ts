@@ -317,8 +317,8 @@ describe("peers", () => {
 		for (let n = 0; n < 3; n++) completeStore(null, [record(1)]);
 		const sent = () => effects.filter((effect) => effect === "send snapshotPart").length;
 		expect([sent(), effects.filter((effect) => effect === "store readView").length]).toEqual([4, 3]);
-		time.pass(2_100);
-		expect(sent()).toBe(8);
+		time.pass(1_100);
+		expect(sent()).toBe(5);
 		driver.messages([ack(2, "more")]);
 		time.pass(20);
 		expect(effects.at(-1)).toBe("store readView");

@@ -38,8 +38,8 @@ interface Incoming {
 	readonly term: number;
 	readonly transfer: number;
 	readonly head: SnapshotHead;
-	/** Parts that wait for the store to be open. */
-	waiting: SnapshotPart[];
+	/** Parts that wait for the store to be open, or for one before them. */
+	readonly waiting: Map<number, SnapshotPart>;
 	disk: OpenStore | null;
 	generation: string;
 	rebuild: StoreRestore | null;
@@ -63,8 +63,8 @@ const SILENCE_MAX_MS = 60_000;
 const TRANSFERS_OF_A_LIFE = 1_000_000;
 
 /**
- * Takes a state into a store of its own (rules N3, N7), part by part in order: what comes twice or too early is not taken, the
- * answer says what is wanted. When all is there it is verified whole: records, their sums and count, table rows; then its
+ * Takes a state into a store of its own (rules N3, N7), part by part in order: what comes too early waits, what comes twice is
+ * not taken. When all is there it is verified whole: records, their sums and count, table rows; then its
  * floor is written. Until the log names this generation it means nothing, and a start deletes it (rule N5).
  *
  * Deviation: the generation's folder has its final name from the start. A rename would add nothing: what no marker names is
@@ -96,18 +96,19 @@ export class SnapshotReceiver {
 		if (isFormer(part.transfer, this.finished?.transfer) || isFormer(part.transfer, this.incoming?.transfer)) return;
 		if (part.transfer !== this.incoming?.transfer) {
 			if (part.sequence === 0) this.begin(part);
-			else this.answer(part, { transfer: part.transfer, next: 0, outcome: "refused" });
+			// It overtook part 0, or that was sent to a former life of this member: the sender knows.
+			else this.answer(part, { transfer: part.transfer, next: 0, outcome: "more" });
 			return;
 		}
 		const { incoming } = this;
 		incoming.heardMs = this.owner.clock.monotonicMs();
-		if (part.sequence !== incoming.next || incoming.next - incoming.written >= UNWRITTEN_PARTS_MAX) {
-			this.answer(incoming, { transfer: incoming.transfer, next: incoming.written, outcome: "more" });
+		const { next, written, waiting } = incoming;
+		if (part.sequence < next || part.sequence >= written + UNWRITTEN_PARTS_MAX) {
+			this.answer(incoming, { transfer: incoming.transfer, next: written, outcome: "more" });
 			return;
 		}
-		incoming.next++;
-		if (incoming.rebuild === null) incoming.waiting.push(part);
-		else this.take(incoming, part);
+		waiting.set(part.sequence, part);
+		this.takeWaiting(incoming);
 	}
 
 	/** Once a turn: gives up what nobody goes on with. */
@@ -173,7 +174,7 @@ export class SnapshotReceiver {
 			term,
 			transfer,
 			head,
-			waiting: [],
+			waiting: new Map(),
 			disk: null,
 			generation: "",
 			rebuild: null,
@@ -209,8 +210,16 @@ export class SnapshotReceiver {
 		incoming.rebuild = this.owner.restore(incoming.head.floor.mark, opening.store);
 		incoming.written = 1;
 		this.answer(incoming, { transfer: incoming.transfer, next: 1, outcome: "more" });
-		for (const part of incoming.waiting) if (!incoming.ended) this.take(incoming, part);
-		incoming.waiting = [];
+		this.takeWaiting(incoming);
+	}
+
+	private takeWaiting(incoming: Incoming): void {
+		const { waiting } = incoming;
+		if (incoming.rebuild === null) return;
+		for (let part = waiting.get(incoming.next); part !== undefined && !incoming.ended; part = waiting.get(incoming.next)) {
+			waiting.delete(incoming.next++);
+			this.take(incoming, part);
+		}
 	}
 
 	private take(incoming: Incoming, part: SnapshotPart): void {

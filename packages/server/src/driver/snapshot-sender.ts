@@ -49,7 +49,7 @@ interface Build {
 
 /** Parts under way: what one transfer holds in memory, at both sides. */
 const WINDOW_PARTS = 4;
-const RESEND_MIN_MS = 2_000;
+const RESEND_MIN_MS = 1_000;
 const RESEND_MAX_MS = 16_000;
 /** A receiver that is silent for so long is gone. */
 const SILENCE_MAX_MS = 30_000;
@@ -112,6 +112,11 @@ export class SnapshotSender {
 		const nowMs = this.owner.clock.monotonicMs();
 		build.heardMs = nowMs;
 		const before = build.window.length;
+		// Said of what was sent again: no late answer to a part that had overtaken the first one.
+		if (ack.next === 0 && (build.window[0]?.sequence ?? 0) > 0 && build.resendWaitMs > RESEND_MIN_MS) {
+			this.fail(build, "the receiver was started anew");
+			return;
+		}
 		build.window = build.window.filter(({ sequence }) => sequence >= ack.next);
 		if (build.window.length === before) return;
 		build.resendWaitMs = RESEND_MIN_MS;
@@ -215,7 +220,9 @@ export class SnapshotSender {
 		if (nowMs < build.resendMs) return;
 		build.resendWaitMs = Math.min(2 * build.resendWaitMs, RESEND_MAX_MS);
 		build.resendMs = nowMs + build.resendWaitMs;
-		for (const part of build.window) this.owner.send(part);
+		// What comes after it may have arrived, and waits there.
+		const [oldest] = build.window;
+		if (oldest !== undefined) this.owner.send(oldest);
 	}
 
 	private succeed(build: Build): void {

@@ -1,0 +1,44 @@
+/** One member with options that no flag sets, for tests of real processes: `node tuned-member.ts <TunedMember as JSON>`. */
+import { DEFAULT_MEMBER_OPTIONS, startMember } from "@flotilla/server";
+
+/** Sizes of `MemberConfig` that tests make small. */
+export interface Tuning {
+	readonly walSegmentBytes?: number;
+	readonly walKeepEntries?: number;
+	readonly walKeepBytes?: number;
+	readonly logMemoryEntries?: number;
+	readonly snapshotPartBytes?: number;
+	readonly snapshotCount?: number;
+	readonly floorBytes?: number;
+}
+
+export interface TunedMember {
+	/** Place in the lists. */
+	readonly self: number;
+	readonly names: readonly string[];
+	readonly clientUrls: readonly string[];
+	readonly peerUrls: readonly string[];
+	readonly dataDir: string;
+	readonly tuning: Tuning;
+}
+
+const CLUSTER_ID = 0x7e57n;
+
+const { self, names, clientUrls, peerUrls, dataDir, tuning } = JSON.parse(process.argv[2] ?? "") as TunedMember;
+const idOf = (place: number): bigint => BigInt(place + 1) * 0x1111n;
+const ownClientUrls = clientUrls.slice(self, self + 1);
+const ownPeerUrls = peerUrls.slice(self, self + 1);
+
+await startMember({
+	...DEFAULT_MEMBER_OPTIONS,
+	...tuning,
+	name: names[self] ?? "",
+	dataDir,
+	listenClientUrls: ownClientUrls,
+	advertiseClientUrls: ownClientUrls,
+	listenPeerUrls: ownPeerUrls,
+	initialAdvertisePeerUrls: ownPeerUrls,
+	initialCluster: names.map((name, place) => ({ id: idOf(place), name, peerUrls: peerUrls.slice(place, place + 1) })),
+	memberId: idOf(self),
+	clusterId: CLUSTER_ID,
+});
