@@ -383,6 +383,8 @@ export class Driver implements MemberPort, PeerEvents {
 			wal.flush();
 		}
 		if (output.send.length > 0) this.transport?.send(output.send);
+		// Before the store's writes: those cost the loop some time, and nobody waits for them.
+		this.answer(output);
 		for (const batch of output.batches) this.live.write(batch);
 		this.fetch(output);
 		for (const request of output.snapshots) this.snapshots.want(request);
