@@ -1,0 +1,237 @@
+/** etcdctl changes the members of clusters of real processes: who is removed ends for good, the others go on. */
+import { afterEach, describe, expect, test } from "vitest";
+import { type ClusterMember, ProcessCluster } from "../src/process/cluster.ts";
+import { freePorts } from "../src/process/ports.ts";
+import { etcdctl, haveProgram, runTool, type ToolResult } from "../src/process/tools.ts";
+import { eventually, pause } from "../src/process/wait.ts";
+
+const REMOVED = "the member has been permanently removed from the cluster";
+/** Connections count as steady after this long. */
+const STEADY_MS = 5_500;
+
+interface Listed {
+	readonly ID: string;
+	readonly name: string;
+	readonly peerURLs: readonly string[];
+}
+
+describe.skipIf(!haveProgram("etcdctl"))("changes of the members by etcdctl (needs Debian's etcd-client)", () => {
+	let cluster: ProcessCluster;
+	afterEach(() => cluster?.dispose());
+
+	/** A cluster whose connections are steady. */
+	async function steady(size = 3, flags: readonly string[] = []): Promise<void> {
+		cluster = await ProcessCluster.start({ size, flags });
+		await pause(STEADY_MS);
+	}
+
+	const at = (member: ClusterMember): string => member.clientUrl.slice("http://".length);
+
+	async function list(member: ClusterMember): Promise<readonly Listed[]> {
+		const { stdout, stderr, status } = await etcdctl(at(member), ["member", "list"]);
+		if (status !== 0) throw new Error(stderr);
+		return stdout
+			.trim()
+			.split("\n")
+			.map((line) => line.split(", "))
+			.map(([ID = "", , name = "", peerURLs = ""]) => ({ ID, name, peerURLs: peerURLs.split(",") }));
+	}
+
+	async function idOf(member: ClusterMember, asked: ClusterMember = member): Promise<string> {
+		const found = (await list(asked)).find(({ name }) => name === member.name);
+		if (found === undefined) throw new Error(`${member.name} is not listed`);
+		return found.ID;
+	}
+
+	async function leader(among: readonly ClusterMember[] = cluster.members): Promise<ClusterMember> {
+		return eventually("a leader", async () => {
+			for (const member of among) {
+				const { stdout } = await etcdctl(at(member), ["endpoint", "status", "-w", "json"]);
+				const [shown] = JSON.parse(stdout) as Array<{ Status: { header: { member_id: number }; leader: number } }>;
+				if (shown !== undefined && shown.Status.leader === shown.Status.header.member_id) return member;
+			}
+			throw new Error("nobody leads");
+		});
+	}
+
+	async function works(member: ClusterMember, value: string): Promise<void> {
+		await eventually("a write and a read", async () => {
+			const put = await etcdctl(at(member), ["put", "k", value]);
+			if (put.status !== 0) throw new Error(put.stderr);
+		});
+		const got = await etcdctl(at(member), ["get", "k", "--print-value-only"]);
+		expect(got.stdout).toBe(`${value}\n`);
+	}
+
+	const words = ({ stderr }: ToolResult): string => stderr.trim();
+	const add = (member: ClusterMember, url: string, ...more: string[]): Promise<ToolResult> =>
+		etcdctl(at(member), ["member", "add", "newcomer", `--peer-urls=${url}`, ...more]);
+
+	/** Ends by itself with status 0, says why, and is gone for good. */
+	async function endsForGood(member: ClusterMember, withinMs = 3_000): Promise<void> {
+		const { process } = member;
+		const how = await Promise.race([process.exited(), pause(withinMs).then(() => "still running")]);
+		expect([member.name, how]).toEqual([member.name, 0]);
+		expect(process.tail).toContain(`"msg":"server error"`);
+		expect(process.tail).toContain(REMOVED);
+		expect(process.tail).toContain("data-dir used by this member must be removed");
+		process.spawn();
+		expect(await Promise.race([process.exited(), pause(10_000).then(() => "still running")])).toBe(0);
+		expect(process.tail).toContain(REMOVED);
+	}
+
+	test("a follower is removed through another member: it exits with 0, never comes back, its id is never found again", async () => {
+		await steady();
+		const first = await leader();
+		const [victim, other] = cluster.members.filter((member) => member !== first) as [ClusterMember, ClusterMember];
+		const id = await idOf(victim);
+		const removed = await etcdctl(at(other), ["member", "remove", id]);
+		expect([removed.status, removed.stdout]).toEqual([0, expect.stringMatching(`^Member ${id} removed from cluster +[0-9a-f]+\n$`)]);
+		await endsForGood(victim);
+		for (const member of [first, other]) {
+			expect((await list(member)).map(({ ID }) => ID)).not.toContain(id);
+			await works(member, `after ${member.name}`);
+		}
+		const again = await etcdctl(at(other), ["member", "remove", id]);
+		expect([again.status, words(again)]).toEqual([1, expect.stringContaining("etcdserver: member not found")]);
+	});
+
+	test("the leader is removed through itself: it answers and exits, another one leads, down to one member that stays", async () => {
+		await steady();
+		const first = await leader();
+		const removed = await etcdctl(at(first), ["member", "remove", await idOf(first)]);
+		expect([removed.status, removed.stderr]).toEqual([0, ""]);
+		await endsForGood(first);
+		const left = cluster.members.filter((member) => member !== first);
+		const second = await leader(left);
+		await works(second, "two are left");
+		const last = left.find((member) => member !== second) as ClusterMember;
+		expect((await etcdctl(at(last), ["member", "remove", await idOf(second)])).status).toBe(0);
+		await endsForGood(second);
+		await works(last, "one is left");
+		const never = await etcdctl(at(last), ["member", "remove", await idOf(last)]);
+		expect([never.status, words(never)]).toEqual([1, expect.stringContaining("re-configuration failed due to not enough started members")]);
+		// The last one starts alone, with what it has.
+		expect(await last.process.kill("SIGKILL")).toBe("SIGKILL");
+		await last.process.start();
+		expect((await list(last)).map(({ name }) => name)).toEqual([last.name]);
+		await works(last, "and starts again");
+	});
+
+	test("a member that did not run when it was removed is told at its next start, also by members started anew", async () => {
+		await steady();
+		const first = await leader();
+		const victim = cluster.members.find((member) => member !== first) as ClusterMember;
+		const id = await idOf(victim);
+		await victim.process.kill("SIGKILL");
+		await eventually("removal", async () => {
+			const removed = await etcdctl(at(first), ["member", "remove", id]);
+			if (removed.status !== 0) throw new Error(removed.stderr);
+		});
+		const left = cluster.members.filter((member) => member !== victim);
+		for (const member of left) await member.process.kill("SIGKILL");
+		await Promise.all(left.map((member) => member.process.start()));
+		await works(first, "without it");
+		victim.process.spawn();
+		await endsForGood(victim, 10_000);
+		await works(first, "still");
+	});
+
+	/** etcdctl looks at addresses itself; the server is reached without it. */
+	async function post(member: ClusterMember, path: string, body: unknown): Promise<Record<string, unknown>> {
+		const { stdout } = await runTool("curl", ["-sS", "-d", JSON.stringify(body), `${member.clientUrl}${path}`]);
+		return JSON.parse(stdout) as Record<string, unknown>;
+	}
+
+	test("addresses are updated as they are given, unless another member has them", async () => {
+		cluster = await ProcessCluster.start();
+		const [a, b] = cluster.members as [ClusterMember, ClusterMember];
+		const id = await idOf(b, a);
+		const odd = await post(a, "/v3/cluster/member/update", { ID: BigInt(`0x${id}`).toString(), peerURLs: ["nonsense"] });
+		expect((odd.members as unknown[]).length).toBe(3);
+		for (const member of cluster.members) {
+			await eventually("all know", async () => expect((await list(member)).find(({ ID }) => ID === id)?.peerURLs).toEqual(["nonsense"]));
+		}
+		const taken = await etcdctl(at(a), ["member", "update", id, `--peer-urls=${a.peerUrl}`]);
+		expect([taken.status, words(taken)]).toEqual([1, expect.stringContaining("etcdserver: Peer URLs already exists")]);
+		const moved = await etcdctl(at(a), ["member", "update", id, `--peer-urls=${b.peerUrl}`]);
+		expect([moved.status, moved.stdout]).toEqual([0, expect.stringMatching(`^Member ${id} updated in cluster +[0-9a-f]+\n$`)]);
+		expect(words(await etcdctl(at(a), ["member", "update", "1234", "--peer-urls=http://x:1"]))).toContain("etcdserver: member not found");
+		await works(b, "reached again");
+	});
+
+	test("additions: what they print, and every reason to refuse one", async () => {
+		cluster = await ProcessCluster.start();
+		const [a, b] = cluster.members as [ClusterMember, ClusterMember];
+		const [port = 0, other = 0] = await freePorts(2);
+		expect(words(await add(a, `http://127.0.0.1:${port}`))).toContain("etcdserver: unhealthy cluster");
+		await pause(STEADY_MS);
+		expect(await post(a, "/v3/cluster/member/add", { peerURLs: ["http://127.0.0.1"] })).toMatchObject({
+			code: 3,
+			message: "etcdserver: given member URLs are invalid",
+		});
+		expect(words(await add(a, b.peerUrl))).toContain("etcdserver: Peer URLs already exists");
+		const added = await add(b, `http://127.0.0.1:${port}`, "--learner");
+		expect([added.status, added.stderr]).toEqual([0, ""]);
+		expect(added.stdout).toMatch(/^Member [0-9a-f]+ added to cluster +[0-9a-f]+\n\nETCD_NAME="newcomer"\n/);
+		for (const { name, peerUrl } of cluster.members) expect(added.stdout).toContain(`${name}=${peerUrl}`);
+		expect(added.stdout).toContain(`newcomer=http://127.0.0.1:${port}`);
+		expect(added.stdout).toContain('ETCD_INITIAL_CLUSTER_STATE="existing"');
+		expect(words(await add(a, `http://127.0.0.1:${other}`, "--learner"))).toContain("etcdserver: too many learner members in cluster");
+		const id = /^Member ([0-9a-f]+) added/.exec(added.stdout)?.[1] as string;
+		const promote = (which: string): Promise<ToolResult> => etcdctl(at(a), ["member", "promote", which]);
+		expect(words(await promote(id))).toContain("etcdserver: can only promote a learner member which is in sync with leader");
+		expect(words(await promote(await idOf(b)))).toContain("etcdserver: can only promote a learner member");
+		expect(words(await promote("1234"))).toContain("etcdserver: member not found");
+		expect((await etcdctl(at(a), ["member", "remove", id])).status).toBe(0);
+		await works(b, "nobody came");
+	});
+
+	test("without a quorum a change waits until its client gives up; the check can be switched off", async () => {
+		await steady(3, ["--strict-reconfig-check=false"]);
+		const [a, b, c] = cluster.members as [ClusterMember, ClusterMember, ClusterMember];
+		const id = await idOf(c);
+		await b.process.kill("SIGKILL");
+		await c.process.kill("SIGKILL");
+		const started = performance.now();
+		const waited = await etcdctl(at(a), ["--command-timeout=2s", "member", "remove", id]);
+		expect([waited.status, words(waited)]).toEqual([1, expect.stringMatching("context deadline exceeded|request timed out")]);
+		expect(performance.now() - started).toBeGreaterThan(1_900);
+		await b.process.start();
+		await eventually("removal", async () => {
+			const removed = await etcdctl(at(a), ["member", "remove", id]);
+			if (removed.status !== 0 && !removed.stderr.includes("member not found")) throw new Error(removed.stderr);
+		});
+		c.process.spawn();
+		await endsForGood(c, 10_000);
+	});
+
+	test("leadership moves to the named member, and is refused to strangers and through followers", async () => {
+		cluster = await ProcessCluster.start();
+		const first = await leader();
+		const next = cluster.members.find((member) => member !== first) as ClusterMember;
+		const id = await idOf(next);
+		const moved = await etcdctl(cluster.endpoints, ["move-leader", id]);
+		expect([moved.status, moved.stdout]).toEqual([0, `Leadership transferred from ${await idOf(first)} to ${id}\n`]);
+		expect(await leader()).toBe(next);
+		const same = await etcdctl(cluster.endpoints, ["move-leader", id]);
+		expect([same.status, same.stderr]).toEqual([0, ""]);
+		const stranger = await etcdctl(cluster.endpoints, ["move-leader", "1234"]);
+		expect([stranger.status, words(stranger)]).toEqual([expect.any(Number), expect.stringContaining("etcdserver: bad leader transferee")]);
+		const body = { targetID: BigInt(`0x${id}`).toString() };
+		expect(await post(first, "/v3/maintenance/transfer-leadership", body)).toMatchObject({ code: 9, message: "etcdserver: not leader" });
+	});
+
+	test("the JSON gateway lists, adds and removes members", async () => {
+		await steady();
+		const [a] = cluster.members as [ClusterMember];
+		const [port = 0] = await freePorts(1);
+		const added = await post(a, "/v3/cluster/member/add", { peerURLs: [`http://127.0.0.1:${port}`], isLearner: true });
+		const { ID } = added.member as { ID: string };
+		expect(added).toMatchObject({ member: { peerURLs: [`http://127.0.0.1:${port}`], isLearner: true } });
+		expect(added.header as object satisfies object).not.toHaveProperty("revision");
+		const removed = await post(a, "/v3/cluster/member/remove", { ID });
+		expect((removed.members as unknown[]).length).toBe(3);
+		expect(await post(a, "/v3/cluster/member/remove", { ID })).toMatchObject({ code: 5, message: "etcdserver: member not found" });
+	});
+});
