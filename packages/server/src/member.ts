@@ -151,6 +151,7 @@ class RunningMember implements Member {
 				scheduler: nodeScheduler,
 				dice: nodeDice(),
 				bytes: nodeBytes,
+				members: () => booted.driver.members,
 			},
 			booted.driver,
 			tap,
@@ -212,7 +213,11 @@ class RunningMember implements Member {
 				this.becomeReady();
 				return;
 			}
-			if (report.made && driver.members.some(({ id, name }) => id === this.memberId && name !== "")) {
+			if (
+				report.made &&
+				this.config.initialClusterState === "new" &&
+				driver.members.some(({ id, name }) => id === this.memberId && name !== "")
+			) {
 				unwatch();
 				this.die(this.describeLostFolder());
 			}
@@ -228,7 +233,8 @@ class RunningMember implements Member {
 	private broken(error: unknown): void {
 		const driver = this.parts?.booted.driver;
 		// The core meets a leader that remembers more of this member than the member itself.
-		if (this.parts?.booted.report.made === true && driver?.status().published === false) this.die(this.describeLostFolder());
+		if (this.parts?.booted.report.made === true && this.config.initialClusterState === "new" && driver?.status().published === false)
+			this.die(this.describeLostFolder());
 		else if (this.hooks.onFatal === undefined) throw error;
 		else this.die(error instanceof Error ? error.message : String(error));
 	}

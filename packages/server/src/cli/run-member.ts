@@ -9,6 +9,7 @@ import { MEMBER_FOLDER } from "../member-folder.ts";
 import { type Logger, openLogger } from "../tap/logger.ts";
 import { type Bootstrap, planFirstStart, planRestart } from "./bootstrap.ts";
 import type { RunOutcome } from "./command-line.ts";
+import { planJoin } from "./join.ts";
 import { good, type Parsed } from "./parsed.ts";
 import { endBySignal, onStopRequest, type StopRequest } from "./stop-request.ts";
 import { ETCD_LEVEL } from "./version.ts";
@@ -107,15 +108,17 @@ async function fail(logger: Logger, msg: string, error: string, status: number):
 /** Who this member is, without touching anything: by its folder, or for the first start by the flags. */
 async function identify(dataDir: string, request: RunOutcome["bootstrap"]): Promise<Parsed<Bootstrap>> {
 	const folder = await readFolder(join(dataDir, MEMBER_FOLDER, FORMAT_FILE));
-	return folder === null ? planFirstStart(request, resolveHost) : good(planRestart(folder, request));
+	if (folder === null) return request.state === "existing" ? planJoin(request) : planFirstStart(request, resolveHost);
+	// The id of a member that joined does not follow from its flags.
+	return good(folder.joined ? folder : planRestart(folder, request));
 }
 
 /** Null: no member was made there, or what says whose it is cannot be read; then the start itself refuses with the reason. */
-async function readFolder(path: string): Promise<Bootstrap | null> {
+async function readFolder(path: string): Promise<(Bootstrap & { readonly joined: boolean }) | null> {
 	const decoding = await readFile(path).then(decodeFormat, () => null);
 	if (decoding === null || !decoding.ok || decoding.format.state === "making") return null;
-	const { memberId, clusterId, initialMembers } = decoding.format;
-	return { memberId, clusterId, initialCluster: initialMembers };
+	const { memberId, clusterId, initialMembers, joined } = decoding.format;
+	return { memberId, clusterId, initialCluster: initialMembers, joined: joined === true };
 }
 
 async function resolveHost(host: string): Promise<string | null> {

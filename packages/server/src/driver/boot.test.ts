@@ -33,10 +33,16 @@ describe("a new member", () => {
 		expect(machine.get("b")).toBe("value of b");
 	});
 
-	test("does not join a running cluster: that needs a snapshot", () => {
+	test("that joins a running cluster begins with nothing, votes for nobody, and is found so again", () => {
 		const machine = new Machine("existing");
-		expect(machine.boot(testConfig({ initialClusterState: "existing" }))).toBe("notInCluster");
-		expect(machine.disk.paths()).toEqual([]);
+		const config = testConfig({ initialClusterState: "existing" });
+		for (const made of [true, false]) {
+			expect(machine.boot(config)).toBe(null);
+			expect(machine.up.report).toMatchObject({ made, floorIndex: 0, lastIndex: 0 });
+			const { core, appliedIndex } = machine.up.driver.status();
+			expect({ ...core, appliedIndex }).toMatchObject({ commit: 0, appliedIndex: 0, confState: { voters: [] } });
+			machine.stop();
+		}
 	});
 
 	test.each(CRASHES)("crashed at any step of its first start (%s) is made by the next one", (kind) => {

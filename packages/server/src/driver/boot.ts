@@ -144,7 +144,10 @@ function driverOptions(config: MemberConfig, { floor, rows, report }: Recovered,
 		rows,
 		floorIndex: appliedIndex,
 		snapshots: { partBytes: config.snapshotPartBytes, incarnation },
-		firstElection: config.initialElectionTickAdvance ? { voters: confState.voters, self: memberId, listenMs } : null,
+		firstElection:
+			config.initialElectionTickAdvance && confState.voters.includes(memberId)
+				? { voters: confState.voters, self: memberId, listenMs }
+				: null,
 	};
 }
 

@@ -18,8 +18,10 @@ export function bootstrapConfState(members: MemberFormat["initialMembers"]): Con
 	return { voters, learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false };
 }
 
-export function bootstrapPoint(format: MemberFormat): SnapshotMeta {
-	return { index: BOOTSTRAP_INDEX, term: BOOTSTRAP_TERM, confState: bootstrapConfState(format.initialMembers), generation: "" };
+/** A member that joins has no configuration before it is sent the cluster's: it votes for nobody and campaigns never. */
+export function bootstrapPoint({ joined, initialMembers }: MemberFormat): SnapshotMeta {
+	if (joined === true) return { index: 0, term: 0, confState: bootstrapConfState([]), generation: "" };
+	return { index: BOOTSTRAP_INDEX, term: BOOTSTRAP_TERM, confState: bootstrapConfState(initialMembers), generation: "" };
 }
 
 export function bootstrapRows(format: MemberFormat): TableRow[] {
@@ -27,13 +29,14 @@ export function bootstrapRows(format: MemberFormat): TableRow[] {
 }
 
 export function bootstrapFloor(format: MemberFormat): FloorRecord {
+	const { index, term, confState } = bootstrapPoint(format);
 	return {
 		clusterId: format.clusterId,
 		memberId: format.memberId,
 		generation: format.generation,
-		appliedIndex: BOOTSTRAP_INDEX,
-		term: BOOTSTRAP_TERM,
-		confState: bootstrapConfState(format.initialMembers),
+		appliedIndex: index,
+		term,
+		confState,
 		mark: EMPTY_MARK,
 		tableDigest: tableDigest(portableBytes, bootstrapRows(format)),
 	};

@@ -12,7 +12,9 @@ export interface MemberFormat {
 	readonly state: "making" | "ready" | "removed";
 	/** The store to open, unless the log names a later one. */
 	readonly generation: string;
-	/** The first configuration: what the log starts from. */
+	/** Added to a running cluster: it begins with nothing, and is sent the state. */
+	readonly joined?: boolean;
+	/** The first configuration: what the log starts from. Of a member that joined: whom it may ask. */
 	readonly initialMembers: ReadonlyArray<{ readonly id: NodeId; readonly name: string; readonly peerUrls: readonly string[] }>;
 }
 
@@ -28,6 +30,7 @@ export function encodeFormat(format: MemberFormat): Uint8Array {
 		memberId: format.memberId.toString(16),
 		state: format.state,
 		generation: format.generation,
+		...(format.joined === true ? { joined: true } : {}),
 		initialMembers: format.initialMembers.map(({ id, name, peerUrls }) => ({ id: id.toString(16), name, peerUrls })),
 	});
 	const line = new TextEncoder().encode(`${text}\n`);
@@ -61,6 +64,7 @@ function fromFields(fields: Record<string, unknown>): MemberFormat {
 		memberId: fromHex(fields.memberId),
 		state: fields.state === "ready" || fields.state === "removed" ? fields.state : "making",
 		generation: String(fields.generation),
+		joined: fields.joined === true,
 		initialMembers: members.map(({ id, name, peerUrls }) => ({ id: fromHex(id), name, peerUrls })),
 	};
 }

@@ -146,15 +146,6 @@ function* assertUntouched(generations: readonly string[]): Steps<void> {
 
 /** The first start of a member, or its repetition after a crash: nothing was promised before it ended. */
 function* make(options: RecoverOptions, formatBefore: Uint8Array | null): Steps<Recovered> {
-	if (options.initialClusterState === "existing") {
-		throw refuse("notInCluster", {
-			what: "joining a running cluster needs a snapshot from it, which this version cannot receive",
-			where: "--initial-cluster-state",
-			found: "existing",
-			wanted: "new",
-			next: "Start all members of a new cluster with --initial-cluster-state new",
-		});
-	}
 	const disk = yield* makeStore(bootstrap.FIRST_GENERATION);
 	try {
 		return yield* fill(options, disk, formatBefore);
@@ -176,15 +167,17 @@ function* fill(options: RecoverOptions, disk: OpenStore, formatBefore: Uint8Arra
 		});
 	}
 	const { clusterId, memberId, initialMembers } = options;
-	const format: MemberFormat = { clusterId, memberId, state: "making", generation: bootstrap.FIRST_GENERATION, initialMembers };
+	const joined = options.initialClusterState === "existing";
+	const format: MemberFormat = { clusterId, memberId, state: "making", generation: bootstrap.FIRST_GENERATION, joined, initialMembers };
 	yield* bootstrap.writeFormat(format);
 	yield* bootstrap.clearLog();
 	const floor = yield* bootstrap.fillStore(disk, format);
+	const base = bootstrap.bootstrapPoint(format);
 	const { opening } = yield* ask({
 		on: "createLog",
 		identity: { clusterId, memberId, walId: options.walId },
-		hardState: { term: bootstrap.BOOTSTRAP_TERM, vote: 0n, commit: bootstrap.BOOTSTRAP_INDEX },
-		base: bootstrap.bootstrapPoint(format),
+		hardState: { term: base.term, vote: 0n, commit: base.index },
+		base,
 	});
 	if (!opening.ok) throw refusedLog(opening.refusal);
 	yield* bootstrap.writeFormat({ ...format, state: "ready" });

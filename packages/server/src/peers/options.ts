@@ -1,6 +1,7 @@
 import type { ByteOps, Dice } from "@flotilla/base";
 import type { NodeId } from "@flotilla/raft";
 import type { Clock, Scheduler } from "../ports.ts";
+import type { ClusterView } from "./cluster-view.ts";
 
 export interface PeerTransportOptions {
 	readonly memberId: NodeId;
@@ -16,6 +17,8 @@ export interface PeerTransportOptions {
 	readonly dice: Dice;
 	readonly bytes: ByteOps;
 	readonly limits?: Partial<PeerLimits>;
+	/** What a member that joins is told; without it such questions are refused. */
+	readonly members?: () => ClusterView["members"];
 }
 
 export interface PeerLimits {

@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
-import type { TapSink } from "@flotilla/base";
+import { concatBytes, type TapSink } from "@flotilla/base";
 import type { NodeId } from "@flotilla/raft";
+import { encodeView, VIEW_LANE } from "./cluster-view.ts";
 import { decodeHello, encodeAnswer, HandshakeReader, type Hello, type HelloCode, isLane, PROTOCOL_VERSION } from "./hello.ts";
 import type { Lane } from "./lane.ts";
 import type { PeerLimits, PeerTransportOptions } from "./options.ts";
@@ -77,16 +78,17 @@ export class PeerListener {
 	}
 
 	private greet(socket: Socket, hello: Hello, rest: Uint8Array): void {
+		const { bytes, incarnation, clusterId, members } = this.options;
+		if ((hello.lane as number) === VIEW_LANE && members !== undefined) {
+			const accepted = encodeAnswer(bytes, { code: "accepted", version: PROTOCOL_VERSION, incarnation });
+			this.endWith(socket, concatBytes([accepted, encodeView(bytes, { clusterId, members: members() })]));
+			return;
+		}
 		const code = this.judge(hello);
-		const { bytes, incarnation } = this.options;
 		const answer = encodeAnswer(bytes, { code, version: PROTOCOL_VERSION, incarnation });
 		if (code !== "accepted") {
 			this.tap.emit("peerRefused", 0, 0, { remotePeerId: hello.from, reason: code, address: socket.remoteAddress ?? "" });
-			socket.end(answer);
-			// The answer has the time of a handshake to leave.
-			const cancelTimer = this.options.scheduler.after(this.limits.handshakeMs, () => socket.destroy());
-			socket.once("close", cancelTimer);
-			socket.resume();
+			this.endWith(socket, answer);
 			return;
 		}
 		this.strangers.delete(socket);
@@ -94,6 +96,14 @@ export class PeerListener {
 		socket.removeAllListeners("error");
 		socket.write(answer);
 		this.owner.accepted(hello.from, hello.lane, hello.incarnation, socket, rest);
+	}
+
+	/** What is said last has the time of a handshake to leave. */
+	private endWith(socket: Socket, last: Uint8Array): void {
+		socket.end(last);
+		const cancelTimer = this.options.scheduler.after(this.limits.handshakeMs, () => socket.destroy());
+		socket.once("close", cancelTimer);
+		socket.resume();
 	}
 
 	private judge(hello: Hello): HelloCode {

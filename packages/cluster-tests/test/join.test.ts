@@ -1,0 +1,75 @@
+/** A member that is added to a running cluster: it learns its id from the others, is sent the state, and serves. */
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { KvClient } from "../src/client/kv-client.ts";
+import { FLOTILLA_PROGRAM, ProcessCluster } from "../src/process/cluster.ts";
+import { MemberProcess } from "../src/process/member-process.ts";
+import { freePorts } from "../src/process/ports.ts";
+import { etcdctl, haveProgram } from "../src/process/tools.ts";
+import { eventually } from "../src/process/wait.ts";
+
+/** The process of a fourth member, which the cluster may or may not know. */
+async function fourth(cluster: ProcessCluster): Promise<{ clientUrl: string; peerUrl: string; process: MemberProcess }> {
+	const [clientPort, peerPort] = await freePorts(2);
+	const clientUrl = `http://127.0.0.1:${clientPort}`;
+	const peerUrl = `http://127.0.0.1:${peerPort}`;
+	const initialCluster = [...cluster.members, { name: "m4", peerUrl }].map(({ name, peerUrl: url }) => `${name}=${url}`).join(",");
+	const process = new MemberProcess({
+		name: "m4",
+		program: FLOTILLA_PROGRAM,
+		logFile: join(cluster.folder, "m4.log"),
+		readyText: "ready to serve client requests",
+		args: [
+			...["--name", "m4", "--data-dir", join(cluster.folder, "m4")],
+			...["--listen-client-urls", clientUrl, "--advertise-client-urls", clientUrl],
+			...["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl],
+			...["--initial-cluster", initialCluster, "--initial-cluster-state", "existing", "--initial-cluster-token", "test"],
+		],
+	});
+	return { clientUrl, peerUrl, process };
+}
+
+test.skipIf(!haveProgram("etcdctl"))(
+	"a new member joins with etcdctl's words, holds what the others hold, and comes back after kill -9",
+	async () => {
+		const cluster = await ProcessCluster.start();
+		const { clientUrl, peerUrl, process } = await fourth(cluster);
+		const clients = [...cluster.endpoints, clientUrl.slice("http://".length)].map((endpoint) => new KvClient(endpoint));
+		try {
+			const [first] = clients as [KvClient];
+			for (let n = 0; n < 200; n++) await first.put(`k${n}`, `v${n}`);
+			const unknown = process.exited.bind(process);
+			process.spawn();
+			expect(await unknown()).toBe(1);
+			expect(process.tail).toContain("member count is unequal");
+
+			// A young cluster says "unhealthy" until its members have been connected for some seconds, as etcd does.
+			await eventually("the addition", async () => {
+				const added = await etcdctl(cluster.endpoints, ["member", "add", "m4", `--peer-urls=${peerUrl}`]);
+				expect(added.status, added.stderr).toBe(0);
+			});
+			await process.start(20_000);
+			await first.put("after", "the join");
+			const sameEverywhere = async (): Promise<void> => {
+				const { header } = await first.put("last", "write");
+				const revision = Number(header.revision);
+				await eventually("equal hashes", async () => {
+					const hashes = await Promise.all(clients.map((client) => client.hashKv(revision)));
+					expect(new Set(hashes.map(({ hash }) => hash)).size).toBe(1);
+				});
+			};
+			await sameEverywhere();
+			const list = await etcdctl(clientUrl.slice("http://".length), ["member", "list"]);
+			expect(list.stdout.split("\n").filter((line) => line.includes("started")).length).toBe(4);
+
+			await process.kill("SIGKILL");
+			await first.put("while", "it was away");
+			await process.start(20_000);
+			await sameEverywhere();
+		} finally {
+			for (const client of clients) client.close();
+			await process.dispose();
+			await cluster.dispose();
+		}
+	},
+);
