@@ -1,4 +1,4 @@
-import type { AppendWork, CoreStatus, Entry, LogIndex, NodeId, RestoredLog, Term } from "@flotilla/raft";
+import type { AppendWork, ConfState, CoreStatus, Entry, LogIndex, NodeId, RestoredLog, Term } from "@flotilla/raft";
 
 /** A statement about all members that must hold after every step (raft thesis figure 3.2 and what durability adds). */
 export type InvariantName =
@@ -35,6 +35,8 @@ interface Mirror {
 	commit: LogIndex;
 	lastIndex: LogIndex;
 	wasLeaderOf: Term;
+	/** The configuration in force, behind the one that it has just replaced: what is committed now was so under one of them. */
+	confs: readonly ConfState[];
 }
 
 /**
@@ -69,6 +71,7 @@ export class Invariants {
 		mirror.durableTerm = log.hardState.term;
 		mirror.commit = log.hardState.commit;
 		mirror.wasLeaderOf = 0;
+		mirror.confs = [];
 		for (const [index, mark] of kept) {
 			mirror.durable.set(index, mark);
 			mirror.memory.set(index, mark);
@@ -118,6 +121,8 @@ export class Invariants {
 		}
 		mirror.term = status.term;
 		if (status.role === "leader") this.leads(id, status, mirror);
+		const conf = mirror.confs.at(-1);
+		mirror.confs = conf === undefined || conf === status.confState ? [status.confState] : [conf, status.confState];
 		if (status.commit > mirror.commit) this.commits(id, status, mirror);
 		mirror.commit = status.commit;
 		if (digest !== null) this.applied(id, appliedIndex, digest);
@@ -151,22 +156,20 @@ export class Invariants {
 			}
 			if (index > this.maxCommit) {
 				this.maxCommit = index;
-				this.checkDurable(index, own, status);
+				this.checkDurable(index, own, mirror.confs);
 			}
 		}
 	}
 
-	private checkDurable(index: LogIndex, mark: Mark, status: CoreStatus): void {
-		for (const half of [status.confState.voters, status.confState.votersOutgoing]) {
-			if (half.length === 0) continue;
-			const holders = half.filter((voter) => this.mirrors.get(voter)?.durable.get(index)?.term === mark.term);
-			if (2 * holders.length <= half.length) {
-				this.breach(
-					"committedDurable",
-					`index ${index} of term ${mark.term} was committed with ${holders.length} of ${half.length} durable copies`,
-				);
-			}
-		}
+	private checkDurable(index: LogIndex, mark: Mark, confs: readonly ConfState[]): void {
+		const holds = (voter: NodeId): boolean => this.mirrors.get(voter)?.durable.get(index)?.term === mark.term;
+		const isQuorum = (half: readonly NodeId[]): boolean => half.length === 0 || 2 * half.filter(holds).length > half.length;
+		if (confs.some(({ voters, votersOutgoing }) => isQuorum(voters) && isQuorum(votersOutgoing))) return;
+		const voters = confs.map((conf) => conf.voters.map((id) => `${hex(id)}${holds(id) ? "+" : "-"}`).join(" "));
+		this.breach(
+			"committedDurable",
+			`index ${index} of term ${mark.term} was committed without a quorum of durable copies: ${voters.join(" | ")}`,
+		);
 	}
 
 	private applied(id: NodeId, index: LogIndex, digest: number): void {
@@ -180,7 +183,17 @@ export class Invariants {
 	private mirror(id: NodeId): Mirror {
 		let mirror = this.mirrors.get(id);
 		if (mirror === undefined) {
-			mirror = { durable: new Map(), memory: new Map(), pending: [], term: 0, durableTerm: 0, commit: 0, lastIndex: 0, wasLeaderOf: 0 };
+			mirror = {
+				durable: new Map(),
+				memory: new Map(),
+				pending: [],
+				term: 0,
+				durableTerm: 0,
+				commit: 0,
+				lastIndex: 0,
+				wasLeaderOf: 0,
+				confs: [],
+			};
 			this.mirrors.set(id, mirror);
 		}
 		return mirror;

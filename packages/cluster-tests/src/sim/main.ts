@@ -22,12 +22,14 @@ const startedMs = performance.now();
 let virtualMs = 0;
 let operations = 0;
 let snapshots = 0;
+let removals = 0;
 let failed = 0;
 for (const seed of seeds) {
 	const result = simulate(drawPlan(seed, limits));
 	virtualMs += result.virtualMs;
 	operations += result.counts.operations;
 	snapshots += result.counts.snapshots;
+	removals += result.counts.removals;
 	if (values.seed !== undefined) describe(result);
 	if (values.twice && simulate(drawPlan(seed, limits)).traceHash !== result.traceHash) {
 		failed++;
@@ -39,7 +41,7 @@ for (const seed of seeds) {
 }
 const tookMs = performance.now() - startedMs;
 console.log(
-	`${seeds.length - failed} of ${seeds.length} runs ok; ${operations} operations, ${snapshots} snapshots, ${Math.round(virtualMs / 1_000)} simulated seconds in ${Math.round(tookMs / 1_000)} s`,
+	`${seeds.length - failed} of ${seeds.length} runs ok; ${operations} operations, ${snapshots} snapshots, ${removals} removals, ${Math.round(virtualMs / 1_000)} simulated seconds in ${Math.round(tookMs / 1_000)} s`,
 );
 process.exitCode = failed === 0 ? 0 : 1;
 

@@ -68,6 +68,8 @@ export function makeMembers(plan: RunPlan, world: MemberWorld): SimMember[] {
 			walKeepBytes: plan.keepBytes,
 			logMemoryEntries: plan.memoryEntries,
 			snapshotPartBytes: plan.partBytes,
+			// Under faults no connection is ever steady: the check would refuse every change.
+			strictReconfigCheck: false,
 		};
 		return new SimMember(config, plan, { ...world, dice: world.dice.fork(name) });
 	});
@@ -90,6 +92,8 @@ export class SimMember {
 	floors = 0;
 	/** States that this member received. */
 	snapshots = 0;
+	/** Removed from the cluster: its last start was refused for that. */
+	gone = false;
 	/** Set when a start was refused: never to be expected from crashes alone. */
 	refusedBecause: string | null = null;
 	private readonly config: MemberConfig;
@@ -130,7 +134,7 @@ export class SimMember {
 	}
 
 	start(): void {
-		if (this.life !== null) return;
+		if (this.life !== null || this.gone) return;
 		const { time, dice, network, invariants, trace } = this.world;
 		this.lives++;
 		const process = new SimProcess(time, dice.fork(`life ${this.lives}`), this.clockModel);
@@ -147,7 +151,8 @@ export class SimMember {
 				disk: this.disk.open(process),
 				stores: this.stores.forProcess(process),
 				die: () => this.ended(life),
-				removed: () => this.ended(life),
+				// A supervisor starts it again all the same, which must be refused.
+				removed: () => life.booted?.noteRemoval(() => this.ended(life)),
 				watchMachine: (machine, { restoredLog }) => {
 					invariants.restored(this.id, restoredLog);
 					return mutate(observedMachine(this.id, machine, invariants, trace), this.mutant);
@@ -158,6 +163,7 @@ export class SimMember {
 				if (!outcome.ok) {
 					// An error of the disk ends the start, and the next one may succeed; any other refusal is a finding.
 					if (outcome.refusal.code === "io") this.ended(life);
+					else if (outcome.refusal.code === "removed") this.leave(life);
 					else this.refusedBecause = outcome.refusal.text;
 					return;
 				}
@@ -254,6 +260,11 @@ export class SimMember {
 			});
 	}
 
+	/** Whether it counts this one among the members. */
+	knows(id: NodeId): boolean {
+		return this.life?.booted?.driver.members.some((member) => member.id === id) === true;
+	}
+
 	progress(): Progress | null {
 		const status = this.life?.booted?.driver.status();
 		if (status?.published !== true) return null;
@@ -287,6 +298,14 @@ export class SimMember {
 			if (this.life !== life) return;
 			this.crash("process");
 			this.world.time.after(SUPERVISOR_US, () => this.start());
+		});
+	}
+
+	private leave(life: Life): void {
+		this.gone = true;
+		life.process.end();
+		this.world.time.after(0, () => {
+			if (this.life === life) this.crash("process");
 		});
 	}
 

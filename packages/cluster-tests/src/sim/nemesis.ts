@@ -2,6 +2,7 @@ import type { Dice } from "@flotilla/base";
 import type { SimMember } from "./member.ts";
 import type { SimNetwork } from "./network.ts";
 import type { FaultRates } from "./plan.ts";
+import { Removals } from "./removals.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 /** What was done, for the report. */
@@ -17,6 +18,7 @@ export class Nemesis {
 	private readonly dice: Dice;
 	private readonly members: readonly SimMember[];
 	private readonly network: SimNetwork;
+	readonly removals: Removals;
 	private stopped = false;
 	readonly notes: FaultNote[] = [];
 
@@ -25,6 +27,7 @@ export class Nemesis {
 		this.dice = dice;
 		this.members = members;
 		this.network = network;
+		this.removals = new Removals(time, dice.fork("removals"), members);
 	}
 
 	start(rates: FaultRates): void {
@@ -42,11 +45,13 @@ export class Nemesis {
 		this.every(rates.clockJumpMs, () => this.jumpClock());
 		this.every(rates.transferMs, () => this.transfer());
 		this.every(rates.awayMs, () => this.away());
+		this.every(rates.removeMs, () => this.remove());
 	}
 
 	/** No new faults; everything is mended and every member started. */
 	heal(): void {
 		this.stopped = true;
+		this.removals.stop();
 		this.network.healAll();
 		for (const member of this.members) {
 			member.resume();
@@ -168,6 +173,11 @@ export class Nemesis {
 		if (from === undefined || from === to) return;
 		this.note("transfer", [from, to]);
 		from.transferLeadership(to.id);
+	}
+
+	private remove(): void {
+		const victim = this.removals.strike();
+		if (victim !== null) this.note("remove", [victim]);
 	}
 
 	private others(than: readonly SimMember[]): SimMember[] {

@@ -26,6 +26,10 @@ interface Endpoint {
 	readonly id: NodeId;
 	readonly process: SimProcess;
 	readonly events: PeerEvents;
+	/** Whom it talks to; null before it was told. */
+	contacts: ReadonlySet<NodeId> | null;
+	/** Whom it turns away for good. */
+	removed: ReadonlySet<NodeId>;
 }
 
 /** The connection between two lives; `epoch` rises when it breaks, and what was under way goes with it. */
@@ -64,14 +68,44 @@ export class SimNetwork {
 	/** A life joins; its connections come up one after the other. */
 	attach(id: NodeId, process: SimProcess, events: PeerEvents): PeerTransport {
 		assert(!this.endpoints.has(id), "a member has one life at a time");
-		const endpoint = { id, process, events };
+		const endpoint: Endpoint = { id, process, events, contacts: null, removed: new Set() };
 		this.endpoints.set(id, endpoint);
 		for (const other of this.endpoints.values()) if (other !== endpoint) this.dial(endpoint, other);
 		return {
 			send: (messages) => this.send(endpoint, messages),
-			setMembers: () => {},
+			setMembers: (members, removed = new Set()) => this.setContacts(endpoint, new Set(members.map((member) => member.id)), removed),
 			close: () => Promise.resolve(),
 		};
+	}
+
+	/** As a real member does: who is not listed any more is cut off, and may dial; who is new is dialed. */
+	private setContacts(endpoint: Endpoint, contacts: ReadonlySet<NodeId>, removed: ReadonlySet<NodeId>): void {
+		endpoint.contacts = contacts;
+		endpoint.removed = removed;
+		if (this.endpoints.get(endpoint.id) !== endpoint) return;
+		for (const peer of this.endpoints.values()) {
+			if (peer === endpoint || contacts.has(peer.id)) continue;
+			const connection = this.connection(endpoint.id, peer.id);
+			if (connection.up) this.closeGently(endpoint, peer, connection);
+		}
+	}
+
+	/** What is on the way still arrives; then the other side notices the end, and dials again. */
+	private closeGently(endpoint: Endpoint, peer: Endpoint, connection: Connection): void {
+		const lastUs = Math.max(this.time.nowUs, ...connection.arrivals.values());
+		this.time.after(lastUs - this.time.nowUs + this.dice.range(100, 2_000), () => {
+			if (this.connection(endpoint.id, peer.id) !== connection || !connection.up) return;
+			this.breakConnection(connection);
+			peer.process.run(() => peer.events.unreachable(endpoint.id));
+			this.dial(peer, endpoint);
+		});
+	}
+
+	/** False when one of them does not take the other; told at once when that is for good. */
+	private admitted(a: Endpoint, b: Endpoint): boolean {
+		if (b.removed.has(a.id)) a.process.run(() => a.events.removed(b.id));
+		else if (a.removed.has(b.id)) b.process.run(() => b.events.removed(a.id));
+		return knows(a, b.id) && knows(b, a.id);
 	}
 
 	/** The life is over: its kernel closes the connections, which the others notice unless the way to them is cut. */
@@ -146,7 +180,7 @@ export class SimNetwork {
 			if (this.endpoints.get(a.id) !== a || this.endpoints.get(b.id) !== b) return;
 			const connection = this.connection(a.id, b.id);
 			if (connection.up) return;
-			if (this.isCut(a.id, b.id) || this.isCut(b.id, a.id) || a.process.paused || b.process.paused) {
+			if (this.isCut(a.id, b.id) || this.isCut(b.id, a.id) || a.process.paused || b.process.paused || !this.admitted(a, b)) {
 				this.dial(a, b);
 				return;
 			}
@@ -160,7 +194,7 @@ export class SimNetwork {
 		for (const message of messages) {
 			const connection = this.connection(from.id, message.to);
 			const to = this.endpoints.get(message.to);
-			if (to === undefined || (this.model.mode === "stream" && !connection.up)) {
+			if (to === undefined || !knows(from, to.id) || !knows(to, from.id) || (this.model.mode === "stream" && !connection.up)) {
 				this.dropped++;
 				continue;
 			}
@@ -222,4 +256,8 @@ export class SimNetwork {
 		}
 		return connection;
 	}
+}
+
+function knows(endpoint: Endpoint, id: NodeId): boolean {
+	return endpoint.contacts === null || endpoint.contacts.has(id);
 }

@@ -20,6 +20,8 @@ export interface FaultRates {
 	readonly transferMs: number;
 	/** A member stays down so long that the others may have cut what it needs. */
 	readonly awayMs: number;
+	/** A member is removed from the cluster for ever. */
+	readonly removeMs: number;
 }
 
 /** Everything that a run draws before it begins. Printed with a failure; replaying needs only the seed. */
@@ -60,6 +62,8 @@ export interface PlanLimits {
  */
 export function drawPlan(seed: string, limits: PlanLimits): RunPlan {
 	const dice = new Dice(`${seed}/plan`);
+	// Draws of their own, so that the rest of a seed's plan stays what it was.
+	const removals = new Dice(`${seed}/removals`);
 	const rate = (minMs: number, maxMs: number): number => (dice.chance(1, 2) ? dice.range(minMs, maxMs) : 0);
 	// Little of the log is kept, in memory and on the disk: who was away needs a snapshot.
 	const scarce = dice.chance(1, 2);
@@ -98,6 +102,7 @@ export function drawPlan(seed: string, limits: PlanLimits): RunPlan {
 			failSyncMs: dice.chance(1, 3) ? dice.range(3_000, 10_000) : 0,
 			clockJumpMs: rate(2_000, 8_000),
 			transferMs: rate(1_000, 6_000),
+			removeMs: removals.chance(1, 3) ? removals.range(1_000, 6_000) : 0,
 			awayMs: scarce ? dice.range(1_000, 3_000) : rate(2_000, 6_000),
 		},
 		driftPerMille: dice.chance(1, 2) ? dice.range(1, 100) : 0,

@@ -38,6 +38,7 @@ export interface RunCounts {
 	readonly floors: number;
 	readonly snapshots: number;
 	readonly messages: number;
+	readonly removals: number;
 }
 
 /** How long a healed cluster may take until every member serves and holds the same state, in election timeouts. */
@@ -54,7 +55,7 @@ export function simulate(plan: RunPlan): RunResult {
 	try {
 		world.breakThings();
 		if (!world.heal()) findings.push(...world.whyNotHealed());
-		else findings.push(...world.compareMembers());
+		else findings.push(...world.compareMembers(), ...world.nemesis.removals.findings());
 	} catch (error) {
 		findings.push(`exception: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
 	}
@@ -142,7 +143,7 @@ class World {
 	}
 
 	compareMembers(): string[] {
-		const states = this.members.map((member) => ({ member, state: member.contents() }));
+		const states = this.members.filter(({ gone }) => !gone).map((member) => ({ member, state: member.contents() }));
 		const [first] = states;
 		return states
 			.filter(({ state }) => state !== first?.state)
@@ -179,6 +180,7 @@ class World {
 			floors: this.members.reduce((sum, member) => sum + member.floors, 0),
 			snapshots: this.members.reduce((sum, member) => sum + member.snapshots, 0),
 			messages: this.network.carried,
+			removals: this.nemesis.removals.done.size,
 		};
 	}
 
@@ -192,7 +194,10 @@ class World {
 
 	/** All members serve, agree on a leader, and have applied all there is. */
 	private atRest(): boolean {
-		const states = this.members.map((member) => member.progress());
+		const left = this.members.filter(({ gone }) => !gone);
+		// Whoever was removed is on its way out.
+		if (!left.every((member) => left.every((other) => other.knows(member.id)))) return false;
+		const states = left.map((member) => member.progress());
 		const [first] = states;
 		if (first === null || first === undefined) return false;
 		return states.every(
