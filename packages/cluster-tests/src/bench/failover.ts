@@ -1,5 +1,5 @@
 /**
- * What the loss of a leader costs: `npm run bench:failover -- [kills] [signal] [program]`. Writers at the two surviving
+ * What the loss of a leader costs: `npm run failover -- [kills] [signal] [program]`. Writers at the two surviving
  * members put without pause; the leader gets the signal; the cost is the longest time without an acknowledged write around
  * that moment. Default timeouts (100 ms heartbeat, 1,000 ms election), fsync on.
  */

@@ -20,15 +20,16 @@ const seeds =
 
 const startedMs = performance.now();
 let virtualMs = 0;
-let operations = 0;
-let snapshots = 0;
+const operations = 0;
+const snapshots = 0;
 let removals = 0;
 let failed = 0;
 for (const seed of seeds) {
 	const result = simulate(drawPlan(seed, limits));
 	virtualMs += result.virtualMs;
-	operations += result.counts.operations;
-	snapshots += result.counts.snapshots;
+	for (const name of Object.keys(sums) as Array<keyof typeof sums>) sums[name] += result.counts[name];
+	for (const { fault } of result.faults) faults.set(fault, (faults.get(fault) ?? 0) + 1);
+	lastHash = result.traceHash;
 	removals += result.counts.removals;
 	if (values.seed !== undefined) describe(result);
 	if (values.twice && simulate(drawPlan(seed, limits)).traceHash !== result.traceHash) {
