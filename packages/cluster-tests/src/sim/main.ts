@@ -20,17 +20,16 @@ const seeds =
 
 const startedMs = performance.now();
 let virtualMs = 0;
-const operations = 0;
-const snapshots = 0;
-let removals = 0;
+const sums = { operations: 0, acknowledged: 0, unknown: 0, elections: 0, restarts: 0, floors: 0, snapshots: 0, removals: 0 };
+const faults = new Map<string, number>();
 let failed = 0;
+let lastHash = "";
 for (const seed of seeds) {
 	const result = simulate(drawPlan(seed, limits));
 	virtualMs += result.virtualMs;
 	for (const name of Object.keys(sums) as Array<keyof typeof sums>) sums[name] += result.counts[name];
 	for (const { fault } of result.faults) faults.set(fault, (faults.get(fault) ?? 0) + 1);
 	lastHash = result.traceHash;
-	removals += result.counts.removals;
 	if (values.seed !== undefined) describe(result);
 	if (values.twice && simulate(drawPlan(seed, limits)).traceHash !== result.traceHash) {
 		failed++;
@@ -42,8 +41,12 @@ for (const seed of seeds) {
 }
 const tookMs = performance.now() - startedMs;
 console.log(
-	`${seeds.length - failed} of ${seeds.length} runs ok; ${operations} operations, ${snapshots} snapshots, ${removals} removals, ${Math.round(virtualMs / 1_000)} simulated seconds in ${Math.round(tookMs / 1_000)} s`,
+	`${seeds.length - failed} of ${seeds.length} runs ok; ${Math.round(virtualMs / 1_000)} simulated seconds in ${Math.round(tookMs / 1_000)} s`,
 );
+const listed = (entries: Iterable<[string, number]>): string => [...entries].map(([name, count]) => `${count} ${name}`).join(", ");
+console.log(listed(Object.entries(sums)));
+console.log(`faults: ${listed([...faults].sort(([a], [b]) => (a < b ? -1 : 1)))}`);
+if (values.seed !== undefined) console.log(`trace hash: ${lastHash}`);
 process.exitCode = failed === 0 ? 0 : 1;
 
 function describe(result: RunResult): void {
