@@ -124,4 +124,25 @@ export function storeSuite(name: string, open: () => Promise<StoreDisk>, again: 
 		expect(reopened.disk.sizeBytes()).toBeGreaterThan(0);
 		await again(reopened.disk);
 	});
+
+	test(`${name}: a view shows the records of its moment in key order, whatever is written and deleted later`, async () => {
+		const store = new StoreRunner(await open());
+		const records = Array.from({ length: 30 }, (_, at) => record(at + 2, `value ${at}`));
+		await store.run({ kind: "batch", batch: batch(1, records) });
+		await store.run({ kind: "openView" });
+		await store.run({ kind: "batch", batch: batch(2, [record(99, "later")], [recordKey(2), recordKey(31)]) });
+		const read: StoredRecord[] = [];
+		for (;;) {
+			const part = (await store.run({ kind: "readView", bytesMax: 60 })).records ?? [];
+			if (part.length === 0) break;
+			expect(part.length).toBeLessThanOrEqual(2);
+			read.push(...part);
+		}
+		expect(shape(read)).toEqual(shape(records));
+		await store.run({ kind: "closeView" });
+		await store.run({ kind: "openView" });
+		expect(shape((await store.run({ kind: "readView", bytesMax: 1 })).records ?? [])).toEqual(shape([record(3, "value 1")]));
+		await store.run({ kind: "closeView" });
+		await again(store.disk);
+	});
 }
