@@ -405,6 +405,33 @@ test("a new member that is silent at first does not make its leader step down, a
 	expect(cluster.status(1n).role).toBe("follower");
 });
 
+test("a voter that is added to one may be counted on when that one knows it durably; a removal waits for the new quorum", () => {
+	const cluster = clusterOf(1n);
+	cluster.addEmpty(2n);
+	cluster.elect(1n);
+	cluster.isolate(2n);
+	expect(cluster.member(1n).core.membershipReady).toBe(true);
+	cluster.change(1n, addition(2n));
+	cluster.drain(1n);
+	expect(cluster.member(1n).core.settledCommit).toBeLessThan(cluster.status(1n).lastIndex);
+	expect(cluster.member(1n).core.membershipReady).toBe(false);
+	cluster.settle();
+	expect(cluster.member(1n).core.settledCommit).toBe(cluster.status(1n).lastIndex);
+	// It answers now; yet whoever the change removed would have to stay.
+	expect(cluster.status(1n).confState.voters).toEqual([1n, 2n]);
+
+	const three = clusterOf(1n, 2n, 3n);
+	three.elect(1n);
+	three.isolate(3n);
+	const index = change(three, 1n, removal(2n));
+	expect(three.status(1n)).toMatchObject({ commit: index, confState: { voters: [1n, 3n] } });
+	expect(three.member(1n).core.settledCommit).toBeLessThan(index);
+	expect(three.member(2n).core.settledCommit).toBe(0);
+	three.heal();
+	three.pass(3);
+	expect(three.member(1n).core.settledCommit).toBeGreaterThanOrEqual(index);
+});
+
 test("a candidate that learns of a newer configuration from an answer steps back, and asks again soon under that one", () => {
 	const cluster = clusterOf(1n, 2n, 3n, 4n);
 	cluster.elect(1n);

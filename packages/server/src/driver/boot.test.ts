@@ -45,6 +45,21 @@ describe("a new member", () => {
 		}
 	});
 
+	test.each(CRASHES)("that was removed from its cluster is not started again, also after a crash (%s)", (kind) => {
+		const machine = running(`removed ${kind}`);
+		machine.putAll(["a"]);
+		let noted = false;
+		machine.up.noteRemoval(() => {
+			noted = true;
+		});
+		while (!noted) machine.loop.step();
+		machine.crash(kind);
+		expect(machine.boot()).toBe("removed");
+		expect(machine.refusal?.text).toContain("the member has been permanently removed from the cluster");
+		expect(machine.refusal?.text).toContain("data-dir used by this member must be removed");
+		expect(machine.boot()).toBe("removed");
+	});
+
 	test.each(CRASHES)("crashed at any step of its first start (%s) is made by the next one", (kind) => {
 		const whole = new Machine("bootstrap");
 		whole.boot();
