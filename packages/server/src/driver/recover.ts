@@ -278,7 +278,7 @@ function nextGeneration(generations: readonly string[], current: string): string
 }
 
 function refusedLog(reason: WalRefusal): RefusedStart {
-	const codes = { corrupt: "logDamaged", foreign: "foreign", newer: "newer", missing: "logMissing", io: "io" } as const;
+	const codes = { corrupt: "logDamaged", foreign: "foreign", newer: "newer", older: "older", missing: "logMissing", io: "io" } as const;
 	const code: StartRefusalCode = codes[reason.code];
 	return new RefusedStart({ code, text: `Cannot start (${code}): ${reason.text}` });
 }

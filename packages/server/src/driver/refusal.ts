@@ -10,6 +10,7 @@ export type StartRefusalCode =
 	| "identityDamaged"
 	| "foreign"
 	| "newer"
+	| "older"
 	| "storeMissing"
 	| "storeEmptied"
 	| "storeDamaged"

@@ -15,7 +15,7 @@ import {
 } from "./meta-files.ts";
 import type { LogRecovery } from "./recover-log.ts";
 import { refuseIo } from "./refusal.ts";
-import { encodeSegmentStart, installSegment, newSegment } from "./segment-files.ts";
+import { encodeSegmentStart, installSegment, newSegment, segmentPrefixBytes } from "./segment-files.ts";
 import { SPARE_NAME } from "./tail-repair.ts";
 import type { WalIdentity, WalRefusal } from "./wal-interface.ts";
 
@@ -30,17 +30,17 @@ export interface NewLog {
 
 export function* createScript(ops: ByteOps, { identity, hardState, base, folder, segmentBytes }: NewLog): FileScript<LogRecovery> {
 	const checkpoint = { identity, hardState, snapshot: base, lastIndex: base.index, lastTerm: base.term };
-	const start = { sequence: 1, firstSeq: 1, chain: 0, syncedSeq: 0, checkpoint };
+	const fileBytes = Math.max(segmentBytes, Math.ceil(segmentPrefixBytes(checkpoint) / 4096) * 4096);
+	const start = { sequence: 1, firstSeq: 1, fileBytes, chain: 0, syncedSeq: 0, checkpoint };
 	const { data, prevCrc } = encodeSegmentStart(ops, frameSeed(ops, identity), start);
-	const bytes = Math.max(segmentBytes, Math.ceil(data.length / 4096) * 4096);
-	const segment = newSegment(folder, start, bytes, 0, data.length);
+	const segment = newSegment(folder, start, 0, data.length);
 	const voteSlot = { counter: 1, term: hardState.term, vote: hardState.vote, headSeq: 1 };
 	const temporary = `${folder}/${SPARE_NAME}`;
 	let refusal = yield* each([
 		{ kind: "makeFolder", folder },
 		{ kind: "writeFile", path: VOTE_TMP_PATH, data: bothSlots(encodeVoteSlot(ops, identity.walId, voteSlot)) },
 		{ kind: "rename", from: VOTE_TMP_PATH, to: VOTE_PATH },
-		{ kind: "create", path: temporary, bytes },
+		{ kind: "create", path: temporary, bytes: fileBytes },
 	]);
 	if (refusal !== null) return { ok: false, refusal };
 	const problem = yield* installSegment(folder, temporary, segment.path, data);

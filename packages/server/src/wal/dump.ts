@@ -6,7 +6,7 @@ import { frameSeed, readSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader 
 import { FileWindow, type ScannedFrame, type ScanStop, scanFrames, scanLeftover } from "./frame-scan.ts";
 import { decodeIdentity, decodeVoteFile, IDENTITY_PATH, VOTE_PATH } from "./meta-files.ts";
 import type { FrameContent } from "./records.ts";
-import { listSegments, readWhole, type SegmentName } from "./recover-log.ts";
+import { cutShort, listSegments, readWhole, type SegmentName } from "./recover-log.ts";
 import type { WalIdentity } from "./wal-interface.ts";
 
 export interface DumpOptions {
@@ -90,6 +90,8 @@ class LogDump {
 			return;
 		}
 		this.header(header, sequence);
+		if (window.size < header.fileBytes) this.problem("  ", cutShort(window.size, header));
+		window.size = Math.min(window.size, header.fileBytes);
 		const seed = frameSeed(this.ops, header.identity);
 		const expected = { seq: header.firstSeq, prevCrc: header.crc };
 		const stop = yield* scanFrames(this.ops, window, seed, SEGMENT_HEADER_BYTES, expected, (frame) => {

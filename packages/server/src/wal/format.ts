@@ -3,19 +3,20 @@
  *
  *   segment  wal/<sequence, 16 hex>-<first index, 16 hex>.wal
  *            64 bytes of header, frames without gaps, zeros to the end of the file
- *   header   0 magic | 8 version u16 | 10 flags u16 | 12 header bytes u32 | 16 cluster | 24 member | 32 walId
+ *   header   0 magic | 8 version u16 | 10 flags u16 | 12 bytes of the whole file u32 | 16 cluster | 24 member | 32 walId
  *            40 sequence | 48 seq of its first frame | 56 headerCrc of the last frame before it u32 | 60 crc u32
  *   frame    0 magic u32 | 4 headerCrc u32 | 8 prevCrc u32 | 12 payloadCrc u32 | 16 payload bytes u32 | 20 records u32
  *            24 seq | 32 syncedSeq | 40 payload (records, see records.ts)
  *
+ * A file has all its bytes before it gets its name, so one that is shorter than its header says was cut by somebody.
  * headerCrc covers bytes 8..39 and is seeded with the log's id; prevCrc is the headerCrc of the frame before, for the first
  * frame of a segment the segment header's crc. So a frame fits at one place of one log only.
  */
 import type { ByteOps } from "@flotilla/base";
-import { readBigU64, readU32, readU64, writeBigU64, writeU32, writeU64 } from "@flotilla/base";
+import { assert, readBigU64, readU32, readU64, writeBigU64, writeU32, writeU64 } from "@flotilla/base";
 import type { WalIdentity } from "./wal-interface.ts";
 
-export const WAL_VERSION = 1;
+export const WAL_VERSION = 2;
 export const SEGMENT_HEADER_BYTES = 64;
 export const FRAME_HEADER_BYTES = 40;
 /** A payload's length field holds no more, whatever the file's size says. */
@@ -30,6 +31,8 @@ export interface SegmentHeader {
 	readonly identity: WalIdentity;
 	readonly sequence: number;
 	readonly firstSeq: number;
+	/** Size that the file was made with. */
+	readonly fileBytes: number;
 	/** headerCrc of the last frame of the segment before; 0 for the first segment. */
 	readonly chain: number;
 	readonly crc: number;
@@ -73,7 +76,8 @@ export function frameSeed(bytes: ByteOps, identity: WalIdentity): number {
 export function writeSegmentHeader(ops: ByteOps, target: Uint8Array, header: Omit<SegmentHeader, "crc" | "version">): number {
 	target.set(SEGMENT_MAGIC, 0);
 	writeU32(target, 8, WAL_VERSION);
-	writeU32(target, 12, SEGMENT_HEADER_BYTES);
+	assert(header.fileBytes <= 0xffff_ffff, "a segment's size fits its header");
+	writeU32(target, 12, header.fileBytes);
 	writeBigU64(target, 16, header.identity.clusterId);
 	writeBigU64(target, 24, header.identity.memberId);
 	writeBigU64(target, 32, header.identity.walId);
@@ -95,7 +99,15 @@ export function readSegmentHeader(ops: ByteOps, bytes: Uint8Array): SegmentHeade
 	const firstSeq = readU64(bytes, 48);
 	if (ops.crc32c(bytes, 0, 60, 0) !== crc || sequence < 1 || firstSeq < 1) return "the segment header fails its checksum";
 	const identity = { clusterId: readBigU64(bytes, 16), memberId: readBigU64(bytes, 24), walId: readBigU64(bytes, 32) };
-	return { version: readU32(bytes, 8) & 0xffff, identity, sequence, firstSeq, chain: readU32(bytes, 56), crc };
+	return {
+		version: readU32(bytes, 8) & 0xffff,
+		identity,
+		sequence,
+		firstSeq,
+		fileBytes: readU32(bytes, 12),
+		chain: readU32(bytes, 56),
+		crc,
+	};
 }
 
 /** Completes the frame whose payload was written at `at` + 40; returns its headerCrc, the next frame's prevCrc. */

@@ -10,7 +10,7 @@ const WINDOW_BYTES = 256 * 1024;
 export class FileWindow {
 	readonly path: string;
 	/** Bytes of the file; what lies behind is not read. */
-	readonly size: number;
+	size: number;
 	bytes: Uint8Array = new Uint8Array(0);
 	start = 0;
 

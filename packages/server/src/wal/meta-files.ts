@@ -31,7 +31,8 @@ export interface VoteSlot {
 	readonly headSeq: number;
 }
 
-export type MetaProblem = { readonly code: "corrupt" | "foreign" | "newer"; readonly text: string };
+export type VersionProblem = "newer" | "older";
+export type MetaProblem = { readonly code: "corrupt" | "foreign" | VersionProblem; readonly text: string };
 
 export function encodeIdentity(ops: ByteOps, identity: WalIdentity): Uint8Array {
 	const bytes = new Uint8Array(IDENTITY_BYTES);
@@ -51,13 +52,16 @@ export function decodeIdentity(ops: ByteOps, bytes: Uint8Array): WalIdentity | M
 	if (readU64(bytes, 0) !== IDENTITY_MAGIC) return { code: "corrupt", text: "the file has a wrong magic number" };
 	if (ops.crc32c(bytes, 0, 40, 0) !== readU32(bytes, 40)) return { code: "corrupt", text: "the file fails its checksum" };
 	const version = readU32(bytes, 8);
-	if (version > WAL_VERSION) return newerVersion(version);
+	if (version !== WAL_VERSION) return otherVersion(version);
 	if (bytes.length > IDENTITY_BYTES || readU32(bytes, 44) !== 0) return { code: "corrupt", text: "the file has bytes behind its end" };
 	return { clusterId: readBigU64(bytes, 16), memberId: readBigU64(bytes, 24), walId: readBigU64(bytes, 32) };
 }
 
-export function newerVersion(version: number): MetaProblem {
-	return { code: "newer", text: `its format is version ${version}, this program reads up to version ${WAL_VERSION}` };
+export function otherVersion(version: number): { readonly code: VersionProblem; readonly text: string } {
+	return {
+		code: version > WAL_VERSION ? "newer" : "older",
+		text: `its format is version ${version}, this program reads version ${WAL_VERSION} only`,
+	};
 }
 
 export function encodeVoteSlot(ops: ByteOps, walId: bigint, slot: VoteSlot): Uint8Array {
@@ -94,7 +98,7 @@ function decodeSlot(ops: ByteOps, walId: bigint, bytes: Uint8Array, at: number):
 	if (readU64(bytes, at) !== VOTE_MAGIC) return null;
 	if (ops.crc32c(bytes, at + 16, at + VOTE_SLOT_USED_BYTES, 0) !== readU32(bytes, at + 12)) return null;
 	const version = readU32(bytes, at + 8);
-	if (version > WAL_VERSION) return newerVersion(version);
+	if (version !== WAL_VERSION) return otherVersion(version);
 	const found = readBigU64(bytes, at + 16);
 	if (found !== walId) {
 		return { code: "foreign", text: `it belongs to log ${found.toString(16)}, the identity file names log ${walId.toString(16)}` };

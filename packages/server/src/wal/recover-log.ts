@@ -9,8 +9,8 @@ import { frameSeed, parseSegmentName, readSegmentHeader, SEGMENT_HEADER_BYTES, t
 import { FileWindow, type ScannedFrame, type ScanStop, scanFrames, scanLeftover } from "./frame-scan.ts";
 import type { LogSegment } from "./log-map.ts";
 import { LogState } from "./log-state.ts";
-import { decodeIdentity, decodeVoteFile, IDENTITY_PATH, newerVersion, VOTE_PATH, type VoteSlot } from "./meta-files.ts";
-import { type DamagePlace, refuseDamage, refuseForeign, refuseIo, refuseNewer } from "./refusal.ts";
+import { decodeIdentity, decodeVoteFile, IDENTITY_PATH, type MetaProblem, otherVersion, VOTE_PATH, type VoteSlot } from "./meta-files.ts";
+import { type DamagePlace, refuseDamage, refuseForeign, refuseIo, refuseVersion } from "./refusal.ts";
 import { repairTail } from "./tail-repair.ts";
 import type { WalIdentity, WalRefusal } from "./wal-interface.ts";
 
@@ -75,8 +75,8 @@ export function* readWhole(path: string): FileScript<Uint8Array | WalRefusal> {
 	return read.data ?? new Uint8Array(0);
 }
 
-function refuseMeta(path: string, problem: { readonly code: "corrupt" | "foreign" | "newer"; readonly text: string }): WalRefusal {
-	if (problem.code === "newer") return refuseNewer({ path }, problem.text);
+function refuseMeta(path: string, problem: MetaProblem): WalRefusal {
+	if (problem.code === "newer" || problem.code === "older") return refuseVersion(problem.code, { path }, problem.text);
 	return problem.code === "foreign" ? refuseForeign({ path }, problem.text) : refuseDamage("corrupt", { path }, problem.text);
 }
 
@@ -140,7 +140,7 @@ class LogScan {
 		const header = yield* this.header(sequence);
 		if ("code" in header) return header;
 		const start = this.current === null ? 0 : this.current.start + this.current.bytes;
-		const segment: LogSegment = { sequence, path, bytes: size.bytes, start, durableEnd: 0, readers: 0 };
+		const segment: LogSegment = { sequence, path, bytes: header.fileBytes, start, durableEnd: 0, readers: 0 };
 		this.current = segment;
 		this.offsets = [];
 		this.firstSeq = header.firstSeq;
@@ -159,12 +159,18 @@ class LogScan {
 		if (error !== null) return refuseIo(place, "reading", error);
 		const header = readSegmentHeader(this.ops, window.bytes);
 		if (typeof header === "string") return refuseDamage("corrupt", place, header);
-		if (header.version > WAL_VERSION) return refuseNewer(place, newerVersion(header.version).text);
+		if (header.version !== WAL_VERSION) {
+			const other = otherVersion(header.version);
+			return refuseVersion(other.code, place, other.text);
+		}
 		const foreign = describeForeign(header.identity, this.meta.identity);
 		if (foreign !== null) return refuseForeign(place, foreign);
 		if (header.sequence !== sequence) {
 			return refuseDamage("corrupt", place, `the header is that of segment ${header.sequence}, the file's name says ${sequence}`);
 		}
+		if (window.size < header.fileBytes) return refuseDamage("corrupt", { path: window.path }, cutShort(window.size, header));
+		// What somebody put behind the end is not the log's, and no frame may go there.
+		window.size = header.fileBytes;
 		const before = this.current;
 		if (before === null) return header;
 		const { offset, seq, prevCrc, found } = this.stopped;
@@ -250,6 +256,11 @@ class LogScan {
 		const refusal = examine(end) ?? (yield* repairTail(this.folder, tail));
 		return refusal === null ? { ok: true, end } : { ok: false, refusal };
 	}
+}
+
+/** No crash makes a segment shorter: it has its whole size before it has its name. */
+export function cutShort(foundBytes: number, { fileBytes }: SegmentHeader): string {
+	return `the file was cut short: it has ${foundBytes} bytes, it was made with ${fileBytes}, and no crash explains that`;
 }
 
 /** Null when the two name different votes of one term, of which only one can have been given. */

@@ -22,8 +22,13 @@ export function refuseForeign(place: DamagePlace, found: string): WalRefusal {
 	};
 }
 
-export function refuseNewer(place: DamagePlace, found: string): WalRefusal {
-	return { code: "newer", text: `Cannot use the log: ${describePlace(place)}: ${found}. Start the newer program.` };
+const OTHER_VERSION = {
+	newer: "Start the newer program.",
+	older: "Start the older program that wrote it, or remove this member from the cluster and add it anew with an empty data folder.",
+} as const;
+
+export function refuseVersion(code: "newer" | "older", place: DamagePlace, found: string): WalRefusal {
+	return { code, text: `Cannot use the log: ${describePlace(place)}: ${found}. ${OTHER_VERSION[code]}` };
 }
 
 export function refuseIo(place: DamagePlace, doing: string, error: string): WalRefusal {

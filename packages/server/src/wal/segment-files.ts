@@ -14,6 +14,8 @@ export interface SegmentStart {
 	readonly sequence: number;
 	/** Seq of its checkpoint frame. */
 	readonly firstSeq: number;
+	/** Size of the file of zeros that becomes the segment. */
+	readonly fileBytes: number;
 	/** headerCrc of the last frame before it; 0 for the first segment. */
 	readonly chain: number;
 	readonly syncedSeq: number;
@@ -26,9 +28,9 @@ export function encodeSegmentStart(
 	seed: number,
 	start: SegmentStart,
 ): { readonly data: Uint8Array; readonly prevCrc: number } {
-	const { sequence, firstSeq, chain, syncedSeq, checkpoint } = start;
+	const { sequence, firstSeq, fileBytes, chain, syncedSeq, checkpoint } = start;
 	const data = new Uint8Array(segmentPrefixBytes(checkpoint));
-	const crc = writeSegmentHeader(ops, data, { identity: checkpoint.identity, sequence, firstSeq, chain });
+	const crc = writeSegmentHeader(ops, data, { identity: checkpoint.identity, sequence, firstSeq, fileBytes, chain });
 	const content = { ...EMPTY_CONTENT, checkpoint };
 	const payloadBytes = contentBytes(content);
 	writeContent(data, SEGMENT_HEADER_BYTES + FRAME_HEADER_BYTES, content);
@@ -49,7 +51,7 @@ export function* installSegment(folder: string, temporary: string, path: string,
 	return synced.error === null ? null : `syncing the folder ${folder} failed with ${synced.error}`;
 }
 
-export function newSegment(folder: string, start: SegmentStart, bytes: number, position: number, prefixBytes: number): LogSegment {
+export function newSegment(folder: string, start: SegmentStart, position: number, prefixBytes: number): LogSegment {
 	const path = `${folder}/${segmentName(start.sequence, start.checkpoint.lastIndex + 1)}`;
-	return { sequence: start.sequence, path, bytes, start: position, durableEnd: prefixBytes, readers: 0 };
+	return { sequence: start.sequence, path, bytes: start.fileBytes, start: position, durableEnd: prefixBytes, readers: 0 };
 }

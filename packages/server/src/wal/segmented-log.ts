@@ -314,12 +314,13 @@ export class SegmentedLog implements WriteAheadLog {
 			const begin = {
 				sequence: sequence + 1,
 				firstSeq: this.nextFrameSeq,
+				fileBytes: file.bytes,
 				chain: this.prevCrc,
 				syncedSeq: this.syncedFrameSeq,
 				checkpoint,
 			};
 			const { data, prevCrc } = encodeSegmentStart(this.ops, this.seed, begin);
-			const segment = newSegment(this.options.folder, begin, file.bytes, start + bytes, data.length);
+			const segment = newSegment(this.options.folder, begin, start + bytes, data.length);
 			this.scripts.run(installSegment(this.options.folder, file.path, segment.path, data), (problem) => {
 				if (problem === null) this.rolled(segment, prevCrc, data.length);
 				else this.fail(problem);

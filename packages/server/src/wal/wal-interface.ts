@@ -38,7 +38,7 @@ export interface RecoveredLog {
 
 /** A log that must not be used. The text names file, offset and sequence, says what is wrong and what to do. */
 export interface WalRefusal {
-	readonly code: "corrupt" | "foreign" | "newer" | "missing" | "io";
+	readonly code: "corrupt" | "foreign" | "newer" | "older" | "missing" | "io";
 	readonly text: string;
 }
 

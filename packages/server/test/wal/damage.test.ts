@@ -161,6 +161,43 @@ describe("damage that no crash explains", () => {
 		}
 	});
 
+	it("is refused wherever the last segment is cut, whatever size the next start would give segments", () => {
+		const { log } = writtenLog();
+		const last = framesOf(log.disk).at(-1) as FoundFrame;
+		const bytes = log.disk.bytesOf(last.path);
+		for (let size = SEGMENT_HEADER_BYTES; size < bytes.length; size++) {
+			const disk = log.disk.copy();
+			disk.overwrite(last.path, bytes.slice(0, size));
+			const before = image(disk);
+			for (const segmentBytes of [2048, SMALL.segmentBytes]) {
+				const next = reopened(disk, { ...SMALL, segmentBytes });
+				expect(next.refusal).toContain(`corrupt: Cannot use the log: ${last.path}: the file was cut short: it has ${size} bytes`);
+				expect(next.refusal).toMatch(/it was made with 4096, .*remove this member from the cluster .* or put back an intact copy/);
+				expect(image(next.disk)).toEqual(before);
+			}
+		}
+	});
+
+	it("is not what somebody put behind the end of a segment, which no frame ever reaches", () => {
+		const { log, model } = writtenLog();
+		const path = segmentsOf(log.disk).at(-1) as string;
+		const bytes = log.disk.bytesOf(path);
+		const longer = new Uint8Array(bytes.length + 8192).fill(7);
+		longer.set(bytes);
+		log.disk.overwrite(path, longer);
+		const next = reopened(log.disk);
+		expect(matchingSeq(model, model.lastSeq, next.recovered, next.readAll())).toBe(model.lastSeq);
+		const more = new Model(new Dice("behind"), 60);
+		more.restart(model.last);
+		for (let i = 0; i < 20; i++) {
+			next.append(more.appendSome());
+			next.steps.all();
+		}
+		expect(segmentsOf(next.disk).at(-1)).not.toBe(path);
+		const again = reopened(next.disk);
+		expect(matchingSeq(more, more.lastSeq, again.recovered, again.readAll())).toBe(more.lastSeq);
+	});
+
 	it("is refused for every bit of a segment's header", () => {
 		const { log } = writtenLog();
 		for (const path of segmentsOf(log.disk)) {
@@ -185,7 +222,7 @@ describe("damage that no crash explains", () => {
 			[
 				"second cut short",
 				(disk) => disk.overwrite(second, disk.bytesOf(second).slice(0, 1000)),
-				/^corrupt: .*frame \d+ should begin here/,
+				/^corrupt: .*0000000000000002-.*the file was cut short: it has 1000 bytes, it was made with 4096/,
 			],
 			["second empty", (disk) => disk.overwrite(second, new Uint8Array(0)), /^corrupt: .*ends after 0 bytes/],
 			["second of zeros", (disk) => disk.overwrite(second, new Uint8Array(4096)), /^corrupt: .*filled with zeros/],
@@ -195,7 +232,11 @@ describe("damage that no crash explains", () => {
 				(disk) => disk.overwrite(first, other.disk.bytesOf(segmentsOf(other.disk)[0] as string)),
 				/^corrupt: .*frame \d+ should begin/,
 			],
-			["last cut to its header", (disk) => disk.overwrite(last, disk.bytesOf(last).slice(0, 64)), /^corrupt: .*checkpoint is damaged/],
+			[
+				"last cut to its header",
+				(disk) => disk.overwrite(last, disk.bytesOf(last).slice(0, 64)),
+				/^corrupt: .*cut short: it has 64 bytes, it was made with 4096/,
+			],
 		];
 		for (const [name, damage, expected] of cases) {
 			const disk = log.disk.copy();
@@ -206,8 +247,8 @@ describe("damage that no crash explains", () => {
 
 	it("is refused when identity or vote file are missing, empty, damaged, newer or foreign", () => {
 		const { log } = writtenLog(3);
-		const newer = (bytes: Uint8Array, at: number, crcAt: number, from: number, end: number): Uint8Array => {
-			bytes[at] = 2;
+		const versioned = (bytes: Uint8Array, version: number, at: number, crcAt: number, from: number, end: number): Uint8Array => {
+			bytes[at] = version;
 			new DataView(bytes.buffer).setUint32(crcAt, portableBytes.crc32c(bytes, from, end), true);
 			return bytes;
 		};
@@ -222,8 +263,13 @@ describe("damage that no crash explains", () => {
 			["damaged identity", (disk) => disk.flip("identity", 20, 3), /^corrupt: .*identity: the file fails its checksum/],
 			[
 				"newer identity",
-				(disk) => disk.overwrite("identity", newer(disk.bytesOf("identity"), 8, 40, 0, 40)),
-				/^newer: .*version 2.*Start the newer program/,
+				(disk) => disk.overwrite("identity", versioned(disk.bytesOf("identity"), 3, 8, 40, 0, 40)),
+				/^newer: .*version 3, this program reads version 2 only. Start the newer program/,
+			],
+			[
+				"older identity",
+				(disk) => disk.overwrite("identity", versioned(disk.bytesOf("identity"), 1, 8, 40, 0, 40)),
+				/^older: .*identity: its format is version 1, this program reads version 2 only. Start the older program that wrote it/,
 			],
 			["identity of another log", (disk) => disk.overwrite("identity", foreignIdentity(disk)), /^foreign: .*belongs to log/],
 			["no vote file", (disk) => disk.erase("vote"), /^missing: .*vote: the file is missing/],

@@ -37,7 +37,7 @@ describe("the dump of a log", () => {
 				"identity: cluster c1, member a1, log 123456789abcdef0",
 				"vote: term 2, vote a2, frames durable up to 6, write 4",
 				"wal/0000000000000001-0000000000000002.wal: 4096 bytes",
-				"  segment 1, version 1, first frame 1, cluster c1, member a1, log 123456789abcdef0",
+				"  segment 1, version 2, first frame 1, cluster c1, member a1, log 123456789abcdef0",
 				"  frame 1 at offset 64, 184 bytes, frames durable up to 0",
 				"    checkpoint: last index 1, last term 1, cluster c1, member a1, log 123456789abcdef0",
 				"      term 1, vote none, commit 1",
