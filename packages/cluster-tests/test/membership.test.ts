@@ -1,6 +1,8 @@
 /** etcdctl changes the members of clusters of real processes: who is removed ends for good, the others go on. */
+import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { type ClusterMember, ProcessCluster } from "../src/process/cluster.ts";
+import { type ClusterMember, FLOTILLA_PROGRAM, ProcessCluster } from "../src/process/cluster.ts";
+import { MemberProcess } from "../src/process/member-process.ts";
 import { freePorts } from "../src/process/ports.ts";
 import { etcdctl, haveProgram, runTool, type ToolResult } from "../src/process/tools.ts";
 import { eventually, pause } from "../src/process/wait.ts";
@@ -86,7 +88,7 @@ describe.skipIf(!haveProgram("etcdctl"))("changes of the members by etcdctl (nee
 		const [victim, other] = cluster.members.filter((member) => member !== first) as [ClusterMember, ClusterMember];
 		const id = await idOf(victim);
 		const removed = await etcdctl(at(other), ["member", "remove", id]);
-		expect([removed.status, removed.stdout]).toEqual([0, expect.stringMatching(`^Member ${id} removed from cluster +[0-9a-f]+\n$`)]);
+		expect([removed.status, removed.stdout]).toEqual([0, expect.stringMatching(`^Member +${id} removed from cluster +[0-9a-f]+\n$`)]);
 		await endsForGood(victim);
 		for (const member of [first, other]) {
 			expect((await list(member)).map(({ ID }) => ID)).not.toContain(id);
@@ -155,7 +157,7 @@ describe.skipIf(!haveProgram("etcdctl"))("changes of the members by etcdctl (nee
 		const taken = await etcdctl(at(a), ["member", "update", id, `--peer-urls=${a.peerUrl}`]);
 		expect([taken.status, words(taken)]).toEqual([1, expect.stringContaining("etcdserver: Peer URLs already exists")]);
 		const moved = await etcdctl(at(a), ["member", "update", id, `--peer-urls=${b.peerUrl}`]);
-		expect([moved.status, moved.stdout]).toEqual([0, expect.stringMatching(`^Member ${id} updated in cluster +[0-9a-f]+\n$`)]);
+		expect([moved.status, moved.stdout]).toEqual([0, expect.stringMatching(`^Member +${id} updated in cluster +[0-9a-f]+\n$`)]);
 		expect(words(await etcdctl(at(a), ["member", "update", "1234", "--peer-urls=http://x:1"]))).toContain("etcdserver: member not found");
 		await works(b, "reached again");
 	});
@@ -173,18 +175,54 @@ describe.skipIf(!haveProgram("etcdctl"))("changes of the members by etcdctl (nee
 		expect(words(await add(a, b.peerUrl))).toContain("etcdserver: Peer URLs already exists");
 		const added = await add(b, `http://127.0.0.1:${port}`, "--learner");
 		expect([added.status, added.stderr]).toEqual([0, ""]);
-		expect(added.stdout).toMatch(/^Member [0-9a-f]+ added to cluster +[0-9a-f]+\n\nETCD_NAME="newcomer"\n/);
+		expect(added.stdout).toMatch(/^Member +[0-9a-f]+ added to cluster +[0-9a-f]+\n\nETCD_NAME="newcomer"\n/);
 		for (const { name, peerUrl } of cluster.members) expect(added.stdout).toContain(`${name}=${peerUrl}`);
 		expect(added.stdout).toContain(`newcomer=http://127.0.0.1:${port}`);
 		expect(added.stdout).toContain('ETCD_INITIAL_CLUSTER_STATE="existing"');
 		expect(words(await add(a, `http://127.0.0.1:${other}`, "--learner"))).toContain("etcdserver: too many learner members in cluster");
-		const id = /^Member ([0-9a-f]+) added/.exec(added.stdout)?.[1] as string;
+		const id = /^Member +([0-9a-f]+) added/.exec(added.stdout)?.[1] as string;
 		const promote = (which: string): Promise<ToolResult> => etcdctl(at(a), ["member", "promote", which]);
 		expect(words(await promote(id))).toContain("etcdserver: can only promote a learner member which is in sync with leader");
 		expect(words(await promote(await idOf(b)))).toContain("etcdserver: can only promote a learner member");
 		expect(words(await promote("1234"))).toContain("etcdserver: member not found");
 		expect((await etcdctl(at(a), ["member", "remove", id])).status).toBe(0);
 		await works(b, "nobody came");
+	});
+
+	test("a single member hands everything to one that is added, and leaves", async () => {
+		await steady(1);
+		const [old] = cluster.members as [ClusterMember];
+		await works(old, "from before");
+		const [clientPort = 0, peerPort = 0] = await freePorts(2);
+		const peerUrl = `http://127.0.0.1:${peerPort}`;
+		const clientUrl = `http://127.0.0.1:${clientPort}`;
+		const added = await add(old, peerUrl);
+		expect([added.status, added.stderr]).toEqual([0, ""]);
+		const newcomer = new MemberProcess({
+			name: "newcomer",
+			program: FLOTILLA_PROGRAM,
+			logFile: join(cluster.folder, "newcomer.log"),
+			readyText: "ready to serve client requests",
+			args: [
+				...["--name", "newcomer", "--data-dir", join(cluster.folder, "newcomer")],
+				...["--listen-client-urls", clientUrl, "--advertise-client-urls", clientUrl],
+				...["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl],
+				...["--initial-cluster", /ETCD_INITIAL_CLUSTER="(.*)"/.exec(added.stdout)?.[1] as string],
+				...["--initial-cluster-state", "existing", "--initial-cluster-token", "test"],
+			],
+		});
+		try {
+			await newcomer.start();
+			await pause(STEADY_MS);
+			const there = { ...old, name: "newcomer", clientUrl };
+			expect((await etcdctl(at(there), ["member", "remove", await idOf(old)])).status).toBe(0);
+			await endsForGood(old);
+			expect((await etcdctl(at(there), ["get", "k", "--print-value-only"])).stdout).toBe("from before\n");
+			await works(there, "and after");
+			expect((await list(there)).map(({ name }) => name)).toEqual(["newcomer"]);
+		} finally {
+			await newcomer.dispose();
+		}
 	});
 
 	test("without a quorum a change waits until its client gives up; the check can be switched off", async () => {
