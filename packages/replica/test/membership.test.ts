@@ -115,6 +115,26 @@ describe("removing a member", () => {
 	});
 });
 
+describe("a removed member stays until the others can do without it (rule C3)", () => {
+	test("of two: while the other one may forget by a crash that it is alone, the removed one waits, and helps it up again", () => {
+		for (let seed = 0; seed < 10; seed++) {
+			const world = steadyWorld(`may forget ${seed}`, 2);
+			const leader = world.theLeader;
+			const victim = world.followers[0] as Member;
+			const pending = world.change(leader, removal(victim));
+			world.until("the leader has applied it", () => ids(leader).length === 1);
+			leader.holdDisk();
+			world.run(200);
+			expect([ids(victim), victim.gone, pending.outcome]).toEqual([[leader.id], false, null]);
+			leader.crash();
+			leader.releaseDisk();
+			leader.start();
+			world.until("it serves again, alone", () => leader.serving && ids(leader).length === 1 && world.leader === leader);
+			world.until("the removed member ends", () => victim.gone);
+		}
+	});
+});
+
 describe("changes are made once, in order, and answered when they last", () => {
 	test("two at a time: the second waits for the first, and both are made", () => {
 		const world = steadyWorld("two at a time", 5);
