@@ -101,6 +101,8 @@ export interface StoreCompletion {
 	readonly id: number;
 	/** Null, or what went wrong. */
 	readonly error: string | null;
+	/** The error is about what the store holds, not about the disk under it. */
+	readonly damaged?: boolean;
 	readonly rows: ReadonlyArray<{ readonly key: string; readonly value: Uint8Array }> | null;
 	/** `scan`: fewer than asked for means the end. */
 	readonly records: readonly StoredRecord[] | null;
@@ -121,11 +123,17 @@ export interface OpenStore extends StoreDisk {
 
 export type StoreOpening =
 	| { readonly ok: true; readonly store: OpenStore }
-	| { readonly ok: false; readonly code: "locked" | "missing" | "damaged"; readonly text: string };
+	| {
+			readonly ok: false;
+			/** `io`: the disk failed, which says nothing about what the store holds. */
+			readonly code: "locked" | "missing" | "damaged" | "io";
+			readonly text: string;
+	  };
 
 /** The generations of the key-value store in a member's folder (`store.<generation>`). Completions come in later turns. */
 export interface StoreHouse {
-	list(done: (generations: readonly string[]) => void): void;
+	/** `error`: the folder could not be read. */
+	list(done: (generations: readonly string[], error?: string) => void): void;
 	/** Opening takes the store's lock; it is the lock of the whole member. */
 	open(generation: string, create: boolean, done: (opening: StoreOpening) => void): void;
 	/** Removes a generation that is not open. */

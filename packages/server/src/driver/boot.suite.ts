@@ -4,7 +4,7 @@ import { assert, Dice, portableBytes, type TapEventName, type TapFields } from "
 import { CommandKind, ReadCall, WriteCall } from "@flotilla/replica";
 import { type DiskCrash, SimDisk } from "../disk/memory-disk.ts";
 import { DEFAULT_MEMBER_OPTIONS, type MemberConfig } from "../member-config.ts";
-import type { PeerTransport, StoreHouse, StoreOpening } from "../ports.ts";
+import type { PeerTransport, StoreCompletion, StoreHouse, StoreOp, StoreOpening } from "../ports.ts";
 import { MemoryStore } from "../stores/memory-store.ts";
 import { type Booted, bootMember } from "./boot.ts";
 import type { StartRefusal } from "./refusal.ts";
@@ -70,6 +70,13 @@ class Loop {
 	}
 }
 
+/** What a store's disk answers from now on. */
+export interface StoreFault {
+	readonly at: "list" | "open" | "make" | StoreOp["kind"];
+	readonly error: string;
+	readonly damaged: boolean;
+}
+
 const NOWHERE: PeerTransport = { send() {}, setMembers() {}, close: () => Promise.resolve() };
 
 export class Machine {
@@ -81,6 +88,8 @@ export class Machine {
 	/** By generation; open ones are those that the present life uses. */
 	stores = new Map<string, MemoryStore>();
 	private open = new Set<string>();
+	/** Met by generation 1; `make` by any. */
+	storeFault: StoreFault | null = null;
 	booted: Booted | null = null;
 	refusal: StartRefusal | null = null;
 
@@ -226,7 +235,11 @@ export class Machine {
 	private house(): StoreHouse {
 		const { later } = this;
 		return {
-			list: (done) => later(() => done([...this.stores.keys()].sort())),
+			list: (done) =>
+				later(() => {
+					if (this.storeFault?.at === "list") done([], this.storeFault.error);
+					else done([...this.stores.keys()].sort());
+				}),
 			open: (generation, create, done) => later(() => done(this.openStore(generation, create))),
 			remove: (generation, done) =>
 				later(() => {
@@ -241,6 +254,10 @@ export class Machine {
 	private openStore(generation: string, create: boolean): StoreOpening {
 		if (this.open.has(generation)) return { ok: false, code: "locked", text: "the lock is held" };
 		const found = this.stores.get(generation);
+		const fault = found === undefined || generation === "1" ? this.storeFault : null;
+		if (fault?.at === (found === undefined ? "make" : "open")) {
+			return { ok: false, code: fault.damaged ? "damaged" : "io", text: fault.error };
+		}
 		if (found === undefined && !create) return { ok: false, code: "missing", text: "the folder does not exist" };
 		const store = found === undefined ? new MemoryStore(this.storeSteps) : found.reopen(this.storeSteps);
 		this.stores.set(generation, store);
@@ -253,8 +270,16 @@ export class Machine {
 			this.open.delete(generation);
 			this.later(done);
 		};
-		return { ok: true, store: Object.assign(store, { close }) };
+		const submit = (op: StoreOp): void => {
+			if (generation !== "1" || op.kind !== fault?.at) MemoryStore.prototype.submit.call(store, op);
+			else this.storeSteps(() => store.onCompletion(failedOp(op.id, fault)));
+		};
+		return { ok: true, store: Object.assign(store, { close, submit }) };
 	}
+}
+
+function failedOp(id: number, { error, damaged }: StoreFault): StoreCompletion {
+	return { id, error, damaged, rows: null, records: null };
 }
 
 const PUT = { lease: 0n, prevKv: false, ignoreValue: false, ignoreLease: false };

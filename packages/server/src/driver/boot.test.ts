@@ -1,7 +1,7 @@
 import { portableBytes } from "@flotilla/base";
 import { describe, expect, test } from "vitest";
 import type { DiskCrash } from "../disk/memory-disk.ts";
-import { Machine, MEMBER_ID, testConfig } from "./boot.suite.ts";
+import { Machine, MEMBER_ID, type StoreFault, testConfig } from "./boot.suite.ts";
 import { FLOOR_ROW } from "./floor-record.ts";
 import { FORMAT_FILE } from "./format-file.ts";
 
@@ -301,6 +301,32 @@ describe("a store that is not what its floor says is made again from the log (ru
 		rebuilt(damaged, /./);
 	});
 
+	test.each(["open", "readTables", "scan", "deleteRecords"] as const)("it is found damaged by the operation %s", (at) => {
+		const machine = stopped(`damage met by ${at}`, FLOORS);
+		// A record above the floor, so that there is something to delete.
+		raw(machine).records.set("\0\0\0\0\0\0\xff\xff_\0\0\0\0\0\0\0\0", new Uint8Array(9));
+		machine.storeFault = { at, error: "Corruption: bad block type", damaged: true };
+		rebuilt(machine, /^Corruption: bad block type$/);
+	});
+
+	test("unless the log was cut: then the store's damage is named, and nothing is changed or made", () => {
+		const cut = testConfig({ floorBytes: 1_000, snapshotCount: 5, walSegmentBytes: 4096, walKeepEntries: 0, walKeepBytes: 0 });
+		const machine = running("damaged and cut", cut);
+		machine.putAll(Array.from({ length: 200 }, (_, n) => `key ${n}`));
+		machine.stop();
+		const before = picture(machine);
+		machine.storeFault = { at: "scan", error: "Corruption: bad block type", damaged: true };
+		expect(machine.boot(cut)).toBe("storeDamaged");
+		expect(machine.refusal?.text).toMatch(
+			/^Cannot start \(storeDamaged\): the store is damaged and the log does not reach back far enough to make it again\. store\.1: found Corruption: bad block type; and a log from entry \d+ on, need a log from entry 2 on\. Restore the folder store\.1 from a copy, or: /,
+		);
+		expect(picture(machine)).toBe(before);
+		expect([...machine.stores.keys()]).toEqual(["1"]);
+		machine.storeFault = null;
+		restarted(machine, cut);
+		expect(machine.get("key 199")).toBe("value of key 199");
+	});
+
 	test("an older copy of it is as good as any: the log is replayed from there", () => {
 		const machine = running("older store", FLOORS);
 		machine.putAll(["first"]);
@@ -343,6 +369,61 @@ describe("a store that is not what its floor says is made again from the log (ru
 });
 
 describe("a failing disk", () => {
+	const faults: ReadonlyArray<Omit<StoreFault, "damaged"> & { readonly says: RegExp }> = [
+		{ at: "list", error: "EMFILE: too many open files, scandir", says: /listing the stores failed\. the member's folder: EMFILE/ },
+		{
+			at: "open",
+			error: "IO error: store.1/LOCK: Read-only file system",
+			says: /opening the store failed\. store\.1: .*Read-only file system\./,
+		},
+		{
+			at: "readTables",
+			error: "IO error: store.1/000005.ldb: Too many open files",
+			says: /reading the store's tables failed\. store\.1: IO error/,
+		},
+		{
+			at: "scan",
+			error: "IO error: store.1/000005.ldb: Input/output error",
+			says: /reading the store's records failed\. store\.1: IO error/,
+		},
+	];
+	test.each(faults)("under the store ($at) is not taken for a damaged store, and no other store is begun", ({ says, ...fault }) => {
+		const machine = stopped(`failing ${fault.at}`, FLOORS);
+		const before = picture(machine);
+		machine.storeFault = { ...fault, damaged: false };
+		for (let attempt = 0; attempt < 2; attempt++) {
+			expect(machine.boot(FLOORS)).toBe("io");
+			expect(machine.refusal?.text).toMatch(says);
+			expect(machine.refusal?.text).toMatch(
+				/^Cannot start \(io\): .*The data may be sound, so keep the folder: repair the disk, its mount/,
+			);
+			expect(machine.refusal?.text).not.toMatch(/need no error|storeDamaged/);
+			expect(picture(machine)).toBe(before);
+			expect([...machine.stores.keys()]).toEqual(["1"]);
+		}
+		machine.storeFault = null;
+		restarted(machine, FLOORS);
+		expect(machine.up.report.rebuiltBecause).toBe(null);
+		expect(machine.get("key 11")).toBe("value of key 11");
+	});
+
+	test("on which no store can be made says so, at the first start and when one is missing", () => {
+		const fault: StoreFault = { at: "make", error: "EROFS: read-only file system, mkdir 'store.1'", damaged: false };
+		const first = new Machine("first start");
+		first.storeFault = fault;
+		expect(first.boot()).toBe("io");
+		expect(first.refusal?.text).toMatch(/making the store failed\. store\.1: EROFS/);
+		const missing = stopped("missing and failing", FLOORS);
+		missing.stores.delete("1");
+		missing.storeFault = fault;
+		expect(missing.boot(FLOORS)).toBe("io");
+		expect(missing.refusal?.text).toMatch(/making the store failed\. store\.2: EROFS/);
+		for (const machine of [first, missing]) {
+			machine.storeFault = null;
+			expect(machine.boot(FLOORS)).toBe(null);
+		}
+	});
+
 	test("ends the process with what to do, and nothing that it had not written is acknowledged", () => {
 		const machine = running("failing");
 		machine.putAll(["a"]);

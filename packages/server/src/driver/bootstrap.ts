@@ -51,10 +51,10 @@ function asMember({ id, name: _name, peerUrls }: { id: NodeId; name: string; pee
 export function* fillStore(disk: OpenStore, format: MemberFormat): Steps<FloorRecord> {
 	const floor = bootstrapFloor(format);
 	const rows = bootstrapRows(format);
-	const left = (yield* onStore(disk, { kind: "readTables" })).rows ?? [];
+	const left = (yield* onStore(disk, format.generation, { kind: "readTables" })).rows ?? [];
 	const gone = left.filter(({ key }) => key !== FLOOR_ROW && !rows.some((row) => row.key === key));
-	yield* onStore(disk, { kind: "barrier" });
-	yield* onStore(disk, {
+	yield* onStore(disk, format.generation, { kind: "barrier" });
+	yield* onStore(disk, format.generation, {
 		kind: "floor",
 		rows: [...gone.map(({ key }) => ({ key, value: null })), ...rows, { key: FLOOR_ROW, value: encodeFloor(floor) }],
 	});

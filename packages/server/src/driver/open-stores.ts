@@ -1,12 +1,18 @@
 import type { OpenStore } from "../ports.ts";
-import { ask, RefusedStart, refuse, type Steps } from "./recovery-steps.ts";
+import { ask, ioRefusal, RefusedStart, refuse, type Steps } from "./recovery-steps.ts";
 import { REPLACE_MEMBER } from "./refusal.ts";
+
+/** Why a store cannot be used; `storeDamaged`: it cannot even be read. */
+export interface StoreProblem {
+	readonly code: "storeDamaged" | "storeMismatch";
+	readonly reason: string;
+}
 
 /** The stores of a member's folder, all locked by this process. */
 export interface OpenedStores {
 	/** The one that the member's identity names; null: it cannot be opened. */
 	readonly current: OpenStore | null;
-	readonly currentProblem: string;
+	readonly currentProblem: StoreProblem;
 	/** Left over from an interrupted rebuild; null: not to be opened. */
 	readonly others: ReadonlyMap<string, OpenStore | null>;
 }
@@ -16,17 +22,20 @@ export function* openStores(current: string, generations: readonly string[]): St
 	const opened: OpenStore[] = [];
 	const others = new Map<string, OpenStore | null>();
 	let currentStore: OpenStore | null = null;
-	let currentProblem = "the folder does not exist";
+	let currentProblem: StoreProblem = { code: "storeMismatch", reason: "the folder does not exist" };
 	for (const generation of generations) {
 		const { opening } = yield* ask({ on: "openStore", generation, create: false });
 		if (opening.ok) opened.push(opening.store);
 		else if (opening.code === "locked") {
 			yield* closeAll(opened);
 			throw lockedBy(generation, opening.text);
+		} else if (opening.code === "io") {
+			yield* closeAll(opened);
+			throw ioRefusal("opening the store", `store.${generation}`, opening.text);
 		}
 		if (generation !== current) others.set(generation, opening.ok ? opening.store : null);
 		else if (opening.ok) currentStore = opening.store;
-		else currentProblem = opening.text;
+		else currentProblem = { code: opening.code === "damaged" ? "storeDamaged" : "storeMismatch", reason: opening.text };
 	}
 	return { current: currentStore, currentProblem, others };
 }
@@ -36,12 +45,13 @@ export function* makeStore(generation: string): Steps<OpenStore> {
 	const { opening } = yield* ask({ on: "openStore", generation, create: true });
 	if (opening.ok) return opening.store;
 	if (opening.code === "locked") throw lockedBy(generation, opening.text);
+	if (opening.code !== "damaged") throw ioRefusal("making the store", `store.${generation}`, opening.text);
 	throw refuse("storeDamaged", {
-		what: "the store cannot be made",
+		what: "the store that an interrupted start left cannot be opened",
 		where: `store.${generation}`,
 		found: opening.text,
-		wanted: "a new store",
-		next: `Repair the disk or its permissions, then start again; if this is not the member's first start: ${REPLACE_MEMBER}`,
+		wanted: "a store that can be opened",
+		next: `Remove the folder store.${generation}, which this member has not begun to use, then start again; if it fails again: ${REPLACE_MEMBER}`,
 	});
 }
 

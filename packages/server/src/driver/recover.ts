@@ -7,8 +7,8 @@ import * as bootstrap from "./bootstrap.ts";
 import type { FloorRecord } from "./floor-record.ts";
 import { decodeFormat, FORMAT_FILE, type MemberFormat } from "./format-file.ts";
 import { checkLog, checkLogOwner, readTail } from "./log-checks.ts";
-import { closeAll, makeStore, type OpenedStores, openStores, removeOthers } from "./open-stores.ts";
-import { ask, list, RefusedStart, readWhole, refuse, type Steps } from "./recovery-steps.ts";
+import { closeAll, makeStore, type OpenedStores, openStores, removeOthers, type StoreProblem } from "./open-stores.ts";
+import { ask, ioRefusal, list, RefusedStart, readWhole, refuse, type Steps } from "./recovery-steps.ts";
 import { DATA_DIR_DONE, MEMBER_REMOVED, REPLACE_MEMBER, refusal, type StartRefusal, type StartRefusalCode } from "./refusal.ts";
 import { type RestoreStore, readStore, type StoreReading, type StoreState } from "./store-scan.ts";
 
@@ -63,7 +63,8 @@ interface Log {
 export function* recover(options: RecoverOptions): Steps<Recovered> {
 	const bytes = yield* readWhole(FORMAT_FILE);
 	const format = bytes === null ? null : readFormat(bytes, options);
-	const { generations } = yield* ask({ on: "listStores" });
+	const { generations, error } = yield* ask({ on: "listStores" });
+	if (error !== undefined) throw ioRefusal("listing the stores", "the member's folder", error);
 	if (format?.state === "removed") throw refuseRemoved();
 	if (format === null) yield* assertUntouched(generations);
 	if (format === null || format.state === "making") return yield* make(options, bytes);
@@ -204,7 +205,7 @@ function* reopen(
 	held: OpenStore[],
 ): Steps<Recovered> {
 	const candidates = new Map<string, Candidate>();
-	const problem: StoreReading = { ok: false, reason: currentProblem };
+	const problem: StoreReading = { ok: false, ...currentProblem };
 	const reading = current === null ? problem : yield* readStore(current, format, options.restore);
 	candidates.set(format.generation, { disk: current, reading });
 	for (const [generation, disk] of others) {
@@ -221,7 +222,7 @@ function* reopen(
 			if (generation !== "" && isLater(generation, format.generation)) named = { ...format, generation };
 			refused = checkLogOwner(found, format);
 			const state = readingOf(candidates, named.generation);
-			refused ??= state.ok ? checkLog(state.state.floor, found, termAt) : checkRebuildable(named, found, state.reason);
+			refused ??= state.ok ? checkLog(state.state.floor, found, termAt) : checkRebuildable(named, found, state);
 			return refused && { code: "corrupt", text: refused.text };
 		},
 	});
@@ -246,7 +247,9 @@ function* reopen(
 }
 
 function readingOf(candidates: ReadonlyMap<string, Candidate>, generation: string): StoreReading {
-	return candidates.get(generation)?.reading ?? { ok: false, reason: "the folder does not exist or cannot be opened" };
+	return (
+		candidates.get(generation)?.reading ?? { ok: false, code: "storeMismatch", reason: "the folder does not exist or cannot be opened" }
+	);
 }
 
 function isLater(generation: string, than: string): boolean {
@@ -254,12 +257,13 @@ function isLater(generation: string, than: string): boolean {
 }
 
 /** Rule S6: the store may be thrown away where the log holds everything that it held. */
-function checkRebuildable(format: MemberFormat, log: RecoveredLog, reason: string): StartRefusal | null {
+function checkRebuildable(format: MemberFormat, log: RecoveredLog, { code, reason }: StoreProblem): StartRefusal | null {
 	if (log.firstIndex <= bootstrap.BOOTSTRAP_INDEX + 1 && log.snapshot.index <= bootstrap.BOOTSTRAP_INDEX) return null;
-	return refusal("storeMismatch", {
-		what: `the store is not what it must be (${reason}) and the log does not reach back far enough to make it again`,
+	const what = code === "storeDamaged" ? "the store is damaged" : "the store is not what it must be";
+	return refusal(code, {
+		what: `${what} and the log does not reach back far enough to make it again`,
 		where: `store.${format.generation}`,
-		found: `a log from entry ${log.firstIndex} on`,
+		found: `${reason}; and a log from entry ${log.firstIndex} on`,
 		wanted: `a log from entry ${bootstrap.BOOTSTRAP_INDEX + 1} on`,
 		next: `Restore the folder store.${format.generation} from a copy, or: ${REPLACE_MEMBER}`,
 	});

@@ -73,7 +73,7 @@ class Runner<T> {
 				this.askStore(op.store, { ...op.op, id: ++this.lastStoreId } as StoreOp);
 				return;
 			case "listStores":
-				stores.list((generations) => this.step({ on: "listStores", generations }));
+				stores.list((generations, error) => this.step({ on: "listStores", generations, error }));
 				return;
 			case "openStore":
 				stores.open(op.generation, op.create, (opening) => this.step({ on: "openStore", opening }));

@@ -35,7 +35,7 @@ export type RecoveryOp =
 export type RecoveryReply =
 	| { readonly on: "file"; readonly completion: FileCompletion }
 	| { readonly on: "store"; readonly completion: StoreCompletion }
-	| { readonly on: "listStores"; readonly generations: readonly string[] }
+	| { readonly on: "listStores"; readonly generations: readonly string[]; readonly error?: string | undefined }
 	| { readonly on: "openStore"; readonly opening: StoreOpening }
 	| { readonly on: "closeStore" }
 	| { readonly on: "removeStore"; readonly error: string | null }
@@ -75,15 +75,43 @@ export function* ask<Op extends RecoveryOp>(op: Op): Generator<RecoveryOp, Reply
 /** Runs a file operation. Every error but those named in `allowed` ends the start. */
 export function* file(op: Unnumbered<FileOp>, ...allowed: string[]): Steps<FileCompletion> {
 	const { completion } = yield* ask({ on: "file", op });
-	if (completion.error !== null && !allowed.includes(completion.error)) throw ioRefusal(op.kind, placeOf(op), completion.error);
+	if (completion.error !== null && !allowed.includes(completion.error))
+		throw ioRefusal(`the file operation ${op.kind}`, placeOf(op), completion.error);
 	return completion;
 }
 
-export function* store(disk: OpenStore, op: Unnumbered<StoreOp>): Steps<StoreCompletion> {
+/** Asks a store; the completion may tell of damage. What fails in the disk under it ends the start. */
+export function* attempt(disk: OpenStore, generation: string, op: Unnumbered<StoreOp>): Steps<StoreCompletion> {
 	const { completion } = yield* ask({ on: "store", store: disk, op });
-	if (completion.error !== null) throw ioRefusal(op.kind, "the store", completion.error);
+	if (completion.error !== null && completion.damaged !== true)
+		throw ioRefusal(STORE_WORK[op.kind], `store.${generation}`, completion.error);
 	return completion;
 }
+
+/** Asks a store that was made just now, or by a first start that was interrupted: damage has no remedy here. */
+export function* store(disk: OpenStore, generation: string, op: Unnumbered<StoreOp>): Steps<StoreCompletion> {
+	const completion = yield* attempt(disk, generation, op);
+	if (completion.error === null) return completion;
+	throw refuse("storeDamaged", {
+		what: "the new store is damaged",
+		where: `store.${generation}`,
+		found: completion.error,
+		wanted: "a store that keeps what was written",
+		next: "Look for disk errors in the system's log, then start again",
+	});
+}
+
+const STORE_WORK: Readonly<Record<StoreOp["kind"], string>> = {
+	batch: "writing to the store",
+	barrier: "writing to the store",
+	floor: "writing to the store",
+	deleteRecords: "writing to the store",
+	readTables: "reading the store's tables",
+	scan: "reading the store's records",
+	openView: "reading the store",
+	readView: "reading the store",
+	closeView: "reading the store",
+};
 
 /** Names in a folder; none when it does not exist. */
 export function* list(folder: string): Steps<readonly string[]> {
@@ -104,14 +132,10 @@ export function* replaceFile(path: string, data: Uint8Array): Steps<void> {
 	yield* file({ kind: "syncFolder", folder: "" });
 }
 
-function ioRefusal(doing: string, where: string, error: string): RefusedStart {
-	return refuse("io", {
-		what: `the operation ${doing} failed`,
-		where,
-		found: error,
-		wanted: "no error",
-		next: "Repair the disk or its permissions, then start again",
-	});
+/** The disk did not do what was asked. That says nothing about what it holds. */
+export function ioRefusal(doing: string, where: string, error: string): RefusedStart {
+	const next = "The data may be sound, so keep the folder: repair the disk, its mount, its permissions or limits, then start again";
+	return new RefusedStart({ code: "io", text: `Cannot start (io): ${doing} failed. ${where}: ${error}. ${next}.` });
 }
 
 function placeOf(op: Unnumbered<FileOp>): string {

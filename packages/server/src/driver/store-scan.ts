@@ -4,7 +4,8 @@ import { type TableRow, tableDigest } from "@flotilla/replica";
 import type { OpenStore } from "../ports.ts";
 import { decodeFloor, FLOOR_ROW, type FloorRecord } from "./floor-record.ts";
 import { FORMAT_FILE, type MemberFormat } from "./format-file.ts";
-import { store as onStore, refuse, type Steps } from "./recovery-steps.ts";
+import type { StoreProblem } from "./open-stores.ts";
+import { attempt, refuse, type Steps } from "./recovery-steps.ts";
 
 /** Records read and fed to the key space in one step of a start. */
 const PAGE_RECORDS = 1_000;
@@ -18,20 +19,22 @@ export interface StoreState {
 	readonly records: number;
 }
 
-/** `reason`: why the store cannot be trusted; it may be made again from the log (rule S6). */
-export type StoreReading = { readonly ok: true; readonly state: StoreState } | { readonly ok: false; readonly reason: string };
+/** A store that cannot be trusted may be made again from the log (rule S6). */
+export type StoreReading = { readonly ok: true; readonly state: StoreState } | ({ readonly ok: false } & StoreProblem);
 
 export type RestoreStore = (mark: StoreMark, storage: RecordStorage) => StoreRestore;
 
 /** Reads the floor, removes what lies above it, feeds all other records to the key space and has them add up (rule S5). */
 export function* readStore(disk: OpenStore, format: MemberFormat, restore: RestoreStore): Steps<StoreReading> {
-	const all = (yield* onStore(disk, { kind: "readTables" })).rows ?? [];
+	const tables = yield* attempt(disk, format.generation, { kind: "readTables" });
+	if (tables.error !== null) return damaged(tables.error);
+	const all = tables.rows ?? [];
 	const floorRow = all.find(({ key }) => key === FLOOR_ROW);
-	if (floorRow === undefined) return { ok: false, reason: `the row ${FLOOR_ROW} is missing: the store was emptied or never finished` };
+	if (floorRow === undefined) return mismatch(`the row ${FLOOR_ROW} is missing: the store was emptied or never finished`);
 	const decoding = decodeFloor(floorRow.value);
 	const place = `store.${format.generation}, row ${FLOOR_ROW}`;
 	if (!decoding.ok) {
-		if (decoding.code === "damaged") return { ok: false, reason: `the row ${FLOOR_ROW} has ${decoding.found}, need ${decoding.wanted}` };
+		if (decoding.code === "damaged") return mismatch(`the row ${FLOOR_ROW} has ${decoding.found}, need ${decoding.wanted}`);
 		throw refuse("newer", {
 			what: "the store was written by a later version",
 			where: place,
@@ -45,7 +48,7 @@ export function* readStore(disk: OpenStore, format: MemberFormat, restore: Resto
 	const rows = all.filter((row) => row !== floorRow);
 	const digest = tableDigest(portableBytes, rows);
 	if (digest !== floor.tableDigest) {
-		return { ok: false, reason: `the table rows add up to ${digest.toString(16)}, the floor says ${floor.tableDigest.toString(16)}` };
+		return mismatch(`the table rows add up to ${digest.toString(16)}, the floor says ${floor.tableDigest.toString(16)}`);
 	}
 	return yield* scanRecords(disk, floor, rows, restore);
 }
@@ -68,7 +71,9 @@ function* scanRecords(disk: OpenStore, floor: FloorRecord, rows: readonly TableR
 	const restoring = restore(floor.mark, disk);
 	let records = 0;
 	for (;;) {
-		const page = (yield* onStore(disk, { kind: "scan", recordsMax: PAGE_RECORDS })).records ?? [];
+		const scan = yield* attempt(disk, floor.generation, { kind: "scan", recordsMax: PAGE_RECORDS });
+		if (scan.error !== null) return damaged(scan.error);
+		const page = scan.records ?? [];
 		const above: Uint8Array[] = [];
 		let problem: string | null = null;
 		for (const { key, value } of page) {
@@ -76,13 +81,25 @@ function* scanRecords(disk: OpenStore, floor: FloorRecord, rows: readonly TableR
 			if (key.length >= 8 && mainRevision(key) > floor.mark.revision) above.push(key);
 			else problem ??= restoring.record(key, value);
 		}
-		if (problem !== null) return { ok: false, reason: problem };
-		if (above.length > 0) yield* onStore(disk, { kind: "deleteRecords", keys: above });
+		if (problem !== null) return mismatch(problem);
+		if (above.length > 0) {
+			const deletion = yield* attempt(disk, floor.generation, { kind: "deleteRecords", keys: above });
+			if (deletion.error !== null) return damaged(deletion.error);
+		}
 		records += page.length - above.length;
 		if (page.length < PAGE_RECORDS) break;
 	}
 	const restored = restoring.finish();
-	return restored.ok ? { ok: true, state: { floor, rows, keyValues: restored.store, records } } : { ok: false, reason: restored.reason };
+	return restored.ok ? { ok: true, state: { floor, rows, keyValues: restored.store, records } } : mismatch(restored.reason);
+}
+
+/** Readable, but not what its floor says. */
+function mismatch(reason: string): StoreReading {
+	return { ok: false, code: "storeMismatch", reason };
+}
+
+function damaged(reason: string): StoreReading {
+	return { ok: false, code: "storeDamaged", reason };
 }
 
 /** The first 8 bytes of a record's key, big endian. */

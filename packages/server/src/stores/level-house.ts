@@ -1,6 +1,7 @@
 import { open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { OpenStore, StoreHouse, StoreOpening } from "../ports.ts";
+import { describeLevelError } from "./level-errors.ts";
 import { LevelStore } from "./level-store.ts";
 
 const FOLDER = /^store\.([1-9]\d{0,14})$/;
@@ -13,32 +14,31 @@ export class LevelHouse implements StoreHouse {
 		this.folder = memberFolder;
 	}
 
-	list(done: (generations: readonly string[]) => void): void {
+	list(done: (generations: readonly string[], error?: string) => void): void {
 		readdir(this.folder).then(
 			(names) => done(names.flatMap((name) => FOLDER.exec(name)?.[1] ?? []).sort((a, b) => Number(a) - Number(b))),
-			// A folder that cannot be read is met again, and named, by the first file operation.
-			() => done([]),
+			(error: unknown) => done([], describeLevelError(error)),
 		);
 	}
 
 	open(generation: string, create: boolean, done: (opening: StoreOpening) => void): void {
 		LevelStore.open(this.path(generation), create).then(
 			(opening) => done(opening.ok ? { ok: true, store: opened(opening.store) } : opening),
-			(error: unknown) => done({ ok: false, code: "damaged", text: error instanceof Error ? error.message : String(error) }),
+			(error: unknown) => done({ ok: false, code: "io", text: describeLevelError(error) }),
 		);
 	}
 
 	remove(generation: string, done: (error: string | null) => void): void {
 		rm(this.path(generation), { recursive: true, force: true }).then(
 			() => done(null),
-			(error: unknown) => done(error instanceof Error ? error.message : String(error)),
+			(error: unknown) => done(describeLevelError(error)),
 		);
 	}
 
 	sync(done: (error: string | null) => void): void {
 		syncFolder(this.folder).then(
 			() => done(null),
-			(error: unknown) => done(error instanceof Error ? error.message : String(error)),
+			(error: unknown) => done(describeLevelError(error)),
 		);
 	}
 

@@ -1,11 +1,13 @@
 import { spawn } from "node:child_process";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { levelRefusal } from "./level-errors.ts";
+import { LevelHouse } from "./level-house.ts";
 import { LevelStore } from "./level-store.ts";
-import { recordKey, StoreRunner, storeSuite } from "./store.suite.ts";
+import { batch, record, recordKey, StoreRunner, storeSuite } from "./store.suite.ts";
 
 const root = await mkdtemp(join(tmpdir(), "flotilla-level-"));
 const folders = new Map<LevelStore, string>();
@@ -106,3 +108,96 @@ test("a store with a damaged manifest is refused as damaged", async () => {
 	await writeFile(join(folder, manifest), "not a manifest");
 	expect(await LevelStore.open(folder, false)).toMatchObject({ ok: false, code: "damaged" });
 });
+
+describe("what goes wrong is told apart:", () => {
+	let whole = "";
+	let table = "";
+	let manifest = "";
+
+	beforeAll(async () => {
+		whole = join(root, "whole");
+		const store = new StoreRunner(await open(whole, true));
+		for (let seq = 1; seq <= 20; seq++) await store.run({ kind: "batch", batch: batch(seq, [record(seq, `value ${seq} `.repeat(200))]) });
+		await store.run({ kind: "barrier" });
+		folders.delete(store.disk as LevelStore);
+		await (store.disk as LevelStore).close();
+		const names = await readdir(whole);
+		table = names.find((name) => name.endsWith(".ldb")) as string;
+		manifest = names.find((name) => name.startsWith("MANIFEST")) as string;
+	});
+
+	const spoil: ReadonlyArray<readonly [string, string, (folder: string) => Promise<unknown>]> = [
+		["a table is gone", "open: damaged", (folder) => rm(join(folder, table))],
+		["the manifest is gone", "open: damaged", (folder) => rm(join(folder, manifest))],
+		["CURRENT is gone", "open: damaged", (folder) => rm(join(folder, "CURRENT"))],
+		["CURRENT is empty", "open: damaged", (folder) => writeFile(join(folder, "CURRENT"), "")],
+		["a table was cut", "scan: damaged", (folder) => truncate(join(folder, table), 1_000)],
+		["a table is empty", "scan: damaged", (folder) => truncate(join(folder, table), 0)],
+		["a table's bytes changed", "scan: damaged", (folder) => overwrite(join(folder, table))],
+		["the lock cannot be made", "open: io", (folder) => replaceByFolder(join(folder, "LOCK"))],
+		["the manifest cannot be read", "open: io", (folder) => replaceByFolder(join(folder, manifest))],
+		["a table cannot be read", "scan: io", (folder) => replaceByFolder(join(folder, table))],
+	];
+	test.each(spoil)("%s (%s)", async (_name, wanted, damage) => {
+		const folder = join(root, `spoilt-${++made}`);
+		await cp(whole, folder, { recursive: true });
+		await damage(folder);
+		const opening = await LevelStore.open(folder, false);
+		if (!opening.ok) {
+			expect(`open: ${opening.code}`).toBe(wanted);
+			expect(opening.text).not.toBe("");
+			return;
+		}
+		folders.set(opening.store, folder);
+		const { error, damaged } = await new StoreRunner(opening.store).run({ kind: "scan", recordsMax: 1_000 });
+		expect(error).not.toBe(null);
+		expect(`scan: ${damaged === true ? "damaged" : "io"}`, error ?? "").toBe(wanted);
+	});
+
+	test("a place where no folder can be made, or that cannot be looked at, is the disk's", async () => {
+		const file = join(root, "a file");
+		await writeFile(file, "");
+		expect(await LevelStore.open(join(file, "store"), true)).toMatchObject({ ok: false, code: "io" });
+		expect(await LevelStore.open(join(file, "store"), false)).toMatchObject({ ok: false, code: "io" });
+		let error: string | undefined;
+		await new Promise<void>((resolve) =>
+			new LevelHouse(join(file, "member")).list((_generations, problem) => {
+				error = problem;
+				resolve();
+			}),
+		);
+		expect(error).toMatch(/ENOTDIR/);
+	});
+});
+
+describe("an error of LevelDB", () => {
+	test.each([
+		["IO error: lock /d/store.1/LOCK: already held by process", "locked"],
+		["IO error: lock /d/store.1/LOCK: Resource temporarily unavailable", "locked"],
+		["IO error: lock /d/store.1/LOCK: No locks available", "io"],
+		["IO error: /d/store.1/LOCK: Read-only file system", "io"],
+		["IO error: /d/store.1/LOCK: Permission denied", "io"],
+		["IO error: /d/store.1/000007.ldb: Too many open files", "io"],
+		["IO error: /d/store.1/000007.ldb: Input/output error", "io"],
+		["IO error: /d/store.1/MANIFEST-000002: No such file or directory", "damaged"],
+		["Corruption: 1 missing files; e.g.: /d/store.1/000005.ldb", "damaged"],
+		["Invalid argument: /d/store.1: does not exist (create_if_missing is false)", "damaged"],
+	])("%s: %s", (text, code) => {
+		expect(levelRefusal(new Error("not open", { cause: new Error(text) }), false)).toEqual({ ok: false, code, text });
+	});
+
+	test("of a missing file says nothing of a store that is being made", () => {
+		expect(levelRefusal(new Error("IO error: /d/store.2/LOCK: No such file or directory"), true)).toMatchObject({ code: "io" });
+	});
+});
+
+async function overwrite(path: string): Promise<void> {
+	const bytes = await readFile(path);
+	await writeFile(path, bytes.fill(0xff, Math.floor(bytes.length / 2)));
+}
+
+/** A folder in the place of a file: what even root cannot open. */
+async function replaceByFolder(path: string): Promise<void> {
+	await rm(path);
+	await mkdir(path);
+}

@@ -4,6 +4,7 @@ import { assert, unreachable } from "@flotilla/base";
 import type { RecordBatch, StoredRecord } from "@flotilla/mvcc";
 import { ClassicLevel, type Iterator } from "classic-level";
 import type { StoreCompletion, StoreDisk, StoreOp } from "../ports.ts";
+import { describeLevelError, isDamage, type LevelRefusal, levelRefusal } from "./level-errors.ts";
 import { takeBytes } from "./take-bytes.ts";
 
 type Level = ClassicLevel<Uint8Array, Uint8Array>;
@@ -20,13 +21,6 @@ const PAGE_RECORDS = 1_000;
 const PAGE_BYTES = 1 << 20;
 
 export type LevelOpening = { readonly ok: true; readonly store: LevelStore } | LevelRefusal;
-
-export interface LevelRefusal {
-	readonly ok: false;
-	readonly code: "locked" | "missing" | "damaged";
-	/** What LevelDB said. */
-	readonly text: string;
-}
 
 /**
  * The key-value store's disk on LevelDB. Operations run strictly one after another, which keeps batches in order (two
@@ -58,7 +52,8 @@ export class LevelStore implements StoreDisk {
 
 	/** Takes LevelDB's file lock. `create`: the folder holds no store yet. */
 	static async open(folder: string, create: boolean): Promise<LevelOpening> {
-		if (!create && !(await exists(folder))) return { ok: false, code: "missing", text: "the folder does not exist" };
+		const problem = create ? null : await lookAt(folder);
+		if (problem !== null) return problem;
 		const level: Level = new ClassicLevel(folder, {
 			keyEncoding: "view",
 			valueEncoding: "view",
@@ -69,7 +64,7 @@ export class LevelStore implements StoreDisk {
 		try {
 			await level.open();
 		} catch (error) {
-			return refusal(error);
+			return levelRefusal(error, create);
 		}
 		const store = new LevelStore(level, folder);
 		await store.measure();
@@ -139,7 +134,7 @@ export class LevelStore implements StoreDisk {
 		};
 		chain.write().then(
 			() => done(null),
-			(error: unknown) => done(describe(error)),
+			(error: unknown) => done(describeLevelError(error)),
 		);
 	}
 
@@ -259,24 +254,18 @@ function rowName(key: Uint8Array): string {
 	return Buffer.from(key.buffer, key.byteOffset + 1, key.length - 1).toString("latin1");
 }
 
-function exists(folder: string): Promise<boolean> {
-	return stat(folder).then(
-		() => true,
-		() => false,
-	);
+async function lookAt(folder: string): Promise<LevelRefusal | null> {
+	try {
+		await stat(folder);
+		return null;
+	} catch (error) {
+		const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
+		if (missing) return { ok: false, code: "missing", text: "the folder does not exist" };
+		return { ok: false, code: "io", text: describeLevelError(error) };
+	}
 }
 
 function failed(id: number, error: unknown): StoreCompletion {
-	return { id, error: describe(error), rows: null, records: null };
-}
-
-function describe(error: unknown): string {
-	if (!(error instanceof Error)) return String(error);
-	return error.cause instanceof Error ? error.cause.message : error.message;
-}
-
-function refusal(error: unknown): LevelRefusal {
-	const cause = error instanceof Error ? error.cause : undefined;
-	const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
-	return { ok: false, code: code === "LEVEL_LOCKED" ? "locked" : "damaged", text: describe(error) };
+	const text = describeLevelError(error);
+	return { id, error: text, damaged: isDamage(text), rows: null, records: null };
 }
