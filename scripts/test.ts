@@ -40,7 +40,9 @@ let failed = checksFailed;
 let skipped = 0;
 const skippedNames: string[] = [];
 for (const module of vitest.state.getTestModules()) {
-	if (module.state() === "failed" && module.errors().length > 0) failed++;
+	// What fails outside of any test (a file that cannot be loaded, a set-up of a suite) would otherwise count as skipped tests.
+	failed += module.errors().length;
+	for (const suite of module.children.allSuites()) failed += suite.errors().length;
 	for (const test of module.children.allTests()) {
 		const { state } = test.result();
 		if (state === "passed") passed++;
