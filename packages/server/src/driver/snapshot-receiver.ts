@@ -186,11 +186,15 @@ export class SnapshotReceiver {
 			ops: new Map(),
 		};
 		this.incoming = incoming;
-		owner.stores.list((generations) => this.listed(incoming, generations));
+		owner.stores.list((generations, error) => this.listed(incoming, generations, error ?? null));
 	}
 
-	private listed(incoming: Incoming, generations: readonly string[]): void {
+	private listed(incoming: Incoming, generations: readonly string[], error: string | null): void {
 		if (incoming.ended) return;
+		if (error !== null) {
+			this.fail(error);
+			return;
+		}
 		const highest = [...generations, this.owner.identity().generation].map((name) => Number.parseInt(name, 10) || 0);
 		incoming.generation = String(Math.max(...highest) + 1);
 		this.owner.stores.open(incoming.generation, true, (opening) => this.opened(incoming, opening));
