@@ -1,4 +1,4 @@
-import type { ByteOps } from "@flotilla/base";
+import type { ByteOps, TapSink } from "@flotilla/base";
 import { addedMemberId } from "./cli/cluster-ids.ts";
 import { urlAddress } from "./cli/member-urls.ts";
 import { ETCD_LEVEL } from "./cli/version.ts";
@@ -9,10 +9,11 @@ import { createHttpRouter } from "./front/http-router.ts";
 import { type ClientPort, type ListenAddress, openClientPort } from "./front/port.ts";
 import { DEFAULT_QUOTA_BYTES, type MemberConfig, TICK_MS } from "./member-config.ts";
 import { nodeClock } from "./node-ports.ts";
-import type { Scheduler } from "./ports.ts";
+import type { Clock, Scheduler } from "./ports.ts";
 import { ReadyGate } from "./ready-gate.ts";
 import { createServices } from "./services/create-services.ts";
 import type { MemberPort } from "./services/member-port.ts";
+import { watchSlowRequests } from "./services/slow-requests.ts";
 
 /** The level of the store's tables, as Status names it. */
 const STORAGE_VERSION = "3.6.0";
@@ -29,8 +30,17 @@ export interface ClientSide {
 	close(graceMs: number): Promise<void>;
 }
 
+/** What the client side uses of the member's surroundings. */
+export interface ClientSideWorld {
+	readonly clock: Clock;
+	readonly scheduler: Scheduler;
+	readonly bytes: ByteOps;
+	readonly tap: TapSink;
+}
+
 /** Rejects when a port cannot be had; none is then left open. */
-export async function openClientSide(config: MemberConfig, member: MemberPort, scheduler: Scheduler, bytes: ByteOps): Promise<ClientSide> {
+export async function openClientSide(config: MemberConfig, member: MemberPort, world: ClientSideWorld): Promise<ClientSide> {
+	const { scheduler, bytes } = world;
 	const gate = new ReadyGate();
 	const services = createServices({
 		member,
@@ -46,12 +56,13 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, s
 		afterTicks: (ticks, work) => void scheduler.after(ticks * TICK_MS, work),
 		newMemberId: (peerUrls) => addedMemberId(peerUrls, Math.floor(nodeClock.wallMs() / 1_000)),
 	});
-	const grpc = createGrpcJsFront(gate.methods(services.methods), {
+	const methods = watchSlowRequests(services.methods, { thresholdMs: config.warningUnaryRequestMs, clock: world.clock, tap: world.tap });
+	const grpc = createGrpcJsFront(gate.methods(methods), {
 		...DEFAULT_GRPC_OPTIONS,
 		messageBytesMax: config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES,
 		concurrentStreamsMax: config.maxConcurrentStreams,
 	});
-	const gateway = createGateway(services.methods, { messageBytesMax: config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES });
+	const gateway = createGateway(methods, { messageBytesMax: config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES });
 	const http = gate.http(createHttpRouter({ routes: services.http, gateway }));
 	const separate = config.listenClientHttpUrls.length > 0;
 	const ports: ClientPort[] = [];

@@ -159,7 +159,12 @@ class RunningMember implements Member {
 		let clients: ClientSide;
 		try {
 			this.peerUrls = await transport.listen();
-			clients = await openClientSide(config, booted.driver, nodeScheduler, nodeBytes);
+			clients = await openClientSide(config, booted.driver, {
+				clock: nodeClock,
+				scheduler: nodeScheduler,
+				bytes: nodeBytes,
+				tap: this.tap,
+			});
 		} catch (error) {
 			await transport.close();
 			booted.driver.end();
