@@ -70,7 +70,14 @@ function setFlag(settings: Settings, row: FlagRow, text: string): string | null 
 		return null;
 	}
 	const sort = row.kind === "boolean" ? "boolean value" : "value";
-	return `invalid ${sort} ${JSON.stringify(text)} for ${row.kind === "boolean" ? "" : "flag "}-${row.name}: ${parsed.reason}`;
+	return withoutCredentials(
+		`invalid ${sort} ${JSON.stringify(text)} for ${row.kind === "boolean" ? "" : "flag "}-${row.name}: ${parsed.reason}`,
+	);
+}
+
+/** What stands before the `@` of a URL is nobody's business, least of all a log's. */
+function withoutCredentials(text: string): string {
+	return text.replace(/:\/\/[^/@\s"]*@/g, "://***@");
 }
 
 const PREFIX = "ETCD_";
@@ -109,7 +116,8 @@ export function readEnvironment(environment: Environment, settings: Settings): E
 				const fields = { "variable-name": variable, "variable-value": text };
 				notes.push({ level: "info", msg: "recognized and used environment variable", fields });
 			} else {
-				ending ??= { kind: "invalid", error: `invalid value ${JSON.stringify(text)} for ${variable}: ${parsed.reason}` };
+				const error = withoutCredentials(`invalid value ${JSON.stringify(text)} for ${variable}: ${parsed.reason}`);
+				ending ??= { kind: "invalid", error };
 			}
 		}
 	}

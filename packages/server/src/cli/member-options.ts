@@ -5,7 +5,7 @@ import { type Bootstrap, type BootstrapRequest, initialClusterOf } from "./boots
 import { FEATURE_GATES, type FlagRow } from "./flag-table.ts";
 import type { LogNote } from "./flags.ts";
 import { parseGoBoolean } from "./go-values.ts";
-import { refuseAdvertising, refuseBinding } from "./member-urls.ts";
+import { refuseAdvertising, refuseBinding, urlAddress } from "./member-urls.ts";
 import { isStandard, type Settings } from "./settings.ts";
 
 /** Everything of a member but its ids, which need a look at the data folder. */
@@ -55,7 +55,25 @@ function refuseUrls(settings: Settings): string | null {
 		const problem = refuseAdvertising(urls);
 		if (problem !== null) return `--${name} ${JSON.stringify(urls.join(","))} must be "host:port" (${problem})`;
 	}
+	return refuseSharedPort(settings);
+}
+
+/** Known before anything is made: the second listener could never be bound. */
+function refuseSharedPort(settings: Settings): string | null {
+	const peers = settings.list("listen-peer-urls");
+	for (const name of ["listen-client-urls", "listen-client-http-urls", "listen-metrics-urls"]) {
+		for (const url of settings.list(name)) {
+			if (peers.some((peer) => sharePort(peer, url))) return `--listen-peer-urls and --${name} must not share a port (${url})`;
+		}
+	}
 	return null;
+}
+
+function sharePort(a: string, b: string): boolean {
+	const [first, second] = [urlAddress(a), urlAddress(b)];
+	if (first === null || second === null || first.port !== second.port || first.port === "0") return false;
+	const everywhere = ["0.0.0.0", "::", "[::]"];
+	return first.host === second.host || everywhere.includes(first.host) || everywhere.includes(second.host);
 }
 
 function refuseCombination(settings: Settings, fromFile: boolean): string | null {

@@ -63,6 +63,24 @@ test("flags that contradict each other: one log line says it, status 1, nothing 
 	expect(await readdir(folder)).toEqual([]);
 });
 
+test("one port for clients and peers: said before anything is made", async () => {
+	const shared = [
+		"--listen-client-urls=http://127.0.0.1:7",
+		"--advertise-client-urls=http://127.0.0.1:7",
+		"--listen-peer-urls=http://0.0.0.0:7",
+	];
+	const { end, stderr } = await run(["--data-dir=x", ...shared], { folder });
+	expect(end).toBe(1);
+	expect(stderr).toContain("--listen-peer-urls and --listen-client-urls must not share a port (http://127.0.0.1:7)");
+	expect(await readdir(folder)).toEqual([]);
+});
+
+test("credentials in a URL are not repeated", async () => {
+	const { end, stdout, stderr } = await run(["--listen-client-urls=http://user:sekrit@127.0.0.1:7"], { folder });
+	expect(end).not.toBe(0);
+	expect(stdout + stderr).not.toContain("sekrit");
+});
+
 test("a flag and a variable for one setting: a fatal line, status 1, nothing written", async () => {
 	const { end, stderr } = await run(["--name=x"], { folder, environment: { ETCD_NAME: "y" } });
 	expect(end).toBe(1);
