@@ -1,3 +1,4 @@
+import { readTap } from "../tap/read-tap.ts";
 import type { LocalMember, LocalStatus } from "./local-member.ts";
 import type { Screen } from "./local-screen.ts";
 import { changeLines, type LocalRole, type LocalRow, tableLines } from "./local-table.ts";
@@ -6,6 +7,8 @@ const POLL_MS = 250;
 /** While a leader is awaited. */
 const ELECTION_POLL_MS = 20;
 const REVISION_LINES_MS = 1_000;
+/** Events after which a member's row is out of date at once; revisions rise too often for that and come with the polls. */
+const ROW_EVENTS = ["becameLeader", "becameFollower", "leaderChanged", "leaderLost", "termRaised", "stopping"] as const;
 
 interface Seen {
 	readonly id: string;
@@ -20,6 +23,8 @@ export class LocalWatch {
 	private readonly foot: readonly string[];
 	private readonly seen = new Map<LocalMember, Seen>();
 	private readonly timers = new Set<NodeJS.Timeout>();
+	/** The event taps that are read, and how to stop that. */
+	private readonly taps = new Map<LocalMember, () => void>();
 	private printed: readonly LocalRow[] = [];
 	private printedMs = 0;
 	private election: { readonly killed: LocalMember; readonly term: number; readonly startedMs: number } | null = null;
@@ -49,6 +54,7 @@ export class LocalWatch {
 	end(): void {
 		this.ended = true;
 		this.cancelTimers();
+		for (const stop of this.taps.values()) stop();
 	}
 
 	killLeader(): void {
@@ -79,7 +85,23 @@ export class LocalWatch {
 		if (!this.ended) this.after(POLL_MS, () => void this.follow(member));
 	}
 
+	/** Its tap tells when a row changes; without it (a member that is just starting) the polls do. */
+	private listen(member: LocalMember): void {
+		if (member.state !== "serving" || this.taps.has(member)) return;
+		const stop = readTap(
+			member.tapPath,
+			{ names: ROW_EVENTS, recent: 0 },
+			{
+				event: () => void this.ask(member),
+				closed: () => this.taps.delete(member),
+			},
+		);
+		this.taps.set(member, stop);
+	}
+
 	private async ask(member: LocalMember): Promise<void> {
+		if (this.ended) return;
+		this.listen(member);
 		const status = member.state === "serving" ? await member.status() : null;
 		if (this.ended) return;
 		const id = status === null ? (this.seen.get(member)?.id ?? "") : status.id.toString(16);
