@@ -5,7 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { etcdserverpb } from "@flotilla/api";
 import { Client, credentials } from "@grpc/grpc-js";
-import { MEMBER_FOLDER, TAP_SOCKET } from "../member-folder.ts";
+import { TAP_SOCKET } from "../member-folder.ts";
 import { lastWords } from "./last-words.ts";
 import type { PortRow } from "./local-ports.ts";
 import { STOP_WITH_STDIN } from "./stop-request.ts";
@@ -41,7 +41,7 @@ export class LocalMember {
 	constructor(row: PortRow, folder: string, initialCluster: string) {
 		this.row = row;
 		this.logFile = join(folder, `${row.name}.log`);
-		this.tapPath = join(folder, row.name, MEMBER_FOLDER, TAP_SOCKET);
+		this.tapPath = join(folder, row.name, TAP_SOCKET);
 		const clientUrl = `http://${this.endpoint}`;
 		const peerUrl = `http://127.0.0.1:${row.peerPort}`;
 		this.args = [
