@@ -10,6 +10,14 @@ export const DEADLINE_EXCEEDED: Status = { code: Grpc.deadlineExceeded, message:
 /** A unary call whose client ended its half without a message. */
 export const NO_REQUEST: Status = { code: Grpc.unknown, message: "EOF" };
 
+/** A unary call whose client sent another message. */
+export const SECOND_REQUEST: Status = {
+	code: Grpc.internal,
+	message: "cardinality violation: received multiple request messages for a method that takes one",
+};
+
+export const MALFORMED_TIMEOUT: Status = { code: Grpc.internal, message: "malformed grpc-timeout" };
+
 export function messageTooLarge(bytes: number, bytesMax: number): Status {
 	return { code: Grpc.resourceExhausted, message: `grpc: received message larger than max (${bytes} vs. ${bytesMax})` };
 }

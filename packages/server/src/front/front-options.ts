@@ -8,6 +8,19 @@ export interface GrpcFrontOptions {
 	/** A client that was silent for so long is pinged, and cut off when it does not answer within `keepaliveTimeoutMs`. */
 	readonly keepaliveIntervalMs: number;
 	readonly keepaliveTimeoutMs: number;
+	/** Bytes of unfinished requests on one connection beyond which only the oldest of them is read on. */
+	readonly unfinishedBytesPaused: number;
+	/** The same with the windows of those that are not read: the call that goes beyond ends with RESOURCE_EXHAUSTED. */
+	readonly unfinishedBytesPerConnectionMax: number;
+	/** On all connections: the one with the most loses its unfinished calls, with RESOURCE_EXHAUSTED. */
+	readonly unfinishedBytesMax: number;
+	/** A request of which fewer than `stallBytes` come in `stallMs` ends with DEADLINE_EXCEEDED. */
+	readonly stallMs: number;
+	readonly stallBytes: number;
+	/** Bytes of answers that one connection did not read yet; a further one becomes RESOURCE_EXHAUSTED. One alone may be larger. */
+	readonly unreadBytesPerConnectionMax: number;
+	/** On all connections: the one with the most is closed. */
+	readonly unreadBytesMax: number;
 }
 
 export const DEFAULT_GRPC_OPTIONS: GrpcFrontOptions = {
@@ -15,6 +28,13 @@ export const DEFAULT_GRPC_OPTIONS: GrpcFrontOptions = {
 	concurrentStreamsMax: 16_384,
 	keepaliveIntervalMs: 2 * 3_600_000,
 	keepaliveTimeoutMs: 20_000,
+	unfinishedBytesPaused: 32 << 20,
+	unfinishedBytesPerConnectionMax: 64 << 20,
+	unfinishedBytesMax: 256 << 20,
+	stallMs: 30_000,
+	stallBytes: 16 << 10,
+	unreadBytesPerConnectionMax: 256 << 20,
+	unreadBytesMax: 512 << 20,
 };
 
 export interface PortLimits {

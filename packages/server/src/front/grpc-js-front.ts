@@ -4,14 +4,21 @@ import { type handleUnaryCall, logVerbosity, Server, ServerCredentials, setLogVe
 import { servicesOf } from "./etcd-texts.ts";
 import type { GrpcFrontOptions } from "./front-options.ts";
 import { asBuffer, asIs } from "./grpc-js-bytes.ts";
-import { answerUnknownMethods, forgetDistantDeadlines, speakLikeEtcd } from "./grpc-js-repairs.ts";
+import { limitCalls } from "./grpc-js-limits.ts";
+import { answerUnknownMethods, mendDeadlines, speakLikeEtcd } from "./grpc-js-repairs.ts";
 import { duplexAdapter, serverStreamAdapter } from "./grpc-js-stream.ts";
 import { unaryAdapter } from "./grpc-js-unary.ts";
 import type { GrpcFront, MethodHandler, MethodTable } from "./seam.ts";
 
-export function createGrpcJsFront(methods: MethodTable, options: GrpcFrontOptions): GrpcFront {
+/** With what its clients make it hold now. */
+export interface CountedFront extends GrpcFront {
+	readonly held: { readonly requestBytes: number; readonly answerBytes: number };
+}
+
+export function createGrpcJsFront(methods: MethodTable, options: GrpcFrontOptions): CountedFront {
 	// The library writes plain lines to stderr, values of metadata among them.
 	setLogVerbosity(logVerbosity.NONE);
+	const limits = limitCalls(options);
 	const server = new Server({
 		"grpc.max_receive_message_length": options.messageBytesMax,
 		// 2^31 - 1, what a message's length can say: a range or a batch of events is never cut.
@@ -20,15 +27,16 @@ export function createGrpcJsFront(methods: MethodTable, options: GrpcFrontOption
 		"grpc.keepalive_time_ms": options.keepaliveIntervalMs,
 		"grpc.keepalive_timeout_ms": options.keepaliveTimeoutMs,
 		"grpc.enable_channelz": 0,
-		interceptors: [speakLikeEtcd],
+		interceptors: [speakLikeEtcd, limits.interceptor],
 	});
 	answerUnknownMethods(server, servicesOf(methods.keys()));
 	for (const [path, handler] of methods) register(server, path, handler);
 	const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-	forgetDistantDeadlines(server);
+	mendDeadlines(server);
 	const connections = new Set<Socket>();
 	let closing: Promise<void> | null = null;
 	return {
+		held: limits.held,
 		accept(socket: Socket): void {
 			if (closing !== null || socket.destroyed) {
 				socket.destroy();
@@ -39,7 +47,7 @@ export function createGrpcJsFront(methods: MethodTable, options: GrpcFrontOption
 			injector.injectConnection(socket);
 		},
 		close(graceMs: number): Promise<void> {
-			closing ??= shutDown(server, connections, graceMs);
+			closing ??= shutDown(server, connections, graceMs).then(() => limits.close());
 			return closing;
 		},
 	};

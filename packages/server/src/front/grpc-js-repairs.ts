@@ -2,9 +2,10 @@
 import type { Http2Server } from "node:http2";
 import { assert } from "@flotilla/base";
 import type { Server, ServerDuplexStream, ServerInterceptor } from "@grpc/grpc-js";
-import { DEADLINE_EXCEEDED, messageTooLarge, NO_REQUEST, unknownMethod } from "./etcd-texts.ts";
+import { DEADLINE_EXCEEDED, MALFORMED_TIMEOUT, messageTooLarge, NO_REQUEST, SECOND_REQUEST, unknownMethod } from "./etcd-texts.ts";
 import { asBuffer, asIs } from "./grpc-js-bytes.ts";
 import { TIMER_MS_MAX, timeoutMs } from "./grpc-timeout.ts";
+import { isFramingFault } from "./message-reader.ts";
 import { Grpc } from "./seam.ts";
 
 /** Statuses that the library makes up by itself do not pass through the handlers: they get their words at its lowest call object. */
@@ -18,6 +19,8 @@ type LibraryStatus = Parameters<ReturnType<ServerInterceptor>["sendStatus"]>[0];
 
 const TOO_LARGE = /^Received message larger than max \((\d+) vs (\d+)\)$/;
 const NO_MESSAGE = /^Received no request message /;
+const SECOND_MESSAGE = /^Received a second request message /;
+const BAD_TIMEOUT = /^Invalid grpc-timeout value /;
 
 function inEtcdsWords(status: LibraryStatus): LibraryStatus {
 	const details = status.details ?? "";
@@ -25,27 +28,36 @@ function inEtcdsWords(status: LibraryStatus): LibraryStatus {
 	if (status.code === Grpc.deadlineExceeded && details === "Deadline exceeded") return { ...status, details: DEADLINE_EXCEEDED.message };
 	if (status.code === Grpc.unimplemented && NO_MESSAGE.test(details))
 		return { ...status, code: NO_REQUEST.code, details: NO_REQUEST.message };
+	if (status.code === Grpc.unimplemented && SECOND_MESSAGE.test(details))
+		return { ...status, code: SECOND_REQUEST.code, details: SECOND_REQUEST.message };
+	if (status.code === Grpc.internal && BAD_TIMEOUT.test(details)) return { ...status, details: MALFORMED_TIMEOUT.message };
 	if (status.code !== Grpc.resourceExhausted) return status;
+	if (isFramingFault(details)) return { ...status, code: Grpc.internal };
 	const sizes = TOO_LARGE.exec(details);
 	return sizes === null ? status : { ...status, details: messageTooLarge(Number(sizes[1]), Number(sizes[2])).message };
 }
 
 /**
  * The library keeps a deadline in 32 bits: one that is more than 24 days away would have passed already. Nobody waits so
- * long, so such a call has none.
+ * long, so such a call has none. One that is malformed it would guess at; here it is refused.
  */
-export function forgetDistantDeadlines(server: Server): void {
+export function mendDeadlines(server: Server): void {
 	const inside = server as unknown as { http2Servers: Map<Http2Server, unknown> };
 	assert(inside.http2Servers.size === 1, "grpc-js made one HTTP/2 server for the connections handed to it");
 	for (const http2Server of inside.http2Servers.keys()) {
 		http2Server.prependListener("stream", (_stream, headers) => {
 			const timeout = headers[TIMEOUT_HEADER];
-			if (typeof timeout === "string" && timeoutMs(timeout) > TIMER_MS_MAX) delete headers[TIMEOUT_HEADER];
+			if (typeof timeout !== "string") return;
+			const ms = timeoutMs(timeout);
+			// It would find a number somewhere in the text.
+			if (Number.isNaN(ms)) headers[TIMEOUT_HEADER] = NO_TIMEOUT;
+			else if (ms > TIMER_MS_MAX) delete headers[TIMEOUT_HEADER];
 		});
 	}
 }
 
 const TIMEOUT_HEADER = "grpc-timeout";
+const NO_TIMEOUT = "malformed";
 
 interface Registered {
 	readonly func: (call: ServerDuplexStream<Uint8Array, Uint8Array>) => void;

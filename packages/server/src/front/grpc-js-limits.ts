@@ -1,0 +1,104 @@
+/** Counts what the calls of grpc-js hold, on its insides: its lowest call object reads and writes through what is put here. */
+import type { Http2Session, ServerHttp2Stream } from "node:http2";
+import { constants } from "node:http2";
+import { assert } from "@flotilla/base";
+import type { ServerInterceptor } from "@grpc/grpc-js";
+import type { GrpcFrontOptions } from "./front-options.ts";
+import { type AbandonReason, type ConnectionHold, HeldBytes } from "./held-bytes.ts";
+import { MessageReader } from "./message-reader.ts";
+import { Grpc, type Status } from "./seam.ts";
+
+type Call = ReturnType<ServerInterceptor>;
+
+interface InsideCall {
+	readonly stream: ServerHttp2Stream;
+	readonly handler: { readonly type: string };
+	readonly incomingEncoding: string;
+	decoder: { write(data: Buffer): Buffer[] };
+}
+
+const REASONS: Readonly<Record<AbandonReason, Status>> = {
+	connectionFull: { code: Grpc.resourceExhausted, message: "etcdserver: too many bytes in unfinished requests of this connection" },
+	portFull: { code: Grpc.resourceExhausted, message: "etcdserver: too many bytes in unfinished requests" },
+	stalled: { code: Grpc.deadlineExceeded, message: "etcdserver: the request did not arrive in time" },
+};
+const UNREAD = { code: Grpc.resourceExhausted, message: "etcdserver: too many bytes in unread answers of this connection" } as const;
+
+const LOOKS_PER_STALL = 6;
+
+export interface CallLimits {
+	readonly interceptor: ServerInterceptor;
+	readonly held: HeldBytes;
+	close(): void;
+}
+
+export function limitCalls(options: GrpcFrontOptions): CallLimits {
+	const held = new HeldBytes(options);
+	const connections = new WeakMap<Http2Session, ConnectionHold>();
+	const look = setInterval(() => held.endStalled(performance.now()), options.stallMs / LOOKS_PER_STALL).unref();
+
+	const connectionOf = (session: Http2Session): ConnectionHold => {
+		const known = connections.get(session);
+		if (known !== undefined) return known;
+		const connection = held.connect(() => {
+			session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+			session.destroy();
+		});
+		connections.set(session, connection);
+		session.once("close", () => held.forget(connection));
+		return connection;
+	};
+
+	const interceptor: ServerInterceptor = (_method, call) => {
+		const inside = call as unknown as InsideCall;
+		const { stream, handler } = inside;
+		const { session } = stream;
+		// A stream that is gone already is read no more.
+		if (session === undefined || session.destroyed) return call as Call;
+		assert(typeof inside.decoder?.write === "function", "grpc-js reads messages through a decoder of the call");
+		const connection = connectionOf(session);
+		const end = (status: Status): void => {
+			call.sendStatus({ code: status.code as number, details: status.message, metadata: null });
+			// What the client still sends of it is not wanted (RFC 9113, 8.1).
+			stream.close(constants.NGHTTP2_NO_ERROR);
+			stream.resume();
+		};
+		inside.decoder = new MessageReader(connection, stream, {
+			messageBytesMax: options.messageBytesMax,
+			encoded: inside.incomingEncoding !== "identity",
+			single: handler.type === "unary" || handler.type === "serverStream",
+			abandon: (reason) => end(REASONS[reason]),
+		});
+		limitAnswers(call as Call, stream, connection, () => end(UNREAD));
+		return call as Call;
+	};
+	return { interceptor, held, close: () => clearInterval(look) };
+}
+
+function limitAnswers(call: Call, stream: ServerHttp2Stream, connection: ConnectionHold, refuse: () => void): void {
+	const send = call.sendMessage.bind(call);
+	let unread = 0;
+	let answered = false;
+	call.sendMessage = (message: Uint8Array, callback) => {
+		const bytes = message.length;
+		// Its end was told already; the library drops what comes now.
+		if (stream.destroyed) return;
+		if (!connection.holdAnswer(bytes)) {
+			refuse();
+			return;
+		}
+		if (!answered) stream.once("close", giveBack);
+		answered = true;
+		unread += bytes;
+		send(message, () => {
+			giveBackSome(bytes);
+			callback();
+		});
+	};
+	const giveBackSome = (bytes: number): void => {
+		const given = Math.min(bytes, unread);
+		unread -= given;
+		connection.releaseAnswer(given);
+	};
+	const giveBack = (): void => giveBackSome(unread);
+}

@@ -1,0 +1,195 @@
+/** What clients make the gRPC port keep in memory, counted by connection: requests that are not whole yet, and answers that nobody reads. */
+import type { GrpcFrontOptions } from "./front-options.ts";
+
+/** A stream that is not read any more may still fill its window. */
+export const PAUSED_STREAM_BYTES = 65_536;
+
+/** A request of which bytes came, but not all. */
+export interface UnfinishedRequest {
+	readonly paused: boolean;
+	pause(): void;
+	resume(): void;
+	/** The call gets its status, and its bytes are given back. */
+	abandon(reason: AbandonReason): void;
+	/** Bytes that came since `watchedSinceMs`; both belong to whoever watches for progress. */
+	progressBytes: number;
+	/** NaN before the first look. */
+	watchedSinceMs: number;
+}
+
+export type AbandonReason = "connectionFull" | "portFull" | "stalled";
+
+/** All connections of one front. */
+export class HeldBytes {
+	requestBytes = 0;
+	answerBytes = 0;
+	readonly options: GrpcFrontOptions;
+	private readonly connections = new Set<ConnectionHold>();
+
+	constructor(options: GrpcFrontOptions) {
+		this.options = options;
+	}
+
+	/** `close` ends the connection at once. */
+	connect(close: () => void): ConnectionHold {
+		const connection = new ConnectionHold(this, close);
+		this.connections.add(connection);
+		return connection;
+	}
+
+	forget(connection: ConnectionHold): void {
+		this.connections.delete(connection);
+		connection.writeOff();
+	}
+
+	/** Whoever holds most loses its unfinished calls; its finished ones and its streams go on. */
+	shedRequests(): void {
+		while (this.requestBytes > this.options.unfinishedBytesMax) {
+			const largest = this.largest((connection) => connection.requestBytes);
+			if (largest === null || !largest.abandonAll("portFull")) return;
+		}
+	}
+
+	/** Answers cannot be taken back one by one: the connection with the most is closed. */
+	shedAnswers(): void {
+		while (this.answerBytes > this.options.unreadBytesMax) {
+			const largest = this.largest((connection) => connection.answerBytes);
+			if (largest === null) return;
+			this.forget(largest);
+			largest.close();
+		}
+	}
+
+	/** To be called now and then: ends the calls whose clients stopped in the middle of a request. */
+	endStalled(nowMs: number): void {
+		for (const connection of this.connections) connection.endStalled(nowMs);
+	}
+
+	private largest(bytesOf: (connection: ConnectionHold) => number): ConnectionHold | null {
+		let found: ConnectionHold | null = null;
+		for (const connection of this.connections) {
+			if (bytesOf(connection) > (found === null ? 0 : bytesOf(found))) found = connection;
+		}
+		return found;
+	}
+}
+
+export class ConnectionHold {
+	requestBytes = 0;
+	answerBytes = 0;
+	readonly close: () => void;
+	private readonly port: HeldBytes;
+	/** Calls that wait for the rest of a request: all of them are watched for progress. */
+	private readonly waiting = new Set<UnfinishedRequest>();
+	/** Those of them in the middle of a message, oldest first. */
+	private readonly partial = new Set<UnfinishedRequest>();
+	private pausedCount = 0;
+	private writtenOff = false;
+
+	constructor(port: HeldBytes, close: () => void) {
+		this.port = port;
+		this.close = close;
+	}
+
+	expect(request: UnfinishedRequest): void {
+		this.waiting.add(request);
+	}
+
+	/** Bytes of a message came and it is not whole: they are kept, and perhaps no more of it is read for now. */
+	grew(request: UnfinishedRequest, bytes: number): void {
+		this.partial.add(request);
+		this.waiting.add(request);
+		this.hold(bytes);
+		const { unfinishedBytesPaused, unfinishedBytesPerConnectionMax } = this.port.options;
+		if (this.requestBytes > unfinishedBytesPerConnectionMax) request.abandon("connectionFull");
+		// The oldest always goes on, so that the others come after it.
+		else if (this.requestBytes > unfinishedBytesPaused && !request.paused && request !== this.oldest()) {
+			request.pause();
+			this.pausedCount++;
+			this.hold(PAUSED_STREAM_BYTES);
+		}
+		this.port.shedRequests();
+	}
+
+	hold(bytes: number): void {
+		this.requestBytes += bytes;
+		this.port.requestBytes += bytes;
+	}
+
+	/** Its message is whole. What it holds is given back by `release`, now or when the client ends its half. */
+	completed(request: UnfinishedRequest): void {
+		this.partial.delete(request);
+		this.unpause(request);
+	}
+
+	/** Nothing more of it is waited for. */
+	settled(request: UnfinishedRequest): void {
+		this.waiting.delete(request);
+		this.completed(request);
+	}
+
+	release(bytes: number): void {
+		this.hold(-bytes);
+		if (this.pausedCount > 0) this.resumeSome();
+	}
+
+	abandonAll(reason: AbandonReason): boolean {
+		const before = this.requestBytes;
+		for (const request of [...this.waiting]) request.abandon(reason);
+		return this.requestBytes < before;
+	}
+
+	/** False when the connection has too much unread already; a single answer may have any size. */
+	holdAnswer(bytes: number): boolean {
+		if (this.writtenOff) return false;
+		if (this.answerBytes > 0 && this.answerBytes + bytes > this.port.options.unreadBytesPerConnectionMax) return false;
+		this.answerBytes += bytes;
+		this.port.answerBytes += bytes;
+		this.port.shedAnswers();
+		return !this.writtenOff;
+	}
+
+	/** It is closed, and so are its calls soon: what they give back counts no more. */
+	writeOff(): void {
+		this.writtenOff = true;
+		this.port.answerBytes -= this.answerBytes;
+		this.answerBytes = 0;
+	}
+
+	releaseAnswer(bytes: number): void {
+		if (this.writtenOff) return;
+		this.answerBytes -= bytes;
+		this.port.answerBytes -= bytes;
+	}
+
+	endStalled(nowMs: number): void {
+		const { stallMs, stallBytes } = this.port.options;
+		for (const request of [...this.waiting]) {
+			// What the server itself holds back is not held against the client.
+			if (request.paused || request.progressBytes >= stallBytes || Number.isNaN(request.watchedSinceMs)) {
+				request.progressBytes = 0;
+				request.watchedSinceMs = nowMs;
+			} else if (nowMs - request.watchedSinceMs >= stallMs) request.abandon("stalled");
+		}
+	}
+
+	private resumeSome(): void {
+		const { unfinishedBytesPaused } = this.port.options;
+		const oldest = this.oldest();
+		for (const request of this.partial) {
+			if (request !== oldest && this.requestBytes - PAUSED_STREAM_BYTES >= unfinishedBytesPaused) return;
+			this.unpause(request);
+		}
+	}
+
+	private unpause(request: UnfinishedRequest): void {
+		if (!request.paused) return;
+		this.pausedCount--;
+		this.hold(-PAUSED_STREAM_BYTES);
+		request.resume();
+	}
+
+	private oldest(): UnfinishedRequest | undefined {
+		return this.partial.values().next().value;
+	}
+}
