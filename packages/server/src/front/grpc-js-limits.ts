@@ -15,6 +15,10 @@ interface InsideCall {
 	readonly handler: { readonly type: string };
 	readonly incomingEncoding: string;
 	decoder: { write(data: Buffer): Buffer[] };
+	/** The client ended its half. */
+	handleEndEvent(): void;
+	/** The stream is closed, or its status was sent behind everything else. May come twice. */
+	notifyOnCancel(): void;
 }
 
 const REASONS: Readonly<Record<AbandonReason, Status>> = {
@@ -56,6 +60,7 @@ export function limitCalls(options: GrpcFrontOptions): CallLimits {
 		// A stream that is gone already is read no more.
 		if (session === undefined || session.destroyed) return call as Call;
 		assert(typeof inside.decoder?.write === "function", "grpc-js reads messages through a decoder of the call");
+		assert(typeof inside.handleEndEvent === "function" && typeof inside.notifyOnCancel === "function", "and tells the call of both ends");
 		const connection = connectionOf(session);
 		const end = (status: Status): void => {
 			call.sendStatus({ code: status.code as number, details: status.message, metadata: null });
@@ -63,42 +68,62 @@ export function limitCalls(options: GrpcFrontOptions): CallLimits {
 			stream.close(constants.NGHTTP2_NO_ERROR);
 			stream.resume();
 		};
-		inside.decoder = new MessageReader(connection, stream, {
+		const reader = new MessageReader(connection, stream, {
 			messageBytesMax: options.messageBytesMax,
 			encoded: inside.incomingEncoding !== "identity",
 			single: handler.type === "unary" || handler.type === "serverStream",
 			abandon: (reason) => end(REASONS[reason]),
 		});
-		limitAnswers(call as Call, stream, connection, () => end(UNREAD));
+		const answers = new AnswerHold(connection);
+		inside.decoder = reader;
+		const handleEnd = inside.handleEndEvent;
+		inside.handleEndEvent = () => {
+			reader.settle();
+			handleEnd.call(inside);
+		};
+		const notify = inside.notifyOnCancel;
+		inside.notifyOnCancel = () => {
+			reader.settle();
+			answers.giveBack(answers.bytes);
+			notify.call(inside);
+		};
+		const send = call.sendMessage;
+		call.sendMessage = (message: Uint8Array, callback) => {
+			// The library drops what comes after the end, and tells of no end a second time.
+			if (stream.destroyed || stream.closed) return;
+			const bytes = message.length;
+			if (!answers.hold(bytes)) {
+				end(UNREAD);
+				return;
+			}
+			send.call(call, message, () => {
+				answers.giveBack(bytes);
+				callback();
+			});
+		};
 		return call as Call;
 	};
 	return { interceptor, held, close: () => clearInterval(look) };
 }
 
-function limitAnswers(call: Call, stream: ServerHttp2Stream, connection: ConnectionHold, refuse: () => void): void {
-	const send = call.sendMessage.bind(call);
-	let unread = 0;
-	let answered = false;
-	call.sendMessage = (message: Uint8Array, callback) => {
-		const bytes = message.length;
-		// Its end was told already; the library drops what comes now.
-		if (stream.destroyed) return;
-		if (!connection.holdAnswer(bytes)) {
-			refuse();
-			return;
-		}
-		if (!answered) stream.once("close", giveBack);
-		answered = true;
-		unread += bytes;
-		send(message, () => {
-			giveBackSome(bytes);
-			callback();
-		});
-	};
-	const giveBackSome = (bytes: number): void => {
-		const given = Math.min(bytes, unread);
-		unread -= given;
-		connection.releaseAnswer(given);
-	};
-	const giveBack = (): void => giveBackSome(unread);
+/** What one call sent and its client did not take yet. */
+class AnswerHold {
+	bytes = 0;
+	private readonly connection: ConnectionHold;
+
+	constructor(connection: ConnectionHold) {
+		this.connection = connection;
+	}
+
+	hold(bytes: number): boolean {
+		if (!this.connection.holdAnswer(bytes)) return false;
+		this.bytes += bytes;
+		return true;
+	}
+
+	giveBack(bytes: number): void {
+		const given = Math.min(bytes, this.bytes);
+		this.bytes -= given;
+		this.connection.releaseAnswer(given);
+	}
 }

@@ -39,11 +39,7 @@ export class MessageReader implements UnfinishedRequest {
 		this.connection = connection;
 		this.stream = stream;
 		this.options = options;
-		if (options.single) {
-			connection.expect(this);
-			stream.once("end", () => this.settle());
-		}
-		stream.once("close", () => this.settle());
+		if (options.single) connection.expect(this);
 	}
 
 	/** The messages that are whole now, each with its head. Throws what the library makes a status of. */
@@ -150,8 +146,8 @@ export class MessageReader implements UnfinishedRequest {
 		this.connection.hold(newBytes);
 	}
 
-	/** Nothing more is read of the call, or nothing more is to come. */
-	private settle(): void {
+	/** Nothing more is read of the call, or nothing more is to come: to be told when the client ends its half, and when the call ends. */
+	settle(): void {
 		if (this.over) return;
 		this.over = true;
 		this.room = null;
