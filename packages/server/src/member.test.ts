@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -86,6 +86,7 @@ describe("one member", () => {
 		await new Promise<void>((resolve) => squatter.listen(port, "127.0.0.1", resolve));
 		const change = { listenClientUrls: [`http://127.0.0.1:${port}`] };
 		await expect(one.start(0, change)).rejects.toThrow(/EADDRINUSE/);
+		expect(existsSync(one.configs[0]?.dataDir ?? "")).toBe(false);
 		await new Promise((resolve) => squatter.close(resolve));
 		const member = await one.start(0, change);
 		await member.ready;

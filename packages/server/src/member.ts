@@ -12,6 +12,7 @@ import { nodeBytes } from "./node-bytes.ts";
 import { nodeClock, nodeDice, nodeScheduler } from "./node-ports.ts";
 import { TcpPeerTransport } from "./peers/tcp-transport.ts";
 import type { Scheduler } from "./ports.ts";
+import { assertPortsFree } from "./ports-free.ts";
 import { LevelHouse } from "./stores/level-house.ts";
 import { EventTap } from "./tap/event-tap.ts";
 import { type Logger, openLogger } from "./tap/logger.ts";
@@ -70,19 +71,22 @@ export async function startMember(config: MemberConfig, hooks: MemberHooks = {})
 	assertMemberConfig(config);
 	const logger = hooks.logger ?? openLogger({ level: config.logLevel, wallMs: () => nodeClock.wallMs(), outputs: config.logOutputs });
 	const tap = new EventTap({ member: config.memberId }, nodeClock);
+	await assertPortsFree([...config.listenPeerUrls, ...config.listenClientUrls]).catch(refuseStart);
 	const endLogging = logTap(tap, logger);
 	const running = new RunningMember(config, hooks, logger, tap);
-	try {
-		await running.start();
-	} catch (error) {
+	await running.start().catch((error) => {
 		endLogging();
-		throw error instanceof StartError ? error : new StartError(error instanceof Error ? error.message : String(error), null);
-	}
+		refuseStart(error);
+	});
 	void running.ended.then(() => {
 		endLogging();
 		logger.flush();
 	});
 	return running;
+}
+
+function refuseStart(error: unknown): never {
+	throw error instanceof StartError ? error : new StartError(error instanceof Error ? error.message : String(error), null);
 }
 
 /** The lines that etcd ends with when its member was removed. */

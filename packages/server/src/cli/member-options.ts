@@ -182,9 +182,11 @@ function naming(settings: Settings): { name: string; peerUrls: readonly string[]
 	const peerUrls = settings.list("initial-advertise-peer-urls");
 	// Deviation: etcd follows the advertised URLs only if the name is not the default one, and refuses to start otherwise.
 	const follows = !settings.isGiven("initial-cluster");
-	return { name, peerUrls, initialCluster: follows ? initialClusterOf(name, peerUrls) : settings.text("initial-cluster") };
+	return { name, peerUrls, initialCluster: follows ? initialClusterOf(name || DEFAULT_NAME, peerUrls) : settings.text("initial-cluster") };
 }
 
+/** The name that a cluster of one is made for where the flag is empty: so an empty name is not found in it, as with etcd. */
+const DEFAULT_NAME = "default";
 const RECOMMENDED_REQUEST_BYTES = 10 << 20;
 const RECOMMENDED_QUOTA_BYTES = 8 * 1024 * 1024 * 1024;
 

@@ -76,18 +76,18 @@ export function limitCalls(options: GrpcFrontOptions): CallLimits {
 		});
 		const answers = new AnswerHold(connection);
 		inside.decoder = reader;
-		const handleEnd = inside.handleEndEvent;
+		const handleEnd = inside.handleEndEvent.bind(inside);
 		inside.handleEndEvent = () => {
 			reader.settle();
-			handleEnd.call(inside);
+			handleEnd();
 		};
-		const notify = inside.notifyOnCancel;
+		const notify = inside.notifyOnCancel.bind(inside);
 		inside.notifyOnCancel = () => {
 			reader.settle();
 			answers.giveBack(answers.bytes);
-			notify.call(inside);
+			notify();
 		};
-		const send = call.sendMessage;
+		const send = call.sendMessage.bind(call);
 		call.sendMessage = (message: Uint8Array, callback) => {
 			// The library drops what comes after the end, and tells of no end a second time.
 			if (stream.destroyed || stream.closed) return;
@@ -96,7 +96,7 @@ export function limitCalls(options: GrpcFrontOptions): CallLimits {
 				end(UNREAD);
 				return;
 			}
-			send.call(call, message, () => {
+			send(message, () => {
 				answers.giveBack(bytes);
 				callback();
 			});

@@ -127,6 +127,26 @@ test("a data folder that cannot be made is said in one line, status 1", async ()
 	});
 });
 
+test("a data folder where nothing can be made is said at once", async () => {
+	const { args } = await single();
+	const { end, stderr } = await run([...args.filter((arg) => !arg.startsWith("--data-dir")), "--data-dir=/proc/nobody"]);
+	expect(end).toBe(1);
+	expect(logLines(stderr).at(-1)).toMatchObject({ level: "fatal", msg: "cannot start", error: expect.stringMatching(/^ENOENT: .*nobody/) });
+});
+
+test("an empty name is in no cluster", async () => {
+	const { args } = await single();
+	const { end, stderr } = await run([
+		...args.filter((arg) => !arg.startsWith("--name") && !arg.startsWith("--initial-cluster=")),
+		"--name=",
+	]);
+	expect(end).toBe(1);
+	expect(logLines(stderr).at(-1)).toMatchObject({
+		msg: "discovery failed",
+		error: `couldn't find local name "" in the initial cluster configuration`,
+	});
+});
+
 test("a port that is taken is said in Go's words, status 1", async () => {
 	const { args, clientPort } = await single();
 	const server = createServer();
