@@ -11,12 +11,12 @@ export interface PackageRule {
 export const PACKAGES: Readonly<Record<string, PackageRule>> = {
 	base: { ours: [], outside: [], pure: true },
 	raft: { ours: ["base"], outside: [], pure: true },
-	mvcc: { ours: ["base"], outside: ["sorted-btree"], pure: true },
+	mvcc: { ours: ["base"], outside: [], pure: true },
 	api: { ours: ["base"], outside: ["protobufjs"], pure: false },
 	replica: { ours: ["base", "raft", "mvcc", "api/hot"], outside: [], pure: true },
 	server: {
 		ours: ["base", "raft", "mvcc", "api", "api/hot", "replica"],
-		outside: ["@grpc/grpc-js", "classic-level", "msgpackr", "pino", "yaml", "node:*"],
+		outside: ["@grpc/grpc-js", "classic-level", "msgpackr", "yaml", "node:*"],
 		pure: false,
 	},
 	"cluster-tests": {
