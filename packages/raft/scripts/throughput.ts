@@ -1,7 +1,9 @@
 /**
  * Entries a second through a leader and two followers in one process, with disks and a network that cost nothing: what the
- * core itself allows. `node --conditions=@flotilla/source packages/raft/scripts/throughput.ts [batch] [seconds]`
+ * core itself allows, and how many bytes it allocates for each entry on all three together (payloads not counted: they are
+ * the caller's). `node --conditions=@flotilla/source packages/raft/scripts/throughput.ts [batch] [seconds]`
  */
+import { getHeapStatistics } from "node:v8";
 import { Dice, silentTap } from "@flotilla/base";
 import { DEFAULT_RAFT_CONFIG } from "../src/config.ts";
 import type { Message } from "../src/message.ts";
@@ -43,28 +45,48 @@ leader.campaign();
 for (let i = 0; i < 10; i++) turn();
 const payloads = Array.from({ length: batch }, () => new Uint8Array(256));
 
-function run(forMs: number): { entries: number; ms: number; turns: number } {
+const TURNS_AT_ONCE = 50;
+
+interface Run {
+	readonly entries: number;
+	readonly ms: number;
+	readonly turns: number;
+	/** Growth of the heap over stretches in which nothing was collected, and the entries of these. */
+	readonly allocatedBytes: number;
+	readonly allocatedFor: number;
+}
+
+function run(forMs: number): Run {
 	const from = leader.status().commit;
 	const start = performance.now();
 	let turns = 0;
 	let compacted = from;
+	let allocatedBytes = 0;
+	let allocatedFor = 0;
 	while (performance.now() - start < forMs) {
-		for (let i = 0; i < 50; i++, turns++) {
+		const heapBefore = getHeapStatistics().used_heap_size;
+		for (let i = 0; i < TURNS_AT_ONCE; i++, turns++) {
 			leader.propose(payloads);
 			turn();
+		}
+		const grown = getHeapStatistics().used_heap_size - heapBefore;
+		if (grown > 0) {
+			allocatedBytes += grown;
+			allocatedFor += TURNS_AT_ONCE * batch;
 		}
 		const { applied } = leader.status();
 		if (applied - compacted < KEPT_ENTRIES) continue;
 		compacted = applied;
 		for (const core of cores) core.onCompacted(core.status().applied - 5_000);
 	}
-	return { entries: leader.status().commit - from, ms: performance.now() - start, turns };
+	return { entries: leader.status().commit - from, ms: performance.now() - start, turns, allocatedBytes, allocatedFor };
 }
 
 run(500);
 messages = 0;
-const { entries, ms, turns } = run(seconds * 1_000);
+const { entries, ms, turns, allocatedBytes, allocatedFor } = run(seconds * 1_000);
 const rate = Math.round((entries / ms) * 1_000);
 console.log(
-	`batch ${batch}: ${rate} entries/s, ${(messages / turns).toFixed(1)} messages a turn, ${((ms * 1_000) / turns).toFixed(1)} us a turn`,
+	`batch ${batch}: ${rate} entries/s, ${(messages / turns).toFixed(1)} messages a turn, ${((ms * 1_000) / turns).toFixed(1)} us a turn, ` +
+		`${Math.round(allocatedBytes / allocatedFor)} bytes allocated an entry`,
 );

@@ -11,6 +11,8 @@ import type {
 	SoftState,
 } from "./output.ts";
 
+const NO_ENTRIES: readonly Entry[] = [];
+
 /**
  * What the core has decided since the last drain. Two of these alternate: one is filled while the caller reads the other,
  * so that nothing is copied and nothing that was handed out changes before the next drain.
@@ -18,7 +20,7 @@ import type {
 export class CoreOutputBuffer implements CoreOutput {
 	readonly send: Message[] = [];
 	append: AppendWork | null = null;
-	readonly apply: Entry[] = [];
+	apply: readonly Entry[] = NO_ENTRIES;
 	readonly reads: ReadGrant[] = [];
 	readonly readFailures: ReadFailure[] = [];
 	soft: SoftState | null = null;
@@ -30,7 +32,7 @@ export class CoreOutputBuffer implements CoreOutput {
 	clear(): void {
 		this.send.length = 0;
 		this.append = null;
-		this.apply.length = 0;
+		this.apply = NO_ENTRIES;
 		this.reads.length = 0;
 		this.readFailures.length = 0;
 		this.soft = null;

@@ -1,6 +1,7 @@
 import { Dice } from "@flotilla/base";
 import { expect, test } from "vitest";
-import { entryBytes, RaftLog } from "./log.ts";
+import { entryBytes } from "./entry-tail.ts";
+import { RaftLog } from "./log.ts";
 import { Entry, EntryKind } from "./message.ts";
 
 const conf = { voters: [1n], learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false };

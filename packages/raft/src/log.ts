@@ -1,13 +1,7 @@
 import { assert, fail } from "@flotilla/base";
+import { EntryTail } from "./entry-tail.ts";
 import type { Entry, LogIndex, SnapshotMeta, Term } from "./message.ts";
 import { TermRuns, UNKNOWN_TERM } from "./term-runs.ts";
-
-/** What one entry costs beyond its payload, in messages and in memory. Empty entries count as free (raft thesis §3.6.2: a new term must always start). */
-const ENTRY_OVERHEAD_BYTES = 24;
-
-export function entryBytes(entry: Entry): number {
-	return entry.data.length === 0 ? 0 : entry.data.length + ENTRY_OVERHEAD_BYTES;
-}
 
 const NO_ENTRIES: readonly Entry[] = [];
 
@@ -32,13 +26,7 @@ export class RaftLog {
 	/** Not 0 while a snapshot at that index is being installed: nothing is applied, nobody campaigns. */
 	restoringIndex: LogIndex = 0;
 
-	private memory: Entry[] = [];
-	/** Running sum of entry bytes at the end of each entry in `memory`: any stretch costs one subtraction. */
-	private ends: number[] = [];
-	private head = 0;
-	private memoryFirst: LogIndex;
-	private endBeforeMemory = 0;
-	private last: LogIndex;
+	private tail: EntryTail;
 	private readonly terms: TermRuns;
 	private sliceFrom: LogIndex = 0;
 	private sliced: readonly Entry[] = NO_ENTRIES;
@@ -50,13 +38,12 @@ export class RaftLog {
 		this.applying = applied;
 		this.stable = base.index;
 		this.walFirst = firstIndex;
-		this.memoryFirst = base.index + 1;
-		this.last = base.index;
+		this.tail = new EntryTail(base.index);
 		this.terms = new TermRuns(base.index, base.term);
 	}
 
 	get lastIndex(): LogIndex {
-		return this.last;
+		return this.tail.last;
 	}
 
 	get lastTerm(): Term {
@@ -65,12 +52,12 @@ export class RaftLog {
 
 	/** Lowest index held in memory; lastIndex + 1 when nothing is. */
 	get memoryFrom(): LogIndex {
-		return this.memoryFirst;
+		return this.tail.first;
 	}
 
 	/** Lowest index that can be had at all, from memory or from the WAL. */
 	get firstIndex(): LogIndex {
-		return Math.min(this.memoryFirst, this.walFirst);
+		return Math.min(this.tail.first, this.walFirst);
 	}
 
 	/** UNKNOWN_TERM beyond the log and below what is remembered. Index 0 has term 0. */
@@ -95,35 +82,21 @@ export class RaftLog {
 
 	/** The candidate's log is at least as new as ours (raft thesis §3.6.1). */
 	isUpToDate(lastIndex: LogIndex, lastTerm: Term): boolean {
-		return lastTerm > this.lastTerm || (lastTerm === this.lastTerm && lastIndex >= this.last);
-	}
-
-	entryAt(index: LogIndex): Entry {
-		assert(index >= this.memoryFirst && index <= this.last, "the entry must be in memory");
-		return this.memory[this.head + index - this.memoryFirst] as Entry;
+		return lastTerm > this.lastTerm || (lastTerm === this.lastTerm && lastIndex >= this.lastIndex);
 	}
 
 	append(entries: readonly Entry[]): void {
-		let end = this.endAt(this.last);
 		for (const entry of entries) {
-			assert(entry.index === this.last + 1, "entries are appended without gaps");
+			this.tail.push(entry);
 			this.terms.push(entry.index, entry.term);
-			end += entryBytes(entry);
-			this.memory.push(entry);
-			this.ends.push(end);
-			this.last = entry.index;
 		}
 	}
 
 	/** Removes `index` and all above it. Committed entries never change (raft thesis §3.6.3). */
 	truncateFrom(index: LogIndex): void {
 		if (index <= this.commit) fail("committed entries must not be overwritten", { index, commit: this.commit });
-		assert(index >= this.memoryFirst, "uncommitted entries are in memory");
-		const length = this.head + index - this.memoryFirst;
-		this.memory.length = length;
-		this.ends.length = length;
+		this.tail.truncateFrom(index);
 		this.terms.truncateFrom(index);
-		this.last = index - 1;
 		this.stable = Math.min(this.stable, index - 1);
 		this.sliced = NO_ENTRIES;
 	}
@@ -132,13 +105,8 @@ export class RaftLog {
 	restore(meta: SnapshotMeta): void {
 		assert(meta.index > this.commit, "a snapshot must not take back a commit");
 		this.stable = Math.min(this.stable, this.commit);
-		this.memory = [];
-		this.ends = [];
-		this.head = 0;
-		this.endBeforeMemory = 0;
-		this.memoryFirst = meta.index + 1;
+		this.tail = new EntryTail(meta.index);
 		this.walFirst = meta.index + 1;
-		this.last = meta.index;
 		this.terms.reset(meta.index, meta.term);
 		this.commit = meta.index;
 		this.applying = meta.index;
@@ -147,7 +115,7 @@ export class RaftLog {
 	}
 
 	commitTo(index: LogIndex): void {
-		if (index > this.last) fail("commit must not pass the last index", { index, lastIndex: this.last });
+		if (index > this.lastIndex) fail("commit must not pass the last index", { index, lastIndex: this.lastIndex });
 		assert(index >= this.commit, "commit must not fall");
 		this.commit = index;
 	}
@@ -161,7 +129,7 @@ export class RaftLog {
 
 	stableTo(index: LogIndex): void {
 		if (index <= this.stable) return;
-		assert(index <= this.last, "stable must not pass the last index");
+		assert(index <= this.lastIndex, "stable must not pass the last index");
 		this.stable = index;
 		this.endRestore();
 	}
@@ -176,24 +144,21 @@ export class RaftLog {
 		const length = uptoIndex - fromIndex + 1;
 		if (length <= 0) return NO_ENTRIES;
 		if (this.sliceFrom === fromIndex && this.sliced.length === length) return this.sliced;
-		assert(fromIndex >= this.memoryFirst, "the slice must be in memory");
-		assert(uptoIndex <= this.last, "the slice must not pass the last index");
-		const at = this.head + fromIndex - this.memoryFirst;
 		// The WAL item and the appends of one turn usually want the same stretch: one array serves them all.
-		this.sliced = this.memory.slice(at, at + length);
+		this.sliced = this.tail.copy(fromIndex, uptoIndex);
 		this.sliceFrom = fromIndex;
 		return this.sliced;
 	}
 
 	/** Last index of the longest stretch from `fromIndex` whose bytes stay within `bytesMax`; at least one entry. */
 	packUpto(fromIndex: LogIndex, uptoIndex: LogIndex, bytesMax: number): LogIndex {
-		const limit = this.endAt(fromIndex - 1) + bytesMax;
-		if (this.endAt(uptoIndex) <= limit) return uptoIndex;
+		const limit = this.tail.endAt(fromIndex - 1) + bytesMax;
+		if (this.tail.endAt(uptoIndex) <= limit) return uptoIndex;
 		let low = fromIndex;
 		let high = uptoIndex;
 		while (low < high) {
 			const middle = low + Math.ceil((high - low) / 2);
-			if (this.endAt(middle) <= limit) low = middle;
+			if (this.tail.endAt(middle) <= limit) low = middle;
 			else high = middle - 1;
 		}
 		return low;
@@ -201,52 +166,34 @@ export class RaftLog {
 
 	/** Bytes of the entries from..upto, all in memory. */
 	bytesBetween(fromIndex: LogIndex, uptoIndex: LogIndex): number {
-		return uptoIndex < fromIndex ? 0 : this.endAt(uptoIndex) - this.endAt(fromIndex - 1);
+		return uptoIndex < fromIndex ? 0 : this.tail.endAt(uptoIndex) - this.tail.endAt(fromIndex - 1);
 	}
 
 	get unstableBytes(): number {
 		// During an install the old marks lie below the new log: everything in memory is unstable then.
-		return this.bytesBetween(Math.max(this.stable + 1, this.memoryFirst), this.last);
+		return this.bytesBetween(Math.max(this.stable + 1, this.tail.first), this.lastIndex);
 	}
 
 	get unappliedBytes(): number {
-		return this.bytesBetween(Math.max(this.applied + 1, this.memoryFirst), this.commit);
+		return this.bytesBetween(Math.max(this.applied + 1, this.tail.first), this.commit);
 	}
 
 	/** Lets go of stable and applied entries beyond the given amounts, oldest first; their terms stay known. */
 	shrinkMemory(entriesMax: number, bytesMax: number): void {
 		if (this.restoringIndex !== 0) return;
 		const droppable = Math.min(this.stable, this.applied);
-		if (droppable < this.memoryFirst) return;
-		let keepFrom = Math.max(this.memoryFirst, droppable - entriesMax + 1);
-		const droppableEnd = this.endAt(droppable);
-		while (keepFrom <= droppable && droppableEnd - this.endAt(keepFrom - 1) > bytesMax) keepFrom++;
-		this.dropBelow(keepFrom);
+		if (droppable < this.tail.first) return;
+		let keepFrom = Math.max(this.tail.first, droppable - entriesMax + 1);
+		const droppableEnd = this.tail.endAt(droppable);
+		while (keepFrom <= droppable && droppableEnd - this.tail.endAt(keepFrom - 1) > bytesMax) keepFrom++;
+		this.tail.dropBelow(keepFrom);
 	}
 
 	/** The WAL no longer holds entries below `firstIndex`. */
 	compactedTo(firstIndex: LogIndex): void {
-		assert(firstIndex <= this.last + 1, "compaction must not pass the log");
+		assert(firstIndex <= this.lastIndex + 1, "compaction must not pass the log");
 		this.walFirst = Math.max(this.walFirst, firstIndex);
 		// The term just before the first entry stays: an append may be anchored there.
-		this.terms.dropBelow(Math.min(this.firstIndex - 1, this.last));
-	}
-
-	private dropBelow(index: LogIndex): void {
-		const count = index - this.memoryFirst;
-		if (count <= 0) return;
-		this.endBeforeMemory = this.endAt(index - 1);
-		this.memory.fill(undefined as never, this.head, this.head + count);
-		this.head += count;
-		this.memoryFirst = index;
-		if (this.head >= 1024 && this.head * 2 >= this.memory.length) {
-			this.memory = this.memory.slice(this.head);
-			this.ends = this.ends.slice(this.head);
-			this.head = 0;
-		}
-	}
-
-	private endAt(index: LogIndex): number {
-		return index < this.memoryFirst ? this.endBeforeMemory : (this.ends[this.head + index - this.memoryFirst] as number);
+		this.terms.dropBelow(Math.min(this.firstIndex - 1, this.lastIndex));
 	}
 }

@@ -8,7 +8,7 @@ export interface CoreOutput {
 	/** At most one a drain. */
 	append: AppendWork | null;
 	/** Committed and locally stable entries, consecutive, to be handed to the state machine in this order. */
-	readonly apply: Entry[];
+	apply: readonly Entry[];
 	readonly reads: ReadGrant[];
 	readonly readFailures: ReadFailure[];
 	/** Set when role, leader or term changed. */

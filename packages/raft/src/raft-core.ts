@@ -172,7 +172,7 @@ export class RaftCore implements Consensus {
 		if (room <= 0 && log.applying > log.applied) return;
 		const fromIndex = log.applying + 1;
 		log.applying = log.packUpto(fromIndex, uptoIndex, room);
-		for (let index = fromIndex; index <= log.applying; index++) output.apply.push(log.entryAt(index));
+		output.apply = log.slice(fromIndex, log.applying);
 	}
 
 	private tellChanges(): void {

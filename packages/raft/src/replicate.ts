@@ -1,5 +1,5 @@
 import { assert } from "@flotilla/base";
-import { entryBytes } from "./log.ts";
+import { entryBytes } from "./entry-tail.ts";
 import type { Entry, LogIndex, NodeId, Term } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import type { Raft } from "./raft.ts";
