@@ -17,5 +17,6 @@ export type * from "./hot/index.ts";
 export { createHotCodec, decodeKeyValue, decodeKeyValueEvent } from "./hot/index.ts";
 export { JsonError } from "./message/json-read.ts";
 export type { MessageType } from "./message/message-type.ts";
+export type { FieldType, MessageTable, Shape } from "./message/table.ts";
 export type { AccessClass, Method, MethodShape, RpcPath } from "./methods.ts";
 export { METHODS } from "./methods.ts";

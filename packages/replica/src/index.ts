@@ -3,12 +3,12 @@
  * inputs, carries out the output of each turn and owns all waiting.
  */
 export type { AlarmCommand } from "./alarms.ts";
-export { AlarmAction, encodeAlarmCommand } from "./alarms.ts";
+export { AlarmAction, decodeAlarmCommand, encodeAlarmCommand } from "./alarms.ts";
 export type { CallFault, CommandResult, ReadOutcome, WriteOutcome } from "./calls.ts";
 export { CommandKind, ReadCall, WriteCall } from "./calls.ts";
 export type { EnvelopeContent } from "./envelope.ts";
 export { EnvelopeEncoder, EnvelopeReader } from "./envelope.ts";
-export { encodeMember, encodeMembershipContext } from "./member-codec.ts";
+export { decodeMember, encodeMember, encodeMembershipContext, readContext } from "./member-codec.ts";
 export type { AlarmEntry, MemberInfo } from "./members.ts";
 export { AlarmType } from "./members.ts";
 export type { MembershipChange, MembershipOutcome, MembershipRefusal } from "./membership.ts";

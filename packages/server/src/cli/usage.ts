@@ -9,7 +9,7 @@ export const USAGE = `Usage:
   flotilla start-local [flags]
     Run three members on this machine, with a live table of them: what npm start does.
 
-  flotilla log dump [--entries] [--data-bytes N] <data-dir>
+  flotilla log dump [--value-bytes N] <data-dir>
     Print the log of a member in words, also while it runs.
 
   flotilla --version

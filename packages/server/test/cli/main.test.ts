@@ -222,7 +222,9 @@ test("flags that name another member than the data folder are refused with statu
 	await waitForHealth(clientUrl, member);
 	const dump = await run(["log", "dump", dataDir]);
 	expect(dump.end).toBe(0);
-	expect(dump.stdout).toMatch(/^identity: cluster [0-9a-f]+, member [0-9a-f]+, log [0-9a-f]+\nvote: /);
+	expect(dump.stdout).toMatch(/^\{"type":"identity","file":"identity","cluster":"[0-9a-f]+","member":"[0-9a-f]+","log":"[0-9a-f]+"\}\n/);
+	const words = await run(["log", "dump", "--words", dataDir]);
+	expect(words.stdout).toMatch(/^identity: cluster [0-9a-f]+, member [0-9a-f]+, log [0-9a-f]+\nvote: /);
 });
 
 test("a second signal does not wait for the stop", async () => {
@@ -260,11 +262,48 @@ test("without being told so, the end of standard input means nothing", async () 
 	expect(member.running).toBe(true);
 });
 
+test("the log is dumped while its member writes: whole each time, and in the end with every write that was acknowledged", async () => {
+	const { args, clientUrl, dataDir } = await single();
+	await using member = new Program(FLOTILLA, args);
+	await waitForHealth(clientUrl, member);
+	const acknowledged = new Map<string, string>();
+	let writing = true;
+	const writers = Array.from({ length: 8 }, async (_, writer) => {
+		for (let n = 0; writing; n++) {
+			const [key, value] = [`k${writer}/${n}`, "v".repeat(500 * writer)];
+			const body = JSON.stringify({ key: btoa(key), value: btoa(value) });
+			const { status } = await fetch(`${clientUrl}/v3/kv/put`, { method: "POST", body });
+			expect(status).toBe(200);
+			acknowledged.set(key, value);
+		}
+	});
+	for (let round = 0; round < 3; round++) {
+		const { end, stdout } = await run(["log", "dump", "--value-bytes", "10", dataDir]);
+		expect([end, stdout.split("\n").filter((line) => line.includes('"problem"'))]).toEqual([0, []]);
+	}
+	writing = false;
+	await Promise.all(writers);
+	const { end, stdout } = await run(["log", "dump", dataDir]);
+	expect(end).toBe(0);
+	const puts = stdout
+		.trim()
+		.split("\n")
+		.map((line) => JSON.parse(line) as { kind?: string; index: number; operation: { key: string; value?: string } })
+		.filter(({ kind }) => kind === "put");
+	expect(puts.map(({ index }) => index)).toEqual(puts.map(({ index }) => index).toSorted((a, b) => a - b));
+	const logged = new Map(puts.map(({ operation: { key, value = "" } }) => [key, value]));
+	expect(logged).toEqual(acknowledged);
+});
+
 for (const [args, problem] of [
 	[["log"], "unknown command: log"],
 	[["log", "eat", "x"], "unknown command: log eat"],
 	[["log", "dump"], "need one data folder"],
-	[["log", "dump", "--data-bytes=x", "y"], "--data-bytes x: need a whole number"],
+	[["log", "dump", "a", "b"], "need one data folder"],
+	[["log", "dump", "--value-bytes=x", "y"], "--value-bytes x: need a whole number"],
+	[["log", "dump", "--words", "--data-bytes=x", "y"], "--data-bytes x: need a whole number"],
+	[["log", "dump", "--entries", "y"], "--entries needs --words"],
+	[["log", "dump", "--words", "--value-bytes=3", "y"], "--value-bytes does not go with --words"],
 	[["log", "dump", "--nope", "y"], "Unknown option '--nope'"],
 	[["log", "dump", "/nowhere"], "there is no member in /nowhere"],
 ] as const) {

@@ -1,8 +1,10 @@
 import { Dice, portableBytes } from "@flotilla/base";
 import { describe, expect, it } from "vitest";
+import { LogJson } from "../../src/cli/log-json.ts";
+import { LogWords } from "../../src/cli/log-words.ts";
 import type { SimDisk } from "../../src/disk/memory-disk.ts";
 import { runScript } from "../../src/disk/run-script.ts";
-import { dumpLog } from "../../src/wal/dump.ts";
+import { LogDump } from "../../src/wal/dump.ts";
 import { FRAME_HEADER_BYTES, frameSeed, SEGMENT_HEADER_BYTES, sealFrame } from "../../src/wal/format.ts";
 import { contentBytes, readContent, writeContent } from "../../src/wal/records.ts";
 import { IDENTITY, LogUnderTest, Model, newLog, SMALL, Steps } from "./log-fixture.ts";
@@ -21,10 +23,15 @@ async function survive(disk: SimDisk, where: string): Promise<void> {
 	else log.readAll();
 	const copy = disk.copy({ schedule: (work) => setImmediate(work) });
 	let lines = 0;
-	const counts = await runScript(
-		copy,
-		dumpLog(portableBytes, { folder: "wal", eachEntry: true, dataBytesMax: 8 }, () => void lines++),
-	);
+	const words = new LogWords({ eachEntry: true, dataBytesMax: 8 }, () => void lines++);
+	const json = new LogJson(8, (line) => void JSON.parse(line));
+	const dump = new LogDump(portableBytes, "wal", (fact) => {
+		words.tell(fact);
+		json.tell(fact);
+	});
+	await runScript(copy, dump.read());
+	await runScript(copy, dump.again());
+	const counts = await runScript(copy, dump.finish());
 	expect(lines, where).toBeGreaterThan(0);
 	if (log.opening?.ok === false && log.opening.refusal.code !== "io") expect(counts.frames + counts.problems, where).toBeGreaterThan(0);
 }
