@@ -4,7 +4,7 @@ import type { KeyIndex } from "./key-index.ts";
 import { keySpan } from "./key-span.ts";
 import { NOT_FOUND } from "./key-table.ts";
 import { encodeDeletedPair, valueOfKeyValue } from "./key-value.ts";
-import type { LeaseAttachments } from "./leases.ts";
+import type { LeaseAttachments } from "./lease/lease-table.ts";
 import { CRC_BYTES, RecordEncoder } from "./record-encoder.ts";
 import type { DeleteRangeRequest, PutRequest, Revision } from "./request.ts";
 import type { EventGroup, StoreEvent } from "./result.ts";
@@ -86,7 +86,8 @@ export class Changes {
 			slots.setLife(slot, create, version);
 			if (!alive) index.tree.changeAlive(key, 1);
 		}
-		if (lease !== leaseBefore) this.moveLease(slot, key, leaseBefore, lease);
+		// The index's own string: a lease that holds another copy of it would double the memory of the key.
+		if (lease !== leaseBefore) this.moveLease(slot, slots.key(slot), leaseBefore, lease);
 		this.record(slot, main, false);
 		if (this.keepEvents) this.events.push({ type: "put", key, sub: this.sub, kv: this.writtenPair() });
 		this.sub++;
@@ -112,6 +113,15 @@ export class Changes {
 			deleted++;
 		}
 		return deleted;
+	}
+
+	/** Deletes these keys, which are alive, in the order given. */
+	deleteKeys(keys: readonly string[]): void {
+		for (const key of keys) {
+			const slot = this.index.findAlive(key);
+			if (slot === NOT_FOUND) fail("a key that hangs on a lease is alive", { keys: keys.length });
+			this.deleteSlot(slot, null);
+		}
 	}
 
 	private deleteSlot(slot: number, prevKvs: Uint8Array[] | null): void {

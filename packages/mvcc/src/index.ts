@@ -5,8 +5,9 @@
 export { StoreDamageError } from "./damage.ts";
 export type { KeyValue } from "./key-value.ts";
 export { decodeKeyValue, encodeDeletedPair, encodeKeyValue, valueOfKeyValue, withoutValue } from "./key-value.ts";
-export type { LeaseAttachments } from "./leases.ts";
-export { noLeases } from "./leases.ts";
+export { Lease } from "./lease/lease.ts";
+export type { LeaseAttachments, LeaseRow } from "./lease/lease-table.ts";
+export { LEASE_ROWS, LEASE_TTL_MAX, LeaseTable } from "./lease/lease-table.ts";
 export { MemoryStorage } from "./memory-storage.ts";
 export { StoreRebuild } from "./rebuild.ts";
 export type { RecordKey } from "./record-key.ts";
@@ -25,6 +26,7 @@ export { CompareResult, CompareTarget, SortOrder, SortTarget } from "./request.t
 export type {
 	CompactResult,
 	DeleteRangeResult,
+	EndLeaseResult,
 	EventGroup,
 	HashResult,
 	OpResult,

@@ -2,7 +2,7 @@ import type { ByteOps } from "@flotilla/base";
 import { DoomedRecords } from "./doomed-records.ts";
 import { KeyIndex } from "./key-index.ts";
 import { NOT_FOUND } from "./key-table.ts";
-import { type LeaseAttachments, noLeases } from "./leases.ts";
+import { LeaseTable } from "./lease/lease-table.ts";
 import { describeRecordKey } from "./record-key.ts";
 import { ScannedRecords } from "./scanned-records.ts";
 import type { RecordStorage, StoreMark } from "./storage.ts";
@@ -22,7 +22,7 @@ export class StoreRebuild implements StoreRestore {
 	private readonly options: StoreOptions;
 	private readonly storage: RecordStorage;
 	private readonly ops: ByteOps;
-	private readonly leases: LeaseAttachments;
+	private readonly leases: LeaseTable;
 	private readonly records: ScannedRecords;
 	private readonly index = new KeyIndex();
 	private readonly doomed = new DoomedRecords();
@@ -31,7 +31,7 @@ export class StoreRebuild implements StoreRestore {
 	private baseOfKey: number[] = [];
 	private readonly leftOver = new Map<number, number[]>();
 
-	constructor(mark: StoreMark, options: StoreOptions, storage: RecordStorage, bytes: ByteOps, leases = noLeases) {
+	constructor(mark: StoreMark, options: StoreOptions, storage: RecordStorage, bytes: ByteOps, leases = new LeaseTable()) {
 		this.mark = mark;
 		this.options = options;
 		this.storage = storage;
@@ -177,7 +177,7 @@ export class StoreRebuild implements StoreRestore {
 		const present = this.slotOfKey.filter((slot) => slot !== NOT_FOUND);
 		present.sort((a, b) => (slots.key(a) < slots.key(b) ? -1 : 1));
 		index.load(present);
-		for (const slot of present) if (slots.lease(slot) !== 0n) this.leases.attach(slots.lease(slot), slots.key(slot));
+		for (const slot of present) if (slots.lease(slot) !== 0n) this.leases.reclaim(slots.lease(slot), slots.key(slot));
 	}
 
 	private leaveOver(key: number, record: number): void {

@@ -59,6 +59,13 @@ export interface TxnResult {
 	readonly responses: readonly OpResult[];
 }
 
+export interface EndLeaseResult {
+	readonly ok: true;
+	/** A new one only if keys were deleted. */
+	readonly revision: Revision;
+	readonly deleted: number;
+}
+
 export interface CompactResult {
 	readonly ok: true;
 	readonly revision: Revision;

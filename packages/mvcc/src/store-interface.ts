@@ -1,7 +1,9 @@
-import type { DeleteRangeRequest, PutRequest, RangeRequest, Revision, TxnRequest } from "./request.ts";
+import type { LeaseTable } from "./lease/lease-table.ts";
+import type { DeleteRangeRequest, LeaseId, PutRequest, RangeRequest, Revision, TxnRequest } from "./request.ts";
 import type {
 	CompactResult,
 	DeleteRangeResult,
+	EndLeaseResult,
 	EventGroup,
 	HashResult,
 	PutResult,
@@ -44,6 +46,8 @@ export interface KeyValueStore {
 	readonly logicalBytes: number;
 	/** Sliced reads that still need records of this store. */
 	readonly openReads: number;
+	/** Grants and checkpoints are made there; puts, deletes and `endLease` keep the attachments. */
+	readonly leases: LeaseTable;
 	/** Bytes of records that are applied but not yet reported as stored. */
 	readonly unstoredBytes: number;
 
@@ -53,6 +57,8 @@ export interface KeyValueStore {
 	put(request: PutRequest): PutResult | Refusal;
 	deleteRange(request: DeleteRangeRequest): DeleteRangeResult | Refusal;
 	txn(request: TxnRequest): TxnResult | Refusal;
+	/** Deletes the keys of a lease in one revision, in ascending order, and the lease. */
+	endLease(id: LeaseId): EndLeaseResult | Refusal;
 	compact(revision: Revision): CompactResult | Refusal;
 	/** etcd's HashKV (API 6.6), over the state at this call. 0: the current revision. */
 	hashKv(revision: Revision): Sliced<HashResult> | Refusal;

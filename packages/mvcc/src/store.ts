@@ -5,13 +5,14 @@ import { DoomedRecords } from "./doomed-records.ts";
 import { HashWork, readySliced, rememberedResult } from "./hash-work.ts";
 import { KeyIndex } from "./key-index.ts";
 import { keySpan } from "./key-span.ts";
-import { type LeaseAttachments, noLeases } from "./leases.ts";
+import { LeaseTable } from "./lease/lease-table.ts";
 import { type RangeParts, type RangeView, RangeWork } from "./range-work.ts";
 import { mix32 } from "./record-sums.ts";
-import type { DeleteRangeRequest, PutRequest, RangeRequest, Revision, TxnRequest } from "./request.ts";
+import type { DeleteRangeRequest, LeaseId, PutRequest, RangeRequest, Revision, TxnRequest } from "./request.ts";
 import type {
 	CompactResult,
 	DeleteRangeResult,
+	EndLeaseResult,
 	EventGroup,
 	HashResult,
 	PutResult,
@@ -42,7 +43,7 @@ export interface RebuiltState {
  */
 export class MvccStore implements KeyValueStore, CheckState {
 	readonly parts: RangeParts;
-	readonly leases: LeaseAttachments;
+	readonly leases: LeaseTable;
 	compactRevision: Revision;
 	private readonly index: KeyIndex;
 	private readonly values: ValueStore;
@@ -51,7 +52,13 @@ export class MvccStore implements KeyValueStore, CheckState {
 	private readonly changes: Changes;
 
 	/** `rebuilt`: made by `StoreRebuild`; without it the store is empty. */
-	constructor(options: StoreOptions, storage: RecordStorage, bytes: ByteOps, leases = noLeases, rebuilt: RebuiltState | null = null) {
+	constructor(
+		options: StoreOptions,
+		storage: RecordStorage,
+		bytes: ByteOps,
+		leases = new LeaseTable(),
+		rebuilt: RebuiltState | null = null,
+	) {
 		this.index = rebuilt?.index ?? new KeyIndex();
 		this.doomed = rebuilt?.doomed ?? new DoomedRecords();
 		this.compactRevision = rebuilt?.compactRevision ?? EMPTY_MARK.compactRevision;
@@ -117,6 +124,15 @@ export class MvccStore implements KeyValueStore, CheckState {
 		return result;
 	}
 
+	endLease(id: LeaseId): EndLeaseResult | Refusal {
+		const lease = this.leases.get(id);
+		if (lease === undefined) return { ok: false, code: "leaseNotFound" };
+		const keys = lease.keys();
+		this.changes.deleteKeys(keys);
+		this.leases.remove(lease);
+		return { ok: true, revision: this.changes.end(), deleted: keys.length };
+	}
+
 	compact(revision: Revision): CompactResult | Refusal {
 		if (revision <= this.compactRevision) return { ok: false, code: "compacted" };
 		if (revision > this.revision) return { ok: false, code: "futureRevision" };
@@ -168,7 +184,7 @@ export class MvccStore implements KeyValueStore, CheckState {
 
 	digest(): number {
 		const { count, digest, digest2 } = this.index.retained;
-		let mixed = mix32(digest ^ Math.imul(digest2, 0x9e3779b1));
+		let mixed = mix32(digest ^ Math.imul(digest2, 0x9e3779b1) ^ this.leases.digest());
 		for (const number of [this.revision, this.compactRevision, count]) {
 			mixed = mix32(mixed ^ (number % 0x1_0000_0000) ^ Math.imul(Math.floor(number / 0x1_0000_0000) + 1, 0x85ebca6b));
 		}

@@ -4,7 +4,7 @@ import type { Changes } from "./changes.ts";
 import { holds } from "./compare.ts";
 import { keySpan, spanHolds } from "./key-span.ts";
 import { NOT_FOUND } from "./key-table.ts";
-import type { LeaseAttachments } from "./leases.ts";
+import type { LeaseAttachments } from "./lease/lease-table.ts";
 import { rangeOne } from "./range-one.ts";
 import { type RangeParts, type RangeView, RangeWork } from "./range-work.ts";
 import type { DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, Revision, TxnRequest } from "./request.ts";

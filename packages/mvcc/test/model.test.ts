@@ -1,12 +1,12 @@
 import { Dice, portableBytes } from "@flotilla/base";
 import { describe, expect, test } from "vitest";
-import { type LeaseAttachments, MemoryStorage, MvccStore, requestValidation, type Sliced } from "../src/index.ts";
+import { MemoryStorage, MvccStore, requestValidation, type Sliced } from "../src/index.ts";
 import { Model, type Outcome } from "./model.ts";
 import { deleteOutcome, putOutcome, rangeOutcome, txnOutcome } from "./outcome.ts";
 import { LEASES, RandomRequests } from "./random-requests.ts";
+import { leasesOf } from "./store-of.ts";
 import { checkTxn } from "./validation-model.ts";
 
-const leases: LeaseAttachments = { has: (lease) => LEASES.has(lease), attach() {}, detach() {} };
 const validation = requestValidation(portableBytes);
 
 interface Step {
@@ -28,7 +28,7 @@ class Pairing {
 		this.dice = new Dice(seed);
 		this.requests = new RandomRequests(this.dice);
 		const valueCacheBytes = this.dice.pick([0, 2_000, 100_000]);
-		this.store = new MvccStore({ keepEvents: false, valueCacheBytes }, this.storage, portableBytes, leases);
+		this.store = new MvccStore({ keepEvents: false, valueCacheBytes }, this.storage, portableBytes, leasesOf(LEASES));
 	}
 
 	step(): Step {

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import {
 	decodeRecordKey,
 	encodeRecordKey,
-	type LeaseAttachments,
+	LeaseTable,
 	MemoryStorage,
 	type MvccStore,
 	type RecordBatch,
@@ -15,9 +15,8 @@ import {
 import { rangeOutcome } from "./outcome.ts";
 import { LEASES, RandomRequests } from "./random-requests.ts";
 import { del, put, range } from "./requests.ts";
-import { finish, storeOf, type Workplace, workplace } from "./store-of.ts";
+import { finish, leasesOf, storeOf, type Workplace, workplace } from "./store-of.ts";
 
-const leases: LeaseAttachments = { has: (lease) => LEASES.has(lease), attach() {}, detach() {} };
 const options = { keepEvents: true, valueCacheBytes: 0 };
 
 type Change = (store: MvccStore) => void;
@@ -45,18 +44,17 @@ function drawChange(requests: RandomRequests, dice: Dice): Change {
 	}
 }
 
-function rebuild(
-	mark: StoreMark,
-	records: readonly StoredRecord[],
-	storage: MemoryStorage,
-	attachments = leases,
-): ReturnType<StoreRebuild["finish"]> {
-	const restore = new StoreRebuild(mark, options, storage, portableBytes, attachments);
+function rebuild(mark: StoreMark, records: readonly StoredRecord[], storage: MemoryStorage): ReturnType<StoreRebuild["finish"]> {
+	const leases = new LeaseTable();
+	const restore = new StoreRebuild(mark, options, storage, portableBytes, leases);
 	for (const { key, value } of records) {
 		const fault = restore.record(key, value);
 		if (fault !== null) return { ok: false, reason: fault };
 	}
-	return restore.finish();
+	const finished = restore.finish();
+	for (const { value } of leasesOf(LEASES).rows()) leases.load(value);
+	if (finished.ok) leases.loaded();
+	return finished;
 }
 
 /** Everything that can be asked of a store. */
@@ -83,7 +81,7 @@ class Member {
 
 	constructor(dice: Dice) {
 		this.dice = dice;
-		this.place = storeOf(dice.pick([0, 300]), leases);
+		this.place = storeOf(dice.pick([0, 300]), leasesOf(LEASES));
 		this.mark = this.place.store.mark();
 		this.place.store.floorWritten();
 	}
@@ -141,7 +139,7 @@ describe("a store that was rebuilt after a crash at a floor is the one that neve
 			const dice = new Dice(`rebuild-${seed}`);
 			const requests = new RandomRequests(dice.fork("requests"));
 			const member = new Member(dice.fork("member"));
-			const twin = storeOf(0, leases).store;
+			const twin = storeOf(0, leasesOf(LEASES)).store;
 			const draw = (): Change => {
 				const change = drawChange(requests, dice);
 				change(twin);
@@ -167,7 +165,7 @@ test("twins: the same changes give the same records, digest and bytes, however t
 	for (let seed = 0; seed < 20; seed++) {
 		const dice = new Dice(`twin-${seed}`);
 		const requests = new RandomRequests(dice.fork("requests"));
-		const places = [storeOf(0, leases), storeOf(100_000, leases)];
+		const places = [storeOf(0, leasesOf(LEASES)), storeOf(100_000, leasesOf(LEASES))];
 		const written: StoredRecord[][] = [[], []];
 		for (let i = 0; i < 200; i++) {
 			const change = drawChange(requests, dice);
@@ -221,17 +219,16 @@ test("what a lost deletion left over is deleted again at once", () => {
 });
 
 test("leases are attached to the keys that live", () => {
-	const place = storeOf(0, leases);
+	const place = storeOf(0, leasesOf(LEASES));
 	place.store.put(put("a", "1", { lease: 7n }));
 	place.store.put(put("b", "1", { lease: 7n }));
 	place.store.put(put("b", "2"));
 	place.store.put(put("c", "1", { lease: -3n }));
 	place.store.deleteRange(del("c"));
-	const attached: string[] = [];
-	const table: LeaseAttachments = { ...leases, attach: (lease, key) => void attached.push(`${lease} ${key}`) };
-	const found = rebuild(place.floor(), place.storage.all(), place.storage, table);
-	expect(found.ok).toBe(true);
-	expect(attached).toEqual(["7 a"]);
+	const found = rebuild(place.floor(), place.storage.all(), place.storage);
+	expect(found.ok && found.store.leases.get(7n)?.keys()).toEqual(["a"]);
+	expect(found.ok && found.store.leases.get(-3n)?.keys()).toEqual([]);
+	expect(found.ok && found.store.digest()).toBe(place.store.digest());
 });
 
 describe("a store that does not add up is refused by name", () => {

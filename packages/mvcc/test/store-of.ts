@@ -1,6 +1,6 @@
 /** A store over memory, told what is done to it in few words. */
 import { portableBytes } from "@flotilla/base";
-import { type LeaseAttachments, MemoryStorage, MvccStore, noLeases, type RecordBatch, type StoreMark } from "../src/index.ts";
+import { LeaseTable, MemoryStorage, MvccStore, type RecordBatch, type StoreMark } from "../src/index.ts";
 import type { Sliced } from "../src/store-interface.ts";
 
 export interface Workplace {
@@ -14,7 +14,14 @@ export interface Workplace {
 	floor(): StoreMark;
 }
 
-export function storeOf(valueCacheBytes = 0, leases: LeaseAttachments = noLeases): Workplace {
+/** A table in which these leases were granted. */
+export function leasesOf(ids: Iterable<bigint>): LeaseTable {
+	const table = new LeaseTable();
+	for (const id of ids) table.grant(id, 60, table.count + 1);
+	return table;
+}
+
+export function storeOf(valueCacheBytes = 0, leases = new LeaseTable()): Workplace {
 	const storage = new MemoryStorage();
 	return workplace(new MvccStore({ keepEvents: true, valueCacheBytes }, storage, portableBytes, leases), storage);
 }

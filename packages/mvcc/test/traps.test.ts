@@ -15,7 +15,7 @@ import {
 } from "../src/index.ts";
 import { deleteOutcome, putOutcome, rangeOutcome, txnOutcome } from "./outcome.ts";
 import { bytes, compare, del, op, pair, put, range, txn } from "./requests.ts";
-import { storeOf, type Workplace } from "./store-of.ts";
+import { leasesOf, storeOf, type Workplace } from "./store-of.ts";
 
 const validation = requestValidation(portableBytes);
 const keysOf = (place: Workplace, request: RangeRequest): string[] => {
@@ -141,8 +141,7 @@ test("17: count_only overrides everything else", () => {
 });
 
 test("18: keys_only sorts by value and then leaves it out; the lease stays", () => {
-	const leases = { has: () => true, attach() {}, detach() {} };
-	const place = storeOf(0, leases);
+	const place = storeOf(0, leasesOf([5n]));
 	place.store.put(put("a", "2", { lease: 5n }));
 	place.store.put(put("b", "1"));
 	const result = place.store.range(range("a", { rangeEnd: "\0", keysOnly: true, sortTarget: SortTarget.value }));
@@ -343,25 +342,25 @@ test("prev_kv is the whole pair before; ignore_value stores it again", () => {
 });
 
 test("a key hangs on one lease: moved, kept, taken away by puts, and let go by a delete", () => {
-	const log: string[] = [];
-	const leases = {
-		has: (lease: bigint) => lease === 7n || lease === -8n,
-		attach: (lease: bigint, key: string) => void log.push(`+${lease} ${key}`),
-		detach: (lease: bigint, key: string) => void log.push(`-${lease} ${key}`),
-	};
+	const leases = leasesOf([7n, -8n]);
 	const { store } = storeOf(0, leases);
+	const attached = () => [leases.get(7n)?.keys(), leases.get(-8n)?.keys()];
 	store.put(put("k", "1", { lease: 7n }));
+	expect(attached()).toEqual([["k"], []]);
 	store.put(put("k", "2", { lease: -8n }));
 	store.put(put("k", "3", { ignoreLease: true }));
+	expect(attached()).toEqual([[], ["k"]]);
 	expect(rangeOutcome(store.range(range("k")))).toMatchObject({ kvs: [{ lease: -8n }] });
 	store.put(put("k", "4"));
+	expect(attached()).toEqual([[], []]);
 	store.put(put("k", "5", { lease: 7n }));
+	expect(attached()).toEqual([["k"], []]);
 	store.deleteRange(del("k"));
 	store.put(put("k", "6"));
-	expect(log).toEqual(["+7 k", "-7 k", "+-8 k", "--8 k", "+7 k", "-7 k"]);
+	expect(attached()).toEqual([[], []]);
 });
 
-test("without a table of leases every lease is unknown, and nobody who asks for no events gets any", () => {
+test("a lease that was not granted is unknown, and nobody who asks for no events gets any", () => {
 	const { store } = storeOf();
 	expect(store.put(put("k", "1", { lease: 1n }))).toEqual({ ok: false, code: "leaseNotFound" });
 	expect(store.takeEvents()).toEqual([]);
