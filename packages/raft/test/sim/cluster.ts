@@ -1,4 +1,4 @@
-import type { Dice } from "@flotilla/base";
+import type { Dice, TapSink } from "@flotilla/base";
 import { silentTap } from "@flotilla/base";
 import type {
 	AppendWork,
@@ -10,6 +10,7 @@ import type {
 	NodeId,
 	RaftConfig,
 	SnapshotMeta,
+	StepStatus,
 	Term,
 } from "../../src/index.ts";
 import { bootstrapPoint, DEFAULT_RAFT_CONFIG, EMPTY_CONF, Entry, EntryKind } from "../../src/index.ts";
@@ -32,6 +33,8 @@ export interface ClusterOptions {
 	readonly config?: Partial<RaftConfig>;
 	/** Terms of the entries from index 2 on that a member starts with; none if absent. */
 	readonly logs?: ReadonlyMap<NodeId, readonly Term[]>;
+	/** Where a member's events go; nowhere if absent. */
+	readonly tapOf?: (id: NodeId) => TapSink;
 }
 
 export const SMALL_CONFIG: Partial<RaftConfig> = { electionTicks: 10, heartbeatTicks: 2, hintRankTicks: 2 };
@@ -55,12 +58,18 @@ export class Cluster {
 	readonly reads: { readonly id: NodeId; readonly counter: number; readonly index: LogIndex }[] = [];
 	/** Sees each message that leaves. */
 	onMessage: (message: Message) => void = () => {};
+	/** Sees what a drain gave, before anything of it leaves. */
+	onOutput: (id: NodeId, output: CoreOutput) => void = () => {};
+	/** Sees what a member made of a message. */
+	onHeard: (message: Message, status: StepStatus) => void = () => {};
 	private readonly config: Partial<RaftConfig>;
+	private readonly tapOf: (id: NodeId) => TapSink;
 	private generations = 0;
 	private payloads = 0;
 
-	constructor({ voters, dice, config = {}, logs = new Map() }: ClusterOptions) {
+	constructor({ voters, dice, config = {}, logs = new Map(), tapOf = () => silentTap }: ClusterOptions) {
 		this.dice = dice;
+		this.tapOf = tapOf;
 		this.config = { ...SMALL_CONFIG, ...config };
 		const start = bootstrapPoint(voters);
 		this.checker = new Checker(start, this.members);
@@ -148,6 +157,7 @@ export class Cluster {
 		const output = member.core.drain();
 		if (output.append !== null) this.issue(member, output.append);
 		this.checker.afterDrain(member, output);
+		this.onOutput(id, output);
 		for (const message of output.send) this.send(member, message);
 		member.applyQueue.push(...output.apply);
 		member.fetches.push(...output.fetch);
@@ -202,6 +212,7 @@ export class Cluster {
 		this.input(message.to, (member) => {
 			const status = member.core.step(message);
 			if (status === "rejected:malformed") throw new Error(`a member sent what another one cannot read: ${message.kind}`);
+			this.onHeard(message, status);
 		});
 	}
 
@@ -260,7 +271,7 @@ export class Cluster {
 		const floor = member.disk.synced.base.index;
 		// The state machine may have kept more than its floor; never more than was synced when it applied it.
 		const applied = Math.max(floor, this.dice.chance(1, 2) ? member.machine.state.index : floor);
-		member.start(this.configOf(id), applied, this.dice.fork(`member ${id}`), silentTap);
+		member.start(this.configOf(id), applied, this.dice.fork(`member ${id}`), this.tapOf(id));
 		this.checker.afterInput(member);
 	}
 
@@ -337,7 +348,7 @@ export class Cluster {
 	}
 
 	private add(id: NodeId, image: LogImage): SimMember {
-		const member = new SimMember(this.configOf(id), image, this.dice.fork(`member ${id}`), silentTap);
+		const member = new SimMember(this.configOf(id), image, this.dice.fork(`member ${id}`), this.tapOf(id));
 		this.members.set(id, member);
 		return member;
 	}
