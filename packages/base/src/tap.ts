@@ -23,6 +23,10 @@ export const TAP_EVENTS = [
 	"snapshotRestored",
 	"catchUpFromLog",
 	"proposalDropped",
+	"heartbeatHeard",
+	"preVoteGranted",
+	"handedOver",
+	"goodbyeHeard",
 	// replica
 	"applied",
 	"memberPublished",
@@ -33,6 +37,7 @@ export const TAP_EVENTS = [
 	"digestMismatch",
 	"requestSlow",
 	"requestTimedOut",
+	"writesReleased",
 	// durability
 	"walSynced",
 	"walSlow",

@@ -45,6 +45,7 @@ export function onHeartbeat(r: Raft, m: Heartbeat): void {
 		});
 	}
 	raiseCommit(r, m.commit);
+	r.emit("heartbeatHeard", m.commit, { leader: m.from });
 	const { readPosition, sequence } = m;
 	r.send({ kind: "heartbeatResp", from: r.id, to: m.from, term: r.term, readPosition, sequence });
 }
@@ -71,7 +72,9 @@ export function onTimeoutNow(r: Raft): void {
 
 /** The leader's streams will close, and somebody else is on the way: their loss is no news for a while (rule H8). */
 export function onGoodbye(r: Raft, m: Goodbye): void {
-	if (m.from === r.leader && m.successor !== r.id) r.goodbyeTicksLeft = r.spans.goodbyeTicks;
+	if (m.from !== r.leader || m.successor === r.id) return;
+	r.goodbyeTicksLeft = r.spans.goodbyeTicks;
+	r.emit("goodbyeHeard", r.log.lastIndex, { leader: m.from, successor: m.successor });
 }
 
 /**

@@ -25,6 +25,7 @@ export function maybeHandOver(r: Raft): void {
 	if (r.transferee === NO_NODE || r.transferSent) return;
 	if (r.progress.match[r.members.slotOf(r.transferee)] !== r.log.lastIndex) return;
 	r.transferSent = true;
+	r.emit("handedOver", r.log.lastIndex, { to: r.transferee });
 	r.send({ kind: "timeoutNow", from: r.id, to: r.transferee, term: r.term });
 	for (const slot of r.members.targets) {
 		const to = r.members.idOf(slot);

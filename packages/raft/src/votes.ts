@@ -40,6 +40,7 @@ export function answerPreVote(r: Raft, m: PreVote): void {
 	const upToDate = r.log.isUpToDate(m.lastIndex, m.lastTerm);
 	if (free && upToDate) {
 		giveWay(r);
+		r.emit("preVoteGranted", r.log.lastIndex, { to: m.from });
 		respondPreVote(r, m, "granted");
 		return;
 	}

@@ -76,6 +76,11 @@ export class Proposals {
 		return this.resendDue;
 	}
 
+	/** Calls that wait for a leader, or for one that takes them. */
+	get waitingCount(): number {
+		return this.waiting.length;
+	}
+
 	add(call: WriteCall, tick: number): void {
 		const patience = this.options.timeoutTicks;
 		call.deadlineTick = tick + (call.timeoutTicks > 0 ? Math.min(call.timeoutTicks, patience) : patience);

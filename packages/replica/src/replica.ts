@@ -395,6 +395,8 @@ export class Replica implements ReplicaMachine {
 		if (!changed) return false;
 		if (this.leadership.leading) this.gate.onLeading(soft.term);
 		this.digestDueTick = this.tickCount + this.digestTicks;
+		const { waitingCount } = this.proposals;
+		if (waitingCount > 0) this.tap.emit("writesReleased", soft.term, this.applier.appliedIndex, { count: waitingCount });
 		this.proposals.onLeaderChanged(sameTerm);
 		this.reads.askAgain();
 		return true;

@@ -24,6 +24,11 @@ export class WaitingCalls {
 		return this.head === this.calls.length;
 	}
 
+	/** Those that were completed in their place included. */
+	get length(): number {
+		return this.calls.length - this.head;
+	}
+
 	push(call: WriteCall): void {
 		call.state = "waiting";
 		this.calls.push(call);

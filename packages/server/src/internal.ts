@@ -19,6 +19,7 @@ export type {
 } from "./front/seam.ts";
 export { Grpc } from "./front/seam.ts";
 export { assertMemberConfig, DEFAULT_MEMBER_OPTIONS, type InitialMember, type MemberConfig, TICK_MS } from "./member-config.ts";
+export { TAP_SOCKET } from "./member-folder.ts";
 export { Lane, laneOf } from "./peers/lane.ts";
 export { decodeMessage, encodeMessage } from "./peers/message-codec.ts";
 export type {
@@ -42,3 +43,5 @@ export type { MemberPort } from "./services/member-port.ts";
 export type { CrashKind } from "./stores/memory-store.ts";
 export { MemoryStore } from "./stores/memory-store.ts";
 export { EventTap, type TapRecord } from "./tap/event-tap.ts";
+export { readTap, type TapReaderEvents } from "./tap/read-tap.ts";
+export type { TapLine } from "./tap/tap-line.ts";

@@ -1,3 +1,4 @@
+import { NO_NODE } from "@flotilla/raft";
 import type { ClientSide } from "./client-side.ts";
 import type { NodeDisk } from "./disk/node-disk.ts";
 import type { Booted } from "./driver/boot.ts";
@@ -25,13 +26,7 @@ const CLOSE_MS = 3_000;
  */
 export async function stopParts({ booted, transport, clients, tapSocket, disk }: MemberParts, scheduler: Scheduler): Promise<void> {
 	const { driver } = booted;
-	if (driver.transferLeadership(0n)) {
-		await within(
-			HAND_OVER_MS,
-			scheduler,
-			waitFor(driver, () => driver.status().leader !== driver.memberId),
-		);
-	}
+	if (driver.transferLeadership(0n)) await within(HAND_OVER_MS, scheduler, waitFor(driver, successorWorks(driver)));
 	const clientsClosed = clients.close(ANSWERS_MS);
 	driver.beginStop();
 	await within(
@@ -51,6 +46,20 @@ export async function stopParts({ booted, transport, clients, tapSocket, disk }:
 	// A disk that is stuck keeps its descriptors: the log may still use them.
 	const logClosed = await within(CLOSE_MS, scheduler, new Promise<void>((done) => booted.close(done)));
 	await within(CLOSE_MS, scheduler, Promise.all([logClosed ? disk.close() : null, tapSocket.close()]));
+}
+
+/**
+ * Another member leads and has committed the first entry of its term. Until then this one votes, acknowledges and passes on
+ * what its clients ask for, with nothing else on its mind: a floor would hold up the very writes that the others wait for.
+ */
+function successorWorks(driver: Booted["driver"]): () => boolean {
+	let openingIndex = 0;
+	return () => {
+		const { leader, core } = driver.status();
+		if (leader === NO_NODE || leader === driver.memberId) return false;
+		if (openingIndex === 0 && core.lastTerm === core.term) openingIndex = core.lastIndex;
+		return openingIndex > 0 && core.commit >= openingIndex;
+	};
 }
 
 function waitFor(driver: Booted["driver"], holds: () => boolean): Promise<void> {
