@@ -1,5 +1,6 @@
 /** The second door: for the simulator and the tests of whole clusters. What stands here may change with any version. */
 
+export { findSelf } from "./cli/join.ts";
 export type { FileCompletion, FileDisk, FileOp } from "./disk/file-ops.ts";
 export { type DiskCrash, SimDisk, type SimDiskOptions } from "./disk/memory-disk.ts";
 export type { Booted, BootOutcome, BootWorld } from "./driver/boot.ts";
@@ -20,6 +21,7 @@ export type {
 export { Grpc } from "./front/seam.ts";
 export { assertMemberConfig, DEFAULT_MEMBER_OPTIONS, type InitialMember, type MemberConfig, TICK_MS } from "./member-config.ts";
 export { TAP_SOCKET } from "./member-folder.ts";
+export type { ClusterView } from "./peers/cluster-view.ts";
 export { Lane, laneOf } from "./peers/lane.ts";
 export { decodeMessage, encodeMessage } from "./peers/message-codec.ts";
 export type {

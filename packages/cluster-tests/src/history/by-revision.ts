@@ -17,16 +17,20 @@ export type Verdict =
 	| { readonly kind: "violated"; readonly violation: Violation }
 	| { readonly kind: "unknown"; readonly reason: string };
 
-/** `oracle`: the changes of every revision from 2 to the final one. */
+/**
+ * `oracle`: the changes of every revision from 2 to the final one. `accounted`: revisions that somebody else vouches for, so
+ * that their changes are taken as they are.
+ */
 export function checkByRevision(
 	history: readonly Attempt[],
 	oracle: ReadonlyMap<number, readonly Change[]>,
 	finalRevision: number,
+	accounted: ReadonlySet<number> = new Set(),
 ): Verdict {
 	try {
 		const bounds = lowerBounds(history);
 		const placed = placeChanges(history, finalRevision);
-		const { store, filled } = replay(history, placed, oracle, finalRevision, bounds);
+		const { store, filled } = replay(history, placed, oracle, finalRevision, bounds, accounted);
 		checkReads(history, store, finalRevision);
 		checkRealTime(history, bounds);
 		checkRefusals(history, bounds);
@@ -90,6 +94,7 @@ function replay(
 	oracle: ReadonlyMap<number, readonly Change[]>,
 	finalRevision: number,
 	bounds: ReadonlyMap<Attempt, number>,
+	accounted: ReadonlySet<number>,
 ): { store: SequentialStore; filled: number } {
 	const store = new SequentialStore();
 	const open = new Set(history.filter((attempt) => attempt.outcome.kind === "unknown" && isWrite(attempt.operation)));
@@ -98,6 +103,10 @@ function replay(
 		const expected = oracle.get(revision);
 		if (expected === undefined) throw new Undecided(`the oracle has no revision ${revision}`);
 		let attempt = placed.get(revision);
+		if (attempt === undefined && accounted.has(revision)) {
+			store.take(expected);
+			continue;
+		}
 		if (attempt === undefined) {
 			attempt = fillGap(store, open, expected, revision, bounds);
 			open.delete(attempt);

@@ -36,6 +36,15 @@ export class SequentialStore {
 		return { answer: withRevision(answer, this.revision, changes.length > 0), changes };
 	}
 
+	/** Makes changes that no operation of a history asked for, as one revision. */
+	take(changes: readonly Change[]): void {
+		const next = ++this.revision;
+		for (const { key, value } of changes) {
+			if (value === null) this.touch(key, null).push({ mod: next, create: 0, version: 0, value });
+			else this.put({ kind: "put", key, value }, next, [], null);
+		}
+	}
+
 	/** What `execute` would change, without doing it. */
 	effect(operation: Operation): Change[] {
 		const touched = new Map<string, number>();

@@ -1,6 +1,7 @@
 import { assert, type Dice } from "@flotilla/base";
 import type { RecordBatch } from "@flotilla/mvcc";
 import { type CrashKind, MemoryStore, type OpenStore, type StoreHouse, type StoreOp, type StoreOpening } from "@flotilla/server/internal";
+import type { CrashPoints } from "./crash-points.ts";
 import type { SimProcess } from "./process.ts";
 
 /** The stores of one simulated machine: what is on its disk outlives its processes. */
@@ -8,27 +9,50 @@ export class SimStores {
 	private readonly onDisk = new Map<string, MemoryStore>();
 	private readonly open = new Map<string, MemoryStore>();
 	private readonly dice: Dice;
+	private readonly points: CrashPoints;
+	private full = false;
 	/** Told of every record batch that a process writes. */
 	onBatch: (batch: RecordBatch) => void = () => {};
 
-	constructor(dice: Dice) {
+	constructor(dice: Dice, points: CrashPoints) {
 		this.dice = dice;
+		this.points = points;
 	}
 
 	/** The house as one process life sees it. */
 	forProcess(process: SimProcess): StoreHouse {
-		const later = (work: () => void): void => process.scheduler.soon(work);
-		return {
-			list: (done) => later(() => done([...this.onDisk.keys()].sort())),
-			open: (generation, create, done) => later(() => done(this.openOne(generation, create, process))),
-			remove: (generation, done) =>
-				later(() => {
-					assert(!this.open.has(generation), "an open store is not removed");
-					this.onDisk.delete(generation);
-					done(null);
-				}),
-			sync: (done) => later(() => done(null)),
+		const { points } = this;
+		/** Asked for in one turn, done in another, reported in the same unless the process dies in between. */
+		const later = <T>(what: string, effect: () => T, done: (result: T) => void): void => {
+			if (!points.pass("house", what)) return;
+			process.scheduler.soon(() => {
+				const result = effect();
+				if (points.pass("house", `${what} done`)) done(result);
+			});
 		};
+		return {
+			list: (done) => later("list", () => [...this.onDisk.keys()].sort(), done),
+			open: (generation, create, done) => later("open", () => this.openOne(generation, create, process), done),
+			remove: (generation, done) => later("remove", () => this.removeOne(generation), done),
+			sync: (done) => later("sync", () => (this.full ? "ENOSPC" : null), done),
+		};
+	}
+
+	/** From now on nothing can be written. */
+	fill(): void {
+		this.setFull(true);
+	}
+
+	mend(): void {
+		this.setFull(false);
+	}
+
+	/** Inverts one bit of a record; where, or null when there is none. */
+	rot(): string | null {
+		const generation = [...this.onDisk.keys()].sort().at(-1);
+		if (generation === undefined) return null;
+		const store = this.open.get(generation) ?? (this.onDisk.get(generation) as MemoryStore);
+		return store.flip(this.dice) ? `store.${generation}` : null;
 	}
 
 	crash(kind: CrashKind): void {
@@ -36,14 +60,28 @@ export class SimStores {
 		this.open.clear();
 	}
 
+	private setFull(full: boolean): void {
+		this.full = full;
+		for (const store of this.open.values()) store.full = full;
+	}
+
+	private removeOne(generation: string): null {
+		assert(!this.open.has(generation), "an open store is not removed");
+		this.onDisk.delete(generation);
+		return null;
+	}
+
 	private openOne(generation: string, create: boolean, process: SimProcess): StoreOpening {
 		if (this.open.has(generation)) return { ok: false, code: "locked", text: "held by another process" };
 		const found = this.onDisk.get(generation);
 		if (found === undefined && !create) return { ok: false, code: "missing", text: "no such store" };
+		if (found === undefined && this.full) return { ok: false, code: "io", text: "IO error: No space left on device" };
 		const steps = (work: () => void): void => {
 			process.scheduler.after(this.dice.range(20, 400) / 1_000, work);
 		};
 		const store = found === undefined ? new MemoryStore(steps) : found.reopen(steps);
+		store.full = this.full;
+		store.onEffect = (op) => void this.points.pass("store", `${op.kind} done`);
 		this.onDisk.set(generation, store);
 		this.open.set(generation, store);
 		return { ok: true, store: this.wrap(generation, store, process) };
@@ -53,6 +91,7 @@ export class SimStores {
 		return {
 			get: (key) => store.get(key),
 			submit: (op: StoreOp) => {
+				if (!process.alive || !this.points.pass("store", op.kind)) return;
 				if (op.kind === "batch") this.onBatch(op.batch);
 				store.submit(op);
 			},

@@ -10,6 +10,7 @@ export type InvariantName =
 	| "commitMonotone"
 	| "marksOrdered"
 	| "committedDurable"
+	| "durableKept"
 	| "equalStates";
 
 export interface Breach {
@@ -32,6 +33,7 @@ interface Mirror {
 	term: Term;
 	/** A term that was only in memory may be forgotten by a crash: nothing that needs it has left. */
 	durableTerm: Term;
+	durableCommit: LogIndex;
 	commit: LogIndex;
 	lastIndex: LogIndex;
 	wasLeaderOf: Term;
@@ -57,10 +59,21 @@ export class Invariants {
 		return this.leaders.size;
 	}
 
-	/** A life begins with this log. */
-	restored(id: NodeId, log: RestoredLog): void {
+	/** These voters hold, as a quorum of `voters`, all that `id` holds durably. */
+	holdsElsewhere(id: NodeId, others: readonly NodeId[], voters: number): boolean {
+		const copies = others.map((other) => this.mirror(other));
+		for (const [index, mark] of this.mirror(id).durable) {
+			const holding = copies.filter((copy) => copy.durable.get(index)?.term === mark.term).length;
+			if (2 * holding <= voters) return false;
+		}
+		return 2 * copies.filter((copy) => copy.durableCommit >= this.mirror(id).durableCommit).length > voters;
+	}
+
+	/** A life begins with this log. `damaged`: rot may have made it shorter than what was once durable. */
+	restored(id: NodeId, log: RestoredLog, damaged: boolean): void {
 		const mirror = this.mirror(id);
 		const before = mirror.durableTerm;
+		if (!damaged) this.checkKept(id, log);
 		if (log.hardState.term < before)
 			this.breach("termMonotone", `${hex(id)} fell from term ${before} to ${log.hardState.term} by a restart`);
 		const kept = new Map([...mirror.durable].filter(([index]) => index <= log.base.index));
@@ -69,6 +82,7 @@ export class Invariants {
 		mirror.pending.length = 0;
 		mirror.term = log.hardState.term;
 		mirror.durableTerm = log.hardState.term;
+		mirror.durableCommit = log.hardState.commit;
 		mirror.commit = log.hardState.commit;
 		mirror.wasLeaderOf = 0;
 		mirror.confs = [];
@@ -108,6 +122,7 @@ export class Invariants {
 			const work = mirror.pending.shift() as AppendWork;
 			applyWork(mirror.durable, work);
 			if (work.hardState !== null) mirror.durableTerm = work.hardState.term;
+			if (work.hardState !== null && work.mustSync) mirror.durableCommit = work.hardState.commit;
 		}
 	}
 
@@ -125,7 +140,21 @@ export class Invariants {
 		mirror.confs = conf === undefined || conf === status.confState ? [status.confState] : [conf, status.confState];
 		if (status.commit > mirror.commit) this.commits(id, status, mirror);
 		mirror.commit = status.commit;
-		if (digest !== null) this.applied(id, appliedIndex, digest);
+		// A member that joins has no state before it is sent one.
+		if (digest !== null && appliedIndex > 0) this.applied(id, appliedIndex, digest);
+	}
+
+	/** What was once told to be durable is there after a restart, unless it was cut behind a floor or replaced since. */
+	private checkKept(id: NodeId, log: RestoredLog): void {
+		const found = new Map(log.entries.map((entry) => [entry.index, entry.term]));
+		for (const [index, mark] of this.mirror(id).durable) {
+			if (index <= log.base.index) continue;
+			const term = found.get(index);
+			// What was to be cut off or written over when it died may be gone already.
+			if (term === mark.term || this.mirror(id).pending.some((work) => work.snapshot !== null || isCutBy(work, index))) continue;
+			this.breach("durableKept", `${hex(id)} lost index ${index} of term ${mark.term}, which was durable`);
+			return;
+		}
 	}
 
 	private leads(id: NodeId, status: CoreStatus, mirror: Mirror): void {
@@ -189,6 +218,7 @@ export class Invariants {
 				pending: [],
 				term: 0,
 				durableTerm: 0,
+				durableCommit: 0,
 				commit: 0,
 				lastIndex: 0,
 				wasLeaderOf: 0,
@@ -208,6 +238,10 @@ function applyWork(log: Map<LogIndex, Mark>, work: AppendWork): void {
 	if (work.snapshot !== null) log.clear();
 	if (work.truncateFrom > 0) for (const index of Array.from(log.keys())) if (index >= work.truncateFrom) log.delete(index);
 	for (const entry of work.entries) log.set(entry.index, markOf(entry));
+}
+
+function isCutBy({ truncateFrom, entries }: AppendWork, index: LogIndex): boolean {
+	return (truncateFrom > 0 && truncateFrom <= index) || (entries[0] !== undefined && entries[0].index <= index);
 }
 
 function markOf(entry: Entry): Mark {

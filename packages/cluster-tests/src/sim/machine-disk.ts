@@ -1,15 +1,24 @@
 import type { Dice } from "@flotilla/base";
-import { type CrashKind, SimDisk } from "@flotilla/server/internal";
+import { type CrashKind, type FileCompletion, type FileDisk, type FileOp, SimDisk } from "@flotilla/server/internal";
+import type { CrashPoints } from "./crash-points.ts";
 import type { SimProcess } from "./process.ts";
+
+/** Kinds of operations that may fail with EIO; a failed `close` is nobody's business. */
+const MAY_FAIL = ["create", "writeFile", "write", "read", "sync", "syncFolder", "rename", "unlink"] as const;
+/** Files of metadata beside the log. */
+const META_FILES: readonly string[] = ["format", "identity", "vote"];
 
 /** The disk of one simulated machine: outlives its processes, and keeps the faults that were set until it is mended. */
 export class MachineDisk {
 	private readonly dice: Dice;
+	private readonly points: CrashPoints;
 	private disk: SimDisk;
 	private slowMs = 0;
+	private capacityBytes = Number.POSITIVE_INFINITY;
 
-	constructor(dice: Dice) {
+	constructor(dice: Dice, points: CrashPoints) {
 		this.dice = dice;
+		this.points = points;
 		this.disk = new SimDisk({
 			dice,
 			schedule: () => {
@@ -19,14 +28,28 @@ export class MachineDisk {
 	}
 
 	/** As one process life sees it. The former life must have ended. */
-	open(process: SimProcess): SimDisk {
-		this.disk = this.disk.crash("process", {
+	open(process: SimProcess): FileDisk {
+		const { points } = this;
+		const disk = this.disk.crash("process", {
 			schedule: (work, extraMs) => {
 				process.scheduler.after(this.dice.range(30, 600) / 1_000 + extraMs, work);
 			},
 		});
-		this.disk.slow(this.slowMs);
-		return this.disk;
+		this.disk = disk;
+		disk.slow(this.slowMs);
+		disk.limit(this.capacityBytes);
+		disk.onEffect = (op) => void points.pass("file", `${op.kind} done`);
+		return {
+			submit: (op: FileOp) => {
+				if (process.alive && points.pass("file", op.kind)) disk.submit(op);
+			},
+			get onCompletion() {
+				return disk.onCompletion;
+			},
+			set onCompletion(listener: (completion: FileCompletion) => void) {
+				disk.onCompletion = listener;
+			},
+		};
 	}
 
 	crash(kind: CrashKind): void {
@@ -38,12 +61,38 @@ export class MachineDisk {
 		this.disk.slow(extraMs);
 	}
 
-	failNextWrite(): void {
-		this.disk.failNextWrite();
+	/** One of the next operations fails with EIO. Of a write any part may be on the disk, and all of it in the page cache. */
+	failSoon(): string {
+		const kind = this.dice.chance(2, 3) ? "write" : this.dice.pick(MAY_FAIL);
+		this.disk.fail([kind], "EIO", this.dice.range(0, 3));
+		return kind;
+	}
+
+	/** No room beyond so many bytes. Writes into files that have their size may need room, too: not every file system keeps it. */
+	fill(freeBytes: number): void {
+		this.capacityBytes = this.disk.usedBytes + freeBytes;
+		this.disk.limit(this.capacityBytes);
+		if (this.dice.chance(1, 4)) this.disk.fail(["write"], "ENOSPC", this.dice.range(0, 20));
 	}
 
 	mend(): void {
 		this.slowMs = 0;
+		this.capacityBytes = Number.POSITIVE_INFINITY;
 		this.disk.mend();
+		this.disk.limit(this.capacityBytes);
+	}
+
+	/** Inverts one bit of the log or of the files beside it; where, or null when there is nothing yet. */
+	rot(target: "log" | "meta"): string | null {
+		const { dice, disk } = this;
+		const paths = disk.paths().filter((path) => (target === "meta" ? META_FILES.includes(path) : path.endsWith(".wal")));
+		if (paths.length === 0) return null;
+		const path = dice.pick(paths);
+		const bytes = disk.bytesOf(path);
+		let offset = dice.range(0, bytes.length - 1);
+		// Most of a segment is zeros that wait for frames; what was written is what matters.
+		for (let tries = 0; tries < 50 && bytes[offset] === 0; tries++) offset = dice.range(0, bytes.length - 1);
+		disk.flip(path, offset, dice.range(0, 7));
+		return `${path}, offset ${offset}`;
 	}
 }

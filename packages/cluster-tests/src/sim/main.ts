@@ -20,7 +20,20 @@ const seeds =
 
 const startedMs = performance.now();
 let virtualMs = 0;
-const sums = { operations: 0, acknowledged: 0, unknown: 0, elections: 0, restarts: 0, floors: 0, snapshots: 0, removals: 0 };
+const sums = {
+	operations: 0,
+	acknowledged: 0,
+	unknown: 0,
+	elections: 0,
+	crashes: 0,
+	floors: 0,
+	snapshots: 0,
+	added: 0,
+	promoted: 0,
+	removed: 0,
+	updated: 0,
+	refusedStarts: 0,
+};
 const faults = new Map<string, number>();
 let failed = 0;
 let lastHash = "";

@@ -1,24 +1,16 @@
 import { type Dice, portableBytes, type TapSink } from "@flotilla/base";
+import { StoreDamageError } from "@flotilla/mvcc";
 import type { NodeId } from "@flotilla/raft";
-import {
-	type Booted,
-	bootMember,
-	type CrashKind,
-	createServices,
-	DEFAULT_MEMBER_OPTIONS,
-	type MemberConfig,
-	type Services,
-	type Status,
-	type UnaryCall,
-} from "@flotilla/server/internal";
+import { type Booted, bootMember, type ClusterView, type CrashKind, createServices, type MemberConfig } from "@flotilla/server/internal";
+import { CrashPoints } from "./crash-points.ts";
 import { SimStores } from "./house.ts";
 import type { Invariants } from "./invariants.ts";
 import { MachineDisk } from "./machine-disk.ts";
+import { type Answer, type ClientStream, MemberCalls, type StreamListener } from "./member-calls.ts";
 import { type Mutant, mutate } from "./mutants.ts";
 import type { SimNetwork } from "./network.ts";
 import { observedMachine, type Progress } from "./observed-machine.ts";
 import type { Oracle } from "./oracle.ts";
-import type { RunPlan } from "./plan.ts";
 import { SimProcess } from "./process.ts";
 import type { TraceHash } from "./trace-hash.ts";
 import type { VirtualTime } from "./virtual-time.ts";
@@ -32,92 +24,72 @@ export interface MemberWorld {
 	readonly trace: TraceHash;
 }
 
-export interface Answer {
-	respond(bytes: Uint8Array): void;
-	fail(status: Status): void;
-	/** The member ended before it answered. */
-	gone(): void;
-}
-
-const CLUSTER_ID = 0xc1a5_7e12n;
 /** A member that ended by itself is started again, as a supervisor would. */
 const SUPERVISOR_US = 500_000;
-
-export function makeMembers(plan: RunPlan, world: MemberWorld): SimMember[] {
-	const ids = Array.from({ length: plan.members }, (_, at) => BigInt(at + 1) * 0x1111_1111n);
-	const initialCluster = ids.map((id, at) => ({ id, name: `m${at + 1}`, peerUrls: [`http://10.0.0.${at + 1}:2380`] }));
-	return initialCluster.map(({ id, name, peerUrls }, at) => {
-		const clientUrls = [`http://10.0.0.${at + 1}:2379`];
-		const config: MemberConfig = {
-			...DEFAULT_MEMBER_OPTIONS,
-			name,
-			dataDir: name,
-			listenClientUrls: clientUrls,
-			advertiseClientUrls: clientUrls,
-			listenPeerUrls: peerUrls,
-			initialAdvertisePeerUrls: peerUrls,
-			initialCluster,
-			memberId: id,
-			clusterId: CLUSTER_ID,
-			heartbeatMs: plan.heartbeatTicks * 10,
-			electionMs: plan.electionTicks * 10,
-			snapshotCount: plan.floorEntries,
-			floorBytes: plan.floorBytes,
-			walSegmentBytes: plan.segmentBytes,
-			walKeepEntries: plan.keepEntries,
-			walKeepBytes: plan.keepBytes,
-			logMemoryEntries: plan.memoryEntries,
-			snapshotPartBytes: plan.partBytes,
-			// Under faults no connection is ever steady: the check would refuse every change.
-			strictReconfigCheck: false,
-		};
-		return new SimMember(config, plan, { ...world, dice: world.dice.fork(name) });
-	});
-}
 
 /** What one process life holds; gone with it. */
 interface Life {
 	readonly process: SimProcess;
 	booted: Booted | null;
-	services: Services | null;
-	readonly calls: Set<Answer>;
+	calls: MemberCalls | null;
+}
+
+export interface MemberTraits {
+	/** How fast its clock runs, and where it stands. */
+	readonly driftPerMille: number;
+	readonly mutant: Mutant | null;
 }
 
 /** A whole member on a simulated machine: the product's driver, log, replica and services; only clock, disk and network are not real. */
 export class SimMember {
 	readonly id: NodeId;
 	readonly name: string;
+	readonly config: MemberConfig;
 	readonly disk: MachineDisk;
+	readonly stores: SimStores;
+	readonly points: CrashPoints;
 	lives = 0;
 	floors = 0;
 	/** States that this member received. */
 	snapshots = 0;
 	/** Removed from the cluster: its last start was refused for that. */
 	gone = false;
-	/** Set when a start was refused: never to be expected from crashes alone. */
+	/** Its machine was wiped, or given to another member: it never comes back. */
+	discarded = false;
+	/** Why its last start was refused, other than for a disk that failed or its removal. It is not started again. */
 	refusedBecause: string | null = null;
-	private readonly config: MemberConfig;
+	/** A start has read and verified all that is on its disks: what was rotten until then is mended, or was of no account. */
+	onVerified: () => void = () => {};
+	onRefused: (text: string) => void = () => {};
+	/** True while damage was done to its disks that no start has looked at: it may be found at any time, and ends the process. */
+	isDamaged: () => boolean = () => false;
 	private readonly mutant: Mutant | null;
 	private readonly world: MemberWorld;
-	private readonly stores: SimStores;
 	private readonly clockModel: { readonly rate: number; readonly offsetMs: number };
 	private life: Life | null = null;
 
-	constructor(config: MemberConfig, { driftPerMille, mutant }: RunPlan, world: MemberWorld) {
+	/** `name`: of this member in reports; members that follow each other on one machine have different ones. */
+	constructor(name: string, config: MemberConfig, { driftPerMille, mutant }: MemberTraits, world: MemberWorld) {
 		this.mutant = mutant;
 		this.config = config;
 		this.world = world;
 		this.id = config.memberId;
-		this.name = config.name;
+		this.name = name;
 		const { dice } = world;
-		this.disk = new MachineDisk(dice.fork("disk"));
-		this.stores = new SimStores(dice.fork("stores"));
+		this.points = new CrashPoints((kind) => this.diesAtPoint(kind));
+		this.disk = new MachineDisk(dice.fork("disk"), this.points);
+		this.stores = new SimStores(dice.fork("stores"), this.points);
 		this.stores.onBatch = (batch) => world.oracle.observe(this.id, batch);
 		this.clockModel = { rate: 1 + dice.range(-driftPerMille, driftPerMille) / 1_000, offsetMs: dice.range(0, 1_000_000) };
 	}
 
 	get running(): boolean {
 		return this.life !== null;
+	}
+
+	/** Belongs to the cluster for all that it knows itself: clients may try it. */
+	get present(): boolean {
+		return !this.gone && !this.discarded;
 	}
 
 	/** Has announced itself in this life: clients may call. */
@@ -134,11 +106,12 @@ export class SimMember {
 	}
 
 	start(): void {
-		if (this.life !== null || this.gone) return;
+		if (this.life !== null || !this.present || this.refusedBecause !== null) return;
 		const { time, dice, network, invariants, trace } = this.world;
 		this.lives++;
 		const process = new SimProcess(time, dice.fork(`life ${this.lives}`), this.clockModel);
-		const life: Life = { process, booted: null, services: null, calls: new Set() };
+		const life: Life = { process, booted: null, calls: null };
+		process.uncaught = (error) => this.endsBy(error, life);
 		this.life = life;
 		bootMember(
 			this.config,
@@ -154,8 +127,11 @@ export class SimMember {
 				// A supervisor starts it again all the same, which must be refused.
 				removed: () => life.booted?.noteRemoval(() => this.ended(life)),
 				watchMachine: (machine, { restoredLog }) => {
-					invariants.restored(this.id, restoredLog);
-					return mutate(observedMachine(this.id, machine, invariants, trace), this.mutant);
+					invariants.restored(this.id, restoredLog, this.isDamaged());
+					return mutate(
+						observedMachine(this.id, machine, invariants, trace, () => process.alive),
+						this.mutant,
+					);
 				},
 			},
 			(outcome) => {
@@ -164,12 +140,13 @@ export class SimMember {
 					// An error of the disk ends the start, and the next one may succeed; any other refusal is a finding.
 					if (outcome.refusal.code === "io") this.ended(life);
 					else if (outcome.refusal.code === "removed") this.leave(life);
-					else this.refusedBecause = outcome.refusal.text;
+					else this.refuses(life, outcome.refusal.text);
 					return;
 				}
+				this.onVerified();
 				const { driver } = outcome.booted;
 				life.booted = outcome.booted;
-				life.services = createServices({
+				const services = createServices({
 					member: driver,
 					bytes: portableBytes,
 					options: {
@@ -183,8 +160,9 @@ export class SimMember {
 					afterTicks: (ticks, work) => void process.scheduler.after(ticks * driver.tickMs, work),
 					newMemberId: () => BigInt(dice.uint53()),
 				});
-				driver.start(network.attach(this.id, process, driver));
-				driver.publish(this.name, this.config.advertiseClientUrls);
+				life.calls = new MemberCalls(process, this.points, services.methods, (bytes) => trace.bytes(bytes));
+				driver.start(network.attach(this.id, process, driver, this.points));
+				driver.publish(this.config.name, this.config.advertiseClientUrls);
 			},
 		);
 	}
@@ -198,7 +176,14 @@ export class SimMember {
 		this.world.network.detach(this.id);
 		this.disk.crash(kind);
 		this.stores.crash(kind);
-		for (const answer of Array.from(life.calls)) answer.gone();
+		life.calls?.end();
+	}
+
+	/** The machine is wiped or given away: all that this member had is gone. */
+	discard(): void {
+		this.crash("power");
+		this.discarded = true;
+		this.points.disarm();
 	}
 
 	pause(): void {
@@ -220,49 +205,30 @@ export class SimMember {
 
 	/** One unary call. Returns what the client's cancellation does. */
 	call(path: string, request: Uint8Array, timeoutMs: number, answer: Answer): () => void {
-		const { life } = this;
-		const { time, trace } = this.world;
-		const handler = life?.services?.methods.get(path);
-		if (life === null || handler?.shape !== "unary") {
-			time.after(100, () => answer.gone());
-			return () => {};
-		}
-		let open = true;
-		const listeners: Array<() => void> = [];
-		const once = (act: () => void): void => {
-			if (!open) return;
-			open = false;
-			life.calls.delete(answer);
-			act();
-		};
-		const tracked: Answer = { ...answer, gone: () => once(() => answer.gone()) };
-		life.calls.add(tracked);
-		const call: UnaryCall = {
-			path,
-			request,
-			remainingMs: timeoutMs,
-			peer: "client",
-			metadata: () => undefined,
-			onCancel: (listener) => listeners.push(listener),
-			respond: (bytes) =>
-				once(() => {
-					trace.bytes(bytes);
-					answer.respond(bytes);
-				}),
-			fail: (status) => once(() => answer.fail(status)),
-		};
-		life.process.run(() => handler.handle(call));
-		return () =>
-			once(() => {
-				life.process.run(() => {
-					for (const listener of listeners) listener();
-				});
-			});
+		const calls = this.life?.calls;
+		if (calls != null) return calls.call(path, request, timeoutMs, answer);
+		this.world.time.after(100, () => answer.gone());
+		return () => {};
+	}
+
+	/** A stream of either or both directions. Nothing is delayed on its way: what is asked for and told happens at once. */
+	openStream(path: string, listener: StreamListener): ClientStream {
+		const calls = this.life?.calls;
+		if (calls != null) return calls.stream(path, listener);
+		this.world.time.after(100, () => listener.gone());
+		return { send: () => {}, halfClose: () => {}, cancel: () => {} };
 	}
 
 	/** Whether it counts this one among the members. */
 	knows(id: NodeId): boolean {
 		return this.life?.booted?.driver.members.some((member) => member.id === id) === true;
+	}
+
+	/** What it answers to those who ask who belongs to the cluster; null while it does not run. */
+	view(): ClusterView | null {
+		const driver = this.life?.booted?.driver;
+		if (driver === undefined) return null;
+		return { clusterId: driver.clusterId, members: driver.members };
 	}
 
 	progress(): Progress | null {
@@ -298,6 +264,29 @@ export class SimMember {
 			if (this.life !== life) return;
 			this.crash("process");
 			this.world.time.after(SUPERVISOR_US, () => this.start());
+		});
+	}
+
+	/** Died between two operations; a supervisor starts it again. */
+	private diesAtPoint(kind: CrashKind): void {
+		this.crash(kind);
+		this.world.time.after(SUPERVISOR_US, () => this.start());
+	}
+
+	/** Whether what nobody caught is how a process ends that meets damage in its store: it must not answer from it. */
+	private endsBy(error: unknown, life: Life): boolean {
+		if (!(error instanceof StoreDamageError) || !this.isDamaged()) return false;
+		life.booted?.driver.end();
+		this.ended(life);
+		return true;
+	}
+
+	private refuses(life: Life, text: string): void {
+		this.refusedBecause = text;
+		this.onRefused(text);
+		life.process.end();
+		this.world.time.after(0, () => {
+			if (this.life === life) this.crash("process");
 		});
 	}
 

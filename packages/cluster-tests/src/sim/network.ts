@@ -9,6 +9,7 @@ import {
 	type PeerEvents,
 	type PeerTransport,
 } from "@flotilla/server/internal";
+import type { CrashPoints } from "./crash-points.ts";
 import type { SimProcess } from "./process.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
@@ -20,12 +21,15 @@ export interface NetworkModel {
 	readonly mode: "stream" | "datagram";
 	readonly lossPerMille: number;
 	readonly duplicatePerMille: number;
+	/** Messages under way from one member to another at most; those beyond are dropped, and the sender is told. 0: no bound. */
+	readonly queueMax: number;
 }
 
 interface Endpoint {
 	readonly id: NodeId;
 	readonly process: SimProcess;
 	readonly events: PeerEvents;
+	readonly points: CrashPoints;
 	/** Whom it talks to; null before it was told. */
 	contacts: ReadonlySet<NodeId> | null;
 	/** Whom it turns away for good. */
@@ -38,6 +42,8 @@ interface Connection {
 	epoch: number;
 	/** Latest arrival by direction and lane, so that a stream keeps its order. */
 	readonly arrivals: Map<string, number>;
+	/** Messages under way by sender. */
+	readonly queued: Map<NodeId, number>;
 }
 
 /** A follower gives a broken connection this long before it holds the peer for lost (rule H2). */
@@ -58,6 +64,8 @@ export class SimNetwork {
 	/** Messages handed over so far. */
 	carried = 0;
 	dropped = 0;
+	/** Sees every message as it leaves its sender. */
+	onLeaving: (from: NodeId, message: LaneMessage) => void = () => {};
 
 	constructor(time: VirtualTime, dice: Dice, model: NetworkModel) {
 		this.time = time;
@@ -66,9 +74,9 @@ export class SimNetwork {
 	}
 
 	/** A life joins; its connections come up one after the other. */
-	attach(id: NodeId, process: SimProcess, events: PeerEvents): PeerTransport {
+	attach(id: NodeId, process: SimProcess, events: PeerEvents, points: CrashPoints): PeerTransport {
 		assert(!this.endpoints.has(id), "a member has one life at a time");
-		const endpoint: Endpoint = { id, process, events, contacts: null, removed: new Set() };
+		const endpoint: Endpoint = { id, process, events, points, contacts: null, removed: new Set() };
 		this.endpoints.set(id, endpoint);
 		for (const other of this.endpoints.values()) if (other !== endpoint) this.dial(endpoint, other);
 		return {
@@ -192,6 +200,8 @@ export class SimNetwork {
 
 	private send(from: Endpoint, messages: readonly LaneMessage[]): void {
 		for (const message of messages) {
+			if (this.endpoints.get(from.id) !== from || !from.points.pass("send", message.kind)) return;
+			this.onLeaving(from.id, message);
 			const connection = this.connection(from.id, message.to);
 			const to = this.endpoints.get(message.to);
 			if (to === undefined || !knows(from, to.id) || !knows(to, from.id) || (this.model.mode === "stream" && !connection.up)) {
@@ -212,7 +222,11 @@ export class SimNetwork {
 			this.dropped++;
 			return;
 		}
+		if (this.isQueueFull(from, to, connection)) return;
+		let waits = true;
 		const deliver = (): void => {
+			if (waits) connection.queued.set(from.id, (connection.queued.get(from.id) ?? 0) - 1);
+			waits = false;
 			const target = stream ? to : this.endpoints.get(to.id);
 			if (target === undefined || this.endpoints.get(to.id) !== target) return;
 			if ((stream && connection.epoch !== epoch) || this.isCut(from.id, to.id)) {
@@ -222,10 +236,23 @@ export class SimNetwork {
 			const decoded = decodeMessage(from.id, to.id, wire.envelope, wire.slab);
 			assert(decoded !== null, "the codec reads what it wrote");
 			this.carried++;
-			target.process.run(() => target.events.messages([decoded]));
+			target.process.run(() => {
+				if (target.points.pass("receive", decoded.kind)) target.events.messages([decoded]);
+			});
 		};
 		this.time.after(this.delayUs(from.id, to.id, laneOf(message.kind), connection), deliver);
 		if (!stream && this.dice.chance(this.model.duplicatePerMille, 1_000)) this.time.after(this.dice.range(0, LATE_DUPLICATE_US), deliver);
+	}
+
+	/** As a real queue: what does not fit is dropped, and whoever sends hears that the peer cannot be reached. */
+	private isQueueFull(from: Endpoint, to: Endpoint, { queued }: Connection): boolean {
+		const waiting = queued.get(from.id) ?? 0;
+		const full = this.model.queueMax > 0 && waiting >= this.model.queueMax;
+		if (full) {
+			this.dropped++;
+			this.time.after(1, () => from.process.run(() => from.events.unreachable(to.id)));
+		} else queued.set(from.id, waiting + 1);
+		return full;
 	}
 
 	private delayUs(from: NodeId, to: NodeId, lane: Lane, connection: Connection): number {
@@ -251,7 +278,7 @@ export class SimNetwork {
 		const name = a < b ? `${a}-${b}` : `${b}-${a}`;
 		let connection = this.connections.get(name);
 		if (connection === undefined) {
-			connection = { up: false, epoch: 0, arrivals: new Map() };
+			connection = { up: false, epoch: 0, arrivals: new Map(), queued: new Map() };
 			this.connections.set(name, connection);
 		}
 		return connection;

@@ -4,13 +4,21 @@ import type { Invariants } from "./invariants.ts";
 import type { TraceHash } from "./trace-hash.ts";
 
 /** Stands between a driver and its replica and tells the invariants what passes; changes nothing. */
-export function observedMachine(id: NodeId, machine: ReplicaMachine, invariants: Invariants, trace: TraceHash): ReplicaMachine {
+export function observedMachine(
+	id: NodeId,
+	machine: ReplicaMachine,
+	invariants: Invariants,
+	trace: TraceHash,
+	/** A process that died in the middle of a turn runs it to its end here; nothing of that counts. */
+	alive: () => boolean,
+): ReplicaMachine {
 	const observe = (status: ReplicaStatus): void => {
 		const digest = machine.store.compactionPending ? null : machine.stateDigest();
 		invariants.observe(id, status.core, status.appliedIndex, digest);
 	};
 	const drain = (): ReplicaOutput => {
 		const output = machine.drain();
+		if (!alive()) return output;
 		for (const work of output.appends) {
 			invariants.appended(id, work);
 			trace.number(work.seq);
@@ -22,7 +30,7 @@ export function observedMachine(id: NodeId, machine: ReplicaMachine, invariants:
 		return output;
 	};
 	const onPersisted = (seq: number): void => {
-		invariants.persisted(id, seq);
+		if (alive()) invariants.persisted(id, seq);
 		machine.onPersisted(seq);
 	};
 	return new Proxy(machine, {

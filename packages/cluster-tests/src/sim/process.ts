@@ -19,6 +19,8 @@ export class SimProcess {
 	private wallOffsetMs = 0;
 	private ended = false;
 	private pausedWork: Array<() => void> | null = null;
+	/** Takes what nobody in the process has caught, which ends a real one; false: it is no end, but a finding. */
+	uncaught: (error: unknown) => boolean = () => false;
 
 	constructor(time: VirtualTime, dice: Dice, model: ClockModel) {
 		this.time = time;
@@ -50,8 +52,15 @@ export class SimProcess {
 	/** Runs `work` inside this process: now, when it goes on, or never. */
 	run(work: () => void): void {
 		if (this.ended) return;
-		if (this.pausedWork !== null) this.pausedWork.push(work);
-		else work();
+		if (this.pausedWork !== null) {
+			this.pausedWork.push(work);
+			return;
+		}
+		try {
+			work();
+		} catch (error) {
+			if (!this.uncaught(error)) throw error;
+		}
 	}
 
 	pause(): void {

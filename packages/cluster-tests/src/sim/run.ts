@@ -1,16 +1,17 @@
 import { Dice } from "@flotilla/base";
-import { checkByRevision } from "../history/by-revision.ts";
-import type { Attempt } from "../history/operation.ts";
-import { Recorder, SimClient } from "./client.ts";
+import { Churn, type ChurnCounts } from "./churn.ts";
+import { DamageBudget } from "./damage-budget.ts";
+import { Fleet } from "./fleet.ts";
 import { Invariants } from "./invariants.ts";
-import { makeMembers, type SimMember } from "./member.ts";
+import type { SimMember } from "./member.ts";
 import { type FaultNote, Nemesis } from "./nemesis.ts";
 import { SimNetwork } from "./network.ts";
 import { Oracle } from "./oracle.ts";
+import { makeParts } from "./part-kinds.ts";
+import type { Evidence, PartCounts, WorkloadPart } from "./parts.ts";
 import type { RunPlan } from "./plan.ts";
 import { TraceHash } from "./trace-hash.ts";
 import { VirtualTime } from "./virtual-time.ts";
-import { Workload } from "./workload.ts";
 
 export interface RunResult {
 	readonly plan: RunPlan;
@@ -23,27 +24,28 @@ export interface RunResult {
 	readonly virtualMs: number;
 	readonly counts: RunCounts;
 	readonly faults: readonly FaultNote[];
-	readonly attempts: readonly Attempt[];
 }
 
 /** What happened, so that a quiet run is seen for what it is. */
-export interface RunCounts {
-	readonly operations: number;
-	readonly acknowledged: number;
-	readonly refused: number;
-	readonly unknown: number;
+export interface RunCounts extends PartCounts, ChurnCounts {
 	readonly finalRevision: number;
 	readonly elections: number;
-	readonly restarts: number;
+	/** Lives that ended before the run did. */
+	readonly crashes: number;
 	readonly floors: number;
 	readonly snapshots: number;
 	readonly messages: number;
-	readonly removals: number;
+	/** Starts that were refused for damage, as they must be. */
+	readonly refusedStarts: number;
+	/** Deaths between two operations, by operation. */
+	readonly deathsAt: ReadonlyMap<string, number>;
 }
 
 /** How long a healed cluster may take until every member serves and holds the same state, in election timeouts. */
 const HEALING_ELECTIONS = 50;
 const STEPS_MAX = 20_000_000;
+/** A refusal names the file or the generation of the store. */
+const NAMES_PLACE = /\b(wal\/[0-9a-f-]+\.wal|vote|identity|format|store\.\d+)\b/;
 
 /**
  * One run: whole members on simulated disks and a simulated network, clients, faults at will; then the faults end, and
@@ -55,13 +57,13 @@ export function simulate(plan: RunPlan): RunResult {
 	try {
 		world.breakThings();
 		if (!world.heal()) findings.push(...world.whyNotHealed());
-		else findings.push(...world.compareMembers(), ...world.nemesis.removals.findings());
+		else findings.push(...world.compareMembers(), ...world.churn.findings());
 	} catch (error) {
 		findings.push(`exception: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
 	}
 	findings.push(...world.invariants.breaches.map(({ invariant, text }) => `${invariant}: ${text}`));
-	findings.push(...world.oracle.disagreements, ...world.refusedStarts());
-	const undecided = findings.length === 0 ? world.checkHistory(findings) : null;
+	findings.push(...world.oracle.disagreements, ...world.refusals);
+	const undecided = findings.length === 0 ? world.judge(findings) : null;
 	return {
 		plan,
 		verdict: findings.length > 0 ? "violated" : undecided !== null ? "unknown" : "ok",
@@ -71,79 +73,84 @@ export function simulate(plan: RunPlan): RunResult {
 		virtualMs: Math.round(world.time.nowUs / 1_000),
 		counts: world.counts(),
 		faults: world.nemesis.notes,
-		attempts: world.recorder.attempts,
 	};
 }
 
 class World {
-	readonly plan: RunPlan;
 	readonly time = new VirtualTime();
 	readonly trace = new TraceHash();
 	readonly invariants = new Invariants();
 	readonly oracle = new Oracle();
-	readonly recorder: Recorder;
-	readonly members: readonly SimMember[];
 	readonly nemesis: Nemesis;
+	readonly churn: Churn;
+	/** Starts that were refused without damage that explains it, or without saying where it is. */
+	readonly refusals: string[] = [];
+	private readonly plan: RunPlan;
+	private readonly fleet: Fleet;
 	private readonly network: SimNetwork;
-	private readonly clients: readonly SimClient[];
+	private readonly budget: DamageBudget;
+	private readonly parts: readonly WorkloadPart[];
 	private readonly electionUs: number;
+	private lastMoment = 0;
+	private refusedStarts = 0;
 
 	constructor(plan: RunPlan) {
 		this.plan = plan;
 		const dice = new Dice(plan.seed);
-		const { time } = this;
+		const { time, invariants, oracle, trace } = this;
 		this.electionUs = plan.electionTicks * 10_000;
-		this.recorder = new Recorder(time);
 		this.network = new SimNetwork(time, dice.fork("network"), plan.network);
-		this.members = makeMembers(plan, {
+		this.fleet = new Fleet(plan, { time, dice: dice.fork("members"), network: this.network, invariants, oracle, trace });
+		this.budget = new DamageBudget(this.fleet, invariants);
+		this.fleet.watch((member) => this.meet(member));
+		const spared = new Set(plan.spared);
+		this.nemesis = new Nemesis(time, dice.fork("nemesis"), this.fleet, this.network, this.budget, spared);
+		this.churn = new Churn(time, dice.fork("churn"), this.fleet, this.budget, plan.churn);
+		this.churn.onChange = (what, members) => this.nemesis.note(what, members);
+		const { fleet } = this;
+		this.parts = makeParts(plan.parts, (name) => ({
 			time,
-			dice: dice.fork("members"),
-			network: this.network,
-			invariants: this.invariants,
-			oracle: this.oracle,
-			trace: this.trace,
-		});
-		this.nemesis = new Nemesis(time, dice.fork("nemesis"), this.members, this.network);
-		const workload = new Workload(dice.fork("workload"), plan.weights, plan.keys);
-		this.clients = Array.from(
-			{ length: plan.clients },
-			(_, id) =>
-				new SimClient({
-					id,
-					time,
-					dice: dice.fork(`client ${id}`),
-					recorder: this.recorder,
-					members: () => this.members,
-					workload,
-					timeoutMs: plan.clientTimeoutMs,
-				}),
-		);
+			dice: dice.fork(name),
+			members: () => fleet.present,
+			moment: () => {
+				this.lastMoment = Math.max(time.nowUs, this.lastMoment + 0.001);
+				return this.lastMoment;
+			},
+		}));
 	}
 
 	breakThings(): void {
-		for (const member of this.members) member.start();
-		for (const client of this.clients) client.start();
+		const { plan, fleet } = this;
+		for (const member of fleet.all) member.start();
+		for (const part of this.parts) part.start();
 		// The first leader is elected in peace: a cluster that never was up has nothing to lose.
-		this.until(20 * this.electionUs, () => this.members.every((member) => member.serving));
-		this.nemesis.start(this.plan.faults);
-		this.until(this.plan.faultyMs * 1_000, () => this.broken());
-		for (const client of this.clients) client.stop();
+		if (plan.crashAt === 0) this.until(20 * this.electionUs, () => fleet.all.every((member) => member.serving));
+		this.nemesis.start(plan.faults);
+		this.churn.start();
+		this.until(plan.faultyMs * 1_000, () => this.broken());
+		for (const part of this.parts) part.stop();
 	}
 
 	/** False when the cluster did not come to rest in time. */
 	heal(): boolean {
+		this.churn.finish();
 		this.nemesis.heal();
-		const limitUs = HEALING_ELECTIONS * this.electionUs + 10_000_000;
-		return this.until(limitUs, () => this.broken() || (this.clients.every((client) => client.idle) && this.atRest())) && !this.broken();
+		const limitUs = HEALING_ELECTIONS * this.electionUs + 20_000_000;
+		return this.until(limitUs, () => this.broken() || (this.parts.every((part) => part.idle) && this.atRest())) && !this.broken();
 	}
 
 	whyNotHealed(): string[] {
 		if (this.broken()) return [];
-		return [`liveness: no rest after the faults ended: ${this.members.map((member) => member.describe()).join("; ")}`];
+		return [
+			`liveness: no rest after the faults ended: ${this.fleet.all
+				.filter(({ present }) => present)
+				.map((member) => member.describe())
+				.join("; ")}`,
+		];
 	}
 
 	compareMembers(): string[] {
-		const states = this.members.filter(({ gone }) => !gone).map((member) => ({ member, state: member.contents() }));
+		const states = this.whole().map((member) => ({ member, state: member.contents() }));
 		const [first] = states;
 		return states
 			.filter(({ state }) => state !== first?.state)
@@ -151,59 +158,75 @@ class World {
 	}
 
 	/** Null, or why the history cannot be judged. Violations go to `findings`. */
-	checkHistory(findings: string[]): string | null {
-		const verdict = checkByRevision(this.recorder.attempts, this.oracle.changes(), this.finalRevision());
-		if (verdict.kind === "violated") {
-			const { check, text, attempts } = verdict.violation;
-			findings.push(`history, ${check}: ${text}: ${attempts.map((attempt) => JSON.stringify(attempt)).join(" ")}`);
-		}
-		return verdict.kind === "unknown" ? verdict.reason : null;
-	}
-
-	refusedStarts(): string[] {
-		return this.members.flatMap((member) =>
-			member.refusedBecause === null ? [] : [`${member.name} refused to start: ${member.refusedBecause}`],
-		);
+	judge(findings: string[]): string | null {
+		const changes = this.oracle.changes();
+		const accounted = new Set(this.parts.flatMap((part) => [...part.accountsFor(changes)]));
+		const evidence: Evidence = { changes, finalRevision: this.finalRevision(), accounted };
+		const judgements = this.parts.map((part) => part.judge(evidence));
+		findings.push(...judgements.flatMap((judgement) => judgement.findings));
+		return judgements.find(({ undecided }) => undecided !== null)?.undecided ?? null;
 	}
 
 	counts(): RunCounts {
-		const outcomes = { ok: 0, refused: 0, unknown: 0 };
-		for (const { outcome } of this.recorder.attempts) outcomes[outcome.kind]++;
+		const parts = this.parts.map((part) => part.counts);
+		const sum = (name: keyof PartCounts): number => parts.reduce((total, counts) => total + counts[name], 0);
+		const { all } = this.fleet;
+		const deathsAt = new Map<string, number>();
+		for (const { points } of all) for (const [name, count] of points.deaths) deathsAt.set(name, (deathsAt.get(name) ?? 0) + count);
 		return {
-			operations: this.recorder.attempts.length,
-			acknowledged: outcomes.ok,
-			refused: outcomes.refused,
-			unknown: outcomes.unknown,
+			...this.churn.counts,
+			operations: sum("operations"),
+			acknowledged: sum("acknowledged"),
+			refused: sum("refused"),
+			unknown: sum("unknown"),
 			finalRevision: this.finalRevision(),
 			elections: this.invariants.elections,
-			restarts: this.members.reduce((sum, member) => sum + member.lives - 1, 0),
-			floors: this.members.reduce((sum, member) => sum + member.floors, 0),
-			snapshots: this.members.reduce((sum, member) => sum + member.snapshots, 0),
+			crashes: all.reduce((total, member) => total + Math.max(0, member.lives - 1), 0),
+			floors: all.reduce((total, member) => total + member.floors, 0),
+			snapshots: all.reduce((total, member) => total + member.snapshots, 0),
 			messages: this.network.carried,
-			removals: this.nemesis.removals.done.size,
+			refusedStarts: this.refusedStarts,
+			deathsAt,
 		};
 	}
 
+	private meet(member: SimMember): void {
+		const { budget } = this;
+		member.isDamaged = () => budget.isSpoilt(member);
+		member.onVerified = () => budget.verified(member);
+		member.onRefused = (text) => {
+			this.refusedStarts++;
+			if (!budget.isSpoilt(member)) this.refusals.push(`start: ${member.name} refused without damage: ${text}`);
+			else if (!NAMES_PLACE.test(text)) this.refusals.push(`start: ${member.name} refused without saying where: ${text}`);
+		};
+		if (this.plan.crashAt > 0 && member === this.fleet.all[0]) member.points.arm({ after: this.plan.crashAt, area: null, kind: "power" });
+	}
+
 	private finalRevision(): number {
-		return Math.max(1, ...this.members.map((member) => member.revision));
+		return Math.max(1, ...this.fleet.all.map((member) => member.revision));
 	}
 
 	private broken(): boolean {
-		return this.invariants.breaches.length > 0 || this.oracle.disagreements.length > 0 || this.refusedStarts().length > 0;
+		return this.invariants.breaches.length > 0 || this.oracle.disagreements.length > 0 || this.refusals.length > 0;
 	}
 
-	/** All members serve, agree on a leader, and have applied all there is. */
+	/** Members of the cluster whose machines are not lost. */
+	private whole(): SimMember[] {
+		return this.fleet.roster.filter(({ discarded, refusedBecause }) => !discarded && refusedBecause === null);
+	}
+
+	/** No change of the members is under way, all of them serve, agree on a leader, and have applied all there is. */
 	private atRest(): boolean {
-		const left = this.members.filter(({ gone }) => !gone);
-		// Whoever was removed is on its way out.
-		if (!left.every((member) => left.every((other) => other.knows(member.id)))) return false;
-		const states = left.map((member) => member.progress());
+		if (!this.churn.idle) return false;
+		const states = this.whole().map((member) => member.progress());
 		const [first] = states;
 		if (first === null || first === undefined) return false;
-		return states.every(
-			(state) =>
-				state !== null && state.leader !== 0n && state.leader === first.leader && state.applied === state.last && state.last === first.last,
-		);
+		for (const state of states) {
+			if (state === null || state.leader === 0n || state.leader !== first.leader) return false;
+			if (state.applied !== state.last || state.last !== first.last) return false;
+		}
+		// Whoever was removed is on its way out.
+		return this.churn.findings().length === 0;
 	}
 
 	/** Runs until `done` or for `limitUs`; whether it was done. */

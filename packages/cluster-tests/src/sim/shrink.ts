@@ -1,3 +1,4 @@
+import { smallerParts } from "./part-kinds.ts";
 import type { RunPlan } from "./plan.ts";
 import { type RunResult, simulate } from "./run.ts";
 
@@ -25,10 +26,8 @@ function* smallerPlans(plan: RunPlan): Generator<RunPlan> {
 	for (const fault of Object.keys(plan.faults) as Array<keyof RunPlan["faults"]>) {
 		if (plan.faults[fault] > 0) yield { ...plan, faults: { ...plan.faults, [fault]: 0 } };
 	}
-	for (const kind of Object.keys(plan.weights) as Array<keyof RunPlan["weights"]>) {
-		if (plan.weights[kind] > 0 && kind !== "put") yield { ...plan, weights: { ...plan.weights, [kind]: 0 } };
-	}
-	if (plan.clients > 1) yield { ...plan, clients: plan.clients - 1 };
+	for (const parts of smallerParts(plan.parts)) yield { ...plan, parts };
+	if (plan.churn.everyMs > 0) yield { ...plan, churn: { ...plan.churn, everyMs: 0 } };
 	if (plan.members === 5) yield { ...plan, members: 3 };
 	if (plan.faultyMs > 500) yield { ...plan, faultyMs: Math.ceil(plan.faultyMs / 2) };
 	if (plan.driftPerMille > 0) yield { ...plan, driftPerMille: 0 };

@@ -28,7 +28,7 @@ describe(`whole members in virtual time (FLOTILLA_SEED=${from})`, () => {
 		expect(perRun(({ counts }) => counts.acknowledged)).toBeGreaterThan(50);
 		expect(perRun(({ counts }) => counts.elections)).toBeGreaterThan(1);
 		expect(perRun(({ counts }) => counts.snapshots)).toBeGreaterThan(0.05);
-		expect(perRun(({ counts }) => counts.restarts)).toBeGreaterThan(1);
+		expect(perRun(({ counts }) => counts.crashes)).toBeGreaterThan(1);
 		expect(perRun(({ counts }) => counts.floors)).toBeGreaterThan(1);
 		expect(sum(({ counts }) => counts.unknown)).toBeGreaterThan(10);
 		expect(new Set(results.flatMap(({ faults }) => faults.map(({ fault }) => fault))).size).toBeGreaterThan(8);

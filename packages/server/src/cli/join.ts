@@ -24,7 +24,8 @@ export async function planJoin(
 	return bad(`cannot fetch cluster info from peer urls: could not retrieve cluster information from the given URLs (${others.join(",")})`);
 }
 
-function findSelf(view: ClusterView, own: readonly string[], named: ReadonlyMap<string, readonly string[]>): Parsed<Bootstrap> {
+/** Who the member with these peer URLs is, and the first configuration it is started with. `named`: what the flags name, by name. */
+export function findSelf(view: ClusterView, own: readonly string[], named: ReadonlyMap<string, readonly string[]>): Parsed<Bootstrap> {
 	const { clusterId, members } = view;
 	if (members.length !== named.size) {
 		return bad(

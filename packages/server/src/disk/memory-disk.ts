@@ -46,11 +46,13 @@ export class SimDisk implements FileDisk {
 	private readonly underWay = new Set<FileOp>();
 	private faults: DiskFault[] = [];
 	private extraMs = 0;
+	private capacityBytes: number;
 	private dead = false;
 
 	constructor(options: SimDiskOptions, content: Content = emptyContent()) {
 		this.options = options;
 		this.content = content;
+		this.capacityBytes = options.capacityBytes ?? Number.POSITIVE_INFINITY;
 	}
 
 	submit(op: FileOp): void {
@@ -83,6 +85,17 @@ export class SimDisk implements FileDisk {
 	mend(): void {
 		this.extraMs = 0;
 		this.faults = [];
+	}
+
+	/** From now on the files may have so many bytes together; what is there already stays. */
+	limit(capacityBytes: number): void {
+		this.capacityBytes = capacityBytes;
+	}
+
+	get usedBytes(): number {
+		let used = 0;
+		for (const file of new Set(this.content.names.values())) used += file.cache.length;
+		return used;
 	}
 
 	/** Inverts one bit on the medium. */
@@ -175,7 +188,8 @@ export class SimDisk implements FileDisk {
 		const error = this.takeFault(op);
 		const completion = error === null ? this.carryOut(op) : this.failed(op, error);
 		this.onEffect(op);
-		this.onCompletion(completion);
+		// Whoever watches may end the process between the effect and its report.
+		if (!this.dead) this.onCompletion(completion);
 	}
 
 	private takeFault(op: FileOp): string | null {
@@ -297,11 +311,7 @@ export class SimDisk implements FileDisk {
 	}
 
 	private hasRoom(bytes: number): boolean {
-		const { capacityBytes } = this.options;
-		if (capacityBytes === undefined) return true;
-		let used = 0;
-		for (const file of new Set(this.content.names.values())) used += file.cache.length;
-		return used + bytes <= capacityBytes;
+		return this.capacityBytes === Number.POSITIVE_INFINITY || this.usedBytes + bytes <= this.capacityBytes;
 	}
 
 	/** What an operation under way left behind when the process or the machine ended. */

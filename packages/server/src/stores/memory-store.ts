@@ -19,6 +19,10 @@ interface Unsynced {
  */
 export class MemoryStore implements StoreDisk {
 	onCompletion: (completion: StoreCompletion) => void = () => {};
+	/** Every operation as it takes effect, before it is reported. */
+	onEffect: (op: StoreOp) => void = () => {};
+	/** Writes fail for want of space, and do nothing. */
+	full = false;
 	private readonly schedule: (work: () => void) => void;
 	/** What the process sees. */
 	private readonly records: Map<string, Uint8Array>;
@@ -93,6 +97,19 @@ export class MemoryStore implements StoreDisk {
 		return { records: this.records, rows: this.rows };
 	}
 
+	/** Inverts one bit of a record on the medium. False when there is none. */
+	flip(dice: Dice): boolean {
+		const names = [...this.records.keys()].sort();
+		if (names.length === 0) return false;
+		const name = dice.pick(names);
+		const value = (this.records.get(name) as Uint8Array).slice();
+		const at = dice.range(0, value.length - 1);
+		value[at] = (value[at] as number) ^ (1 << dice.range(0, 7));
+		this.records.set(name, value);
+		if (this.durable.has(name)) this.durable.set(name, value);
+		return true;
+	}
+
 	private scheduleStep(): void {
 		this.scheduled = true;
 		this.schedule(() => this.step());
@@ -103,9 +120,11 @@ export class MemoryStore implements StoreDisk {
 		if (this.dead) return;
 		const op = this.queue.shift();
 		assert(op !== undefined, "a step of the store has work");
-		const completion = this.takeEffect(op);
+		const completion = this.full && WRITES.has(op.kind) ? failed(op) : this.takeEffect(op);
 		if (this.queue.length > 0) this.scheduleStep();
-		this.onCompletion(completion);
+		this.onEffect(op);
+		// Whoever watches may end the process between the effect and its report.
+		if (!this.dead) this.onCompletion(completion);
 	}
 
 	private takeEffect(op: StoreOp): StoreCompletion {
@@ -162,6 +181,12 @@ export class MemoryStore implements StoreDisk {
 		if (page.length < recordsMax) this.scanning = null;
 		return page;
 	}
+}
+
+const WRITES: ReadonlySet<StoreOp["kind"]> = new Set(["batch", "barrier", "floor", "deleteRecords"] as const);
+
+function failed({ id }: StoreOp): StoreCompletion {
+	return { id, error: "IO error: No space left on device", rows: null, records: null };
 }
 
 function applyWrite(records: Map<string, Uint8Array>, write: Unsynced): void {

@@ -1,0 +1,71 @@
+import type { Fleet } from "./fleet.ts";
+import type { Invariants } from "./invariants.ts";
+import type { SimMember } from "./member.ts";
+
+/**
+ * What damage lies within the promise, and no more of it may be done (faults outside it prove nothing). Crashes, cuts and full
+ * or failing disks have no bound: they lose nothing that was promised. Loss of durable data does:
+ *
+ * 1. Spoilt members (wiped, or with rot that no start has verified since, or refusing to start for it) are fewer than half of
+ *    the voters, so the others are a quorum that holds every acknowledged write. This holds after every change of the members,
+ *    too, and nothing is damaged while a change is under way.
+ * 2. Rot in a log strikes only what a quorum of the *other* voters holds durably, entries and commits alike. The end of a log
+ *    is the reason: its last frames are vouched for by nothing behind them, so rot there looks like a torn write and is cut
+ *    off; the member then lacks what it once acknowledged, and nobody may have to count on that copy.
+ * 3. A wiped member never comes back under its id: it would have forgotten its votes. Its machine gets another one.
+ */
+export class DamageBudget {
+	private readonly fleet: Fleet;
+	private readonly invariants: Invariants;
+	private readonly spoilt = new Set<SimMember>();
+	/** A change of the members is under way. */
+	changing = false;
+
+	constructor(fleet: Fleet, invariants: Invariants) {
+		this.fleet = fleet;
+		this.invariants = invariants;
+	}
+
+	isSpoilt(member: SimMember): boolean {
+		return this.spoilt.has(member);
+	}
+
+	/** Members whose machines are lost to them for good. */
+	writtenOff(): SimMember[] {
+		return this.fleet.roster.filter((member) => member.discarded || member.refusedBecause !== null);
+	}
+
+	/** What `victim` holds may be lost altogether. */
+	allowsLoss(victim: SimMember): boolean {
+		if (this.changing || this.spoilt.has(victim)) return false;
+		return this.fleet.partOf(victim) === "learner" || this.allowsVoters(this.fleet.voters, victim);
+	}
+
+	/** A bit of the log of `victim` may be inverted. */
+	allowsLogRot(victim: SimMember): boolean {
+		const others = this.fleet.voters.filter((voter) => voter !== victim);
+		return (
+			this.allowsLoss(victim) &&
+			this.invariants.holdsElsewhere(
+				victim.id,
+				others.map(({ id }) => id),
+				this.fleet.voters.length,
+			)
+		);
+	}
+
+	/** With these voters the rule holds; `also`: counted as spoilt. */
+	allowsVoters(voters: readonly SimMember[], also: SimMember | null = null): boolean {
+		const spoilt = voters.filter((voter) => voter === also || this.spoilt.has(voter)).length;
+		return 2 * spoilt < voters.length;
+	}
+
+	spoil(victim: SimMember): void {
+		this.spoilt.add(victim);
+	}
+
+	/** A start read and verified everything. */
+	verified(member: SimMember): void {
+		this.spoilt.delete(member);
+	}
+}

@@ -1,0 +1,134 @@
+import type { CallContext, MethodTable, Status, StreamCall, UnaryCall } from "@flotilla/server/internal";
+import type { CrashPoints } from "./crash-points.ts";
+import type { SimProcess } from "./process.ts";
+
+/** What a client hears of a unary call: exactly one of these, once. */
+export interface Answer {
+	respond(bytes: Uint8Array): void;
+	fail(status: Status): void;
+	/** The member ended before it answered. */
+	gone(): void;
+}
+
+/** What a client hears of a stream: messages, then exactly one of the two ends. */
+export interface StreamListener {
+	message(bytes: Uint8Array): void;
+	ended(status: Status): void;
+	/** The member ended, and with it the stream. */
+	gone(): void;
+}
+
+/** What a client does with its stream; nothing has an effect after its end. */
+export interface ClientStream {
+	send(bytes: Uint8Array): void;
+	/** Nothing more will be sent. */
+	halfClose(): void;
+	cancel(): void;
+}
+
+/** The client door of one process life: calls into its method table that end with the life at the latest. */
+export class MemberCalls {
+	private readonly process: SimProcess;
+	private readonly points: CrashPoints;
+	private readonly methods: MethodTable;
+	/** Told of all bytes that go to clients. */
+	private readonly answered: (bytes: Uint8Array) => void;
+	private readonly open = new Set<() => void>();
+
+	constructor(process: SimProcess, points: CrashPoints, methods: MethodTable, answered: (bytes: Uint8Array) => void) {
+		this.process = process;
+		this.points = points;
+		this.methods = methods;
+		this.answered = answered;
+	}
+
+	/** Returns what the client's cancellation does. */
+	call(path: string, request: Uint8Array, timeoutMs: number, answer: Answer): () => void {
+		const handler = this.methods.get(path);
+		if (handler?.shape !== "unary") throw new Error(`${path} is no unary method`);
+		const { once, context, cancel } = this.begin(path, timeoutMs, () => answer.gone());
+		const call: UnaryCall = {
+			...context,
+			request,
+			respond: (bytes) => {
+				if (this.points.pass("answer", "unary")) once(() => this.tell(bytes, (told) => answer.respond(told)));
+			},
+			fail: (status) => once(() => answer.fail(status)),
+		};
+		this.process.run(() => handler.handle(call));
+		return cancel;
+	}
+
+	stream(path: string, listener: StreamListener): ClientStream {
+		const handler = this.methods.get(path);
+		if (handler?.shape !== "stream") throw new Error(`${path} is no stream`);
+		const { once, context, cancel, isOpen } = this.begin(path, Number.POSITIVE_INFINITY, () => listener.gone());
+		const messages: Array<(message: Uint8Array) => void> = [];
+		const halfCloses: Array<() => void> = [];
+		const call: StreamCall = {
+			...context,
+			onMessage: (taker) => messages.push(taker),
+			onHalfClose: (taker) => halfCloses.push(taker),
+			send: (bytes) => {
+				if (isOpen() && this.points.pass("answer", "stream")) this.tell(bytes, (told) => listener.message(told));
+				return true;
+			},
+			onDrain: () => {},
+			end: (status) => once(() => listener.ended(status)),
+		};
+		const run = (work: () => void): void =>
+			this.process.run(() => {
+				if (isOpen()) work();
+			});
+		this.process.run(() => handler.handle(call));
+		return {
+			send: (bytes) =>
+				run(() => {
+					for (const taker of messages) taker(bytes);
+				}),
+			halfClose: () =>
+				run(() => {
+					for (const taker of halfCloses) taker();
+				}),
+			cancel,
+		};
+	}
+
+	/** The life is over. */
+	end(): void {
+		for (const gone of Array.from(this.open)) gone();
+	}
+
+	private begin(path: string, remainingMs: number, gone: () => void) {
+		let open = true;
+		const listeners: Array<() => void> = [];
+		const once = (act: () => void): void => {
+			if (!open) return;
+			open = false;
+			this.open.delete(ended);
+			act();
+		};
+		const ended = (): void => once(gone);
+		this.open.add(ended);
+		const context: CallContext = {
+			path,
+			remainingMs,
+			peer: "client",
+			metadata: () => undefined,
+			onCancel: (listener) => listeners.push(listener),
+		};
+		const cancel = (): void =>
+			once(() => {
+				this.process.run(() => {
+					for (const listener of listeners) listener();
+				});
+			});
+		return { once, context, cancel, isOpen: () => open };
+	}
+
+	/** A copy: the member may go on using its buffer. */
+	private tell(bytes: Uint8Array, told: (bytes: Uint8Array) => void): void {
+		this.answered(bytes);
+		told(bytes.slice());
+	}
+}
