@@ -34,6 +34,8 @@ export const TAP_EVENTS = [
 	"alarmRaised",
 	"alarmCleared",
 	"compacted",
+	"authEnabled",
+	"authDisabled",
 	"digestMismatch",
 	"requestSlow",
 	"requestTimedOut",

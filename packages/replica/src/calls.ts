@@ -1,5 +1,6 @@
 /** What a client's request is to the replica: an object made at the edge, completed exactly once through `ReplicaOutput`. */
 import type { CompactResult, DeleteRangeResult, PutResult, RefusalCode, TxnResult } from "@flotilla/mvcc";
+import type { AuthFault } from "./auth/caller.ts";
 import type { AlarmEntry, MemberInfo } from "./members.ts";
 
 /**
@@ -46,7 +47,7 @@ export type CallFault =
 	| "timeoutConnectionLost"
 	| "tooManyRequests"
 	| "requestTooLarge"
-	| "permissionDenied"
+	| AuthFault
 	| "stopped"
 	| "canceled"
 	| "outcomeUnknown";

@@ -37,6 +37,7 @@ const APPLICABLE: ReadonlySet<number> = new Set([
 	CommandKind.clusterVersion,
 	CommandKind.alarm,
 	CommandKind.memberUpdate,
+	CommandKind.auth,
 ]);
 
 /** Writes envelopes of one process life. */

@@ -25,6 +25,7 @@ const FORWARDABLE: ReadonlySet<number> = new Set([
 	CommandKind.publish,
 	CommandKind.alarm,
 	CommandKind.memberUpdate,
+	CommandKind.auth,
 ]);
 
 export class ForwardGate {

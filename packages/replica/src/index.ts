@@ -4,6 +4,15 @@
  */
 export type { AlarmCommand } from "./alarms.ts";
 export { AlarmAction, decodeAlarmCommand, encodeAlarmCommand } from "./alarms.ts";
+export type { AuthCommand, AuthCommandKind } from "./auth/auth-command.ts";
+export { authCommand, encodeAuthCommand } from "./auth/auth-command.ts";
+export { AuthState } from "./auth/auth-state.ts";
+export type { AuthView, KeyAccess } from "./auth/auth-view.ts";
+export type { AuthFault, Caller } from "./auth/caller.ts";
+export { MEMBER_ITSELF, NOBODY } from "./auth/caller.ts";
+export type { TokenReading } from "./auth/token-table.ts";
+export type { Permission, Role, User } from "./auth/users.ts";
+export { PermissionType, ROOT } from "./auth/users.ts";
 export type { CallFault, CommandResult, ReadOutcome, WriteOutcome } from "./calls.ts";
 export { CommandKind, ReadCall, WriteCall } from "./calls.ts";
 export type { EnvelopeContent } from "./envelope.ts";

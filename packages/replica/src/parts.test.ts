@@ -2,6 +2,7 @@ import { portableBytes } from "@flotilla/base";
 import type { AppendWork } from "@flotilla/raft";
 import { describe, expect, test } from "vitest";
 import { AlarmAction, AlarmTable, decodeAlarmCommand, encodeAlarmCommand } from "./alarms.ts";
+import { AuthTable } from "./auth/auth-table.ts";
 import { CommandKind } from "./calls.ts";
 import { Connections } from "./connections.ts";
 import { DurableTerm } from "./durable-term.ts";
@@ -80,7 +81,7 @@ describe("the durable term", () => {
 
 describe("tables", () => {
 	test("rows and memory say the same, in one order, with one digest", () => {
-		const tables = { members: new MemberTable(), alarms: new AlarmTable(), clusterVersion: "3.6.0" };
+		const tables = { members: new MemberTable(), alarms: new AlarmTable(), users: new AuthTable(), clusterVersion: "3.6.0" };
 		tables.members.set(MEMBER);
 		tables.members.set({ ...MEMBER, id: 3n });
 		tables.members.change([{ op: "remove", node: 3n }], []);
@@ -94,7 +95,7 @@ describe("tables", () => {
 			"removed/3",
 			"version/cluster",
 		]);
-		const loaded = { members: new MemberTable(), alarms: new AlarmTable(), clusterVersion: "" };
+		const loaded = { members: new MemberTable(), alarms: new AlarmTable(), users: new AuthTable(), clusterVersion: "" };
 		loadTables([...rows].reverse(), loaded);
 		expect(tableRows(loaded)).toEqual(rows);
 		expect(loaded.members.members).toEqual([MEMBER]);

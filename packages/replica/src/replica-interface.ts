@@ -1,6 +1,7 @@
 import type { ByteOps, Dice, TapSink } from "@flotilla/base";
 import type { EventGroup, KeyValueStore, RecordBatch, StoreMark } from "@flotilla/mvcc";
 import type { AppendWork, ConfState, CoreStatus, Entry, FetchRequest, NodeId, SnapshotMessage, SnapshotRequest } from "@flotilla/raft";
+import type { AuthView } from "./auth/auth-view.ts";
 import type { ReadCall, ReadOutcome, WriteCall, WriteOutcome } from "./calls.ts";
 import type { AlarmEntry, MemberInfo } from "./members.ts";
 import type { MembershipCall, MembershipOutcome } from "./membership.ts";
@@ -29,6 +30,8 @@ export interface ReplicaOptions {
 	/** Refuse changes of the members that may cost the quorum. */
 	readonly strictReconfigCheck: boolean;
 	readonly maxLearners: number;
+	/** Ticks that a simple token lives at this member since its last use here; without it 300 s. */
+	readonly tokenTtlTicks?: number;
 }
 
 export interface ReplicaPorts {
@@ -106,6 +109,8 @@ export interface ReplicaMachine {
 	readonly store: KeyValueStore;
 	readonly members: readonly MemberInfo[];
 	readonly alarms: readonly AlarmEntry[];
+	/** Users and roles as they are now: the same object for ever. */
+	readonly auth: AuthView;
 	/** The members, and those removed by a change that is not settled yet (rule C3). */
 	readonly contacts: readonly MemberInfo[];
 	/** Removed for good: to be told so when they come. */

@@ -19,6 +19,7 @@ import {
 	type SoftState,
 } from "@flotilla/raft";
 import { Applier } from "./applier.ts";
+import type { AuthView } from "./auth/auth-view.ts";
 import { type CallFault, type CommandKind, ReadCall, type WriteCall } from "./calls.ts";
 import { Connections } from "./connections.ts";
 import { DigestWatch } from "./digest-watch.ts";
@@ -58,6 +59,8 @@ const DIGEST_MS = 5_000;
 const STEADY_MS = 5_000;
 /** A request's patience beyond two election timeouts. */
 const PATIENCE_MS = 5_000;
+/** Life of a simple token since its last use, where no option says otherwise. */
+const TOKEN_TTL_MS = 300_000;
 /** Payload bytes of writes that wait at this member. */
 const PENDING_BYTES_MAX = 128 << 20;
 /** Entries applied in one turn: some 10 ms of small puts. */
@@ -118,7 +121,8 @@ export class Replica implements ReplicaMachine {
 		this.leadership = new Leadership(memberId, restoredLog.hardState.term);
 		this.durable = new DurableTerm(restoredLog.hardState.term);
 		this.timeouts = new Timeouts(electionTicks, this.leadership, this.connections);
-		this.state = new StateMachine(state.store, codec, ports.tap, state.tables);
+		const tokens = { ttlTicks: options.tokenTtlTicks ?? Math.ceil(TOKEN_TTL_MS / tickMs), forgottenUpto: restoredLog.hardState.commit };
+		this.state = new StateMachine(state.store, { codec, tap: ports.tap, bytes: ports.bytes, tokens }, state.tables);
 		const proposalOptions = { incarnation, pendingCallsMax, pendingBytesMax: PENDING_BYTES_MAX, timeoutTicks: this.patienceTicks };
 		this.proposals = new Proposals(proposalOptions, this.encoder, this.leadership, this.outbox);
 		this.gate = new ForwardGate(this.leadership, this.outbox);
@@ -166,6 +170,10 @@ export class Replica implements ReplicaMachine {
 		return this.state.alarms.entries;
 	}
 
+	get auth(): AuthView {
+		return this.state.auth.guard;
+	}
+
 	get contacts(): readonly MemberInfo[] {
 		return this.membership.contacts;
 	}
@@ -177,6 +185,7 @@ export class Replica implements ReplicaMachine {
 	tick(): void {
 		this.tickCount++;
 		this.core.tick();
+		this.state.auth.tokens.onTick();
 		if (this.tickCount % EXPIRY_TICKS === 0) this.expireCalls();
 		if (this.leadership.leading && this.tickCount >= this.digestDueTick) this.announceDigest();
 	}

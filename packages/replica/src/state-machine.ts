@@ -3,10 +3,13 @@
  * member; it never throws for what a payload may hold.
  */
 import type { HotCodec } from "@flotilla/api/hot";
-import { assert, type TapSink, unreachable, WireError } from "@flotilla/base";
+import { assert, type ByteOps, type TapSink, unreachable, WireError } from "@flotilla/base";
 import type { CompactResult, DeleteRangeResult, KeyValueStore, PutResult, Refusal, TxnResult } from "@flotilla/mvcc";
 import type { MembershipRequest, NodeId } from "@flotilla/raft";
 import { AlarmAction, type AlarmCommand, AlarmTable, decodeAlarmCommand } from "./alarms.ts";
+import { AuthState, type TokenOptions } from "./auth/auth-state.ts";
+import type { AuthTable } from "./auth/auth-table.ts";
+import { type Caller, NOBODY } from "./auth/caller.ts";
 import { type CallFault, CommandKind, type CommandResult } from "./calls.ts";
 import type { EnvelopeReader } from "./envelope.ts";
 import { decodeMember, readContext } from "./member-codec.ts";
@@ -22,6 +25,13 @@ export type ApplyOutcome = CommandResult | CallFault;
 
 const CLUSTER_VERSION = /^\d{1,4}\.\d{1,4}\.\d{1,4}$/;
 
+export interface StateMachineParts {
+	readonly codec: HotCodec;
+	readonly tap: TapSink;
+	readonly bytes: ByteOps;
+	readonly tokens: TokenOptions;
+}
+
 export class StateMachine implements Tables {
 	store: KeyValueStore;
 	members = new MemberTable();
@@ -31,14 +41,20 @@ export class StateMachine implements Tables {
 	tableChanges = 0;
 	/** Peer addresses changed; the owner takes it and sets it back. */
 	addressesChanged = false;
+	readonly auth: AuthState;
 	private readonly codec: HotCodec;
 	private readonly tap: TapSink;
 
-	constructor(store: KeyValueStore, codec: HotCodec, tap: TapSink, rows: readonly TableRow[]) {
+	constructor(store: KeyValueStore, { codec, tap, bytes, tokens }: StateMachineParts, rows: readonly TableRow[]) {
 		this.store = store;
 		this.codec = codec;
 		this.tap = tap;
+		this.auth = new AuthState(tokens, bytes, () => []);
 		loadTables(rows, this);
+	}
+
+	get users(): AuthTable {
+		return this.auth.table;
 	}
 
 	/** Another member's state takes the place of this one, whole (rule N6). */
@@ -48,12 +64,17 @@ export class StateMachine implements Tables {
 		this.members = new MemberTable();
 		this.alarms = new AlarmTable();
 		this.clusterVersion = "";
+		this.auth.beginInstall();
 		loadTables(rows, this);
+		this.auth.installed();
 		this.tableChanges++;
 		this.addressesChanged = true;
 	}
 
-	/** Order of the checks: the corrupt alarm, the space alarm, then what the state says (etcd API, order of checks). */
+	/**
+	 * Order of the checks: the right to administrate, the corrupt alarm, the space alarm, the rights on keys, then what the state
+	 * says (etcd API, order of checks).
+	 */
 	apply(envelope: EnvelopeReader, term: number, index: number): ApplyOutcome {
 		try {
 			return this.dispatch(envelope, term, index);
@@ -76,13 +97,13 @@ export class StateMachine implements Tables {
 		const kind = envelope.kind as CommandKind;
 		switch (kind) {
 			case CommandKind.put:
-				return this.put(envelope.payload);
+				return this.put(envelope.payload, this.callerOf(envelope));
 			case CommandKind.deleteRange:
-				return this.deleteRange(envelope.payload);
+				return this.deleteRange(envelope.payload, this.callerOf(envelope));
 			case CommandKind.txn:
-				return this.txn(envelope.payload);
+				return this.txn(envelope.payload, this.callerOf(envelope));
 			case CommandKind.compact:
-				return this.compact(envelope.payload, term, index);
+				return this.compact(envelope, term, index);
 			case CommandKind.publish:
 				return this.publish(envelope, term, index);
 			case CommandKind.clusterVersion:
@@ -91,10 +112,11 @@ export class StateMachine implements Tables {
 				return this.alarm(envelope.payload, term, index);
 			case CommandKind.memberUpdate:
 				return this.updateMember(envelope.payload);
+			case CommandKind.auth:
+				return this.changeAuth(envelope, term, index);
 			case CommandKind.leaseGrant:
 			case CommandKind.leaseRevoke:
 			case CommandKind.leaseCheckpoint:
-			case CommandKind.auth:
 				assert(false, "the envelope reader opens only kinds that can be applied");
 				return "malformed";
 			default:
@@ -102,30 +124,45 @@ export class StateMachine implements Tables {
 		}
 	}
 
-	private put(payload: Uint8Array): ApplyOutcome {
+	/** Costs nothing while authentication is off. */
+	private callerOf(envelope: EnvelopeReader): Caller {
+		return this.auth.table.enabled ? { user: envelope.user, authRevision: envelope.authRevision } : NOBODY;
+	}
+
+	private put(payload: Uint8Array, caller: Caller): ApplyOutcome {
 		if (this.alarms.corrupt) return "corrupt";
 		if (this.alarms.noSpace) return "noSpace";
-		const result: PutResult | Refusal = this.store.put(this.codec.decodePutRequest(payload));
+		const request = this.codec.decodePutRequest(payload);
+		const fault = this.auth.guard.putFault(caller, request);
+		if (fault !== null) return fault;
+		const result: PutResult | Refusal = this.store.put(request);
 		return result.ok ? { kind: "put", result } : result.code;
 	}
 
-	private deleteRange(payload: Uint8Array): ApplyOutcome {
+	private deleteRange(payload: Uint8Array, caller: Caller): ApplyOutcome {
 		if (this.alarms.corrupt) return "corrupt";
-		const result: DeleteRangeResult | Refusal = this.store.deleteRange(this.codec.decodeDeleteRangeRequest(payload));
+		const request = this.codec.decodeDeleteRangeRequest(payload);
+		const fault = this.auth.guard.deleteRangeFault(caller, request);
+		if (fault !== null) return fault;
+		const result: DeleteRangeResult | Refusal = this.store.deleteRange(request);
 		return result.ok ? { kind: "deleteRange", result } : result.code;
 	}
 
-	private txn(payload: Uint8Array): ApplyOutcome {
+	private txn(payload: Uint8Array, caller: Caller): ApplyOutcome {
 		if (this.alarms.corrupt) return "corrupt";
 		const request = this.codec.decodeTxnRequest(payload);
 		if (this.alarms.noSpace && txnCost(request) > 0) return "noSpace";
+		const fault = this.auth.guard.txnFault(caller, request);
+		if (fault !== null) return fault;
 		const result: TxnResult | Refusal = this.store.txn(request);
 		return result.ok ? { kind: "txn", result } : result.code;
 	}
 
-	private compact(payload: Uint8Array, term: number, index: number): ApplyOutcome {
+	private compact(envelope: EnvelopeReader, term: number, index: number): ApplyOutcome {
+		const fault = this.auth.guard.rootFault(this.callerOf(envelope));
+		if (fault !== null) return fault;
 		if (this.alarms.corrupt) return "corrupt";
-		const { revision } = this.codec.decodeCompactionRequest(payload);
+		const { revision } = this.codec.decodeCompactionRequest(envelope.payload);
 		const result: CompactResult | Refusal = this.store.compact(revision);
 		if (!result.ok) return result.code;
 		this.tap.emit("compacted", term, index, { revision });
@@ -188,6 +225,18 @@ export class StateMachine implements Tables {
 		if (outcome !== "ok") return outcome;
 		this.tableChanges++;
 		this.addressesChanged = true;
+		return { kind: "done", revision: this.store.revision };
+	}
+
+	private changeAuth(envelope: EnvelopeReader, term: number, index: number): ApplyOutcome {
+		const { table } = this.auth;
+		const wasEnabled = table.enabled;
+		const applied = this.auth.apply(envelope.payload, this.callerOf(envelope), index);
+		if (applied === "changed") {
+			this.tableChanges++;
+			if (table.enabled !== wasEnabled)
+				this.tap.emit(table.enabled ? "authEnabled" : "authDisabled", term, index, { revision: table.revision });
+		} else if (applied !== "issued") return applied;
 		return { kind: "done", revision: this.store.revision };
 	}
 }

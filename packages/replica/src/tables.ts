@@ -1,9 +1,11 @@
 /**
  * The replicated tables besides the key space as rows of the store, written with a floor (rule S1):
- * `members/<hex>`, `removed/<hex>`, `alarms/<hex>/<type>`, `version/cluster`.
+ * `members/<hex>`, `removed/<hex>`, `alarms/<hex>/<type>`, `version/cluster`, `auth/...`.
  */
 import { type ByteOps, fail, writeU32 } from "@flotilla/base";
 import type { AlarmTable } from "./alarms.ts";
+import { authRows, loadAuthRow } from "./auth/auth-rows.ts";
+import type { AuthTable } from "./auth/auth-table.ts";
 import { decodeMember, encodeMember } from "./member-codec.ts";
 import type { MemberTable } from "./member-table.ts";
 import type { AlarmType, MemberInfo } from "./members.ts";
@@ -17,6 +19,7 @@ const VERSION_KEY = "version/cluster";
 export interface Tables {
 	readonly members: MemberTable;
 	readonly alarms: AlarmTable;
+	readonly users: AuthTable;
 	/** Empty until the cluster has decided. */
 	clusterVersion: string;
 }
@@ -32,7 +35,7 @@ export function tableRows(tables: Tables): TableRow[] {
 	for (const id of tables.members.removed) rows.push({ key: `removed/${id.toString(16)}`, value: NO_BYTES });
 	for (const { member, alarm } of tables.alarms.entries) rows.push({ key: `alarms/${member.toString(16)}/${alarm}`, value: NO_BYTES });
 	if (tables.clusterVersion !== "") rows.push({ key: VERSION_KEY, value: encodeUtf8(tables.clusterVersion) });
-	return sortRows(rows);
+	return sortRows([...rows, ...authRows(tables.users)]);
 }
 
 /** Fills empty tables. Rows were verified by whoever read them: one that cannot be understood is a bug. */
@@ -42,6 +45,7 @@ export function loadTables(rows: readonly TableRow[], tables: Tables): void {
 		if (parts[0] === "members") tables.members.set(decodeMember(row.value));
 		else if (parts[0] === "removed") tables.members.removed.add(parseId(parts[1], row.key));
 		else if (parts[0] === "alarms") tables.alarms.raise(parseId(parts[1], row.key), Number(parts[2]) as AlarmType);
+		else if (parts[0] === "auth") loadAuthRow(row, tables.users);
 		else if (row.key === VERSION_KEY) tables.clusterVersion = decodeUtf8(row.value);
 		else fail("a table row of an unknown kind", { key: row.key });
 	}

@@ -5,6 +5,7 @@ import {
 	MembershipCall,
 	type MembershipChange,
 	type MembershipOutcome,
+	NOBODY,
 	ReadCall,
 	type ReadOutcome,
 	type ReplicaOptions,
@@ -89,9 +90,10 @@ export class World {
 		});
 	}
 
-	write(member: Member, kind: CommandKind, payload: Uint8Array, timeoutTicks = 0): Pending<WriteOutcome, WriteCall> {
+	write(member: Member, kind: CommandKind, payload: Uint8Array, timeoutTicks = 0, caller = NOBODY): Pending<WriteOutcome, WriteCall> {
 		const pending: Pending<WriteOutcome, WriteCall> = { outcome: null, call: null as never };
-		pending.call = new WriteCall(kind, payload, "", 0, timeoutTicks, (outcome) => settleOnce(pending, outcome));
+		const { user, authRevision } = caller;
+		pending.call = new WriteCall(kind, payload, user, authRevision, timeoutTicks, (outcome) => settleOnce(pending, outcome));
 		member.write(pending.call);
 		return pending;
 	}

@@ -1,17 +1,18 @@
 /** A driver among scripted parts, in virtual time: the tests say what the replica decides and see what the driver does. */
-import { silentTap } from "@flotilla/base";
+import { portableBytes, silentTap } from "@flotilla/base";
 import type { KeyValueStore, RecordBatch, StoreMark } from "@flotilla/mvcc";
 import type { AppendWork, CoreStatus, Entry, NodeId } from "@flotilla/raft";
-import type {
-	FloorImage,
-	MemberInfo,
-	MembershipCall,
-	PeerMessage,
-	ReadCall,
-	ReplicaMachine,
-	ReplicaOutput,
-	ReplicaStatus,
-	WriteCall,
+import {
+	AuthState,
+	type FloorImage,
+	type MemberInfo,
+	type MembershipCall,
+	type PeerMessage,
+	type ReadCall,
+	type ReplicaMachine,
+	type ReplicaOutput,
+	type ReplicaStatus,
+	type WriteCall,
 } from "@flotilla/replica";
 import type { PeerTransport, Scheduler, StoreCompletion, StoreHouse, StoreOp } from "../ports.ts";
 import type { WriteAheadLog } from "../wal/wal-interface.ts";
@@ -62,6 +63,7 @@ export class ScriptedReplica implements ReplicaMachine {
 	readonly store = { compactionPending: false } as KeyValueStore;
 	readonly members = [];
 	readonly alarms = [];
+	readonly auth = new AuthState({ ttlTicks: 100, forgottenUpto: 0 }, portableBytes, () => []).guard;
 	next: Partial<ReplicaOutput> = {};
 	role: CoreStatus["role"] = "follower";
 	appliedIndex = 1;

@@ -2,6 +2,7 @@ import type { TapFields } from "@flotilla/base";
 import type { Entry, NodeId } from "@flotilla/raft";
 import type {
 	AlarmEntry,
+	AuthView,
 	FloorImage,
 	MemberInfo,
 	MembershipCall,
@@ -150,6 +151,9 @@ export class Driver implements MemberPort, PeerEvents {
 	}
 	get alarms(): readonly AlarmEntry[] {
 		return this.machine.alarms;
+	}
+	get auth(): AuthView {
+		return this.machine.auth;
 	}
 	status(): ReplicaStatus {
 		return this.machine.status();

@@ -1,7 +1,7 @@
 /** What the services need of the member behind them. The driver implements it; tests use a small one over a real store. */
 import type { KeyValueStore } from "@flotilla/mvcc";
 import type { NodeId } from "@flotilla/raft";
-import type { AlarmEntry, MemberInfo, MembershipCall, ReadCall, ReplicaStatus, WriteCall } from "@flotilla/replica";
+import type { AlarmEntry, AuthView, MemberInfo, MembershipCall, ReadCall, ReplicaStatus, WriteCall } from "@flotilla/replica";
 
 export interface MemberPort {
 	readonly memberId: NodeId;
@@ -13,6 +13,8 @@ export interface MemberPort {
 	/** Ascending by id. */
 	readonly members: readonly MemberInfo[];
 	readonly alarms: readonly AlarmEntry[];
+	/** Users and roles: the same object for ever, its answers those of the moment. */
+	readonly auth: AuthView;
 	status(): ReplicaStatus;
 	/** Bytes the store takes on disk. */
 	storeBytes(): number;

@@ -36,6 +36,8 @@ export const LOG_RULES: Partial<Readonly<Record<TapEventName, LogRule>>> = {
 	alarmRaised: { level: "warn", msg: "alarm raised" },
 	alarmCleared: { level: "info", msg: "alarm disarmed" },
 	compacted: { level: "info", msg: "finished scheduled compaction" },
+	authEnabled: { level: "info", msg: "enabled authentication" },
+	authDisabled: { level: "info", msg: "disabled authentication" },
 	digestMismatch: { level: "error", msg: "state digest differs from another member's at the same applied index" },
 	requestSlow: { level: "warn", msg: "apply request took too long" },
 	requestTimedOut: { level: "warn", msg: "request timed out" },

@@ -7,6 +7,7 @@ import { MvccStore } from "@flotilla/mvcc";
 import { type CoreStatus, NO_NODE } from "@flotilla/raft";
 import {
 	type AlarmEntry,
+	AuthState,
 	type CallFault,
 	CommandKind,
 	type CommandResult,
@@ -47,6 +48,8 @@ export class ScriptedMember implements MemberPort {
 	store = new MvccStore({ keepEvents: false, valueCacheBytes: 1 << 20 }, { get: () => undefined }, nodeBytes);
 	members: readonly MemberInfo[] = [member(OTHER), member(SELF)];
 	alarms: readonly AlarmEntry[] = [];
+	readonly users = new AuthState({ ttlTicks: 30_000, forgottenUpto: 0 }, nodeBytes, () => []);
+	readonly auth = this.users.guard;
 	leader = SELF;
 	transferee = NO_NODE;
 	durableTerm = 7;
