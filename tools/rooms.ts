@@ -36,7 +36,8 @@ export const ROOMS: Readonly<Record<string, { readonly folders: readonly string[
 	"server/src/tap": { folders: ["."] },
 	"server/src/driver": { folders: [".", "wal", "disk", "stores", "services", "tap"] },
 	"server/src/services": { folders: [".", "front", "tap"] },
-	"server/src/front": { folders: ["."] },
+	"server/src/http2": { folders: [] },
+	"server/src/front": { folders: [".", "http2"] },
 };
 
 /** Names that a pure room must not touch: hidden inputs, or waiting. */

@@ -19,6 +19,14 @@ export type {
 	UnaryCall,
 } from "./front/seam.ts";
 export { Grpc } from "./front/seam.ts";
+export { type ConnectionOwner, Http2Connection } from "./http2/connection.ts";
+export { type ConnectionOptions, DEFAULT_CONNECTION_OPTIONS } from "./http2/connection-options.ts";
+export { ChunkPool } from "./http2/frame-writer.ts";
+export { type HeaderBlock, statusOf as http2StatusOf } from "./http2/header-block.ts";
+export type { HeaderField, PreparedBlock } from "./http2/hpack-encoder.ts";
+export { ErrorCode as Http2ErrorCode } from "./http2/protocol.ts";
+export { SocketLink } from "./http2/socket-link.ts";
+export { Http2Stream } from "./http2/stream.ts";
 export { assertMemberConfig, DEFAULT_MEMBER_OPTIONS, type InitialMember, type MemberConfig, TICK_MS } from "./member-config.ts";
 export { TAP_SOCKET } from "./member-folder.ts";
 export type { ClusterView } from "./peers/cluster-view.ts";

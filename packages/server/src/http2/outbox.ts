@@ -1,0 +1,158 @@
+/** What one connection sends of its streams: at once where windows, socket and memory let it, else in turns, a frame each. */
+import { assert } from "@flotilla/base";
+import type { FrameWriter } from "./frame-writer.ts";
+import { type HeaderField, HpackEncoder, PreparedBlock } from "./hpack-encoder.ts";
+import type { PeerSettings } from "./peer-settings.ts";
+import { ConnectionFault, DEFAULT_WINDOW_BYTES, ErrorCode, WINDOW_MAX } from "./protocol.ts";
+import type { Http2Stream } from "./stream.ts";
+
+const MESSAGE_HEAD_BYTES = 5;
+/** A peer may allow far larger frames; smaller ones let streams take turns. */
+const FRAME_BYTES_SENT_MAX = 64 << 10;
+const NO_BYTES = new Uint8Array(0);
+const PIECES_BEHIND_MAX = 256;
+
+export class Outbox {
+	/** Bytes of all streams that wait. */
+	queuedBytes = 0;
+	dataSent = 0;
+	congested = false;
+	private readonly writer: FrameWriter;
+	private readonly peer: PeerSettings;
+	private readonly outputBytesMax: number;
+	/** A DATA frame of the stream was written; `ends`: with END_STREAM. */
+	private readonly onData: (stream: Http2Stream, ends: boolean) => void;
+	private readonly encoder = new HpackEncoder();
+	/** Streams with something to send and a window for it, in the order of their turns. */
+	private readonly ready = new Set<Http2Stream>();
+	private sendWindow: number = DEFAULT_WINDOW_BYTES;
+
+	constructor(writer: FrameWriter, peer: PeerSettings, outputBytesMax: number, onData: (stream: Http2Stream, ends: boolean) => void) {
+		this.writer = writer;
+		this.peer = peer;
+		this.outputBytesMax = outputBytesMax;
+		this.onData = onData;
+	}
+
+	headers(stream: Http2Stream, block: PreparedBlock | readonly HeaderField[], ends: boolean): void {
+		assert(stream.pendingBytes === 0, "headers do not overtake data");
+		const bytes = block instanceof PreparedBlock ? this.encoder.encodePrepared(block) : this.encoder.encode(block);
+		this.writer.headers(stream.id, bytes, ends, this.peer.frameBytesMax);
+	}
+
+	/** False when it has to wait. */
+	message(stream: Http2Stream, message: Uint8Array, ends: boolean): boolean {
+		const { writer } = this;
+		const bytes = MESSAGE_HEAD_BYTES + message.length;
+		if (
+			stream.pendingBytes === 0 &&
+			bytes <= stream.sendWindow &&
+			bytes <= this.sendWindow &&
+			bytes <= this.peer.frameBytesMax &&
+			!this.congested &&
+			writer.size < this.outputBytesMax
+		) {
+			writer.dataHead(stream.id, bytes, ends);
+			writer.messageHead(message.length, false);
+			writer.content(message);
+			this.sent(stream, bytes, ends);
+			return true;
+		}
+		const head = Buffer.allocUnsafe(MESSAGE_HEAD_BYTES);
+		head[0] = 0;
+		head.writeUInt32BE(message.length, 1);
+		if (stream.pendingBytes === 0) {
+			stream.pending = [];
+			stream.pendingAt = 0;
+		}
+		stream.pending.push(head);
+		if (message.length > 0) stream.pending.push(message);
+		stream.pendingBytes += bytes;
+		stream.pendingEnds = ends;
+		this.queuedBytes += bytes;
+		if (stream.sendWindow > 0) this.ready.add(stream);
+		return false;
+	}
+
+	/** The stream is gone: what waits of it never leaves. */
+	drop(stream: Http2Stream): void {
+		this.ready.delete(stream);
+		this.queuedBytes -= stream.pendingBytes;
+		stream.pending = [];
+	}
+
+	/** True when something can leave now. */
+	widen(bytes: number): boolean {
+		this.sendWindow += bytes;
+		if (this.sendWindow > WINDOW_MAX) throw new ConnectionFault(ErrorCode.flowControlError, "the connection's window overflows");
+		return this.ready.size > 0;
+	}
+
+	/** The same of one stream; the caller has checked that its window does not overflow. */
+	widenStream(stream: Http2Stream, bytes: number): boolean {
+		stream.sendWindow += bytes;
+		if (stream.pendingBytes === 0 || stream.sendWindow <= 0) return false;
+		this.ready.add(stream);
+		return true;
+	}
+
+	/** The peer changed what streams begin with, which holds for those that are open, too (RFC 9113, 6.9.2). */
+	shiftWindows(streams: Iterable<Http2Stream>, bytes: number): void {
+		for (const stream of streams) {
+			stream.sendWindow += bytes;
+			if (stream.sendWindow > WINDOW_MAX) throw new ConnectionFault(ErrorCode.flowControlError, "a stream's window overflows");
+			if (stream.sendWindow <= 0) this.ready.delete(stream);
+			else if (stream.pendingBytes > 0) this.ready.add(stream);
+		}
+	}
+
+	setTableLimit(bytes: number): void {
+		this.encoder.setLimit(bytes);
+	}
+
+	/** As far as windows and memory let it. */
+	pump(): void {
+		for (const stream of this.ready) {
+			if (this.sendWindow <= 0 || this.writer.size >= this.outputBytesMax) return;
+			this.ready.delete(stream);
+			const bytes = Math.min(stream.pendingBytes, stream.sendWindow, this.sendWindow, this.peer.frameBytesMax, FRAME_BYTES_SENT_MAX);
+			this.sendPending(stream, bytes);
+			// Behind the others; the loop comes to it again.
+			if (stream.pendingBytes > 0 && stream.sendWindow > 0 && !stream.gone) this.ready.add(stream);
+		}
+	}
+
+	private sendPending(stream: Http2Stream, bytes: number): void {
+		const { writer } = this;
+		const ends = stream.pendingEnds && bytes === stream.pendingBytes;
+		writer.dataHead(stream.id, bytes, ends);
+		let left = bytes;
+		while (left > 0) {
+			const piece = stream.pending[stream.pendingAt] as Uint8Array;
+			const from = stream.pendingOffset;
+			const count = Math.min(left, piece.length - from);
+			writer.content(from === 0 && count === piece.length ? piece : piece.subarray(from, from + count));
+			left -= count;
+			if (from + count === piece.length) {
+				// Not kept alive any longer than it is needed.
+				stream.pending[stream.pendingAt++] = NO_BYTES;
+				stream.pendingOffset = 0;
+			} else stream.pendingOffset = from + count;
+		}
+		if (stream.pendingAt > PIECES_BEHIND_MAX && stream.pendingAt * 2 > stream.pending.length) {
+			stream.pending = stream.pending.slice(stream.pendingAt);
+			stream.pendingAt = 0;
+		}
+		stream.pendingBytes -= bytes;
+		this.queuedBytes -= bytes;
+		this.sent(stream, bytes, ends);
+		stream.onSent(bytes);
+	}
+
+	private sent(stream: Http2Stream, bytes: number, ends: boolean): void {
+		stream.sendWindow -= bytes;
+		this.sendWindow -= bytes;
+		this.dataSent += bytes;
+		this.onData(stream, ends);
+	}
+}
