@@ -3,6 +3,7 @@
  * transactions, compaction and hashes. It knows no terms, no log indexes, no gRPC and no clock.
  */
 export { StoreDamageError } from "./damage.ts";
+export type { HistoryBudget, PastChange, StoreHistory } from "./history.ts";
 export type { KeyValue } from "./key-value.ts";
 export { decodeKeyValue, encodeDeletedPair, encodeKeyValue, valueOfKeyValue, withoutValue } from "./key-value.ts";
 export { Lease } from "./lease/lease.ts";
@@ -42,3 +43,8 @@ export { MvccStore } from "./store.ts";
 export type { KeyValueStore, RequestValidation, Sliced, StoreOptions, StoreRestore } from "./store-interface.ts";
 export { EMPTY_MARK } from "./store-interface.ts";
 export { isReadOnlyTxn, isSerializableTxn, requestValidation } from "./validation.ts";
+export type { EventBatch } from "./watch/watch-event.ts";
+export { DEFAULT_WATCH_LIMITS, type WatchedStore, WatchHub, type WatchLimits, type WatchPorts } from "./watch/watch-hub.ts";
+export type { WatchMessage, WatchRefusal } from "./watch/watch-message.ts";
+export type { WatchSink, WatchStream } from "./watch/watch-stream.ts";
+export type { WatchId, WatchRequest } from "./watch/watcher.ts";

@@ -86,6 +86,19 @@ export function valueOfKeyValue(kv: Uint8Array): Uint8Array {
 	return NO_BYTES;
 }
 
+/** Whether an encoded pair is the first of its key's life: created by the change that it shows. */
+export function isCreation(kv: Uint8Array): boolean {
+	const reader = new WireReader(kv);
+	let create = 0;
+	while (!reader.done) {
+		const tag = reader.tag();
+		if (tag === TAG_CREATE) create = reader.int64Clamped();
+		else if (tag === TAG_MOD) return reader.int64Clamped() === create;
+		else reader.skip(tag);
+	}
+	return false;
+}
+
 /** The same pair without its value; the same bytes when it has none. */
 export function withoutValue(kv: Uint8Array): Uint8Array {
 	const reader = new WireReader(kv);
@@ -108,7 +121,8 @@ function writeNumberField(target: Uint8Array, at: number, tag: number, value: nu
 	return writeVarint(target, at + 1, value);
 }
 
-function writeBytesField(target: Uint8Array, at: number, tag: number, content: Uint8Array): number {
+/** Returns where the field ends. */
+export function writeBytesField(target: Uint8Array, at: number, tag: number, content: Uint8Array): number {
 	target[at] = tag;
 	const start = writeVarint(target, at + 1, content.length);
 	target.set(content, start);
@@ -125,6 +139,13 @@ function writeLeaseField(target: Uint8Array, at: number, lease: LeaseId): number
 	}
 	target[end++] = Number(rest);
 	return end;
+}
+
+/** Bytes of a field with a tag of one byte. */
+export function bytesFieldSize(contentBytes: number): number {
+	let size = 2 + contentBytes;
+	for (let rest = contentBytes; rest >= 0x80; rest = Math.floor(rest / 0x80)) size++;
+	return size;
 }
 
 function writeVarint(target: Uint8Array, at: number, value: number): number {

@@ -1,3 +1,4 @@
+import type { StoreHistory } from "./history.ts";
 import type { LeaseTable } from "./lease/lease-table.ts";
 import type { DeleteRangeRequest, LeaseId, PutRequest, RangeRequest, Revision, TxnRequest } from "./request.ts";
 import type {
@@ -67,6 +68,8 @@ export interface KeyValueStore {
 	compactionStep(budget: number): boolean;
 	readonly compactionPending: boolean;
 
+	/** What watchers read of the past. */
+	readonly history: StoreHistory;
 	/** Events since the last call, one group a revision. Empty when nobody asked for them (`keepEvents` false). */
 	takeEvents(): EventGroup[];
 	/** Records of the changes since the last call; null when there are none. */

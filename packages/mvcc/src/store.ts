@@ -3,6 +3,7 @@ import { Changes } from "./changes.ts";
 import { Compactor } from "./compactor.ts";
 import { DoomedRecords } from "./doomed-records.ts";
 import { HashWork, readySliced, rememberedResult } from "./hash-work.ts";
+import { History } from "./history.ts";
 import { KeyIndex } from "./key-index.ts";
 import { keySpan } from "./key-span.ts";
 import { LeaseTable } from "./lease/lease-table.ts";
@@ -44,6 +45,7 @@ export interface RebuiltState {
 export class MvccStore implements KeyValueStore, CheckState {
 	readonly parts: RangeParts;
 	readonly leases: LeaseTable;
+	readonly history: History;
 	compactRevision: Revision;
 	private readonly index: KeyIndex;
 	private readonly values: ValueStore;
@@ -66,6 +68,7 @@ export class MvccStore implements KeyValueStore, CheckState {
 		const { index } = this;
 		this.values = new ValueStore(index, storage, bytes, options.valueCacheBytes);
 		this.parts = { index, values: this.values, ops: bytes };
+		this.history = new History(this.parts);
 		this.compactor = new Compactor(index, this.doomed, this.compactRevision);
 		this.changes = new Changes(rebuilt?.revision ?? EMPTY_MARK.revision, options.keepEvents, { ...this.parts, leases });
 	}

@@ -51,9 +51,12 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 			maxTxnOps: config.maxTxnOps,
 			quotaBytesShown: config.quotaBackendBytes === 0 ? DEFAULT_QUOTA_BYTES : config.quotaBackendBytes,
 			warningUnaryRequestMs: config.warningUnaryRequestMs,
+			electionTicks: Math.ceil(config.electionMs / TICK_MS),
+			watchProgressTicks: Math.ceil(config.watchProgressMs / TICK_MS),
+			watchFragmentBytes: config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES,
 		},
 		soon: (work) => scheduler.soon(work),
-		afterTicks: (ticks, work) => void scheduler.after(ticks * TICK_MS, work),
+		afterTicks: (ticks, work) => scheduler.after(ticks * TICK_MS, work),
 		newMemberId: (peerUrls) => addedMemberId(peerUrls, Math.floor(nodeClock.wallMs() / 1_000)),
 	});
 	const methods = watchSlowRequests(services.methods, { thresholdMs: config.warningUnaryRequestMs, clock: world.clock, tap: world.tap });
@@ -67,6 +70,7 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 	const separate = config.listenClientHttpUrls.length > 0;
 	const ports: ClientPort[] = [];
 	const closePorts = async (graceMs: number): Promise<void> => {
+		services.endStreams();
 		await Promise.all(ports.map((port) => port.close(graceMs)));
 	};
 	try {

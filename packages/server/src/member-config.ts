@@ -47,6 +47,8 @@ export interface MemberConfig {
 	readonly maxLearners: number;
 	readonly warningApplyMs: number;
 	readonly warningUnaryRequestMs: number;
+	/** How often a watcher that asked for it hears that nothing happened. */
+	readonly watchProgressMs: number;
 
 	/** Size of a segment of the log. Tests make it small. */
 	readonly walSegmentBytes: number;
@@ -86,6 +88,7 @@ export const DEFAULT_MEMBER_OPTIONS = {
 	maxLearners: 1,
 	warningApplyMs: 100,
 	warningUnaryRequestMs: 300,
+	watchProgressMs: 600_000,
 	walSegmentBytes: 16 << 20,
 	walDepth: 2,
 	walKeepEntries: 5_000,

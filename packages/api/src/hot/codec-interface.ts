@@ -9,6 +9,7 @@ import type {
 	ResponseHeader,
 	TxnRequest,
 	TxnResult,
+	WatchResult,
 } from "./types.ts";
 
 /** Decoders throw base's `WireError` on malformed bytes. Transactions nest at most 128 levels deep. */
@@ -24,4 +25,5 @@ export interface HotCodec {
 	/** Inner headers carry only the revision; a nested transaction's header is present and empty (API 0.5). */
 	encodeTxnResponse(header: ResponseHeader, result: TxnResult): Uint8Array;
 	encodeCompactionResponse(header: ResponseHeader): Uint8Array;
+	encodeWatchResponse(header: ResponseHeader, result: WatchResult): Uint8Array;
 }

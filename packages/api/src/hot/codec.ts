@@ -26,5 +26,6 @@ export function createHotCodec(_bytes?: ByteOps): HotCodec {
 		encodeDeleteRangeResponse: (header, result) => encoder.deleteRange(header, result),
 		encodeTxnResponse: (header, result) => encoder.txn(header, result),
 		encodeCompactionResponse: (header) => encoder.compaction(header),
+		encodeWatchResponse: (header, result) => encoder.watch(header, result),
 	};
 }

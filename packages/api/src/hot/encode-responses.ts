@@ -3,12 +3,14 @@
  * no copying. Sizes of nested operations are kept in the order of the measuring walk, which is that of the writing walk.
  */
 import { unreachable } from "@flotilla/base";
-import type { DeleteRangeResult, OpResult, PutResult, RangeResult, ResponseHeader, TxnResult } from "./types.ts";
+import type { DeleteRangeResult, OpResult, PutResult, RangeResult, ResponseHeader, TxnResult, WatchResult } from "./types.ts";
 
 const TAG_1 = 0x0a;
 const TAG_2 = 0x12;
 const TAG_3 = 0x1a;
 const TAG_4 = 0x22;
+const TAG_WATCH_REASON = 0x32;
+const TAG_WATCH_EVENT = 0x5a;
 
 export class ResponseEncoder {
 	/** Fields 1 and 2 of the header as last written: a member answers with the same two ids all its life. */
@@ -59,6 +61,20 @@ export class ResponseEncoder {
 		const headerSize = this.headerSize(header);
 		this.begin(nestedSize(headerSize));
 		this.writeHeader(header, headerSize);
+		return this.out;
+	}
+
+	watch(header: ResponseHeader, result: WatchResult): Uint8Array {
+		const headerSize = this.headerSize(header);
+		this.begin(nestedSize(headerSize) + watchBodySize(result));
+		this.writeHeader(header, headerSize);
+		if (result.watchId !== 0n) this.writeIdField(0x10, result.watchId);
+		if (result.created) this.writeTrue(0x18);
+		if (result.canceled) this.writeTrue(0x20);
+		this.writeNumberField(0x28, result.compactRevision);
+		if (result.cancelReason !== "") this.writeAsciiField(TAG_WATCH_REASON, result.cancelReason);
+		if (result.fragment) this.writeTrue(0x38);
+		for (const event of result.events) this.writeBytesField(TAG_WATCH_EVENT, event);
 		return this.out;
 	}
 
@@ -189,6 +205,18 @@ export class ResponseEncoder {
 		this.writeVarint(value);
 	}
 
+	private writeIdField(tag: number, id: bigint): void {
+		this.out[this.at++] = tag;
+		let rest = BigInt.asUintN(64, id);
+		for (; rest >= 0x80n; rest >>= 7n) this.out[this.at++] = Number(rest & 0x7fn) | 0x80;
+		this.out[this.at++] = Number(rest);
+	}
+
+	private writeAsciiField(tag: number, text: string): void {
+		this.writeNested(tag, text.length);
+		for (let at = 0; at < text.length; at++) this.out[this.at++] = text.charCodeAt(at);
+	}
+
 	private writeTrue(tag: number): void {
 		this.out[this.at++] = tag;
 		this.out[this.at++] = 1;
@@ -217,6 +245,20 @@ function putBodySize(result: PutResult): number {
 function deleteRangeBodySize(result: DeleteRangeResult): number {
 	let size = numberFieldSize(result.deleted);
 	for (const kv of result.prevKvs) size += nestedSize(kv.length);
+	return size;
+}
+
+function watchBodySize({ watchId, created, canceled, compactRevision, cancelReason, fragment, events }: WatchResult): number {
+	let size = (created ? 2 : 0) + (canceled ? 2 : 0) + (fragment ? 2 : 0) + numberFieldSize(compactRevision) + idFieldSize(watchId);
+	if (cancelReason !== "") size += nestedSize(cancelReason.length);
+	for (const event of events) size += nestedSize(event.length);
+	return size;
+}
+
+function idFieldSize(id: bigint): number {
+	if (id >= 0n && id < 0x80n) return id === 0n ? 0 : 2;
+	let size = 1;
+	for (let rest = BigInt.asUintN(64, id); rest > 0n; rest >>= 7n) size++;
 	return size;
 }
 

@@ -17,4 +17,5 @@ export type {
 	ResponseHeader,
 	TxnRequest,
 	TxnResult,
+	WatchResult,
 } from "./types.ts";

@@ -9,6 +9,19 @@ export interface ResponseHeader {
 	readonly raftTerm: number;
 }
 
+/** A response of the Watch call. */
+export interface WatchResult {
+	readonly watchId: bigint;
+	readonly created: boolean;
+	readonly canceled: boolean;
+	readonly compactRevision: number;
+	/** ASCII. */
+	readonly cancelReason: string;
+	readonly fragment: boolean;
+	/** Encoded mvccpb.Event each. */
+	readonly events: readonly Uint8Array[];
+}
+
 export interface RangeRequest {
 	readonly key: Uint8Array;
 	readonly rangeEnd: Uint8Array;

@@ -155,9 +155,12 @@ export class SimMember {
 						maxTxnOps: this.config.maxTxnOps,
 						quotaBytesShown: 0,
 						warningUnaryRequestMs: 300,
+						electionTicks: Math.round(this.config.electionMs / driver.tickMs),
+						watchProgressTicks: Math.round(this.config.watchProgressMs / driver.tickMs),
+						watchFragmentBytes: this.config.maxRequestBytes,
 					},
 					soon: process.scheduler.soon,
-					afterTicks: (ticks, work) => void process.scheduler.after(ticks * driver.tickMs, work),
+					afterTicks: (ticks, work) => process.scheduler.after(ticks * driver.tickMs, work),
 					newMemberId: () => BigInt(dice.uint53()),
 				});
 				life.calls = new MemberCalls(process, this.points, services.methods, (bytes) => trace.bytes(bytes));

@@ -146,6 +146,7 @@ test("without flags everything has etcd's default, save the limit of streams", a
 			maxLearners: 1,
 			warningApplyMs: 100,
 			warningUnaryRequestMs: 300,
+			watchProgressMs: 600_000,
 			logLevel: "info",
 			logFormat: "json",
 			logOutputs: ["default"],

@@ -176,7 +176,7 @@ const TUNING = rows("Tuning", [
 	["grpc-keepalive-min-time", "duration", "5s", "refused", "Shortest time between a client's pings."],
 	["grpc-keepalive-interval", "duration", "2h", "refused", "Time between pings to a client."],
 	["grpc-keepalive-timeout", "duration", "20s", "refused", "Patience for a client's answer to a ping."],
-	["watch-progress-notify-interval", "duration", "0s", "refused", "Time between progress notes on quiet watches."],
+	["watch-progress-notify-interval", "duration", "0s", "used", "Time between progress notes on quiet watches."],
 	["socket-reuse-port", "boolean", "false", "refused", "Share a port with other processes."],
 	["socket-reuse-address", "boolean", "false", "noEffect", "Always on: Node sets it on every listener."],
 	["memory-mlock", "boolean", "false", "refused", "Keep all memory from being swapped out."],

@@ -164,6 +164,7 @@ function buildOptions(settings: Settings): MemberOptions {
 		maxLearners: settings.number("max-learners"),
 		warningApplyMs: settings.number("warning-apply-duration"),
 		warningUnaryRequestMs: settings.number("warning-unary-request-duration"),
+		watchProgressMs: Math.max(MIN_PROGRESS_MS, settings.number("watch-progress-notify-interval") || DEFAULT_MEMBER_OPTIONS.watchProgressMs),
 		walSegmentBytes: DEFAULT_MEMBER_OPTIONS.walSegmentBytes,
 		walDepth: DEFAULT_MEMBER_OPTIONS.walDepth,
 		walKeepEntries: DEFAULT_MEMBER_OPTIONS.walKeepEntries,
@@ -187,6 +188,7 @@ function naming(settings: Settings): { name: string; peerUrls: readonly string[]
 
 /** The name that a cluster of one is made for where the flag is empty: so an empty name is not found in it, as with etcd. */
 const DEFAULT_NAME = "default";
+const MIN_PROGRESS_MS = 100;
 const RECOMMENDED_REQUEST_BYTES = 10 << 20;
 const RECOMMENDED_QUOTA_BYTES = 8 * 1024 * 1024 * 1024;
 
@@ -201,6 +203,10 @@ function warnings(settings: Settings): readonly LogNote[] {
 	}
 	if (settings.text("data-dir") === "") {
 		warn("'data-dir' was empty; using default", { "data-dir": `${settings.text("name")}.etcd` });
+	}
+	const progressMs = settings.number("watch-progress-notify-interval");
+	if (progressMs > 0 && progressMs < MIN_PROGRESS_MS) {
+		warn("adjusting watch progress notify interval to minimum period", { "min-watch-progress-notify-interval": `${MIN_PROGRESS_MS}ms` });
 	}
 	const quotaBytes = settings.number("quota-backend-bytes");
 	if (quotaBytes > RECOMMENDED_QUOTA_BYTES) {

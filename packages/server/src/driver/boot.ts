@@ -13,6 +13,7 @@ import { noteRemoval, type Recovered, type RecoveryReport, recover } from "./rec
 import { runRecovery } from "./recovery-runner.ts";
 import type { StartRefusal } from "./refusal.ts";
 import type { RestoreStore } from "./store-scan.ts";
+import { Watches } from "./watches.ts";
 
 /** What a member touches besides its network: real in a process, simulated in a test. */
 export interface BootWorld extends WorldPorts {
@@ -71,6 +72,7 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 			tap,
 			machine,
 			wal: recovered.wal,
+			watches: new Watches(recovered.keyValues, bytes, scheduler),
 			store: recovered.disk,
 			stores: world.stores,
 			restore,
@@ -93,7 +95,7 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 	});
 }
 
-const STORE_OPTIONS = { keepEvents: false, valueCacheBytes: 64 << 20 };
+const STORE_OPTIONS = { keepEvents: true, valueCacheBytes: 64 << 20 };
 const UNSTORED_BYTES_MAX = 64 << 20;
 const APPLY_BACKLOG_MAX = 5_000;
 const PENDING_CALLS_MAX = 10_000;

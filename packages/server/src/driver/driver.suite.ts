@@ -17,6 +17,7 @@ import {
 import type { PeerTransport, Scheduler, StoreCompletion, StoreHouse, StoreOp } from "../ports.ts";
 import type { WriteAheadLog } from "../wal/wal-interface.ts";
 import { Driver, type DriverOptions } from "./driver.ts";
+import { Watches } from "./watches.ts";
 
 export class ManualTime {
 	nowMs = 1_000;
@@ -60,7 +61,7 @@ const MARK: StoreMark = { revision: 1, compactRevision: -1, count: 0, digest: 0,
 /** Notes each input by name; gives out once what the test put into `next`. */
 export class ScriptedReplica implements ReplicaMachine {
 	readonly inputs: string[] = [];
-	readonly store = { compactionPending: false } as KeyValueStore;
+	readonly store = { compactionPending: false, revision: 1 } as KeyValueStore;
 	readonly members = [];
 	readonly alarms = [];
 	readonly auth = new AuthState({ ttlTicks: 100, forgottenUpto: 0 }, portableBytes, () => []).guard;
@@ -244,6 +245,7 @@ export function driverHarness(change: Partial<DriverOptions> = {}) {
 			tap: silentTap,
 			machine,
 			wal,
+			watches: new Watches(machine.store, portableBytes, time.scheduler),
 			store,
 			stores,
 			restore: () => {

@@ -25,6 +25,7 @@ import { LiveStore, type LiveStoreOwner } from "./live-store.ts";
 import { PendingAppends } from "./pending-appends.ts";
 import { type SnapshotOptions, Snapshots, type SnapshotWorld } from "./snapshots.ts";
 import { Ticker } from "./ticker.ts";
+import type { Watches } from "./watches.ts";
 
 export interface DriverOptions {
 	readonly tickMs: number;
@@ -44,6 +45,7 @@ export interface DriverOptions {
 export interface DriverWorld extends WorldPorts {
 	readonly machine: ReplicaMachine;
 	readonly wal: WriteAheadLog;
+	readonly watches: Watches;
 	readonly store: OpenStore;
 	/** Where the generations of the store are, and how the key space is put together from one. */
 	readonly stores: SnapshotWorld["stores"];
@@ -139,10 +141,14 @@ export class Driver implements MemberPort, PeerEvents {
 		this.ended = true;
 		this.ticker.stop();
 		this.firstElection?.stop();
+		this.world.watches.end();
 	}
 
 	// ---- what the services use
 
+	get watches(): Watches {
+		return this.world.watches;
+	}
 	get store() {
 		return this.machine.store;
 	}
@@ -376,7 +382,7 @@ export class Driver implements MemberPort, PeerEvents {
 
 	/** The log first: its write runs in another thread while the messages leave from this one. */
 	private carryOut(output: ReplicaOutput): void {
-		const { wal } = this.world;
+		const { wal, watches } = this.world;
 		if (output.appends.length > 0) {
 			const nowMs = this.world.clock.monotonicMs();
 			for (const work of output.appends) {
@@ -387,8 +393,10 @@ export class Driver implements MemberPort, PeerEvents {
 			wal.flush();
 		}
 		if (output.send.length > 0) this.transport?.send(output.send);
+		watches.publish(this.machine.store, output.events);
 		// Before the store's writes: those cost the loop some time, and nobody waits for them.
 		this.answer(output);
+		watches.deliver();
 		for (const batch of output.batches) this.live.write(batch);
 		this.fetch(output);
 		for (const request of output.snapshots) this.snapshots.want(request);

@@ -8,11 +8,15 @@ import { healthService } from "./health-rpc.ts";
 import { type ProbeRoute, probeRoutes } from "./http-probes.ts";
 import { kvService } from "./kv.ts";
 import { maintenanceService } from "./maintenance.ts";
+import { OpenStreams } from "./open-streams.ts";
+import { watchService } from "./watch.ts";
 
 export interface Services {
 	/** Every call of the API; those that this version cannot carry out say so. */
 	readonly methods: MethodTable;
 	readonly http: ReadonlyMap<string, ProbeRoute>;
+	/** The member stops: open streams are told, and no new one begins. */
+	endStreams(): void;
 }
 
 export function createServices(deps: ServiceDeps): Services {
@@ -20,5 +24,9 @@ export function createServices(deps: ServiceDeps): Services {
 	for (const service of [kvService, clusterService, maintenanceService, authService, healthService]) {
 		for (const [path, handler] of service(deps)) methods.set(path, handler);
 	}
-	return { methods, http: probeRoutes(deps) };
+	const streams = new OpenStreams(deps);
+	for (const service of [watchService]) {
+		for (const [path, handler] of service(deps, streams)) methods.set(path, handler);
+	}
+	return { methods, http: probeRoutes(deps), endStreams: () => streams.end() };
 }

@@ -10,6 +10,12 @@ export interface ServiceOptions {
 	readonly quotaBytesShown: number;
 	/** Calls that take longer are worth a line of the log. */
 	readonly warningUnaryRequestMs: number;
+	/** Ticks of the member. */
+	readonly electionTicks: number;
+	/** Watchers that want it hear that nothing happened at this interval, or up to a tenth later. */
+	readonly watchProgressTicks: number;
+	/** A watcher that takes fragments gets a response of so many bytes in parts. */
+	readonly watchFragmentBytes: number;
 }
 
 export interface ServiceDeps {
@@ -18,7 +24,8 @@ export interface ServiceDeps {
 	readonly options: ServiceOptions;
 	/** Runs work in a later turn, after the sockets were read: long reads go on there. */
 	readonly soon: (work: () => void) => void;
-	readonly afterTicks: (ticks: number, work: () => void) => void;
+	/** Returns a function that calls it off. */
+	readonly afterTicks: (ticks: number, work: () => void) => () => void;
 	/** Id of a member that is added now. */
 	readonly newMemberId: (peerUrls: readonly string[]) => bigint;
 }

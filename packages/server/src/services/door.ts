@@ -2,7 +2,7 @@
 import { isUtf8 } from "node:buffer";
 import { METHODS } from "@flotilla/api";
 import { NO_NODE } from "@flotilla/raft";
-import { Grpc, type MethodHandler, type Status, type UnaryCall, type UnaryHandler } from "../front/seam.ts";
+import { type CallContext, Grpc, type MethodHandler, type Status, type UnaryCall, type UnaryHandler } from "../front/seam.ts";
 import { statusOf } from "./answers.ts";
 import type { ServiceDeps } from "./deps.ts";
 
@@ -12,6 +12,21 @@ const ON_LEARNERS: ReadonlySet<string> = new Set([
 	"/etcdserverpb.Maintenance/Snapshot",
 	"/etcdserverpb.KV/Range",
 ]);
+
+/** Lets a call pass, or says why not. */
+export function refusalAtDoor(path: string, call: CallContext, deps: ServiceDeps): Status | null {
+	if (!ON_LEARNERS.has(path) && isLearner(deps)) return statusOf("notSupportedForLearner");
+	const version = call.metadata("client-api-version");
+	// Values of headers come with one character a byte.
+	if (version !== undefined && version !== "" && !isUtf8(Buffer.from(version, "latin1"))) return statusOf("invalidClientApiVersion");
+	if (needsLeader(call) && deps.member.status().leader === NO_NODE) return statusOf("noLeader");
+	return null;
+}
+
+/** Its client wants no service from a member that knows no leader. */
+export function needsLeader(call: CallContext): boolean {
+	return call.metadata("hasleader") === "true";
+}
 
 export function unary(path: string, deps: ServiceDeps, handle: UnaryHandler): readonly [string, MethodHandler] {
 	const guarded = (call: UnaryCall): void => {
@@ -37,13 +52,4 @@ export function notServed(path: string): Status {
 
 export function isLearner({ member }: ServiceDeps): boolean {
 	return member.members.some(({ id, learner }) => learner && id === member.memberId);
-}
-
-function refusalAtDoor(path: string, call: UnaryCall, deps: ServiceDeps): Status | null {
-	if (!ON_LEARNERS.has(path) && isLearner(deps)) return statusOf("notSupportedForLearner");
-	const version = call.metadata("client-api-version");
-	// Values of headers come with one character a byte.
-	if (version !== undefined && version !== "" && !isUtf8(Buffer.from(version, "latin1"))) return statusOf("invalidClientApiVersion");
-	if (call.metadata("hasleader") === "true" && deps.member.status().leader === NO_NODE) return statusOf("noLeader");
-	return null;
 }

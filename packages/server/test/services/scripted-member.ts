@@ -3,7 +3,7 @@
 import { etcdserverpb, FAULTS } from "@flotilla/api";
 import { createHotCodec } from "@flotilla/api/hot";
 import { assert, fail } from "@flotilla/base";
-import { MvccStore } from "@flotilla/mvcc";
+import { DEFAULT_WATCH_LIMITS, MvccStore, WatchHub } from "@flotilla/mvcc";
 import { type CoreStatus, NO_NODE } from "@flotilla/raft";
 import {
 	type AlarmEntry,
@@ -45,7 +45,9 @@ export class ScriptedMember implements MemberPort {
 	readonly memberId = SELF;
 	readonly clusterId = CLUSTER;
 	readonly tickMs = 10;
-	store = new MvccStore({ keepEvents: false, valueCacheBytes: 1 << 20 }, { get: () => undefined }, nodeBytes);
+	store = new MvccStore({ keepEvents: true, valueCacheBytes: 1 << 20 }, { get: () => undefined }, nodeBytes);
+	/** Watchers are behind: `readPast` has something to do. */
+	readonly watches = new WatchHub(DEFAULT_WATCH_LIMITS, this.store, { bytes: nodeBytes, wake() {} });
 	members: readonly MemberInfo[] = [member(OTHER), member(SELF)];
 	alarms: readonly AlarmEntry[] = [];
 	readonly users = new AuthState({ ttlTicks: 30_000, forgottenUpto: 0 }, nodeBytes, () => []);
@@ -89,6 +91,7 @@ export class ScriptedMember implements MemberPort {
 		queueMicrotask(() => {
 			const fault = this.writeFault as CallFault | null;
 			const outcome = fault ?? this.apply(call);
+			this.show();
 			call.done(typeof outcome === "string" ? { ok: false, fault: outcome } : { ok: true, index: 1, term: 1, command: outcome });
 		});
 	}
@@ -127,6 +130,17 @@ export class ScriptedMember implements MemberPort {
 	put(key: string, value = "v"): void {
 		const result = this.store.put({ key: text(key), value: text(value), lease: 0n, prevKv: false, ignoreValue: false, ignoreLease: false });
 		assert(result.ok, "a plain put succeeds");
+		this.show();
+	}
+
+	/** The end of a turn: what was applied is shown to watchers. */
+	show(): void {
+		this.watches.publish(this.store, this.store.takeEvents());
+		this.watches.deliver();
+	}
+
+	readPast(): void {
+		while (this.watches.catchUp());
 	}
 
 	private apply(call: WriteCall): CommandResult | CallFault {
@@ -224,21 +238,42 @@ export class ScriptedStream implements StreamCall {
 	readonly remainingMs = Number.POSITIVE_INFINITY;
 	readonly sent: Uint8Array[] = [];
 	ended: Status | null = null;
+	/** Messages that it takes before it asks to wait. */
+	room = Number.POSITIVE_INFINITY;
+	private readonly given: Readonly<Record<string, string>>;
 	private listener: (message: Uint8Array) => void = () => {};
+	private drained: () => void = () => {};
+	private canceled: () => void = () => {};
 
-	constructor(path: string) {
+	constructor(path: string, metadata: Readonly<Record<string, string>> = {}) {
 		this.path = path;
+		this.given = metadata;
 	}
-	metadata(): undefined {}
-	onCancel(): void {}
+	metadata(key: string): string | undefined {
+		return this.given[key];
+	}
+	onCancel(listener: () => void): void {
+		this.canceled = listener;
+	}
 	onMessage(listener: (message: Uint8Array) => void): void {
 		this.listener = listener;
 	}
 	onHalfClose(): void {}
-	onDrain(): void {}
+	onDrain(listener: () => void): void {
+		this.drained = listener;
+	}
 	send(message: Uint8Array): boolean {
 		this.sent.push(message);
-		return true;
+		this.room--;
+		return this.room > 0;
+	}
+	/** Its client has read everything, and reads so many more. */
+	drain(room = Number.POSITIVE_INFINITY): void {
+		this.room = room;
+		this.drained();
+	}
+	cancel(): void {
+		this.canceled();
 	}
 	end(status: Status): void {
 		this.ended = status;
@@ -254,6 +289,9 @@ export class ServiceHouse {
 	readonly services: Services;
 	/** Work for a later turn, held until `turn` unless `running`. */
 	private readonly later: Array<() => void> = [];
+	/** What waits for more than one tick. */
+	private timers: Array<{ readonly atTick: number; readonly work: () => void }> = [];
+	private tick = 0;
 	running = true;
 
 	constructor(options: Partial<ServiceOptions> = {}) {
@@ -266,10 +304,13 @@ export class ServiceHouse {
 				maxTxnOps: 128,
 				quotaBytesShown: 2 ** 31,
 				warningUnaryRequestMs: 300,
+				electionTicks: 100,
+				watchProgressTicks: 60_000,
+				watchFragmentBytes: 2_097_152,
 				...options,
 			},
 			soon: (work) => this.defer(work),
-			afterTicks: (_ticks, work) => this.defer(work),
+			afterTicks: (ticks, work) => this.afterTicks(ticks, work),
 			newMemberId: (urls) => BigInt(urls.join().length),
 		});
 	}
@@ -281,10 +322,10 @@ export class ServiceHouse {
 		return call;
 	}
 
-	stream(path: string): ScriptedStream {
+	stream(path: string, metadata: Readonly<Record<string, string>> = {}): ScriptedStream {
 		const handler = this.services.methods.get(path);
 		assert(handler?.shape === "stream", "a stream of this path is there");
-		const call = new ScriptedStream(path);
+		const call = new ScriptedStream(path, metadata);
 		handler.handle(call);
 		return call;
 	}
@@ -321,6 +362,32 @@ export class ServiceHouse {
 		const works = this.later.splice(0);
 		for (const work of works) work();
 		return works.length > 0;
+	}
+
+	/** So many ticks go by. */
+	pass(ticks: number): void {
+		for (const end = this.tick + ticks; this.tick < end; ) {
+			this.tick++;
+			const due = this.timers.filter(({ atTick }) => atTick <= this.tick);
+			this.timers = this.timers.filter(({ atTick }) => atTick > this.tick);
+			for (const { work } of due) work();
+		}
+	}
+
+	get timersOpen(): number {
+		return this.timers.length;
+	}
+
+	private afterTicks(ticks: number, work: () => void): () => void {
+		if (ticks <= 1) {
+			this.defer(work);
+			return () => {};
+		}
+		const timer = { atTick: this.tick + ticks, work };
+		this.timers.push(timer);
+		return () => {
+			this.timers = this.timers.filter((other) => other !== timer);
+		};
 	}
 
 	private defer(work: () => void): void {

@@ -1,0 +1,356 @@
+import { assert, type ByteOps } from "@flotilla/base";
+import type { Revision } from "../request.ts";
+import type { EventGroup } from "../result.ts";
+import type { KeyValueStore } from "../store-interface.ts";
+import { Cohort } from "./cohort.ts";
+import { type EventBatch, WatchEvent } from "./watch-event.ts";
+import { type WatchSink, WatchStream } from "./watch-stream.ts";
+import type { Watcher, WatcherState } from "./watcher.ts";
+import { WatcherIndex, type WatchGroup } from "./watcher-index.ts";
+
+export interface WatchLimits {
+	/** Bytes that wait for a stream's reader; beyond, its watchers are parked and read on from the store later. */
+	readonly streamBytesMax: number;
+	/** The same for all streams together. */
+	readonly totalBytesMax: number;
+	/** What all watchers take, each with its range and `WATCHER_BYTES`. One more is refused. */
+	readonly watcherBytesMax: number;
+	/** Records looked at, and bytes read, in one slice of the past. */
+	readonly sliceRecords: number;
+	readonly sliceBytes: number;
+}
+
+export const DEFAULT_WATCH_LIMITS: WatchLimits = {
+	streamBytesMax: 1 << 20,
+	totalBytesMax: 32 << 20,
+	watcherBytesMax: 512 << 20,
+	sliceRecords: 1_000,
+	sliceBytes: 256 << 10,
+};
+
+/** About what a watcher takes besides its range. */
+const WATCHER_BYTES = 512;
+/** What is queued for a stream in one turn before it is handed on. */
+const FLUSH_BYTES = 64 << 10;
+
+export interface WatchPorts {
+	readonly bytes: ByteOps;
+	/** Watchers are behind: `catchUp` is to be called, in a later turn. */
+	wake(): void;
+}
+
+/** The store as watchers need it. */
+export type WatchedStore = Pick<KeyValueStore, "revision" | "compactRevision" | "history">;
+
+/**
+ * Who hears what. Synced watchers are shown each revision as it is made; those that are behind read the past from the store in
+ * slices, by cohorts that stand at the same revision; one whose stream takes nothing is parked, remembers a revision and costs
+ * no more. Owns no clock: the owner calls `publish` with what was applied, then `deliver`, and `catchUp` as long as it says so.
+ */
+export class WatchHub {
+	readonly ops: ByteOps;
+	/** Up to which synced watchers have been shown everything: the store's, between two turns. */
+	revision: Revision;
+	/** Bytes that wait in the queues of all streams. */
+	queuedBytes = 0;
+	private readonly limits: WatchLimits;
+	private readonly wake: () => void;
+	private store: WatchedStore;
+	private readonly synced = new WatcherIndex();
+	private readonly futures = new Map<Revision, Set<Watcher>>();
+	/** By the revision at which they stand; the first one is next. */
+	private readonly cohorts = new Map<Revision, Cohort>();
+	private readonly dirty = new Set<WatchStream>();
+	private readonly overfull = new Set<WatchStream>();
+	private watcherBytes = 0;
+
+	constructor(limits: WatchLimits, store: WatchedStore, ports: WatchPorts) {
+		this.limits = limits;
+		this.store = store;
+		this.ops = ports.bytes;
+		this.wake = () => ports.wake();
+		this.revision = store.revision;
+	}
+
+	openStream(sink: WatchSink): WatchStream {
+		return new WatchStream(this, sink);
+	}
+
+	/** Watchers are behind and may read on: `catchUp` has work. */
+	get catchingUp(): boolean {
+		return this.cohorts.size > 0;
+	}
+
+	/**
+	 * What was applied in one turn, revision by revision; `store` holds all of it. Another store than before is one that took
+	 * its place whole, with what lies between the two revisions (rule V2).
+	 */
+	publish(store: WatchedStore, groups: readonly EventGroup[]): void {
+		if (store !== this.store) this.exchange(store);
+		for (const { revision, events } of groups) {
+			// Applied to the new store after the exchange: read from there like all else that came with it.
+			if (revision <= this.revision) continue;
+			assert(revision === this.revision + 1, "watchers are shown every revision");
+			this.revision = revision;
+			this.awaken(revision);
+			if (this.synced.size === 0) continue;
+			for (const { key, type, kv } of events) {
+				const matched = this.synced.match(key, type);
+				if (matched.length > 0) this.synced.gather(matched, new WatchEvent(type, key, revision, kv, store));
+			}
+			this.synced.flush(this.tell);
+			this.parkOverfull();
+		}
+		assert(this.revision === store.revision, "watchers are shown all that was applied");
+	}
+
+	/** Hands the queues on to their readers. */
+	deliver(): void {
+		for (const stream of this.dirty) stream.flush();
+		this.dirty.clear();
+	}
+
+	/** One slice of the past for one cohort. True when there is more to do. */
+	catchUp(): boolean {
+		const [cohort] = this.cohorts.values();
+		if (cohort === undefined) return false;
+		this.cohorts.delete(cohort.next);
+		if (cohort.index.size > 0) {
+			// Nothing comes between this look and the end of the slice, so it holds for all that is read (rule V3).
+			if (cohort.next < this.store.compactRevision) this.endCohort(cohort);
+			else this.readOn(cohort);
+		}
+		return this.catchingUp;
+	}
+
+	// ---- what streams use
+
+	hasRoomFor(rangeBytes: number): boolean {
+		return this.watcherBytes + WATCHER_BYTES + rangeBytes <= this.limits.watcherBytesMax;
+	}
+
+	/** A watcher that was just made. */
+	enter(watcher: Watcher): void {
+		this.watcherBytes += bytesOfWatcher(watcher);
+		watcher.stream.unsynced++;
+		watcher.stream.parked++;
+		this.place(watcher);
+	}
+
+	/** A watcher that hears nothing from now on. */
+	leave(watcher: Watcher): void {
+		this.takeOut(watcher, "gone");
+		this.watcherBytes -= bytesOfWatcher(watcher);
+	}
+
+	/** The stream's queue is empty: its watchers go on where they were. */
+	unpark(stream: WatchStream): void {
+		for (const watcher of stream.watchers.values()) if (watcher.state === "parked") this.place(watcher);
+	}
+
+	// ---- where watchers stand
+
+	/** From `parked`, by its `next`, to where it belongs. */
+	private place(watcher: Watcher): void {
+		const { next, stream } = watcher;
+		if (next < this.store.compactRevision) {
+			this.endCompacted(watcher);
+		} else if (next > this.revision && watcher.request.startRevision > this.revision) {
+			this.enterState(watcher, "future");
+			const waiting = this.futures.get(next);
+			if (waiting === undefined) this.futures.set(next, new Set([watcher]));
+			else waiting.add(watcher);
+		} else if (next > this.revision) {
+			this.enterState(watcher, "synced");
+			this.synced.add(watcher);
+		} else if (stream.queue.empty) {
+			this.enterState(watcher, "behind");
+			this.joinCohort(watcher, next);
+		}
+	}
+
+	private joinCohort(watcher: Watcher, next: Revision): void {
+		let cohort = this.cohorts.get(next);
+		if (cohort === undefined) {
+			cohort = new Cohort(next);
+			this.cohorts.set(next, cohort);
+			this.wake();
+		}
+		cohort.index.add(watcher);
+		watcher.cohort = cohort;
+	}
+
+	/** Notes where it stood in `next`. */
+	private takeOut(watcher: Watcher, into: "parked" | "ended" | "gone"): void {
+		switch (watcher.state) {
+			case "synced":
+				watcher.next = this.revision + 1;
+				this.synced.remove(watcher);
+				break;
+			case "behind": {
+				const cohort = watcher.cohort as Cohort;
+				watcher.next = cohort.next;
+				cohort.index.remove(watcher);
+				watcher.cohort = null;
+				break;
+			}
+			case "future": {
+				const waiting = this.futures.get(watcher.next);
+				waiting?.delete(watcher);
+				if (waiting?.size === 0) this.futures.delete(watcher.next);
+				break;
+			}
+			case "parked":
+			case "ended":
+			case "gone":
+		}
+		this.enterState(watcher, into);
+	}
+
+	private enterState(watcher: Watcher, state: WatcherState): void {
+		const { stream } = watcher;
+		const { state: before } = watcher;
+		if (before === "parked") stream.parked--;
+		if (state === "parked") stream.parked++;
+		if (isUnsynced(before)) stream.unsynced--;
+		if (isUnsynced(state)) stream.unsynced++;
+		watcher.state = state;
+	}
+
+	/** Watchers that begin with `revision`, which is about to be shown. */
+	private awaken(revision: Revision): void {
+		const waiting = this.futures.get(revision);
+		if (waiting === undefined) return;
+		this.futures.delete(revision);
+		for (const watcher of waiting) {
+			this.enterState(watcher, "synced");
+			this.synced.add(watcher);
+		}
+	}
+
+	/** What a compaction took from it is told, and nothing after that; its id stays taken (etcd API 3.8). */
+	private endCompacted(watcher: Watcher): void {
+		this.takeOut(watcher, "ended");
+		watcher.stream.push({ kind: "compacted", id: watcher.id, compactRevision: this.store.compactRevision });
+		watcher.stream.flush();
+	}
+
+	private exchange(store: WatchedStore): void {
+		assert(store.revision >= this.revision, "the revision does not fall");
+		const next = this.revision + 1;
+		this.store = store;
+		this.revision = store.revision;
+		if (store.revision < next) return;
+		for (const watcher of this.synced.takeAll()) this.fallBehind(watcher, next);
+		for (const [begin, waiting] of [...this.futures]) {
+			if (begin > store.revision) continue;
+			this.futures.delete(begin);
+			for (const watcher of waiting) this.fallBehind(watcher, begin);
+		}
+	}
+
+	private fallBehind(watcher: Watcher, next: Revision): void {
+		watcher.next = next;
+		this.enterState(watcher, "parked");
+		this.place(watcher);
+	}
+
+	// ---- the present
+
+	private readonly tell = (group: WatchGroup, batch: EventBatch): void => {
+		const { revision, limits } = this;
+		for (const watcher of group.watchers) {
+			const { stream } = watcher;
+			watcher.quiet = false;
+			stream.push({ kind: "events", watcher, revision, batch });
+			this.dirty.add(stream);
+			const crowded = this.queuedBytes > limits.totalBytesMax;
+			if (!stream.blocked && (crowded || stream.queue.bytes > FLUSH_BYTES)) stream.flush();
+			if (stream.blocked && (crowded || stream.queue.bytes > limits.streamBytesMax)) this.overfull.add(stream);
+		}
+	};
+
+	/** Only when a revision, or a slice, was shown to all: who is parked has seen the whole of it. */
+	private parkOverfull(): void {
+		for (const stream of this.overfull) {
+			for (const watcher of stream.watchers.values()) {
+				if (watcher.state === "synced" || watcher.state === "behind") this.takeOut(watcher, "parked");
+			}
+		}
+		this.overfull.clear();
+	}
+
+	// ---- the past
+
+	private readOn(cohort: Cohort): void {
+		this.showSlice(cohort);
+		for (const stream of this.dirty) {
+			stream.flush();
+			// One slice at a time: who did not take it reads on when it has.
+			if (!stream.queue.empty) this.parkBehind(stream);
+		}
+		this.dirty.clear();
+		this.parkOverfull();
+		if (cohort.index.size === 0) return;
+		if (cohort.next > this.revision) this.arrive(cohort);
+		else this.join(cohort);
+	}
+
+	private showSlice(cohort: Cohort): void {
+		const { index } = cohort;
+		const { store, limits } = this;
+		const budget = { records: limits.sliceRecords, bytes: limits.sliceBytes };
+		cohort.next = store.history.scan(cohort.next, budget, (change) => {
+			const matched = index.match(change.key, change.type);
+			if (matched.length === 0) return 0;
+			const kv = change.read();
+			index.gather(matched, new WatchEvent(change.type, change.key, change.revision, kv, store));
+			return kv.length;
+		});
+		index.flush(this.tell);
+	}
+
+	private parkBehind(stream: WatchStream): void {
+		for (const watcher of stream.watchers.values()) if (watcher.state === "behind") this.takeOut(watcher, "parked");
+	}
+
+	private arrive(cohort: Cohort): void {
+		for (const watcher of cohort.index.takeAll()) {
+			watcher.cohort = null;
+			this.enterState(watcher, "synced");
+			this.synced.add(watcher);
+		}
+	}
+
+	/** To the end of the row, together with a cohort that stands at the same revision already. */
+	private join(cohort: Cohort): void {
+		const there = this.cohorts.get(cohort.next);
+		if (there === undefined) {
+			this.cohorts.set(cohort.next, cohort);
+			return;
+		}
+		const [small, large] = there.index.size < cohort.index.size ? [there, cohort] : [cohort, there];
+		for (const watcher of small.index.takeAll()) {
+			large.index.add(watcher);
+			watcher.cohort = large;
+		}
+		this.cohorts.set(large.next, large);
+	}
+
+	private endCohort(cohort: Cohort): void {
+		for (const watcher of cohort.index.takeAll()) {
+			watcher.cohort = null;
+			watcher.next = cohort.next;
+			this.enterState(watcher, "parked");
+			this.endCompacted(watcher);
+		}
+	}
+}
+
+function isUnsynced(state: WatcherState): boolean {
+	return state === "future" || state === "behind" || state === "parked";
+}
+
+function bytesOfWatcher({ request }: Watcher): number {
+	return WATCHER_BYTES + request.key.length + request.rangeEnd.length;
+}

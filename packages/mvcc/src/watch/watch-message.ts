@@ -1,0 +1,63 @@
+import type { Revision } from "../request.ts";
+import type { EventBatch } from "./watch-event.ts";
+import type { Watcher, WatchId } from "./watcher.ts";
+
+/** Why a watcher was not made: what the hub itself finds, or what its owner found before. */
+export type WatchRefusal = { readonly code: "emptyRange" | "duplicateWatchId" | "tooManyWatchers" } | { readonly text: string };
+
+/** One response of a stream. `revision` is what its header names. */
+export type WatchMessage =
+	| { readonly kind: "events"; readonly watcher: Watcher; readonly revision: Revision; readonly batch: EventBatch }
+	| { readonly kind: "created"; readonly id: WatchId; readonly revision: Revision }
+	| { readonly kind: "canceled"; readonly id: WatchId; readonly revision: Revision }
+	| { readonly kind: "compacted"; readonly id: WatchId; readonly compactRevision: Revision }
+	| { readonly kind: "progress"; readonly id: WatchId; readonly revision: Revision }
+	/** Created and canceled at once, under no id. */
+	| { readonly kind: "refused"; readonly reason: WatchRefusal; readonly revision: Revision };
+
+/** What a message counts in a stream's budget besides its events, which are shared. */
+const MESSAGE_BYTES = 64;
+
+/** Messages that a stream does not take yet, first in first out. */
+export class MessageQueue {
+	bytes = 0;
+	/** Of messages other than events. */
+	answers = 0;
+	private messages: WatchMessage[] = [];
+	private head = 0;
+
+	get empty(): boolean {
+		return this.head === this.messages.length;
+	}
+
+	push(message: WatchMessage): number {
+		this.messages.push(message);
+		const bytes = bytesOf(message);
+		this.bytes += bytes;
+		if (message.kind !== "events") this.answers++;
+		return bytes;
+	}
+
+	/** Only while there is one. */
+	shift(): WatchMessage {
+		const message = this.messages[this.head++] as WatchMessage;
+		if (this.head === this.messages.length || this.head >= 1_024) {
+			this.messages.splice(0, this.head);
+			this.head = 0;
+		}
+		this.bytes -= bytesOf(message);
+		if (message.kind !== "events") this.answers--;
+		return message;
+	}
+
+	clear(): void {
+		this.messages = [];
+		this.head = 0;
+		this.bytes = 0;
+		this.answers = 0;
+	}
+}
+
+export function bytesOf(message: WatchMessage): number {
+	return message.kind === "events" ? MESSAGE_BYTES + message.batch.bytes : MESSAGE_BYTES;
+}

@@ -1,0 +1,158 @@
+/** The Watch service (etcd API, chapter 3): requests of a stream to its watchers, and what they hear to responses. */
+import { etcdserverpb, FAULTS, WATCH_CANCEL_REASONS } from "@flotilla/api";
+import { createHotCodec, type HotCodec, type WatchResult } from "@flotilla/api/hot";
+import type { WatchMessage, WatchRefusal, WatchStream } from "@flotilla/mvcc";
+import { Grpc, type MethodHandler, type StreamCall } from "../front/seam.ts";
+import { headerOf } from "./answers.ts";
+import type { ServiceDeps } from "./deps.ts";
+import type { OpenStreams } from "./open-streams.ts";
+import { fragments } from "./watch-fragments.ts";
+
+/** Answers to its own requests that a client may leave unread on one stream. */
+const ANSWERS_WAITING_MAX = 16_384;
+const UNREAD = { code: Grpc.resourceExhausted, message: "etcdserver: too many unread answers of this watch stream" } as const;
+const NO_WATCHER = -1n;
+const ZERO_KEY = new Uint8Array(1);
+const NO_EVENTS: readonly Uint8Array[] = [];
+const { WatchCreateRequest_FilterType: Filter } = etcdserverpb;
+type CreateRequest = etcdserverpb.WatchCreateRequest;
+
+export function watchService(deps: ServiceDeps, streams: OpenStreams): ReadonlyArray<readonly [string, MethodHandler]> {
+	const service = { deps, codec: createHotCodec(deps.bytes), progress: new ProgressClock(deps) };
+	return [streams.bidi("/etcdserverpb.Watch/Watch", (call) => void new WatchCall(call, service))];
+}
+
+interface Service {
+	readonly deps: ServiceDeps;
+	readonly codec: HotCodec;
+	readonly progress: ProgressClock;
+}
+
+/** One stream of a client. */
+class WatchCall {
+	private readonly call: StreamCall;
+	private readonly service: Service;
+	private readonly stream: WatchStream;
+	private stopClock: (() => void) | null = null;
+
+	constructor(call: StreamCall, service: Service) {
+		this.call = call;
+		this.service = service;
+		this.stream = service.deps.member.watches.openStream({ take: (message) => this.take(message) });
+		call.onMessage((message) => this.receive(message));
+		call.onDrain(() => this.stream.drained());
+		call.onCancel(() => this.close());
+		// The client's half may close: its watchers go on (etcd API 3.10).
+	}
+
+	private receive(message: Uint8Array): void {
+		const { requestUnion } = etcdserverpb.WatchRequest.decode(message);
+		if (requestUnion === null) return;
+		if (requestUnion.kind === "createRequest") this.create(requestUnion.value);
+		else if (requestUnion.kind === "cancelRequest") this.stream.cancel(requestUnion.value.watchId);
+		else this.stream.progress();
+		if (this.stream.answersWaiting <= ANSWERS_WAITING_MAX) return;
+		this.call.end(UNREAD);
+		this.close();
+	}
+
+	private create({ key, rangeEnd, startRevision, watchId, prevKv, filters, fragment, progressNotify }: CreateRequest): void {
+		if (startRevision < 0) {
+			this.stream.refuse({ text: FAULTS.compacted.text });
+			return;
+		}
+		if (progressNotify) this.stopClock ??= this.service.progress.start(this.stream);
+		this.stream.create({
+			// The range outlives the message that it came with.
+			key: key.length === 0 ? ZERO_KEY : key.slice(),
+			rangeEnd: rangeEnd.slice(),
+			startRevision,
+			watchId,
+			prevKv,
+			noPut: filters.includes(Filter.NOPUT),
+			noDelete: filters.includes(Filter.NODELETE),
+			fragment,
+			progressNotify,
+		});
+	}
+
+	private take(message: WatchMessage): boolean {
+		switch (message.kind) {
+			case "events":
+				return this.takeEvents(message.watcher.id, message.revision, message.batch.events, message.watcher.request.fragment);
+			case "created":
+				return this.send(message.revision, { watchId: message.id, created: true });
+			case "canceled":
+				return this.send(message.revision, { watchId: message.id, canceled: true });
+			case "compacted":
+				// Without a revision in its header, and without a reason (etcd API 3.3).
+				return this.send(0, { watchId: message.id, canceled: true, compactRevision: message.compactRevision });
+			case "progress":
+				return this.send(message.revision, { watchId: message.id });
+			case "refused":
+				return this.send(message.revision, { watchId: NO_WATCHER, created: true, canceled: true, cancelReason: reasonOf(message.reason) });
+		}
+	}
+
+	private takeEvents(watchId: bigint, revision: number, events: readonly Uint8Array[], fragment: boolean): boolean {
+		if (!fragment) return this.send(revision, { watchId, events });
+		let mayGoOn = true;
+		for (const part of fragments(events, this.service.deps.options.watchFragmentBytes)) {
+			mayGoOn = this.send(revision, { watchId, events: part.events, fragment: part.more });
+		}
+		return mayGoOn;
+	}
+
+	private send(revision: number, result: Partial<WatchResult>): boolean {
+		const { deps, codec } = this.service;
+		return this.call.send(codec.encodeWatchResponse(headerOf(deps.member, revision), { ...PLAIN, ...result }));
+	}
+
+	private close(): void {
+		this.stopClock?.();
+		this.stream.close();
+	}
+}
+
+const PLAIN: WatchResult = {
+	watchId: 0n,
+	created: false,
+	canceled: false,
+	compactRevision: 0,
+	cancelReason: "",
+	fragment: false,
+	events: NO_EVENTS,
+};
+
+function reasonOf(refusal: WatchRefusal): string {
+	if ("text" in refusal) return refusal.text;
+	return refusal.code === "tooManyWatchers" ? FAULTS.tooManyRequests.text : WATCH_CANCEL_REASONS[refusal.code];
+}
+
+/** The clocks of streams with watchers that want to hear that nothing happens. */
+class ProgressClock {
+	private readonly deps: ServiceDeps;
+	private started = 0;
+
+	constructor(deps: ServiceDeps) {
+		this.deps = deps;
+	}
+
+	/** Returns a function that stops it. Periods differ by up to a tenth, so that streams do not all speak at once. */
+	start(stream: WatchStream): () => void {
+		const { watchProgressTicks } = this.deps.options;
+		const extra = Math.floor((watchProgressTicks / 10) * ((this.started++ * GOLDEN) % 1));
+		let stop = (): void => {};
+		const wait = (): void => {
+			stop = this.deps.afterTicks(watchProgressTicks + extra, () => {
+				stream.tellProgress();
+				wait();
+			});
+		};
+		wait();
+		return () => stop();
+	}
+}
+
+/** Multiples of it spread evenly over the unit interval. */
+const GOLDEN = 0.618_033_988_749_895;
