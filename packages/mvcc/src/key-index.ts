@@ -1,3 +1,4 @@
+import { sortByKey } from "./key-sort.ts";
 import { KeyTable, NOT_FOUND } from "./key-table.ts";
 import { KeyTree } from "./key-tree.ts";
 import { RecordLog } from "./record-log.ts";
@@ -43,11 +44,41 @@ export class KeyIndex {
 		this.slots.release(slot);
 	}
 
-	/** Enters the keys of an empty index, in ascending order; their slots are made already. */
-	load(slots: readonly number[]): void {
-		const keys = slots.map((slot) => this.slots.key(slot));
-		this.tree.load(keys, slots);
-		for (const [i, key] of keys.entries()) this.table.insert(key, slots[i] as number);
+	/** For a rebuild: the slot of `key`, made if need be. Such keys are in no order until `loadTree`. */
+	enter(key: string): number {
+		const known = this.table.find(key);
+		if (known !== NOT_FOUND) return known;
+		const slot = this.slots.allocate(key);
+		this.table.insert(key, slot);
+		return slot;
+	}
+
+	/** Takes back what `enter` made. */
+	withdraw(slot: number): void {
+		this.table.remove(this.slots.key(slot));
+		this.slots.release(slot);
+	}
+
+	/** Orders the keys that were entered: `slots` holds all of them, and is sorted on the way. Yields every STRIDE keys. */
+	*loadTree(slots: Int32Array): Generator<void, void> {
+		const keyOf = (slot: number): string => this.slots.key(slot);
+		yield* sortByKey(slots, keyOf);
+		yield* this.tree.load(slots, keyOf);
+	}
+
+	/** Makes this the base record of its slot, newest of all. */
+	setBase(slot: number, main: number, sub: number, crc: number, recordBytes: number): void {
+		this.slots.setBase(slot, main, sub, crc, recordBytes);
+		this.held.add(crc, recordBytes);
+		this.retained.add(crc, recordBytes);
+	}
+
+	/** The base record of a slot is superseded. */
+	dropBase(slot: number): void {
+		const { slots } = this;
+		this.held.remove(slots.baseCrc(slot), slots.baseBytes(slot));
+		this.retained.remove(slots.baseCrc(slot), slots.baseBytes(slot));
+		slots.dropBase(slot);
 	}
 
 	/** Appends the newest record of all. The caller keeps life and lease of the slot. */

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { KeyCursor } from "./key-cursor.ts";
 import { NOT_FOUND } from "./key-table.ts";
 import { KeyTree } from "./key-tree.ts";
+import { sliced } from "./sliced.ts";
 
 /** A tree beside a sorted list of the same keys. */
 class Pairing {
@@ -132,10 +133,13 @@ test("a tree that is loaded in one go is like one that grew", () => {
 	for (const size of [0, 1, 55, 56, 57, 5_000]) {
 		const tree = new KeyTree({ isAlive: (slot) => slot % 3 !== 0 });
 		const keys = Array.from({ length: size }, (_, i) => String(i).padStart(6, "0"));
-		tree.load(
-			keys,
-			keys.map((_, i) => i),
+		const loading = sliced(
+			tree.load(
+				Int32Array.from(keys, (_, i) => i),
+				(slot) => keys[slot] as string,
+			),
 		);
+		while (!loading.step(1));
 		expect(tree.alive).toBe(keys.filter((_, i) => i % 3 !== 0).length);
 		for (const [i, key] of keys.entries()) expect(new KeyCursor(tree, key, null).next()).toBe(i);
 		tree.insert("5", size + (size % 3 === 0 ? 1 : 0));

@@ -12,6 +12,10 @@ import {
 	sizeOf,
 	splitInner,
 } from "./key-nodes.ts";
+import { STRIDE } from "./sliced.ts";
+
+/** Of a tree that is loaded, while whole nodes are made. */
+const LEAVES_A_STRIDE = Math.ceil(STRIDE / NODE_MAX);
 
 /** What the tree must know of a slot. */
 export interface SlotLife {
@@ -85,18 +89,18 @@ export class KeyTree {
 		return to > from ? this.rank(to) - this.rank(from) : 0;
 	}
 
-	/** Replaces the content by keys in ascending order. O(n). */
-	load(keys: readonly string[], slots: readonly number[]): void {
-		this.changes++;
-		this.size = keys.length;
+	/** Replaces the content by the keys of these slots, which are in ascending order. Yields every STRIDE keys. */
+	*load(slots: Int32Array, keyOf: (slot: number) => string): Generator<void, void> {
 		const fill = NODE_MAX - NODE_MAX / 8;
 		let nodes: Node[] = [];
 		let lows: string[] = [];
-		for (let at = 0; at < keys.length; at += fill) {
-			const leaf = new Leaf(keys.slice(at, at + fill), slots.slice(at, at + fill));
+		for (let at = 0; at < slots.length; at += fill) {
+			const leafSlots = Array.from(slots.subarray(at, at + fill));
+			const leaf = new Leaf(leafSlots.map(keyOf), leafSlots);
 			leaf.alive = this.countLeaf(leaf);
 			nodes.push(leaf);
-			lows.push(keys[at] as string);
+			lows.push(leaf.keys[0] as string);
+			if ((at / fill) % LEAVES_A_STRIDE === 0) yield;
 		}
 		while (nodes.length > 1) {
 			const parents: Node[] = [];
@@ -104,10 +108,13 @@ export class KeyTree {
 			for (let at = 0; at < nodes.length; at += fill) {
 				parents.push(new Inner(nodes.slice(at, at + fill), lows.slice(at, at + fill)));
 				parentLows.push(lows[at] as string);
+				if ((at / fill) % LEAVES_A_STRIDE === 0) yield;
 			}
 			nodes = parents;
 			lows = parentLows;
 		}
+		this.changes++;
+		this.size = slots.length;
 		this.root = nodes[0] ?? new Leaf([], []);
 	}
 

@@ -12,12 +12,15 @@ export interface KeyValue {
 }
 
 const NO_BYTES = new Uint8Array(0);
-const TAG_KEY = (1 << 3) | WireType.bytes;
-const TAG_CREATE = (2 << 3) | WireType.varint;
-const TAG_MOD = (3 << 3) | WireType.varint;
-const TAG_VERSION = (4 << 3) | WireType.varint;
-const TAG_VALUE = (5 << 3) | WireType.bytes;
-const TAG_LEASE = (6 << 3) | WireType.varint;
+/** Fields of mvccpb.KeyValue with their wire types. */
+export const PairTag = {
+	key: (1 << 3) | WireType.bytes,
+	create: (2 << 3) | WireType.varint,
+	mod: (3 << 3) | WireType.varint,
+	version: (4 << 3) | WireType.varint,
+	value: (5 << 3) | WireType.bytes,
+	lease: (6 << 3) | WireType.varint,
+} as const;
 
 /**
  * Writes mvccpb.KeyValue at `at`, fields in number order, defaults left out: the bytes that are stored, hashed and sent.
@@ -33,11 +36,11 @@ export function writeKeyValue(
 	value: Uint8Array,
 	lease: LeaseId,
 ): number {
-	let end = key.length === 0 ? at : writeBytesField(target, at, TAG_KEY, key);
-	if (createRevision !== 0) end = writeNumberField(target, end, TAG_CREATE, createRevision);
-	if (modRevision !== 0) end = writeNumberField(target, end, TAG_MOD, modRevision);
-	if (version !== 0) end = writeNumberField(target, end, TAG_VERSION, version);
-	if (value.length !== 0) end = writeBytesField(target, end, TAG_VALUE, value);
+	let end = key.length === 0 ? at : writeBytesField(target, at, PairTag.key, key);
+	if (createRevision !== 0) end = writeNumberField(target, end, PairTag.create, createRevision);
+	if (modRevision !== 0) end = writeNumberField(target, end, PairTag.mod, modRevision);
+	if (version !== 0) end = writeNumberField(target, end, PairTag.version, version);
+	if (value.length !== 0) end = writeBytesField(target, end, PairTag.value, value);
 	if (lease !== 0n) end = writeLeaseField(target, end, lease);
 	return end;
 }
@@ -64,12 +67,12 @@ export function decodeKeyValue(bytes: Uint8Array): KeyValue {
 	let lease = 0n;
 	while (!reader.done) {
 		const tag = reader.tag();
-		if (tag === TAG_KEY) key = reader.view();
-		else if (tag === TAG_CREATE) createRevision = reader.int64Clamped();
-		else if (tag === TAG_MOD) modRevision = reader.int64Clamped();
-		else if (tag === TAG_VERSION) version = reader.int64Clamped();
-		else if (tag === TAG_VALUE) value = reader.view();
-		else if (tag === TAG_LEASE) lease = reader.int64();
+		if (tag === PairTag.key) key = reader.view();
+		else if (tag === PairTag.create) createRevision = reader.int64Clamped();
+		else if (tag === PairTag.mod) modRevision = reader.int64Clamped();
+		else if (tag === PairTag.version) version = reader.int64Clamped();
+		else if (tag === PairTag.value) value = reader.view();
+		else if (tag === PairTag.lease) lease = reader.int64();
 		else reader.skip(tag);
 	}
 	return { key, createRevision, modRevision, version, value, lease };
@@ -80,7 +83,7 @@ export function valueOfKeyValue(kv: Uint8Array): Uint8Array {
 	const reader = new WireReader(kv);
 	while (!reader.done) {
 		const tag = reader.tag();
-		if (tag === TAG_VALUE) return reader.view();
+		if (tag === PairTag.value) return reader.view();
 		reader.skip(tag);
 	}
 	return NO_BYTES;
@@ -92,8 +95,8 @@ export function isCreation(kv: Uint8Array): boolean {
 	let create = 0;
 	while (!reader.done) {
 		const tag = reader.tag();
-		if (tag === TAG_CREATE) create = reader.int64Clamped();
-		else if (tag === TAG_MOD) return reader.int64Clamped() === create;
+		if (tag === PairTag.create) create = reader.int64Clamped();
+		else if (tag === PairTag.mod) return reader.int64Clamped() === create;
 		else reader.skip(tag);
 	}
 	return false;
@@ -106,14 +109,14 @@ export function withoutValue(kv: Uint8Array): Uint8Array {
 		const start = reader.at;
 		const tag = reader.tag();
 		reader.skip(tag);
-		if (tag === TAG_VALUE) return concatBytes([kv.subarray(0, start), kv.subarray(reader.at)]);
+		if (tag === PairTag.value) return concatBytes([kv.subarray(0, start), kv.subarray(reader.at)]);
 	}
 	return kv;
 }
 
 /** The pair of a DELETE event: key and mod_revision only (API 2.10). */
 export function encodeDeletedPair(key: string, modRevision: Revision, bytes: ByteOps): Uint8Array {
-	return new WireWriter(bytes, key.length + 24).varint(TAG_KEY).latin1(key).varint(TAG_MOD).varint(modRevision).finish();
+	return new WireWriter(bytes, key.length + 24).varint(PairTag.key).latin1(key).varint(PairTag.mod).varint(modRevision).finish();
 }
 
 function writeNumberField(target: Uint8Array, at: number, tag: number, value: number): number {
@@ -130,7 +133,7 @@ export function writeBytesField(target: Uint8Array, at: number, tag: number, con
 }
 
 function writeLeaseField(target: Uint8Array, at: number, lease: LeaseId): number {
-	target[at] = TAG_LEASE;
+	target[at] = PairTag.lease;
 	let rest = BigInt.asUintN(64, lease);
 	let end = at + 1;
 	while (rest >= 0x80n) {

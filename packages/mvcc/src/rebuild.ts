@@ -1,21 +1,27 @@
 import type { ByteOps } from "@flotilla/base";
 import { DoomedRecords } from "./doomed-records.ts";
 import { KeyIndex } from "./key-index.ts";
-import { NOT_FOUND } from "./key-table.ts";
 import { LeaseTable } from "./lease/lease-table.ts";
 import { describeRecordKey } from "./record-key.ts";
-import { ScannedRecords } from "./scanned-records.ts";
+import { ScannedRecord } from "./scanned-record.ts";
+import { STRIDE, sliced } from "./sliced.ts";
+import { NO_ORDINAL } from "./slot-table.ts";
 import type { RecordStorage, StoreMark } from "./storage.ts";
 import { MvccStore } from "./store.ts";
-import { EMPTY_MARK, type KeyValueStore, type StoreOptions, type StoreRestore } from "./store-interface.ts";
+import { EMPTY_MARK, type Restored, type Sliced, type StoreOptions, type StoreRestore } from "./store-interface.ts";
 
-type Finished = ReturnType<StoreRestore["finish"]>;
-const NO_RECORD = -1;
+/** A record that compaction made superfluous and that the storage still holds. */
+interface LeftOver {
+	readonly main: number;
+	readonly sub: number;
+	readonly tombstone: boolean;
+}
 
 /**
- * A store from its records (rule S5). What the mark's compact revision retains goes into the index, as if it had been
- * applied; what is left over of a compaction is handed out for deletion at once, since it lies behind a floor. Gaps in the
- * revisions, breaks in the life of a key and any difference to the mark's sums are refused by name.
+ * A store from its records (rule S5), which come in ascending order and go into the index at once, as if they had been
+ * applied; the keys are put in order at the end. What is left over of a compaction is handed out for deletion at once, since
+ * it lies behind a floor. Gaps in the revisions, breaks in the life of a key and any difference to the mark's sums are refused
+ * by name.
  */
 export class StoreRebuild implements StoreRestore {
 	private readonly mark: StoreMark;
@@ -23,13 +29,19 @@ export class StoreRebuild implements StoreRestore {
 	private readonly storage: RecordStorage;
 	private readonly ops: ByteOps;
 	private readonly leases: LeaseTable;
-	private readonly records: ScannedRecords;
+	private readonly read: ScannedRecord;
 	private readonly index = new KeyIndex();
 	private readonly doomed = new DoomedRecords();
-	/** By key number: its slot once it has one; the newest record below the compact revision; records that are to go. */
-	private slotOfKey: number[] = [];
-	private baseOfKey: number[] = [];
-	private readonly leftOver = new Map<number, number[]>();
+	/** By slot, oldest first. */
+	private readonly leftOver = new Map<number, LeftOver[]>();
+	/** Slots are given in ascending order, and none is taken back before the end. */
+	private slotCount = 0;
+	/** Of the record before. */
+	private main = 0;
+	private sub = -1;
+	/** From the compact revision on: the revision of the record before, or the one before the first. */
+	private revision: number;
+	private nextSub = 0;
 
 	constructor(mark: StoreMark, options: StoreOptions, storage: RecordStorage, bytes: ByteOps, leases = new LeaseTable()) {
 		this.mark = mark;
@@ -37,130 +49,123 @@ export class StoreRebuild implements StoreRestore {
 		this.storage = storage;
 		this.ops = bytes;
 		this.leases = leases;
-		this.records = new ScannedRecords(bytes, mark.revision);
+		this.read = new ScannedRecord(bytes, mark.revision);
+		this.revision = Math.max(mark.compactRevision, EMPTY_MARK.revision + 1) - 1;
 	}
 
 	record(key: Uint8Array, value: Uint8Array): string | null {
-		return this.records.add(key, value);
+		const { read } = this;
+		const fault = read.read(key, value);
+		if (fault !== null) return fault;
+		if (read.main >= this.mark.compactRevision) return this.addLogged();
+		if (this.revision >= this.mark.compactRevision && this.nextSub > 0) return this.gapFault();
+		if (read.main < this.main || (read.main === this.main && read.sub <= this.sub)) return `${read.name} comes out of order`;
+		this.main = read.main;
+		this.sub = read.sub;
+		this.addBase();
+		return null;
 	}
 
-	finish(): Finished {
-		const order = this.records.inOrder();
-		this.slotOfKey = new Array<number>(this.records.keys.length).fill(NOT_FOUND);
-		this.baseOfKey = new Array<number>(this.records.keys.length).fill(NO_RECORD);
-		const firstLogged = this.chooseBases(order);
-		this.linkBases(order, firstLogged);
-		const reason = this.fillLog(order, firstLogged) ?? this.compareWithMark();
-		if (reason !== null) return { ok: false, reason };
-		this.loadKeys();
-		this.giveUpLeftOver();
-		return { ok: true, store: this.makeStore() };
+	finish(): Sliced<Restored> {
+		return sliced(this.ending());
 	}
 
-	private makeStore(): KeyValueStore {
-		const { index, doomed } = this;
-		const { revision, compactRevision } = this.mark;
-		return new MvccStore(this.options, this.storage, this.ops, this.leases, { index, doomed, revision, compactRevision });
-	}
-
-	/** The newest record below the compact revision of each key; a tombstone is one, too, for the moment. */
-	private chooseBases(order: readonly number[]): number {
-		const { main, keyNumber } = this.records;
-		for (const [at, record] of order.entries()) {
-			if ((main[record] as number) >= this.mark.compactRevision) return at;
-			const key = keyNumber[record] as number;
-			this.leaveOver(key, this.baseOfKey[key] as number);
-			this.baseOfKey[key] = record;
+	/** Below the compact revision the newest record of a key counts, unless it is a tombstone. */
+	private addBase(): void {
+		const { read, index } = this;
+		const slot = this.slotOf(read.key);
+		this.supersedeBase(slot);
+		if (read.tombstone) {
+			this.leaveOver(slot, read.main, read.sub, true);
+			index.slots.setLife(slot, 0, 0);
+			index.slots.setLease(slot, 0n);
+			return;
 		}
-		return order.length;
+		index.setBase(slot, read.main, read.sub, read.crc, read.bytes);
+		this.live(slot);
 	}
 
-	/** Bases are linked in revision order. One that a record at the compact revision supersedes is none. */
-	private linkBases(order: readonly number[], firstLogged: number): void {
-		const { main, sub, tombstone, crc, bytes, keyNumber } = this.records;
-		for (let at = firstLogged; at < order.length && main[order[at] as number] === this.mark.compactRevision; at++) {
-			const key = keyNumber[order[at] as number] as number;
-			this.leaveOver(key, this.baseOfKey[key] as number);
-			this.baseOfKey[key] = NO_RECORD;
-		}
-		for (let at = 0; at < firstLogged; at++) {
-			const record = order[at] as number;
-			const key = keyNumber[record] as number;
-			if (this.baseOfKey[key] !== record) continue;
-			if (tombstone[record] === true) {
-				this.leaveOver(key, record);
-				this.baseOfKey[key] = NO_RECORD;
-				continue;
-			}
-			const slot = this.slotFor(key);
-			this.index.slots.setBase(slot, main[record] as number, sub[record] as number, crc[record] as number, bytes[record] as number);
-			this.index.held.add(crc[record] as number, bytes[record] as number);
-			this.index.retained.add(crc[record] as number, bytes[record] as number);
-			this.live(slot, record);
-		}
+	private supersedeBase(slot: number): void {
+		const { slots } = this.index;
+		if (!slots.hasBase(slot)) return;
+		this.leaveOver(slot, slots.baseMain(slot), slots.baseSub(slot), false);
+		this.index.dropBase(slot);
 	}
 
-	/** Null, or what is wrong: from the compact revision on nothing may be missing. */
-	private fillLog(order: readonly number[], firstLogged: number): string | null {
-		const { main, sub, tombstone, crc, bytes, keyNumber } = this.records;
-		let revision = Math.max(this.mark.compactRevision, EMPTY_MARK.revision + 1) - 1;
-		let nextSub = 0;
-		for (let at = firstLogged; at < order.length; at++) {
-			const record = order[at] as number;
-			const recordMain = main[record] as number;
-			if (recordMain !== revision) nextSub = 0;
-			if ((recordMain !== revision && recordMain !== revision + 1) || sub[record] !== nextSub) {
-				return `${this.describe(record)} follows where ${describeRecordKey(nextSub > 0 ? revision : revision + 1, nextSub, false)} was expected`;
-			}
-			revision = recordMain;
-			nextSub++;
-			const slot = this.slotFor(keyNumber[record] as number);
-			const fault = this.lifeFault(slot, record);
-			if (fault !== null) return fault;
-			this.index.append(
-				slot,
-				recordMain,
-				sub[record] as number,
-				tombstone[record] as boolean,
-				crc[record] as number,
-				bytes[record] as number,
-			);
-			this.live(slot, record);
+	/** From the compact revision on nothing may be missing. */
+	private addLogged(): string | null {
+		const { read, index } = this;
+		if (read.main !== this.revision) this.nextSub = 0;
+		if ((read.main !== this.revision && read.main !== this.revision + 1) || read.sub !== this.nextSub) return this.gapFault();
+		this.revision = read.main;
+		this.nextSub = read.sub + 1;
+		const slot = this.slotOf(read.key);
+		if (read.main === this.mark.compactRevision && index.slots.hasBase(slot)) {
+			this.supersedeBase(slot);
+			// What came between the two may be gone already.
+			index.slots.setLife(slot, 0, 0);
 		}
-		return revision === this.mark.revision ? null : `records end at revision ${revision}, the floor is at ${this.mark.revision}`;
+		const fault = this.lifeFault(slot);
+		if (fault !== null) return fault;
+		index.append(slot, read.main, read.sub, read.tombstone, read.crc, read.bytes);
+		this.live(slot);
+		return null;
+	}
+
+	private gapFault(): string {
+		const { nextSub, revision } = this;
+		return `${this.read.name} follows where ${describeRecordKey(nextSub > 0 ? revision : revision + 1, nextSub, false)} was expected`;
 	}
 
 	/** Whether a record goes on with the life of its key. The record before it may be compacted only if it was a tombstone. */
-	private lifeFault(slot: number, record: number): string | null {
+	private lifeFault(slot: number): string | null {
+		const { read } = this;
 		const { slots } = this.index;
 		const alive = slots.isAlive(slot);
-		if (this.records.tombstone[record] === true)
-			return alive || this.mayFollowLost(record) ? null : `${this.describe(record)} ends a key that is not there`;
-		const create = alive ? slots.createRevision(slot) : this.records.main[record];
+		// Records at the compact revision itself supersede a base record, which is then gone.
+		const mayFollowLost = !alive && read.main === this.mark.compactRevision;
+		if (read.tombstone) return alive || mayFollowLost ? null : `${read.name} ends a key that is not there`;
+		const create = alive ? slots.createRevision(slot) : read.main;
 		const version = alive ? slots.version(slot) + 1 : 1;
-		if (this.records.create[record] === create && this.records.version[record] === version) return null;
-		if (!alive && this.mayFollowLost(record)) return null;
-		return `${this.describe(record)} does not continue the life of its key`;
+		if (mayFollowLost || (read.create === create && read.version === version)) return null;
+		return `${read.name} does not continue the life of its key`;
 	}
 
-	/** Records at the compact revision itself supersede a base record, which is then gone. */
-	private mayFollowLost(record: number): boolean {
-		return this.records.main[record] === this.mark.compactRevision;
-	}
-
-	private live(slot: number, record: number): void {
+	private live(slot: number): void {
+		const { read } = this;
 		const { slots } = this.index;
-		const dead = this.records.tombstone[record] === true;
-		slots.setLife(slot, dead ? 0 : (this.records.create[record] as number), dead ? 0 : (this.records.version[record] as number));
-		slots.setLease(slot, this.records.leases.get(record) ?? 0n);
+		slots.setLife(slot, read.tombstone ? 0 : read.create, read.tombstone ? 0 : read.version);
+		slots.setLease(slot, read.lease);
 	}
 
-	private slotFor(key: number): number {
-		const known = this.slotOfKey[key] as number;
-		if (known !== NOT_FOUND) return known;
-		const slot = this.index.slots.allocate(this.records.keys[key] as string);
-		this.slotOfKey[key] = slot;
+	private slotOf(key: string): number {
+		const slot = this.index.enter(key);
+		if (slot === this.slotCount) this.slotCount++;
 		return slot;
+	}
+
+	private leaveOver(slot: number, main: number, sub: number, tombstone: boolean): void {
+		const list = this.leftOver.get(slot);
+		if (list === undefined) this.leftOver.set(slot, [{ main, sub, tombstone }]);
+		else list.push({ main, sub, tombstone });
+	}
+
+	private *ending(): Generator<void, Restored> {
+		const reason = this.endFault() ?? this.compareWithMark();
+		if (reason !== null) return { ok: false, reason };
+		const present = yield* this.heldSlots();
+		yield* this.giveUpLeftOver();
+		yield* this.index.loadTree(present);
+		yield* this.reclaimLeases(present);
+		const { index, doomed, leases } = this;
+		const { revision, compactRevision } = this.mark;
+		const store = new MvccStore(this.options, this.storage, this.ops, leases, { index, doomed, revision, compactRevision });
+		return { ok: true, store };
+	}
+
+	private endFault(): string | null {
+		const { revision } = this.mark;
+		return this.revision === revision ? null : `records end at revision ${this.revision}, the floor is at ${revision}`;
 	}
 
 	private compareWithMark(): string | null {
@@ -171,34 +176,43 @@ export class StoreRebuild implements StoreRestore {
 		return null;
 	}
 
-	private loadKeys(): void {
-		const { index } = this;
-		const { slots } = index;
-		const present = this.slotOfKey.filter((slot) => slot !== NOT_FOUND);
-		present.sort((a, b) => (slots.key(a) < slots.key(b) ? -1 : 1));
-		index.load(present);
-		for (const slot of present) if (slots.lease(slot) !== 0n) this.leases.reclaim(slots.lease(slot), slots.key(slot));
+	private *heldSlots(): Generator<void, Int32Array> {
+		const held = new Int32Array(this.slotCount);
+		let count = 0;
+		for (let slot = 0; slot < held.length; slot++) {
+			if (this.isHeld(slot)) held[count++] = slot;
+			if (slot % (4 * STRIDE) === 0) yield;
+		}
+		return held.subarray(0, count);
 	}
 
-	private leaveOver(key: number, record: number): void {
-		if (record === NO_RECORD) return;
-		const list = this.leftOver.get(key);
-		if (list === undefined) this.leftOver.set(key, [record]);
-		else list.push(record);
+	/** Whether the index holds a record of this slot. */
+	private isHeld(slot: number): boolean {
+		const { slots } = this.index;
+		return slots.hasBase(slot) || slots.head(slot) !== NO_ORDINAL;
 	}
 
-	private giveUpLeftOver(): void {
-		const { main, sub, tombstone } = this.records;
-		for (const records of this.leftOver.values()) {
-			for (const record of records) this.doomed.add(main[record] as number, sub[record] as number, tombstone[record] as boolean);
-			this.doomed.endGroup(tombstone[records[records.length - 1] as number] as boolean);
+	private *giveUpLeftOver(): Generator<void, void> {
+		let sinceYield = 0;
+		for (const [slot, records] of this.leftOver) {
+			for (const { main, sub, tombstone } of records) this.doomed.add(main, sub, tombstone);
+			this.doomed.endGroup(records[records.length - 1]?.tombstone === true);
+			if (!this.isHeld(slot)) this.index.withdraw(slot);
+			sinceYield += records.length;
+			if (sinceYield < STRIDE) continue;
+			sinceYield = 0;
+			yield;
 		}
 		this.doomed.endPass();
 		this.doomed.allowAll();
 	}
 
-	private describe(record: number): string {
-		const { main, sub, tombstone } = this.records;
-		return `record ${describeRecordKey(main[record] as number, sub[record] as number, tombstone[record] as boolean)}`;
+	private *reclaimLeases(present: Int32Array): Generator<void, void> {
+		const { slots } = this.index;
+		for (let i = 0; i < present.length; i++) {
+			const slot = present[i] as number;
+			if (slots.lease(slot) !== 0n) this.leases.reclaim(slots.lease(slot), slots.key(slot));
+			if (i % (4 * STRIDE) === 0) yield;
+		}
 	}
 }

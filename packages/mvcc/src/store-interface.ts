@@ -85,14 +85,17 @@ export interface KeyValueStore {
 	digest(): number;
 }
 
+export type Restored = { readonly ok: true; readonly store: KeyValueStore } | { readonly ok: false; readonly reason: string };
+
 /**
- * Rebuilds a store from its records (rule S5): feed every record at or below the mark's revision in any order, then finish.
- * Gathers first and bulk-loads in order. Refuses by naming what differs.
+ * Rebuilds a store from its records (rule S5): feed every record at or below the mark's revision in ascending order, then
+ * carry out what `finish` returns. Refuses by naming what differs.
  */
 export interface StoreRestore {
 	/** Null, or what is wrong with this record. */
 	record(key: Uint8Array, value: Uint8Array): string | null;
-	finish(): { readonly ok: true; readonly store: KeyValueStore } | { readonly ok: false; readonly reason: string };
+	/** Once, after the last record: orders the keys and compares with the mark. */
+	finish(): Sliced<Restored>;
 }
 
 export interface StoreOptions {

@@ -91,7 +91,7 @@ test("HashKV at the compact revision when its hash is not remembered, as after a
 	const mark = place.floor();
 	const rebuild = new StoreRebuild(mark, { keepEvents: false, valueCacheBytes: 0 }, place.storage, portableBytes);
 	for (const { key, value } of place.storage.all()) rebuild.record(key, value);
-	const finished = rebuild.finish();
+	const finished = finish(rebuild.finish());
 	if (!finished.ok) throw new Error(finished.reason);
 	expect(finish(finished.store.hashKv(5))).toMatchObject({ hash: 3184071396, compactRevision: 5, hashRevision: 5 });
 });

@@ -80,7 +80,7 @@ test("tens of thousands of records through compactions, floors, slices and a reb
 	const mark = place.floor();
 	const rebuild = new StoreRebuild(mark, { keepEvents: false, valueCacheBytes: 0 }, place.storage, portableBytes);
 	for (const { key, value } of place.storage.all()) expect(rebuild.record(key, value)).toBe(null);
-	const found = rebuild.finish();
+	const found = finish(rebuild.finish());
 	if (!found.ok) throw new Error(found.reason);
 	expectHolds(found.store, values);
 	expect(found.store.digest()).toBe(place.store.digest());

@@ -1,7 +1,7 @@
 /** Leases of the store beside a naive twin: a list of leases, and for each key the lease of its newest pair. */
 import { Dice, portableBytes } from "@flotilla/base";
 import { describe, expect, test } from "vitest";
-import { LEASE_TTL_MAX, LeaseTable, type MvccStore, StoreRebuild } from "../src/index.ts";
+import { LEASE_TTL_MAX, LeaseTable, type MvccStore, StoreRebuild, wholly } from "../src/index.ts";
 import { MemoryStorage } from "../src/memory-storage.ts";
 import { del, op, put, txn } from "./requests.ts";
 import { storeOf, type Workplace, workplace } from "./store-of.ts";
@@ -49,7 +49,7 @@ function restarted(place: Workplace): Workplace {
 	const leases = new LeaseTable();
 	const rebuild = new StoreRebuild(mark, { keepEvents: true, valueCacheBytes: 0 }, storage, portableBytes, leases);
 	for (const { key, value } of storage.all()) expect(rebuild.record(key, value)).toBe(null);
-	const finished = rebuild.finish();
+	const finished = wholly(rebuild.finish());
 	if (!finished.ok) throw new Error(finished.reason);
 	for (const { value } of rows) leases.load(value);
 	leases.loaded();

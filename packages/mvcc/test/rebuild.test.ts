@@ -8,6 +8,7 @@ import {
 	MemoryStorage,
 	type MvccStore,
 	type RecordBatch,
+	type Restored,
 	type StoredRecord,
 	type StoreMark,
 	StoreRebuild,
@@ -44,14 +45,14 @@ function drawChange(requests: RandomRequests, dice: Dice): Change {
 	}
 }
 
-function rebuild(mark: StoreMark, records: readonly StoredRecord[], storage: MemoryStorage): ReturnType<StoreRebuild["finish"]> {
+function rebuild(mark: StoreMark, records: readonly StoredRecord[], storage: MemoryStorage): Restored {
 	const leases = new LeaseTable();
 	const restore = new StoreRebuild(mark, options, storage, portableBytes, leases);
 	for (const { key, value } of records) {
 		const fault = restore.record(key, value);
 		if (fault !== null) return { ok: false, reason: fault };
 	}
-	const finished = restore.finish();
+	const finished = finish(restore.finish());
 	for (const { value } of leasesOf(LEASES).rows()) leases.load(value);
 	if (finished.ok) leases.loaded();
 	return finished;
@@ -123,7 +124,7 @@ class Member {
 		for (const { key } of storage.all()) {
 			if ((decodeRecordKey(key)?.main ?? 0) > this.mark.revision) storage.replace(key, undefined);
 		}
-		const found = rebuild(this.mark, this.dice.shuffle(storage.all()), storage);
+		const found = rebuild(this.mark, storage.all(), storage);
 		if (!found.ok) throw new Error(found.reason);
 		this.place = workplace(found.store as MvccStore, storage);
 		this.durable = new MemoryStorage();
@@ -248,6 +249,21 @@ describe("a store that does not add up is refused by name", () => {
 		const { mark, records, storage } = made();
 		expect(reasonOf(mark, records.toSpliced(1, 1), storage)).toBe("record 4_0 follows where 3_0 was expected");
 		expect(reasonOf(mark, records.toSpliced(4, 1), storage)).toBe("record 6_1t follows where 6_0 was expected");
+	});
+
+	test("records out of order", () => {
+		const { mark, records, storage } = made();
+		expect(reasonOf(mark, records.toReversed(), storage)).toBe("record 6_1t follows where 2_0 was expected");
+		const place = storeOf();
+		for (const key of ["a", "b", "c", "a"]) place.store.put(put(key, key));
+		place.store.compact(5);
+		place.settle();
+		const compacted = place.floor();
+		const [a, b, c, newest] = place.storage.all() as [StoredRecord, StoredRecord, StoredRecord, StoredRecord];
+		expect(reasonOf(compacted, [a, b, c, newest], place.storage)).toBe("ok");
+		expect(reasonOf(compacted, [b, a, c, newest], place.storage)).toBe("record 2_0 comes out of order");
+		expect(reasonOf(compacted, [b, b, c, newest], place.storage)).toBe("record 3_0 comes out of order");
+		expect(reasonOf(compacted, [b, newest, c], place.storage)).toBe("record 4_0 follows where 5_1 was expected");
 	});
 
 	test("records lost at the end", () => {

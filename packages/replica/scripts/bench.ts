@@ -3,7 +3,7 @@
  * the logic costs, all three members together on one thread: `bench.ts [in flight] [value bytes] [seconds] [through: leader|follower]`.
  */
 import { Dice, portableBytes, silentTap } from "@flotilla/base";
-import { EMPTY_MARK, type RecordStorage, StoreRebuild } from "@flotilla/mvcc";
+import { EMPTY_MARK, type RecordStorage, StoreRebuild, wholly } from "@flotilla/mvcc";
 import { bootstrapPoint, type NodeId } from "@flotilla/raft";
 import { CommandKind, WriteCall, type WriteOutcome } from "../src/calls.ts";
 import type { MemberInfo } from "../src/members.ts";
@@ -39,7 +39,9 @@ const members: MemberInfo[] = [1n, 2n, 3n].map((id) => ({
 const nodes: readonly Node[] = members.map(({ id }) => makeNode(id));
 
 function makeNode(id: NodeId): Node {
-	const restored = new StoreRebuild(EMPTY_MARK, { keepEvents: false, valueCacheBytes: 16 << 20 }, NO_STORAGE, portableBytes).finish();
+	const restored = wholly(
+		new StoreRebuild(EMPTY_MARK, { keepEvents: false, valueCacheBytes: 16 << 20 }, NO_STORAGE, portableBytes).finish(),
+	);
 	if (!restored.ok) throw new Error(restored.reason);
 	const replica = new Replica(
 		{

@@ -1,5 +1,5 @@
 import { type Dice, portableBytes } from "@flotilla/base";
-import { EMPTY_MARK, MemoryStorage, type RecordBatch, StoreRebuild } from "@flotilla/mvcc";
+import { EMPTY_MARK, MemoryStorage, type RecordBatch, StoreRebuild, wholly } from "@flotilla/mvcc";
 import { type AppendWork, bootstrapPoint, type Entry, type HardState, type RestoredLog, type SnapshotMeta } from "@flotilla/raft";
 import { bootstrapTables, type FloorImage, type MemberInfo, type ReplicaState, type TableRow } from "../../src/index.ts";
 
@@ -84,7 +84,7 @@ export class Disk {
 			const problem = rebuild.record(key, value);
 			if (problem !== null) throw new Error(problem);
 		}
-		const finished = rebuild.finish();
+		const finished = wholly(rebuild.finish());
 		if (!finished.ok) throw new Error(`the store does not match its floor: ${finished.reason}`);
 		return { restoredLog: this.restoredLog(base), store: finished.store, tables };
 	}

@@ -59,7 +59,8 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 		walId: (BigInt(dice.uint32()) << 32n) | BigInt(dice.uint32()),
 		restore,
 	});
-	runRecovery(steps, { disk: world.disk, stores: world.stores, logs }, (outcome) => {
+	const recoveryWorld = { scheduler: world.scheduler, disk: world.disk, stores: world.stores, logs };
+	runRecovery(steps, recoveryWorld, (outcome) => {
 		if (!outcome.ok) return done(outcome);
 		const recovered = outcome.value;
 		const state: ReplicaState = { restoredLog: recovered.restoredLog, store: recovered.keyValues, tables: recovered.rows };
@@ -88,7 +89,7 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 				incarnation,
 				report: recovered.report,
 				// What fails here is found out again by the next start, from the others.
-				noteRemoval: (noted) => runRecovery(noteRemoval(), { disk: world.disk, stores: world.stores, logs }, noted),
+				noteRemoval: (noted) => runRecovery(noteRemoval(), recoveryWorld, noted),
 				close: (closed) => recovered.wal.close(() => driver.closeStores(closed)),
 			},
 		});

@@ -1,4 +1,4 @@
-import type { KeyValueStore } from "@flotilla/mvcc";
+import { type KeyValueStore, wholly } from "@flotilla/mvcc";
 import type { NodeId, RestoredLog } from "@flotilla/raft";
 import type { TableRow } from "@flotilla/replica";
 import type { OpenStore } from "../ports.ts";
@@ -186,7 +186,7 @@ function* fill(options: RecoverOptions, disk: OpenStore, formatBefore: Uint8Arra
 }
 
 function emptyState(options: RecoverOptions, disk: OpenStore, format: MemberFormat, floor: FloorRecord): StoreState {
-	const restored = options.restore(floor.mark, disk).finish();
+	const restored = wholly(options.restore(floor.mark, disk).finish());
 	if (!restored.ok) throw new RefusedStart({ code: "storeMismatch", text: `Cannot start (storeMismatch): ${restored.reason}` });
 	return { floor, rows: bootstrap.bootstrapRows(format), keyValues: restored.store, records: 0 };
 }

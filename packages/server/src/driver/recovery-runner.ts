@@ -1,7 +1,7 @@
 import { fail, unreachable } from "@flotilla/base";
 import type { HardState, SnapshotMeta } from "@flotilla/raft";
 import type { FileCompletion, FileDisk, FileOp } from "../disk/file-ops.ts";
-import type { OpenStore, StoreCompletion, StoreHouse, StoreOp } from "../ports.ts";
+import type { OpenStore, Scheduler, StoreCompletion, StoreHouse, StoreOp } from "../ports.ts";
 import type { WalIdentity } from "../wal/wal-interface.ts";
 import { type LogExaminer, type LogOpening, type RecoveryOp, type RecoveryReply, RefusedStart, type Steps } from "./recovery-steps.ts";
 import type { StartRefusal } from "./refusal.ts";
@@ -15,6 +15,7 @@ export interface LogHouse {
 }
 
 export interface RecoveryWorld {
+	readonly scheduler: Scheduler;
 	readonly disk: FileDisk;
 	readonly stores: StoreHouse;
 	readonly logs: LogHouse;
@@ -71,6 +72,9 @@ class Runner<T> {
 				return;
 			case "store":
 				this.askStore(op.store, { ...op.op, id: ++this.lastStoreId } as StoreOp);
+				return;
+			case "pause":
+				this.world.scheduler.soon(() => this.step({ on: "pause" }));
 				return;
 			case "listStores":
 				stores.list((generations, error) => this.step({ on: "listStores", generations, error }));

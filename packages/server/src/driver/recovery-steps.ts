@@ -18,6 +18,8 @@ export type LogExaminer = (found: RecoveredLog, termAt: (index: LogIndex) => Ter
 export type RecoveryOp =
 	| { readonly on: "file"; readonly op: Unnumbered<FileOp> }
 	| { readonly on: "store"; readonly store: OpenStore; readonly op: Unnumbered<StoreOp> }
+	/** Long work gives way to whatever else the process has to do. */
+	| { readonly on: "pause" }
 	| { readonly on: "listStores" }
 	| { readonly on: "openStore"; readonly generation: string; readonly create: boolean }
 	| { readonly on: "closeStore"; readonly store: OpenStore }
@@ -35,6 +37,7 @@ export type RecoveryOp =
 export type RecoveryReply =
 	| { readonly on: "file"; readonly completion: FileCompletion }
 	| { readonly on: "store"; readonly completion: StoreCompletion }
+	| { readonly on: "pause" }
 	| { readonly on: "listStores"; readonly generations: readonly string[]; readonly error?: string | undefined }
 	| { readonly on: "openStore"; readonly opening: StoreOpening }
 	| { readonly on: "closeStore" }

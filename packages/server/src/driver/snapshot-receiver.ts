@@ -1,17 +1,19 @@
-import { portableBytes } from "@flotilla/base";
-import type { KeyValueStore, RecordBatch, StoreRestore } from "@flotilla/mvcc";
+import { assert, portableBytes } from "@flotilla/base";
+import type { KeyValueStore, RecordBatch, Restored, StoreRestore } from "@flotilla/mvcc";
 import type { LogIndex, SnapshotMessage } from "@flotilla/raft";
 import { type ReplicaStatus, type TableRow, tableDigest } from "@flotilla/replica";
 import type { Clock, OpenStore, SnapshotAck, SnapshotPart, StoreCompletion, StoreHouse, StoreOpening } from "../ports.ts";
 import type { StoreIdentity } from "./floor.ts";
 import { encodeFloor, FLOOR_ROW, type FloorRecord } from "./floor-record.ts";
 import { decodeHead, decodeRecords, type SnapshotHead } from "./snapshot-codec.ts";
-import type { RestoreStore } from "./store-scan.ts";
+import { FINISH_SLICE, type RestoreStore } from "./store-scan.ts";
 
 export interface SnapshotReceiverOwner {
 	readonly clock: Clock;
 	readonly stores: StoreHouse;
 	readonly restore: RestoreStore;
+	/** Runs work in a later turn. */
+	soon(work: () => void): void;
 	/** Of the store in use. */
 	identity(): StoreIdentity;
 	status(): ReplicaStatus;
@@ -250,15 +252,22 @@ export class SnapshotReceiver {
 		});
 	}
 
-	/**
-	 * Deviation: putting the key index together is one step; for millions of keys this member stands still for some seconds,
-	 * as it would at a start.
-	 */
+	/** Puts the key index together, in slices: this member goes on hearing its leader. */
 	private finish(incoming: Incoming): void {
+		const work = incoming.rebuild?.finish();
+		assert(work !== undefined, "a state that is complete was being restored");
+		const goOn = (): void => {
+			if (incoming.ended) return;
+			if (work.step(FINISH_SLICE)) this.restored(incoming, work.result());
+			else this.owner.soon(goOn);
+		};
+		goOn();
+	}
+
+	private restored(incoming: Incoming, restored: Restored): void {
 		const { floor, rows } = incoming.head;
-		const restored = incoming.rebuild?.finish();
-		if (restored === undefined || !restored.ok) {
-			this.fail(restored?.reason ?? "nothing was restored");
+		if (!restored.ok) {
+			this.fail(restored.reason);
 			return;
 		}
 		if (tableDigest(portableBytes, rows) !== floor.tableDigest) {

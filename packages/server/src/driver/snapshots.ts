@@ -77,6 +77,7 @@ export class Snapshots {
 		});
 		this.receiver = new SnapshotReceiver({
 			...{ clock, stores, restore, told },
+			soon: (work) => scheduler.soon(work),
 			identity: () => this.identity,
 			status: () => machine.status(),
 			installing: () => this.formers.some(({ marked }) => !marked),

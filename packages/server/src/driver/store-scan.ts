@@ -5,10 +5,12 @@ import type { OpenStore } from "../ports.ts";
 import { decodeFloor, FLOOR_ROW, type FloorRecord } from "./floor-record.ts";
 import { FORMAT_FILE, type MemberFormat } from "./format-file.ts";
 import type { StoreProblem } from "./open-stores.ts";
-import { attempt, refuse, type Steps } from "./recovery-steps.ts";
+import { ask, attempt, refuse, type Steps } from "./recovery-steps.ts";
 
 /** Records read and fed to the key space in one step of a start. */
 const PAGE_RECORDS = 1_000;
+/** Keys put in order between two looks at what else there is to do: some milliseconds. */
+export const FINISH_SLICE = 8_192;
 
 /** The store as its floor vouches for it. */
 export interface StoreState {
@@ -89,7 +91,9 @@ function* scanRecords(disk: OpenStore, floor: FloorRecord, rows: readonly TableR
 		records += page.length - above.length;
 		if (page.length < PAGE_RECORDS) break;
 	}
-	const restored = restoring.finish();
+	const finishing = restoring.finish();
+	while (!finishing.step(FINISH_SLICE)) yield* ask({ on: "pause" });
+	const restored = finishing.result();
 	return restored.ok ? { ok: true, state: { floor, rows, keyValues: restored.store, records } } : mismatch(restored.reason);
 }
 

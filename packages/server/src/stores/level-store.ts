@@ -38,6 +38,7 @@ export class LevelStore implements StoreDisk {
 	private onIdle: () => void = () => {};
 	private scanning: RecordIterator | null = null;
 	private scanPage: StoredRecord[] = [];
+	private scanAhead: Promise<Array<[Uint8Array, Uint8Array]>> | null = null;
 	/** LevelDB takes its snapshot when the iterator is made. */
 	private view: RecordIterator | null = null;
 	private viewPage: StoredRecord[] = [];
@@ -179,18 +180,24 @@ export class LevelStore implements StoreDisk {
 		}
 	}
 
+	/** The next page is read while whoever scans looks at this one. */
 	private async scan(recordsMax: number): Promise<StoredRecord[]> {
 		assert(recordsMax > 0, "a scan asks for at least one record");
 		this.scanning ??= this.iterate();
 		const records = this.scanPage;
 		this.scanPage = [];
 		while (records.length < recordsMax) {
-			const entries = await this.scanning.nextv(PAGE_RECORDS);
+			const entries = await (this.scanAhead ?? this.scanning.nextv(PAGE_RECORDS));
+			this.scanAhead = null;
 			for (const [key, value] of entries) records.push({ key: key.subarray(1), value });
-			if (entries.length > 0) continue;
-			await this.scanning.close();
-			this.scanning = null;
-			return records;
+			if (entries.length === 0) {
+				await this.scanning.close();
+				this.scanning = null;
+				return records;
+			}
+			this.scanAhead = this.scanning.nextv(PAGE_RECORDS);
+			// It is awaited by the next call; until then an error of it is nobody's.
+			this.scanAhead.catch(() => {});
 		}
 		this.scanPage = records.splice(recordsMax);
 		return records;

@@ -1,0 +1,108 @@
+/**
+ * Puts of many different keys over one HTTP/2 connection, with the latency of each: h2load sends one request over and over,
+ * and grpc-js as a client would be the bottleneck.
+ */
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, type IncomingHttpHeaders } from "node:http2";
+
+/** Field numbers of PutRequest, TxnRequest and RequestOp, each with its wire type. */
+const KEY = 0x0a;
+const VALUE = 0x12;
+const TXN_SUCCESS = 0x12;
+const OP_PUT = 0x12;
+
+export interface PutLoadOptions {
+	readonly url: string;
+	/** Calls under way at once. */
+	readonly streams: number;
+	/** Puts in one call: above 1 they travel as transactions. */
+	readonly putsACall?: number;
+	makeKey(n: number): Buffer;
+	makeValue(n: number): Buffer;
+}
+
+export class PutLoad {
+	private readonly options: PutLoadOptions;
+	private readonly session: ClientHttp2Session;
+
+	constructor(options: PutLoadOptions) {
+		this.options = options;
+		this.session = connect(options.url, { settings: { initialWindowSize: 1 << 20 } });
+		this.session.on("error", () => {});
+	}
+
+	close(): void {
+		this.session.close();
+	}
+
+	/**
+	 * Puts number `from` to `end` (excluded), `streams` calls at a time; stops early when `stop` says so. Returns the latency
+	 * of each call in milliseconds, in the order of their answers. Any refusal ends the load.
+	 */
+	async run(from: number, end: number, stop: () => boolean = () => false): Promise<number[]> {
+		const { streams, putsACall = 1 } = this.options;
+		const latencies: number[] = [];
+		let next = from;
+		const worker = async (): Promise<void> => {
+			while (next < end && !stop()) {
+				const first = next;
+				next = Math.min(end, next + putsACall);
+				const started = performance.now();
+				await this.send(first, next);
+				latencies.push(performance.now() - started);
+			}
+		};
+		await Promise.all(Array.from({ length: streams }, worker));
+		return latencies;
+	}
+
+	private send(first: number, end: number): Promise<void> {
+		const puts: Buffer[] = [];
+		for (let n = first; n < end; n++) {
+			puts.push(Buffer.concat([field(KEY, this.options.makeKey(n)), field(VALUE, this.options.makeValue(n))]));
+		}
+		const single = (this.options.putsACall ?? 1) === 1;
+		const message = single ? (puts[0] as Buffer) : Buffer.concat(puts.map((put) => field(TXN_SUCCESS, field(OP_PUT, put))));
+		return this.call(single ? "/etcdserverpb.KV/Put" : "/etcdserverpb.KV/Txn", message);
+	}
+
+	private call(path: string, message: Buffer): Promise<void> {
+		const framed = Buffer.alloc(5 + message.length);
+		framed.writeUInt32BE(message.length, 1);
+		message.copy(framed, 5);
+		return new Promise((resolve, reject) => {
+			const stream: ClientHttp2Stream = this.session.request({
+				":method": "POST",
+				":path": path,
+				"content-type": "application/grpc",
+				te: "trailers",
+			});
+			let status: string | undefined;
+			let text: string | undefined;
+			const note = (headers: IncomingHttpHeaders): void => {
+				if (headers["grpc-status"] === undefined) return;
+				status = headers["grpc-status"]?.toString();
+				text = headers["grpc-message"]?.toString();
+			};
+			stream.on("response", note);
+			stream.on("trailers", note);
+			stream.on("error", reject);
+			stream.on("close", () => (status === "0" ? resolve() : reject(new Error(`${path}: status ${status}: ${text}`))));
+			stream.resume();
+			stream.end(framed);
+		});
+	}
+}
+
+/** A field of bytes. */
+function field(tag: number, content: Buffer): Buffer {
+	const head = [tag];
+	let rest = content.length;
+	for (; rest >= 0x80; rest >>>= 7) head.push((rest & 0x7f) | 0x80);
+	head.push(rest);
+	return Buffer.concat([Buffer.from(head), content]);
+}
+
+/** The value below which the given share of the sorted values lies. */
+export function percentile(sorted: readonly number[], share: number): number {
+	return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}

@@ -1,0 +1,146 @@
+/**
+ * Resident memory and restart with many keys, flotilla and (where installed) etcd with the same data in one run:
+ * `npm run scale -- [--keys 1000000] [--key-bytes 16] [--value-bytes 256] [--members 1] [--puts-a-call 1] [--only flotilla]`.
+ * The restart is timed from the start of the process to the first answered linearizable read.
+ */
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { KvClient } from "../client/kv-client.ts";
+import { type ClusterMember, ProcessCluster } from "../process/cluster.ts";
+import { haveProgram } from "../process/tools.ts";
+import { eventually, pause } from "../process/wait.ts";
+import { PutLoad } from "./put-load.ts";
+
+const { values: flags } = parseArgs({
+	options: {
+		keys: { type: "string", default: "1000000" },
+		"key-bytes": { type: "string", default: "16" },
+		"value-bytes": { type: "string", default: "256" },
+		members: { type: "string", default: "1" },
+		"puts-a-call": { type: "string", default: "1" },
+		only: { type: "string", default: "" },
+	},
+});
+const keys = Number(flags.keys);
+const keyBytes = Number(flags["key-bytes"]);
+const valueBytes = Number(flags["value-bytes"]);
+const size = Number(flags.members);
+const putsACall = Number(flags["puts-a-call"]);
+/** The fill rests for so long before memory is read: collectors and background writers come to an end. */
+const SETTLE_MS = 5_000;
+const RESTART_MS_MAX = 180_000;
+
+type Program = "flotilla" | "etcd";
+
+interface Figures {
+	readonly fillPerSecond: number;
+	readonly afterFillMb: number;
+	readonly peakMb: number;
+	readonly afterRestartMb: number;
+	readonly restartMs: number;
+}
+
+/** Keys in an order that is neither ascending nor random from run to run. */
+function makeKey(n: number): Buffer {
+	return Buffer.from(String((n * 7_919) % keys).padStart(keyBytes, "0"));
+}
+
+/** Values that do not compress well. */
+function makeValue(n: number): Buffer {
+	const value = Buffer.alloc(valueBytes);
+	let state = (n + 1) >>> 0;
+	for (let i = 0; i < valueBytes; i++) {
+		state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+		value[i] = state >>> 24;
+	}
+	return value;
+}
+
+/** One line of /proc/<pid>/status, in MB. */
+function memoryMb(pid: number, name: "VmRSS" | "VmHWM"): number {
+	const line = new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+	return Math.round(Number(line?.[1] ?? 0) / 1_024);
+}
+
+/** etcd runs as it is; flotilla's command is a shell that replaces itself. */
+const highest = (cluster: ProcessCluster, name: "VmRSS" | "VmHWM"): number =>
+	Math.max(...cluster.members.map((member) => memoryMb(member.process.pid, name)));
+
+async function fill(cluster: ProcessCluster): Promise<number> {
+	const load = new PutLoad({ url: await leaderUrl(cluster), streams: 64, putsACall, makeKey, makeValue });
+	const started = performance.now();
+	await load.run(0, keys);
+	load.close();
+	return Math.round((keys / (performance.now() - started)) * 1_000);
+}
+
+async function leaderUrl(cluster: ProcessCluster): Promise<string> {
+	for (const { clientUrl } of cluster.members) {
+		const client = new KvClient(clientUrl.slice("http://".length));
+		const status = await client.status();
+		client.close();
+		if (status.leader === status.header.member_id) return clientUrl;
+	}
+	throw new Error("nobody leads");
+}
+
+async function countKeys(member: ClusterMember): Promise<number> {
+	const client = new KvClient(member.clientUrl.slice("http://".length));
+	try {
+		return Number((await client.everything({ count_only: true }, { timeoutMs: 60_000 })).count);
+	} finally {
+		client.close();
+	}
+}
+
+/** All members end, and start again together; the slowest counts. */
+async function restart(cluster: ProcessCluster): Promise<number> {
+	for (const { process } of cluster.members) await process.kill("SIGTERM");
+	const started = performance.now();
+	await Promise.all(
+		cluster.members.map(async (member) => {
+			await member.process.start(RESTART_MS_MAX);
+			await eventually("a linearizable read", () => countKeys(member), RESTART_MS_MAX);
+		}),
+	);
+	const tookMs = performance.now() - started;
+	for (const member of cluster.members) {
+		const count = await countKeys(member);
+		if (count !== keys) throw new Error(`${count} keys after the restart, ${keys} were put`);
+	}
+	return Math.round(tookMs);
+}
+
+async function measure(program: Program): Promise<Figures> {
+	const cluster = await ProcessCluster.start({ program, size, flags: ["--quota-backend-bytes", String(16 * 1024 ** 3)] });
+	try {
+		const fillPerSecond = await fill(cluster);
+		await pause(SETTLE_MS);
+		const afterFillMb = highest(cluster, "VmRSS");
+		const peakMb = highest(cluster, "VmHWM");
+		const restartMs = await restart(cluster);
+		await pause(SETTLE_MS);
+		return { fillPerSecond, afterFillMb, peakMb, afterRestartMb: highest(cluster, "VmRSS"), restartMs };
+	} finally {
+		await cluster.dispose();
+	}
+}
+
+const programs: Program[] = flags.only === "" ? (haveProgram("etcd") ? ["flotilla", "etcd"] : ["flotilla"]) : [flags.only as Program];
+console.log(`${keys} keys of ${keyBytes} bytes, values of ${valueBytes} bytes, ${size} member(s)`);
+const results = new Map<Program, Figures>();
+for (const program of programs) {
+	const figures = await measure(program);
+	results.set(program, figures);
+	console.log(
+		`${program.padEnd(9)} fill ${figures.fillPerSecond}/s; resident after it ${figures.afterFillMb} MB (peak ${figures.peakMb} MB), ` +
+			`after a restart ${figures.afterRestartMb} MB; restart ${(figures.restartMs / 1_000).toFixed(1)} s`,
+	);
+}
+const [ours, theirs] = [results.get("flotilla"), results.get("etcd")];
+if (ours !== undefined && theirs !== undefined) {
+	const ratio = (name: keyof Figures): string => (ours[name] / theirs[name]).toFixed(2);
+	console.log(
+		`flotilla / etcd: after the fill ${ratio("afterFillMb")}, after a restart ${ratio("afterRestartMb")}, restart ${ratio("restartMs")}`,
+	);
+}
