@@ -17,7 +17,7 @@ for (const [name, values, want] of [
 	});
 }
 
-test("the value of a quorum equals the largest that enough voters have reached, for every small case", () => {
+test("SC-114 the value of a quorum equals the largest that enough voters have reached, for every small case", () => {
 	for (let count = 1; count <= 5; count++) {
 		const slots = Array.from({ length: count }, (_, slot) => slot);
 		for (let code = 0; code < 4 ** count; code++) {

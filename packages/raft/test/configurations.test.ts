@@ -24,7 +24,7 @@ function quorumsMeet(a: ConfState, b: ConfState): boolean {
 	return true;
 }
 
-test("random changes: as the twin computes them, well-formed, and every quorum meets every quorum of the one before", () => {
+test("SC-071 random changes: as the twin computes them, well-formed, and every quorum meets every quorum of the one before", () => {
 	let changed = 0;
 	for (let seed = 1; seed <= 150; seed++) {
 		const dice = new Dice(seed);
@@ -75,7 +75,7 @@ for (const [name, conf, changes] of [
 	});
 }
 
-test("a voter that becomes a learner in a joint configuration waits for its end", () => {
+test("SC-066 a voter that becomes a learner in a joint configuration waits for its end", () => {
 	const { confState } = bootstrapPoint([1n, 2n, 3n]);
 	const demote: MembershipRequest = {
 		changes: [
@@ -97,7 +97,7 @@ test("a voter that becomes a learner in a joint configuration waits for its end"
 	});
 });
 
-test("configurations and changes come back as they were written", () => {
+test("SC-071 configurations and changes come back as they were written", () => {
 	for (let seed = 1; seed <= 200; seed++) {
 		const dice = new Dice(seed);
 		const request = drawRequest(dice);

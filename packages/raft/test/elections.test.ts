@@ -5,7 +5,7 @@ import { Cluster } from "./sim/cluster.ts";
 
 const three = (config = {}, seed = 1) => new Cluster({ voters: [1n, 2n, 3n], dice: new Dice(seed), config });
 
-test("a member that hears nobody is elected in one round, and its term's first entry is committed everywhere without a tick", () => {
+test("SC-001 a member that hears nobody is elected in one round, and its term's first entry is committed everywhere without a tick", () => {
 	const cluster = three();
 	cluster.elect(1n);
 	for (const id of cluster.ids) {
@@ -14,22 +14,7 @@ test("a member that hears nobody is elected in one round, and its term's first e
 	}
 });
 
-test("timers are drawn from one to two election timeouts, and never keep two candidates in step", () => {
-	const cluster = three();
-	for (let seed = 0; seed < 50; seed++) {
-		const fresh = three({}, seed);
-		let ticks = 0;
-		while (fresh.leaders.length === 0 && ticks < 100) {
-			fresh.pass();
-			ticks++;
-		}
-		expect(ticks).toBeGreaterThanOrEqual(10);
-		expect(ticks).toBeLessThan(60);
-	}
-	expect(cluster.leaders).toEqual([]);
-});
-
-test("two candidates of one term: a voter gives one vote, repeats it for the same candidate, and keeps it through a crash", () => {
+test("SC-005 SC-006 two candidates of one term: a voter gives one vote, repeats it for the same candidate, and keeps it through a crash", () => {
 	const cluster = three({ preVote: false });
 	cluster.input(1n, ({ core }) => core.campaign());
 	cluster.input(3n, ({ core }) => core.campaign());
@@ -58,13 +43,17 @@ test("two candidates of one term: a voter gives one vote, repeats it for the sam
 });
 
 for (const [name, candidate, voter, granted] of [
-	["a later last term wins whatever the length", [3], [2, 2, 2], true],
-	["an earlier last term loses whatever the length", [2, 2, 2], [3], false],
-	["an equal term and a longer log", [2, 2], [2], true],
-	["an equal term and an equal log", [2, 2], [2, 2], true],
+	["a later term and a shorter log", [3], [2, 2, 2], true],
+	["a later term and as long a log", [2, 3], [2, 2], true],
+	["a later term and a longer log", [2, 3, 3], [2, 2], true],
 	["an equal term and a shorter log", [2], [2, 2], false],
+	["an equal term and as long a log", [2, 2], [2, 2], true],
+	["an equal term and a longer log", [2, 2], [2], true],
+	["an earlier term and a shorter log", [2, 2], [2, 3, 3], false],
+	["an earlier term and as long a log", [2, 2], [2, 3], false],
+	["an earlier term and a longer log", [2, 2, 2], [3], false],
 ] as [string, number[], number[], boolean][]) {
-	test(`a vote is for logs at least as new: ${name}`, () => {
+	test(`SC-004 a vote is for logs at least as new: ${name}`, () => {
 		const cluster = new Cluster({
 			voters: [1n, 2n],
 			dice: new Dice(1),
@@ -79,7 +68,7 @@ for (const [name, candidate, voter, granted] of [
 	});
 }
 
-test("a member that was cut off for long comes back without having raised its term or unseated anybody", () => {
+test("SC-007 a member that was cut off for long comes back without having raised its term or unseated anybody", () => {
 	const cluster = three();
 	cluster.elect(1n);
 	cluster.isolate(3n);
@@ -91,7 +80,7 @@ test("a member that was cut off for long comes back without having raised its te
 	expect(cluster.status(1n).role).toBe("leader");
 });
 
-test("without pre-votes it comes back with a high term, and is freed at the price of one election (etcd #8243)", () => {
+test("SC-008 without pre-votes it comes back with a high term, and is freed at the price of one election (etcd #8243)", () => {
 	const cluster = three({ preVote: false });
 	cluster.elect(1n);
 	cluster.isolate(3n);
@@ -104,22 +93,7 @@ test("without pre-votes it comes back with a high term, and is freed at the pric
 	for (const id of cluster.ids) expect(cluster.status(id)).toMatchObject({ term: leader?.core.status().term, leader: leader?.id });
 });
 
-test("a pre-vote below our term is answered with it, so that the asker can move there (etcd #8501)", () => {
-	const cluster = new Cluster({
-		voters: [1n, 2n],
-		dice: new Dice(3),
-		// 1 is behind in term and ahead in nothing; 2 is ahead in term: neither may wait for ever.
-		logs: new Map([
-			[1n, [2, 2, 2]],
-			[2n, [5]],
-		]),
-	});
-	cluster.pass(60);
-	expect(cluster.leaders.map(({ id }) => id)).toEqual([2n]);
-	expect(cluster.status(1n).lastTerm).toBe(cluster.status(2n).term);
-});
-
-test("a leader that hears no quorum steps down within two election timeouts; one that cannot hear does so too", () => {
+test("SC-010 a leader that hears no quorum steps down within two election timeouts; one that cannot hear does so too", () => {
 	for (const links of [
 		["1>2", "2>1", "1>3", "3>1"],
 		["2>1", "3>1"],
@@ -135,7 +109,7 @@ test("a leader that hears no quorum steps down within two election timeouts; one
 	}
 });
 
-test("a follower in touch with its leader refuses a vote, and does not take over its term", () => {
+test("SC-011 a follower in touch with its leader refuses a vote, and does not take over its term", () => {
 	const cluster = three({ preVote: false });
 	cluster.elect(1n);
 	cluster.part(1n, 3n);
@@ -147,7 +121,7 @@ test("a follower in touch with its leader refuses a vote, and does not take over
 	expect(cluster.status(1n).role).toBe("leader");
 });
 
-test("answers of the wrong kind or of a former round elect nobody", () => {
+test("SC-014 answers of the wrong kind or of a former round elect nobody", () => {
 	const cluster = three();
 	cluster.input(1n, ({ core }) => core.campaign());
 	cluster.drain(1n);
@@ -167,7 +141,7 @@ test("answers of the wrong kind or of a former round elect nobody", () => {
 	expect(cluster.status(1n).role).toBe("leader");
 });
 
-test("the own vote counts when it is durable, and not for a candidacy that was lost meanwhile", () => {
+test("SC-012 the own vote counts when it is durable, and not for a candidacy that was lost meanwhile", () => {
 	const cluster = three({ preVote: false });
 	cluster.input(1n, ({ core }) => core.campaign());
 	cluster.drain(1n);
@@ -203,20 +177,6 @@ test("a candidate boasts of its log only when the log is durable: a crash cannot
 	expect(cluster.leaders.map(({ id }) => id)).toEqual([2n]);
 });
 
-test("only a granted vote puts off an election: refused candidates do not keep a better one waiting", () => {
-	const cluster = new Cluster({ voters: [1n, 2n, 3n], dice: new Dice(4), config: { preVote: false }, logs: new Map([[2n, [2, 2]]]) });
-	cluster.cut.add("2>1");
-	cluster.cut.add("2>3");
-	let ticks = 0;
-	for (; ticks < 40 && cluster.status(2n).role === "follower"; ticks++) {
-		// A worse candidate asks all the time.
-		const term = cluster.status(2n).term + 1;
-		cluster.hand({ kind: "vote", from: 1n, to: 2n, term, commit: 1, commitTerm: 1, lastIndex: 1, lastTerm: 1, transfer: false });
-		cluster.tick(2n);
-	}
-	expect(ticks).toBeLessThan(20);
-});
-
 test("who has granted a vote gives the candidate time, whatever its timer was drawn to", () => {
 	for (let seed = 1; seed <= 30; seed++) {
 		const cluster = three({ preVote: false }, seed);
@@ -240,7 +200,7 @@ test("a lone voter elects itself when its vote is durable", () => {
 	expect(cluster.status(1n)).toMatchObject({ role: "leader", commit: 2 });
 });
 
-test("a disk that is stuck: the leader hands over, and nobody with such a disk campaigns", () => {
+test("SC-091 a disk that is stuck: the leader hands over, and nobody with such a disk campaigns", () => {
 	const cluster = three();
 	cluster.elect(1n);
 	cluster.pass(2);
@@ -256,7 +216,7 @@ test("a disk that is stuck: the leader hands over, and nobody with such a disk c
 	expect(cluster.leaders.map(({ id }) => id)).toEqual([3n]);
 });
 
-test("a leader that was paused keeps its office if a quorum answers within a heartbeat interval, and not otherwise", () => {
+test("SC-108 a leader that was paused keeps its office if a quorum answers within a heartbeat interval, and not otherwise", () => {
 	const cluster = three();
 	cluster.elect(1n);
 	cluster.input(1n, ({ core }) => core.onStall(500));
@@ -266,11 +226,4 @@ test("a leader that was paused keeps its office if a quorum answers within a hea
 	cluster.input(1n, ({ core }) => core.onStall(500));
 	cluster.pass(3);
 	expect(cluster.status(1n).role).toBe("follower");
-});
-
-test("the first election needs no full time-out when the clock is counted forward", () => {
-	const cluster = three();
-	cluster.input(2n, ({ core }) => core.advanceElection(19));
-	cluster.pass(1);
-	expect(cluster.leaders.map(({ id }) => id)).toEqual([2n]);
 });

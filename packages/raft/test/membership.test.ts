@@ -32,7 +32,7 @@ function campaignOften(cluster: Cluster, id: NodeId): void {
 }
 
 describe("a rule less, and there would be two leaders or none (rules C)", () => {
-	test("(a) entries survive a crash and the commit does not: the second change proves the first", () => {
+	test("SC-062 (a) entries survive a crash and the commit does not: the second change proves the first", () => {
 		const cluster = clusterOf(1n, 2n, 3n);
 		cluster.elect(1n);
 		cluster.isolate(2n);
@@ -80,7 +80,7 @@ describe("a rule less, and there would be two leaders or none (rules C)", () => 
 		expect(cluster.status(3n).confState.voters).toEqual([3n]);
 	});
 
-	test("(c) a candidate campaigns under what it knows to be committed, applied or not", () => {
+	test("SC-056 (c) a candidate campaigns under what it knows to be committed, applied or not", () => {
 		const cluster = clusterOf(1n, 2n, 3n);
 		cluster.elect(1n);
 		cluster.change(1n, removal(3n));
@@ -97,9 +97,16 @@ describe("a rule less, and there would be two leaders or none (rules C)", () => 
 		cluster.part(1n, 2n);
 		campaignOften(cluster, 2n);
 		expect(cluster.status(2n).role).not.toBe("leader");
+		// Nor at the word of the leader, which skips the pre-vote.
+		cluster.heal();
+		cluster.pass(3);
+		cluster.part(1n, 2n);
+		cluster.hand({ kind: "timeoutNow", from: 1n, to: 2n, term: cluster.status(2n).term });
+		cluster.settle();
+		expect(cluster.status(2n)).toMatchObject({ role: "candidate", confState: { voters: [1n, 2n] } });
 	});
 
-	test("(d) a new leader proposes no change while an older one in its log is not committed", () => {
+	test("SC-055 SC-063 (d) a new leader proposes no change while an older one in its log is not committed", () => {
 		const cluster = clusterOf(1n, 2n, 3n, 4n);
 		cluster.elect(1n);
 		cluster.part(1n, 3n);
@@ -125,7 +132,7 @@ describe("a rule less, and there would be two leaders or none (rules C)", () => 
 		expect(cluster.change(2n, addition(4n))).toBe(false);
 	});
 
-	test("(f) a leader that removes itself stays until the other one knows durably that it is alone", () => {
+	test("SC-061 SC-068 (f) a leader that removes itself stays until the other one knows durably that it is alone", () => {
 		const cluster = clusterOf(1n, 2n);
 		cluster.elect(1n);
 		cluster.change(1n, removal(1n));
@@ -237,7 +244,58 @@ describe("a rule less, and there would be two leaders or none (rules C)", () => 
 	});
 });
 
-test("a cluster grows from one to three, each new member by way of learner, and needs its new majority", () => {
+for (const [name, first, second] of [
+	["an addition and a removal", addition(5n), removal(4n)],
+	["two additions", addition(5n), addition(6n)],
+	["two removals", removal(4n), removal(3n)],
+] as const) {
+	test(`SC-055 two leaders, a change of each on the same base: ${name} (Ongaro 2015)`, () => {
+		const cluster = clusterOf(1n, 2n, 3n, 4n);
+		for (const id of [5n, 6n]) cluster.addEmpty(id);
+		cluster.elect(1n);
+		cluster.isolate(1n);
+		cluster.change(1n, first);
+		cluster.settle();
+		for (const id of [2n, 3n, 4n]) cluster.input(id, ({ core }) => core.leaderConnectionLost(1n));
+		cluster.settle();
+		cluster.pass(2);
+		expect(cluster.status(2n).role).toBe("leader");
+		const index = change(cluster, 2n, second);
+		expect(cluster.status(2n).commit).toBe(index);
+		// The first one is nowhere but at 1, which cannot commit it any more, whoever hears it.
+		cluster.heal();
+		cluster.pass(60);
+		const after = cluster.status(2n).confState;
+		for (const id of after.voters) expect(cluster.status(id).confState).toEqual(after);
+		expect(after.voters.includes(5n)).toBe(second.node === 5n);
+		expect(after.voters.includes(4n)).toBe(second.op === "addVoter" || second.node !== 4n);
+		expect(cluster.leaders.length).toBe(1);
+	});
+}
+
+test("SC-069 a leader that only the outgoing half still holds needs its own vote there, and gets it (ScyllaDB #10618)", () => {
+	const cluster = new Cluster({ voters: [1n, 2n, 3n], dice: new Dice(1), config: { checkQuorum: false } });
+	cluster.addEmpty(4n);
+	cluster.elect(1n);
+	change(cluster, 1n, { op: "addLearner", node: 4n });
+	cluster.pass(3);
+	cluster.request(1n, { changes: [removal(1n), addition(4n)], transition: "jointExplicit", context: new Uint8Array(0) });
+	cluster.settle();
+	expect(cluster.status(1n).confState).toMatchObject({ voters: [2n, 3n, 4n], votersOutgoing: [1n, 2n, 3n] });
+	cluster.crash(1n, () => 0);
+	cluster.restart(1n);
+	cluster.crash(3n, () => 0);
+	// 1 and 2 of {1, 2, 3}, 2 and 4 of {2, 3, 4}.
+	cluster.input(1n, ({ core }) => core.campaign());
+	cluster.settle();
+	expect(cluster.status(1n).role).toBe("leader");
+	change(cluster, 1n);
+	cluster.pass(3);
+	expect(cluster.leaders.map(({ id }) => id)).toEqual([2n]);
+	expect(cluster.status(4n).confState).toMatchObject({ voters: [2n, 3n, 4n], votersOutgoing: [] });
+});
+
+test("SC-057 SC-118 a cluster grows from one to three, each new member by way of learner, and needs its new majority", () => {
 	const cluster = clusterOf(1n);
 	cluster.elect(1n);
 	cluster.propose(1n, 5);
@@ -260,7 +318,7 @@ test("a cluster grows from one to three, each new member by way of learner, and 
 	expect(cluster.status(3n).commit).toBe(cluster.status(1n).lastIndex);
 });
 
-test("a learner gets everything and counts for nothing; promoted without knowing it, its vote counts (etcd #10998)", () => {
+test("SC-065 a learner gets everything and counts for nothing; promoted without knowing it, its vote counts (etcd #10998)", () => {
 	const cluster = clusterOf(1n, 2n);
 	cluster.addEmpty(3n);
 	cluster.elect(1n);
@@ -288,7 +346,7 @@ test("a learner gets everything and counts for nothing; promoted without knowing
 	expect(cluster.status(3n).confState.voters).toEqual([1n, 2n, 3n]);
 });
 
-test("two members at once go through a joint configuration that leaves by itself, once, even if its leader changes", () => {
+test("SC-058 two members at once go through a joint configuration that leaves by itself, once, even if its leader changes", () => {
 	const cluster = clusterOf(1n, 2n, 3n);
 	for (const id of [4n, 5n]) cluster.addEmpty(id);
 	cluster.elect(1n);
@@ -311,7 +369,7 @@ test("two members at once go through a joint configuration that leaves by itself
 	expect(entries.length).toBe(2);
 });
 
-test("a joint configuration on request stays until it is left, and takes no other change", () => {
+test("SC-059 a joint configuration on request stays until it is left, and takes no other change", () => {
 	const cluster = clusterOf(1n, 2n, 3n);
 	cluster.elect(1n);
 	cluster.request(1n, { changes: [removal(3n)], transition: "jointExplicit", context: new Uint8Array(0) });
@@ -356,7 +414,7 @@ test("a joint configuration elects only with both halves", () => {
 	expect(cluster.leaders.length).toBe(1);
 });
 
-test("a leader that only the outgoing half still holds goes on until that half is gone, then hands over", () => {
+test("SC-060 a leader that only the outgoing half still holds goes on until that half is gone, then hands over", () => {
 	const cluster = clusterOf(1n, 2n, 3n);
 	cluster.addEmpty(4n);
 	cluster.elect(1n);
@@ -392,7 +450,7 @@ test("a removed peer is fed until the change is answered, and its answers no lon
 	expect(cluster.status(1n)).toMatchObject({ role: "leader", term });
 });
 
-test("a new member that is silent at first does not make its leader step down, and does so later", () => {
+test("SC-064 a new member that is silent at first does not make its leader step down, and does so later", () => {
 	const cluster = clusterOf(1n);
 	cluster.addEmpty(2n);
 	cluster.elect(1n);
@@ -462,7 +520,7 @@ test("a candidate that learns of a newer configuration from an answer steps back
 	expect(cluster.status(3n).role).toBe("preCandidate");
 });
 
-test("one change at a time, and only by a leader that has applied the one before", () => {
+test("SC-063 one change at a time, and only by a leader that has applied the one before", () => {
 	const cluster = clusterOf(1n, 2n, 3n);
 	cluster.elect(1n);
 	expect(cluster.change(1n, removal(2n))).toBe(true);

@@ -4,6 +4,23 @@ import { runSchedule } from "./sim/schedule.ts";
 const SEEDS = 400;
 const STEPS = 1_500;
 
+test("SC-073 members come and go under every fault: 150 random schedules of changes, crashes, partitions and lost messages", () => {
+	let changes = 0;
+	let commits = 0;
+	for (let seed = 1; seed <= 150; seed++) {
+		const mix = { membership: true, crashes: true, partitions: true, floors: true, inOrder: seed % 2 === 0, messagePercent: 45 };
+		try {
+			const run = runSchedule(`churn ${seed}`, { steps: STEPS, mix });
+			changes += run.changes;
+			commits += run.commit;
+		} catch (error) {
+			throw new Error(`seed churn ${seed} of ${STEPS} steps`, { cause: error });
+		}
+	}
+	expect(changes).toBeGreaterThan(100);
+	expect(commits).toBeGreaterThan(3_000);
+});
+
 test(`clusters keep their promises under ${SEEDS} random schedules`, () => {
 	const total = { elections: 0, commit: 0, reads: 0, changes: 0 };
 	for (let seed = 1; seed <= SEEDS; seed++) {

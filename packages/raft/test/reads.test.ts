@@ -9,12 +9,12 @@ function isKind(kind: Message["kind"], to?: NodeId) {
 	return (message: Message) => message.kind === kind && (to === undefined || message.to === to);
 }
 
-test("all reads of a turn share one round, at every member", () => {
+test("SC-044 all reads of a turn share one round, at every member", () => {
 	const cluster = three();
 	cluster.elect(1n);
 	const sent: Message[] = [];
 	cluster.onMessage = (message) => sent.push(message);
-	const tokens = Array.from({ length: 100 }, () => cluster.read(1n));
+	const tokens = Array.from({ length: 1_000 }, () => cluster.read(1n));
 	cluster.settle();
 	expect(cluster.reads.map(({ counter }) => counter)).toEqual(tokens);
 	expect(sent.filter(isKind("heartbeat")).length).toBe(2);
@@ -23,7 +23,7 @@ test("all reads of a turn share one round, at every member", () => {
 	expect(cluster.reads.at(-1)).toEqual({ id: 2n, counter, index: cluster.status(1n).commit });
 });
 
-test("a read at a leader that is alone is not granted; the next leader's term fails it (rules R3, R4)", () => {
+test("SC-043 a read at a leader that is alone is not granted; the next leader's term fails it (rules R3, R4)", () => {
 	const cluster = three();
 	cluster.elect(1n);
 	cluster.isolate(1n);
@@ -77,7 +77,7 @@ test("a round that was lost is made good by the next regular heartbeat", () => {
 	expect(cluster.reads.length).toBe(2);
 });
 
-test("a read of a new leader waits for its term's first commit, and takes its index then (rule R2)", () => {
+test("SC-035 a read of a new leader waits for its term's first commit, and takes its index then (rule R2)", () => {
 	const cluster = three();
 	cluster.elect(1n);
 	cluster.propose(1n, 3);
@@ -109,7 +109,7 @@ test("a read of a new leader waits for its term's first commit, and takes its in
 	expect(cluster.reads[0]?.index).toBeGreaterThan(before);
 });
 
-test("a lone voter that forgot its commit in a crash reads nothing before it committed anew", () => {
+test("SC-034 a lone voter that forgot its commit in a crash reads nothing before it committed anew", () => {
 	const cluster = new Cluster({ voters: [1n], dice: new Dice(2) });
 	cluster.elect(1n);
 	cluster.propose(1n);
@@ -130,7 +130,7 @@ test("a lone voter that forgot its commit in a crash reads nothing before it com
 	expect(cluster.reads[0]?.index).toBeGreaterThanOrEqual(commit);
 });
 
-test("an answer for a former process life completes nothing, and a token completes once (rule R5)", () => {
+test("SC-036 an answer for a former process life completes nothing, and a token completes once (rule R5)", () => {
 	const cluster = three();
 	cluster.elect(1n);
 	cluster.read(2n);
@@ -165,7 +165,7 @@ test("an answer for a former process life completes nothing, and a token complet
 	expect(cluster.reads.length).toBe(1);
 });
 
-test("the echo of a learner or of a removed peer does not count; a joint configuration needs both halves (rule R3)", () => {
+test("SC-045 the echo of a learner or of a removed peer does not count; a joint configuration needs both halves (rule R3)", () => {
 	const cluster = three();
 	cluster.elect(1n);
 	for (const node of [4n, 5n]) cluster.addEmpty(node);

@@ -10,7 +10,7 @@ function handAll(cluster: Cluster, messages: readonly Message[]): void {
 	for (const message of messages) cluster.hand(message);
 }
 
-describe("a new leader makes every log equal to its own (raft thesis figure 3.6)", () => {
+describe("SC-023 a new leader makes every log equal to its own (raft thesis figure 3.6)", () => {
 	const leader = [1, 1, 1, 4, 4, 5, 5, 6, 6, 6];
 	for (const [name, log] of [
 		["a: one entry missing", [1, 1, 1, 4, 4, 5, 5, 6, 6]],
@@ -49,7 +49,7 @@ describe("a new leader makes every log equal to its own (raft thesis figure 3.6)
 	}
 });
 
-test("an entry of an earlier term on a majority is not committed by counting, and may be overwritten (raft thesis figure 3.7)", () => {
+test("SC-022 an entry of an earlier term on a majority is not committed by counting, and may be overwritten (raft thesis figure 3.7)", () => {
 	// As figure 3.7 (c) to (d): the entry of term 2 at index 2 is on 1, 2 and 3; 5 holds one of term 3 there.
 	const logs = new Map([
 		[1n, [2]],
@@ -100,7 +100,7 @@ test("an entry of an earlier term on a majority is not committed by counting, an
 	expect(cluster.member(2n).disk.synced.termAt(2)).toBe(3);
 });
 
-test("a late, shorter copy of an append takes nothing back", () => {
+test("SC-026 a late, shorter copy of an append takes nothing back", () => {
 	const cluster = three();
 	cluster.elect(1n);
 	cluster.propose(1n, 2);
@@ -116,7 +116,7 @@ test("a late, shorter copy of an append takes nothing back", () => {
 	expect(cluster.status(2n).lastIndex).toBe(lastIndex);
 });
 
-test("a follower commits what the leader has verified, not its own tail", () => {
+test("SC-027 a follower commits what the leader has verified, not its own tail", () => {
 	const logs = new Map([[2n, [2, 2, 2, 2]]]);
 	const cluster = new Cluster({ voters: [1n, 2n, 3n], dice: new Dice(1), logs });
 	cluster.hand({ kind: "append", from: 1n, to: 2n, term: 3, prevIndex: 1, prevTerm: 1, commit: 5, entries: [] });
@@ -129,7 +129,7 @@ test("a follower commits what the leader has verified, not its own tail", () => 
 	expect(cluster.status(2n)).toMatchObject({ commit: 2, lastIndex: 5 });
 });
 
-test("what lies below commit is acknowledged unseen; what contradicts it ends the process", () => {
+test("SC-028 SC-029 what lies below commit is acknowledged unseen; what contradicts it ends the process", () => {
 	const cluster = three();
 	cluster.elect(1n);
 	cluster.propose(1n, 5);
@@ -181,7 +181,7 @@ test("an append that begins below commit brings what lies above it", () => {
 	expect(cluster.status(2n).lastIndex).toBe(lastIndex);
 });
 
-test("an entry that is overwritten and comes back is stable when its last write is (A, B, A)", () => {
+test("SC-025 an entry that is overwritten and comes back is stable when its last write is (A, B, A)", () => {
 	const cluster = three();
 	const entry = (term: Term) => [{ index: 2, term, kind: 0 as const, data: Uint8Array.of(term) }];
 	const append = (from: NodeId, term: Term, entries: ReturnType<typeof entry>) =>
@@ -200,6 +200,24 @@ test("an entry that is overwritten and comes back is stable when its last write 
 	expect(cluster.status(2n)).toMatchObject({ stable: 1, lastIndex: 2, lastTerm: 2 });
 	cluster.persist(2n, 1);
 	expect(cluster.status(2n).stable).toBe(2);
+	// A crash before that finds what the writes that returned have left, in their order.
+	for (const [kept, terms] of [
+		[0, []],
+		[1, [2]],
+		[2, [3]],
+		[3, [2]],
+	] as const) {
+		const crashed = three();
+		for (const term of [2, 3, 4]) {
+			const from = term === 3 ? 3n : 1n;
+			crashed.hand({ kind: "append", from, to: 2n, term, prevIndex: 1, prevTerm: 1, commit: 1, entries: entry(term === 3 ? 3 : 2) });
+			crashed.drain(2n);
+		}
+		crashed.crash(2n, () => kept);
+		crashed.restart(2n);
+		expect(crashed.member(2n).disk.synced.entries.map((each) => each.term)).toEqual(terms);
+		expect(crashed.status(2n)).toMatchObject({ lastIndex: 1 + terms.length, stable: 1 + terms.length, term: kept + 1 });
+	}
 });
 
 test("nothing is acknowledged before it is durable, and all acknowledgements of a turn are one", () => {
@@ -239,7 +257,7 @@ test("a leader commits through its followers' disks before its own, and applies 
 	expect(cluster.member(1n).applyQueue.map(({ index }) => index)).toEqual([3]);
 });
 
-test("a window of appends that was lost is found out through the next heartbeat", () => {
+test("SC-030 a window of appends that was lost is found out through the next heartbeat", () => {
 	const cluster = three({ inflightMessagesMax: 2, appendBytesMax: 1 });
 	cluster.elect(1n);
 	cluster.pass(3);
@@ -251,7 +269,7 @@ test("a window of appends that was lost is found out through the next heartbeat"
 	for (const id of cluster.ids) expect(cluster.status(id).commit).toBe(cluster.status(1n).lastIndex);
 });
 
-test("a peer that was unreachable is probed, and streams again after one answer", () => {
+test("SC-031 a peer that was unreachable is probed, and streams again after one answer", () => {
 	const cluster = three();
 	cluster.elect(1n);
 	cluster.input(1n, ({ core }) => core.reportUnreachable(2n));
@@ -269,7 +287,7 @@ test("a peer that was unreachable is probed, and streams again after one answer"
 	expect(cluster.status(2n).commit).toBe(cluster.status(1n).lastIndex);
 });
 
-test("a commit whose news was lost is learned from the next heartbeat", () => {
+test("SC-033 a commit whose news was lost is learned from the next heartbeat", () => {
 	const cluster = three();
 	cluster.elect(1n);
 	cluster.propose(1n);
@@ -289,7 +307,7 @@ test("a commit whose news was lost is learned from the next heartbeat", () => {
 	expect(cluster.status(2n).commit).toBe(3);
 });
 
-test("a follower above its limits lets appends fall and goes on answering heartbeats", () => {
+test("SC-087 a follower above its limits lets appends fall and goes on answering heartbeats", () => {
 	const cluster = three({ unstableBytesMax: 50 });
 	cluster.elect(1n);
 	for (let i = 0; i < 5; i++) {
@@ -322,7 +340,7 @@ test("an old refusal takes nothing back from a peer that has acknowledged more s
 	expect(cluster.status(1n).peers[0]?.next).toBe(probed?.next);
 });
 
-test("a leader without a quorum takes proposals up to its limit, a single large one when idle, and goes on afterwards", () => {
+test("SC-083 a leader without a quorum takes proposals up to its limit, a single large one when idle, and goes on afterwards", () => {
 	const cluster = three({ uncommittedBytesMax: 100, checkQuorum: false });
 	cluster.elect(1n);
 	cluster.isolate(1n);
@@ -337,7 +355,7 @@ test("a leader without a quorum takes proposals up to its limit, a single large 
 	expect(cluster.propose(1n)).toBe(true);
 });
 
-test("a state machine gets at most its limit in bytes beyond what it has acknowledged, and always at least one entry", () => {
+test("SC-085 a state machine gets at most its limit in bytes beyond what it has acknowledged, and always at least one entry", () => {
 	const cluster = three({ applyBytesMax: 1 });
 	cluster.elect(1n);
 	cluster.propose(1n, 4);
@@ -363,7 +381,7 @@ test("a state machine gets at most its limit in bytes beyond what it has acknowl
 	expect(applied).toEqual([3, 4, 5, 6]);
 });
 
-test("two leaders of one term, or a peer that acknowledges what does not exist, end the process", () => {
+test("SC-094 SC-097 two leaders of one term, or a peer that acknowledges what does not exist, end the process", () => {
 	const cluster = three();
 	cluster.elect(1n);
 	const { term, lastIndex } = cluster.status(1n);
@@ -378,7 +396,7 @@ test("two leaders of one term, or a peer that acknowledges what does not exist, 
 	expect(() => cluster.member(2n).core.step(heartbeat)).toThrow(/lost entries/);
 });
 
-test("what no member would send is refused and changes nothing", () => {
+test("SC-096 what no member would send is refused and changes nothing", () => {
 	const cluster = three();
 	cluster.elect(1n);
 	const { core } = cluster.member(2n);

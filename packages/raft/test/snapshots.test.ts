@@ -21,7 +21,7 @@ function peerState(cluster: Cluster, leader: NodeId, peer: NodeId): string | und
 	return cluster.status(leader).peers.find(({ id }) => id === peer)?.state;
 }
 
-test("a member that needs what the log no longer holds gets a snapshot, and streams from there", () => {
+test("SC-079 a member that needs what the log no longer holds gets a snapshot, and streams from there", () => {
 	const cluster = three({ memoryEntriesMax: 0 });
 	leaveBehind(cluster, 20, 0);
 	cluster.heal();
@@ -57,7 +57,7 @@ test("a restarted leader knows no terms below its floor and still feeds a slow p
 	expect(cluster.status(3n).firstIndex).toBe(2);
 });
 
-test("a transfer that fails is tried again after a heartbeat; one that nobody reports ends by itself", () => {
+test("SC-078 a transfer that fails is tried again after a heartbeat; one that nobody reports ends by itself", () => {
 	const cluster = three({ memoryEntriesMax: 0, snapshotTimeoutTicks: 15 });
 	leaveBehind(cluster, 20, 0);
 	cluster.heal();
@@ -91,6 +91,37 @@ test("a transfer that fails is tried again after a heartbeat; one that nobody re
 	expect(peerState(cluster, 1n, 3n)).toBe("replicate");
 });
 
+test("SC-078 an acknowledgement ends the state of being sent a snapshot, whatever becomes of the report", () => {
+	const cluster = three({ memoryEntriesMax: 0 });
+	leaveBehind(cluster, 20, 0);
+	cluster.heal();
+	for (let i = 0; i < 8 && cluster.transfers.length === 0; i++) {
+		cluster.tick(1n);
+		for (let j = 0; j < 4; j++) {
+			for (const id of cluster.ids) {
+				cluster.drain(id);
+				cluster.persist(id);
+			}
+			for (const message of cluster.take(() => true)) cluster.hand(message);
+		}
+	}
+	expect(peerState(cluster, 1n, 3n)).toBe("snapshot");
+	// It arrives, and nobody has told the leader so yet.
+	const [transfer] = cluster.transfers.splice(0, 1);
+	cluster.member(3n).receiveState(cluster.member(1n).machine.at(22));
+	cluster.hand({ kind: "snapshot", from: 1n, to: 3n, term: 2, meta: transfer?.meta as SnapshotMeta });
+	cluster.drain(3n);
+	cluster.persist(3n);
+	cluster.apply(3n);
+	for (const message of cluster.take((each) => each.from === 3n)) cluster.hand(message);
+	expect(peerState(cluster, 1n, 3n)).toBe("replicate");
+	cluster.input(1n, ({ core }) => core.reportSnapshot(3n, false, 0));
+	expect(peerState(cluster, 1n, 3n)).toBe("replicate");
+	cluster.propose(1n);
+	cluster.settle();
+	expect(cluster.status(3n).commit).toBe(23);
+});
+
 test("no snapshot is prepared for a member that is not heard, and one is as soon as it is", () => {
 	const cluster = three({ memoryEntriesMax: 0 });
 	leaveBehind(cluster, 20, 0);
@@ -115,7 +146,7 @@ const metaOf = (cluster: Cluster, index: number, term: number): SnapshotMeta => 
 	generation: "copy",
 });
 
-test("a snapshot of an entry that the log holds keeps the log: only the commit moves", () => {
+test("SC-077 a snapshot of an entry that the log holds keeps the log: only the commit moves", () => {
 	const cluster = three();
 	cluster.elect(1n);
 	cluster.propose(1n, 5);
@@ -128,7 +159,7 @@ test("a snapshot of an entry that the log holds keeps the log: only the commit m
 	expect(core.drain().append?.snapshot).toBe(null);
 });
 
-test("a snapshot over a contradicting or unverified tail drops the whole log (hashicorp/raft #697)", () => {
+test("SC-076 a snapshot over a contradicting or unverified tail drops the whole log (hashicorp/raft #697)", () => {
 	const logs = new Map([[2n, [2, 2, 2, 2, 2, 2]]]);
 	const cluster = new Cluster({ voters: [1n, 2n, 3n], dice: new Dice(1), logs });
 	const { core } = cluster.member(2n);
@@ -140,7 +171,7 @@ test("a snapshot over a contradicting or unverified tail drops the whole log (ha
 	expect(apply).toEqual([]);
 });
 
-test("while a snapshot is being installed: appends queue behind it, nothing is applied, nobody campaigns", () => {
+test("SC-075 SC-120 while a snapshot is being installed: appends queue behind it, nothing is applied, nobody campaigns", () => {
 	const cluster = three();
 	const { core } = cluster.member(2n);
 	const meta = metaOf(cluster, 5, 3);
@@ -166,7 +197,7 @@ test("while a snapshot is being installed: appends queue behind it, nothing is a
 	expect(core.status().role).toBe("preCandidate");
 });
 
-test("an old snapshot, or one that does not know this member, changes nothing", () => {
+test("SC-081 an old snapshot, or one that does not know this member, changes nothing", () => {
 	const cluster = three();
 	cluster.elect(1n);
 	cluster.propose(1n, 4);
@@ -183,7 +214,7 @@ test("an old snapshot, or one that does not know this member, changes nothing", 
 	expect(core.status()).toEqual(before);
 });
 
-test("a new leader whose log is only a snapshot is up to date by its base", () => {
+test("SC-112 a new leader whose log is only a snapshot is up to date by its base", () => {
 	const cluster = three({ memoryEntriesMax: 0 });
 	leaveBehind(cluster, 20, 0);
 	cluster.heal();

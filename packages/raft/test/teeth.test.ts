@@ -53,6 +53,6 @@ test("a message that is changed on its way is caught", () => {
 	expect(caught).toBe(true);
 });
 
-test("the same seed gives the same run, message by message", () => {
+test("SC-113 the same seed gives the same run, message by message", () => {
 	for (let seed = 1; seed <= 20; seed++) expect(runSchedule(seed, { steps: 600 })).toEqual(runSchedule(seed, { steps: 600 }));
 });

@@ -10,7 +10,7 @@ function transfer(cluster: Cluster, to: bigint): boolean {
 	return leader?.core.transferLeadership(to) ?? false;
 }
 
-test("leadership goes to a member that is up to date without a tick, past those who still hear the old leader", () => {
+test("SC-046 SC-051 leadership goes to a member that is up to date without a tick, past those who still hear the old leader", () => {
 	const cluster = three();
 	cluster.elect(1n);
 	expect(transfer(cluster, 3n)).toBe(true);
@@ -19,7 +19,7 @@ test("leadership goes to a member that is up to date without a tick, past those 
 	expect(cluster.status(1n)).toMatchObject({ role: "follower", leader: 3n, transferee: 0n });
 });
 
-test("a member that lags behind catches up first; nothing new is taken meanwhile", () => {
+test("SC-047 a member that lags behind catches up first; nothing new is taken meanwhile", () => {
 	const cluster = three();
 	cluster.elect(1n);
 	cluster.part(1n, 3n);
@@ -34,7 +34,7 @@ test("a member that lags behind catches up first; nothing new is taken meanwhile
 	expect(cluster.leaders.map(({ id }) => id)).toEqual([3n]);
 });
 
-test("a target that does not come about is given up after an election timeout, and work goes on", () => {
+test("SC-050 a target that does not come about is given up after an election timeout, and work goes on", () => {
 	const cluster = three();
 	cluster.elect(1n);
 	cluster.isolate(3n);
@@ -47,7 +47,7 @@ test("a target that does not come about is given up after an election timeout, a
 	expect(cluster.propose(1n)).toBe(true);
 });
 
-test("who may be the target", () => {
+test("SC-049 who may be the target", () => {
 	const cluster = three();
 	cluster.addEmpty(4n);
 	cluster.elect(1n);
@@ -70,7 +70,7 @@ test("who may be the target", () => {
 	expect(cluster.leaders.map(({ id }) => id)).toEqual([2n]);
 });
 
-test("timeoutNow reaches a candidate or a learner: nothing happens; a late one costs an election and no more", () => {
+test("SC-054 timeoutNow reaches a candidate or a learner: nothing happens; a late one costs an election and no more", () => {
 	const cluster = three();
 	cluster.addEmpty(4n);
 	cluster.elect(1n);
@@ -87,7 +87,7 @@ test("timeoutNow reaches a candidate or a learner: nothing happens; a late one c
 	expect(cluster.leaders.map(({ id }) => id)).toEqual([2n]);
 });
 
-test("pending reads fail when leadership moves; they do not hang", () => {
+test("SC-053 pending reads fail when leadership moves; they do not hang", () => {
 	const cluster = three();
 	cluster.elect(1n);
 	cluster.cut.add("2>1");

@@ -53,6 +53,8 @@ export class Cluster {
 	transfers: Transfer[] = [];
 	/** Links that lose everything, as "from>to". */
 	readonly cut = new Set<string>();
+	/** Messages that never arrive, whatever the links. */
+	loses: (message: Message) => boolean = () => false;
 	/** What the last drains told, for scripted tests. */
 	readonly answered: { readonly id: NodeId; readonly index: LogIndex }[] = [];
 	readonly reads: { readonly id: NodeId; readonly counter: number; readonly index: LogIndex }[] = [];
@@ -365,7 +367,7 @@ export class Cluster {
 	private send(member: SimMember, message: Message): void {
 		assertDurable(member.disk, message);
 		this.onMessage(message);
-		if (this.cut.has(`${message.from}>${message.to}`)) return;
+		if (this.cut.has(`${message.from}>${message.to}`) || this.loses(message)) return;
 		if (this.messages.length >= MESSAGES_MAX) this.messages.shift();
 		this.messages.push(message);
 	}

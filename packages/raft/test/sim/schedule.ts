@@ -5,6 +5,8 @@ import { allMembers } from "./twin.ts";
 
 export interface RunOptions {
 	readonly steps: number;
+	/** What the run is about, where that is not drawn. */
+	readonly mix?: Partial<Mix>;
 	/** Called before each step with a cluster that may be harmed. */
 	readonly sabotage?: (cluster: Cluster, dice: Dice) => void;
 }
@@ -18,7 +20,7 @@ export interface RunSummary {
 }
 
 /** What a run may do, drawn anew for each: some runs are about crashes, others about membership, others about lost messages. */
-interface Mix {
+export interface Mix {
 	readonly voters: NodeId[];
 	readonly config: Partial<RaftConfig>;
 	readonly inOrder: boolean;
@@ -40,9 +42,9 @@ const FIRST_SPARE = 6n;
 const SPARES = 4n;
 
 /** A cluster under a schedule drawn from `seed`, then healed: it must keep its promises all the time and work at the end. */
-export function runSchedule(seed: number | string, { steps, sabotage }: RunOptions): RunSummary {
+export function runSchedule(seed: number | string, { steps, mix: given = {}, sabotage }: RunOptions): RunSummary {
 	const dice = new Dice(seed);
-	const mix = drawMix(dice);
+	const mix = { ...drawMix(dice), ...given };
 	const cluster = new Cluster({ voters: mix.voters, dice: dice.fork("cluster"), config: mix.config });
 	let digest = 0;
 	cluster.onMessage = (message) => {

@@ -4,8 +4,11 @@ import type { CoreOutput, Message, NodeId, RaftConfig, StepStatus, Term } from "
 import { Cluster } from "../sim/cluster.ts";
 import { describeConf, describeEntries, describeMessage, describeWork } from "./words.ts";
 
-/** Events that a line of another kind tells already. */
-const TOLD_OTHERWISE = new Set(["commitAdvanced", "configChanged", "snapshotNeeded", "voteGranted", "voteRejected", "proposalDropped"]);
+/** Events of the tap that a transcript shows: changes of role, leader and term, and what no message or write tells. */
+const TOLD = new Set([
+	...["becameFollower", "becamePreCandidate", "becameCandidate", "becameLeader", "leaderChanged", "leaderLost", "termRaised"],
+	...["transferStarted", "transferEnded", "snapshotRestored", "catchUpFromLog"],
+]);
 
 /** A cluster of the simulator, and a line for everything that happens in it: what a transcript shows. */
 export class Stage {
@@ -64,7 +67,7 @@ export class Stage {
 	private tapOf(id: NodeId): TapSink {
 		return {
 			emit: (name: string, term: number, _index: number, fields: TapFields = {}) => {
-				if (TOLD_OTHERWISE.has(name)) return;
+				if (!TOLD.has(name)) return;
 				const told = Object.entries(fields).filter(([key]) => !(name === "leaderChanged" && key === "reason"));
 				const shown = told.map(([key, value]) => `${key} ${String(value)}`);
 				this.say([`${id} ${name}`, `term ${term}`, ...shown].join(" "));
