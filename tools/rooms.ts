@@ -21,7 +21,7 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
 	},
 	"cluster-tests": {
 		ours: ["base", "raft", "mvcc", "api", "api/hot", "replica", "server", "server/internal"],
-		outside: ["@grpc/grpc-js", "etcd3", "protobufjs", "testcontainers", "node:*"],
+		outside: ["@grpc/grpc-js", "etcd3", "protobufjs", "testcontainers", "yaml", "node:*"],
 		pure: false,
 	},
 };

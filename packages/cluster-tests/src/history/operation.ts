@@ -72,7 +72,8 @@ export interface Attempt {
 	readonly outcome:
 		| { readonly kind: "ok"; readonly returned: number; readonly answer: Answer }
 		| { readonly kind: "refused"; readonly returned: number; readonly as: RefusedAs }
-		| { readonly kind: "unknown" };
+		/** `gaveUp`: when the client stopped waiting, for drawings; it means nothing for the order. */
+		| { readonly kind: "unknown"; readonly gaveUp?: number };
 }
 
 /** A change as the oracle saw it: a complete watch, or the members' logs. Value null: deleted. */

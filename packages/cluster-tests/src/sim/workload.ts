@@ -21,9 +21,12 @@ export class Workload {
 	private readonly dice: Dice;
 	private readonly weights: Weights;
 	private readonly keys: readonly string[];
+	private readonly openEnd: string;
 	private lastValue = 0;
 
-	constructor(dice: Dice, weights: Weights, keyCount: number) {
+	/** `openEnd`: where ranges "to the end" end; by default behind all keys. */
+	constructor(dice: Dice, weights: Weights, keyCount: number, openEnd = "\0") {
+		this.openEnd = openEnd;
 		this.dice = dice;
 		this.weights = weights;
 		this.keys = Array.from({ length: keyCount }, (_, at) => `k${String.fromCharCode(97 + at)}`);
@@ -36,7 +39,7 @@ export class Workload {
 			case "get":
 				return this.range(known, "");
 			case "range":
-				return this.range(known, this.dice.chance(1, 2) ? "\0" : "l");
+				return this.range(known, this.dice.chance(1, 2) ? this.openEnd : "l");
 			case "delete":
 				return this.delete();
 			case "compact":
@@ -61,7 +64,7 @@ export class Workload {
 	}
 
 	private delete(): DeleteOp {
-		return { kind: "delete", key: this.dice.pick(this.keys), end: this.dice.chance(1, 5) ? "\0" : "" };
+		return { kind: "delete", key: this.dice.pick(this.keys), end: this.dice.chance(1, 5) ? this.openEnd : "" };
 	}
 
 	private range(known: Known, end: string): RangeOp {

@@ -1,0 +1,77 @@
+/** What each change of leader cost, and what the members did meanwhile. */
+import { type Attempt, changed } from "../history/operation.ts";
+import type { RunRecord, StruckFault } from "./run.ts";
+
+export interface FailoverStep {
+	readonly atMs: number;
+	readonly member: string;
+	readonly what: string;
+}
+
+export interface Failover {
+	readonly term: number;
+	readonly from: string;
+	readonly to: string;
+	/** The fault that struck the former leader, or that no fault did. */
+	readonly cause: string;
+	/** The longest time without an acknowledged write around the change: from the last before it to the first after it. */
+	readonly lastWriteMs: number;
+	readonly nextWriteMs: number;
+	readonly costMs: number;
+	/** Calls that were open when writes stopped, and those that ended without an answer. */
+	readonly waited: number;
+	readonly failed: number;
+	readonly steps: readonly FailoverStep[];
+}
+
+/** A leader is seen late by at most this. */
+const SEEN_LATE_MS = 300;
+const CAUSE_MS = 15_000;
+
+/** Times count from the start of the run. */
+export function failoversOf(record: RunRecord): Failover[] {
+	const { attempts, tenures, faults, timeline, startedMs, endedMs } = record;
+	const writes = attempts
+		.flatMap(({ outcome }) => (outcome.kind === "ok" && changed(outcome.answer) ? [outcome.returned] : []))
+		.sort((a, b) => a - b);
+	const failovers: Failover[] = [];
+	for (const [at, tenure] of tenures.entries()) {
+		const before = tenures[at - 1];
+		if (before === undefined) continue;
+		const cause = causeOf(faults, before.member, tenure.fromMs);
+		const fromMs = Math.max(cause?.fromMs ?? before.untilMs, before.fromMs);
+		const gap = longestGap(writes, fromMs, Math.min(tenure.fromMs + SEEN_LATE_MS, endedMs));
+		if (gap === null) continue;
+		const [lastMs, nextMs] = gap;
+		const open = attempts.filter((attempt) => attempt.invoked < nextMs && endOf(attempt) > lastMs);
+		failovers.push({
+			...{ term: tenure.term, from: before.member, to: tenure.member, cause: cause?.fault ?? "no fault" },
+			...{ lastWriteMs: lastMs - startedMs, nextWriteMs: nextMs - startedMs, costMs: nextMs - lastMs },
+			...{ waited: open.length, failed: open.filter(({ outcome }) => outcome.kind !== "ok").length },
+			steps: timeline
+				.filter(({ atMs }) => atMs >= Math.min(fromMs, lastMs) - 50 && atMs <= nextMs + 50)
+				.map(({ atMs, member, event, term }) => ({ atMs: atMs - startedMs, member, what: `${event} (term ${term})` })),
+		});
+	}
+	return failovers;
+}
+
+function endOf({ invoked, outcome }: Attempt): number {
+	return outcome.kind === "unknown" ? (outcome.gaveUp ?? invoked) : outcome.returned;
+}
+
+function causeOf(faults: readonly StruckFault[], leader: string, untilMs: number): StruckFault | undefined {
+	return faults.findLast(({ members, fromMs }) => members.includes(leader) && fromMs < untilMs && fromMs > untilMs - CAUSE_MS);
+}
+
+/** The widest distance of two neighbours that touches the window. */
+function longestGap(times: readonly number[], fromMs: number, untilMs: number): readonly [number, number] | null {
+	let widest: readonly [number, number] | null = null;
+	for (let at = 1; at < times.length; at++) {
+		const [before, after] = [times[at - 1] as number, times[at] as number];
+		if (after < fromMs) continue;
+		if (before > untilMs) break;
+		if (widest === null || after - before > widest[1] - widest[0]) widest = [before, after];
+	}
+	return widest;
+}

@@ -1,0 +1,82 @@
+import type { Dice } from "@flotilla/base";
+import type { Stage, StageMember } from "../stage.ts";
+
+/** What a fault may use. */
+export interface FaultWorld {
+	readonly stage: Stage;
+	readonly dice: Dice;
+	/** Resolves after so many milliseconds, or at once when the faults are to end. */
+	pause(ms: number): Promise<void>;
+	/** A member of the watchers has another process or folder now. */
+	replaced(member: StageMember): void;
+	/** For the report: more about what was done. */
+	note(text: string): void;
+}
+
+export type Details = Readonly<Record<string, string | number | boolean>>;
+
+/** A kind of fault. Errors of `strike` end the run as a failure of the tester, not of the cluster. */
+export interface Fault {
+	readonly about: string;
+	/** Programs without which it cannot be done; also `root`. A scenario that needs a missing one is skipped by name. */
+	readonly needs?: readonly string[];
+	/** Only these servers can be asked for it. */
+	readonly programs?: readonly string[];
+	/**
+	 * Breaks something, keeps it broken for `forMs` and mends it. Null: there was nothing to strike just now. Otherwise those
+	 * that were struck, which the report shows.
+	 */
+	strike(world: FaultWorld, details: Details, forMs: number): Promise<readonly string[] | null>;
+}
+
+/**
+ * Members that a line names: `leader`, `follower`, `one`, `minority`, `majority`, `all` or a name. Only those that run and that no
+ * other fault holds; null when the choice is empty.
+ */
+export async function choose(world: FaultWorld, who: string): Promise<readonly StageMember[] | null> {
+	const { stage, dice } = world;
+	const free = stage.present.filter((member) => !member.held && member.process.running);
+	const some = (count: number): readonly StageMember[] | null => (free.length === 0 ? null : dice.shuffle([...free]).slice(0, count));
+	const minority = Math.max(1, Math.ceil(stage.present.length / 2) - 1);
+	switch (who) {
+		case "all":
+			return some(free.length);
+		case "one":
+			return some(1);
+		case "minority":
+			return some(dice.range(1, minority));
+		case "majority":
+			return some((stage.present.length >> 1) + 1);
+		case "leader":
+		case "follower": {
+			const leader = await stage.leader();
+			const fits = free.filter((member) => (member === leader) === (who === "leader"));
+			return fits.length === 0 ? null : [dice.pick(fits)];
+		}
+		default: {
+			const named = free.filter(({ name }) => name === who);
+			return named.length === 0 ? null : named;
+		}
+	}
+}
+
+export function textOf(details: Details, name: string, standard: string): string {
+	return String(details[name] ?? standard);
+}
+
+export function numberOf(details: Details, name: string, standard: number): number {
+	const value = details[name] ?? standard;
+	if (typeof value !== "number" || !Number.isFinite(value)) throw new Error(`${name} must be a number, it is ${String(value)}`);
+	return value;
+}
+
+/** Runs `work` while nobody else touches these members. */
+export async function holding(members: readonly StageMember[], work: () => Promise<void>): Promise<readonly string[]> {
+	for (const member of members) member.held = true;
+	try {
+		await work();
+	} finally {
+		for (const member of members) member.held = false;
+	}
+	return members.map(({ name }) => name);
+}

@@ -1,0 +1,155 @@
+/** What operators do while a cluster works: leadership moved, members replaced, stores compacted. */
+import { KvClient, RpcError } from "../../client/kv-client.ts";
+import { eventually } from "../../process/wait.ts";
+import type { Stage, StageMember } from "../stage.ts";
+import { choose, type Fault, type FaultWorld, holding, textOf } from "./fault.ts";
+
+async function withClient<T>(member: StageMember, work: (client: KvClient) => Promise<T>): Promise<T> {
+	const client = new KvClient(member.address);
+	try {
+		return await work(client);
+	} finally {
+		client.close();
+	}
+}
+
+/** A call to any member but those given; errors of single ones lead to the next, and to a new round until time is up. */
+function atAny<T>(stage: Stage, except: readonly StageMember[], what: string, work: (client: KvClient) => Promise<T>): Promise<T> {
+	return eventually(
+		what,
+		async () => {
+			let last: unknown = new Error("nobody to ask");
+			for (const member of stage.present) {
+				if (except.includes(member) || !member.process.running) continue;
+				try {
+					return await withClient(member, work);
+				} catch (error) {
+					last = error;
+				}
+			}
+			throw last;
+		},
+		60_000,
+	);
+}
+
+interface WireMember {
+	readonly ID: string;
+	readonly name: string;
+	readonly peerURLs: readonly string[];
+	readonly isLearner?: boolean;
+}
+
+async function listMembers(stage: Stage, except: readonly StageMember[]): Promise<readonly WireMember[]> {
+	const { members } = await atAny(stage, except, "a list of members", (client) => client.members({ timeoutMs: 3_000 }));
+	return members;
+}
+
+/** Its id may have been removed by an attempt whose answer was lost. */
+async function remove(stage: Stage, member: StageMember): Promise<void> {
+	const id = BigInt(`0x${member.id ?? "0"}`).toString();
+	await atAny(stage, [member], `${member.name} removed`, async (client) => {
+		try {
+			await client.call("Cluster", "MemberRemove", ["MemberRemoveRequest", "MemberRemoveResponse"], { ID: id }, { timeoutMs: 5_000 });
+		} catch (error) {
+			if (!(error instanceof RpcError && error.text === "etcdserver: member not found")) throw error;
+		}
+	});
+}
+
+async function add(stage: Stage, member: StageMember, learner: boolean): Promise<void> {
+	await atAny(stage, [member], `${member.name} added`, async (client) => {
+		try {
+			const request = { peerURLs: [member.proxyUrl], isLearner: learner };
+			await client.call("Cluster", "MemberAdd", ["MemberAddRequest", "MemberAddResponse"], request, { timeoutMs: 5_000 });
+		} catch (error) {
+			if (!(error instanceof RpcError && error.text === "etcdserver: Peer URLs already exists")) throw error;
+		}
+	});
+}
+
+async function join(world: FaultWorld, member: StageMember): Promise<void> {
+	const { stage } = world;
+	const members = await listMembers(stage, [member]);
+	const cluster = members.map(({ name, peerURLs }) => `${name === "" ? member.name : name}=${peerURLs[0]}`).join(",");
+	stage.prepare(member, cluster, "existing");
+	await stage.startMember(member);
+	await stage.identify(member);
+	member.out = false;
+	world.replaced(member);
+}
+
+async function promote(stage: Stage, member: StageMember): Promise<void> {
+	const id = BigInt(`0x${member.id ?? "0"}`).toString();
+	await atAny(stage, [member], `${member.name} promoted`, async (client) => {
+		try {
+			await client.call("Cluster", "MemberPromote", ["MemberPromoteRequest", "MemberPromoteResponse"], { ID: id }, { timeoutMs: 5_000 });
+		} catch (error) {
+			if (!(error instanceof RpcError && error.text === "etcdserver: can only promote a learner member")) throw error;
+		}
+	});
+}
+
+async function successor(world: FaultWorld, member: StageMember, learner: boolean, forMs: number): Promise<void> {
+	const { stage } = world;
+	member.out = true;
+	await remove(stage, member);
+	await member.process.kill("SIGKILL");
+	await member.process.dispose();
+	await world.pause(forMs);
+	stage.freshFolder(member);
+	await add(stage, member, learner);
+	await join(world, member);
+	if (learner) await promote(stage, member);
+}
+
+export const OPERATIONS: Readonly<Record<string, Fault>> = {
+	replace: {
+		about: "a member is removed, its folder left behind, and a new one joins in its place (as: voter or learner, promoted later)",
+		strike: async (world, details, forMs) => {
+			const { stage } = world;
+			const [member] = (await choose(world, textOf(details, "who", "one"))) ?? [];
+			if (member === undefined || stage.present.length < 3) return null;
+			// Who goes while another is down may take the quorum along: that is the operator's mistake, not a fault.
+			if (stage.present.some((other) => other.held || !other.process.running)) return null;
+			return holding([member], () => successor(world, member, textOf(details, "as", "voter") === "learner", forMs));
+		},
+	},
+	"replace-dead": {
+		about: "a member that does not run is removed, and a new one joins in its place",
+		strike: async (world, details, forMs) => {
+			const { stage } = world;
+			const member = stage.present.find(({ name, process }) => name === details.who && !process.running);
+			if (member === undefined) return null;
+			return holding([member], () => successor(world, member, false, forMs));
+		},
+	},
+	transfer: {
+		about: "leadership is moved to another member",
+		strike: async (world) => {
+			const { stage, dice } = world;
+			const leader = await stage.leader();
+			const others = stage.present.filter((member) => member !== leader && member.process.running && member.id !== null);
+			if (leader === null || others.length === 0) return null;
+			const target = dice.pick(others);
+			const request = { targetID: BigInt(`0x${target.id}`).toString() };
+			const types = ["MoveLeaderRequest", "MoveLeaderResponse"] as const;
+			await withClient(leader, (client) => client.call("Maintenance", "MoveLeader", types, request, { timeoutMs: 3_000 })).catch((error) =>
+				world.note(String(error)),
+			);
+			return [leader.name, target.name];
+		},
+	},
+	defragment: {
+		about: "a member is asked to defragment its store",
+		strike: async (world, details) => {
+			const [member] = (await choose(world, textOf(details, "who", "one"))) ?? [];
+			if (member === undefined) return null;
+			const types = ["DefragmentRequest", "DefragmentResponse"] as const;
+			await withClient(member, (client) => client.call("Maintenance", "Defragment", types, {}, { timeoutMs: 10_000 })).catch((error) =>
+				world.note(String(error)),
+			);
+			return [member.name];
+		},
+	},
+};

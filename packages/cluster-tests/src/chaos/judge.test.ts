@@ -1,0 +1,115 @@
+/** The verdict must fall when one thing of a good run is changed, and name the promise that was broken. */
+import { describe, expect, test } from "vitest";
+import type { Attempt, Change } from "../history/operation.ts";
+import type { Follower } from "./follower.ts";
+import { type CheckName, judge } from "./judge.ts";
+import type { RunRecord } from "./run.ts";
+import type { Scenario } from "./scenario.ts";
+
+const scenario: Scenario = {
+	...{ name: "s", title: "t", members: 3, seconds: 1, clients: 1, keys: 3, timeoutMs: 1_000, flags: [] },
+	load: { put: 1, get: 1, range: 0, delete: 0, txn: 0, compact: 0, append: 0, bank: 0, lock: 0 },
+	faults: [{ fault: "kill", at: null, every: { minMs: 100, maxMs: 200 }, for: { minMs: 1, maxMs: 1 }, details: {} }],
+};
+
+function put(id: number, revision: number, fromMs: number): Attempt {
+	const operation = { kind: "put", key: "k", value: `v${revision}` } as const;
+	const answer = { kind: "put", revision, previous: null } as const;
+	return { id, client: 0, member: "m1#1", operation, invoked: fromMs, outcome: { kind: "ok", returned: fromMs + 1, answer } };
+}
+
+function get(id: number, revision: number, fromMs: number): Attempt {
+	const operation = { kind: "range", key: "k", end: "", limit: 0, revision: 0, serializable: false, countOnly: false } as const;
+	const pair = { key: "k", value: `v${revision}`, create: 2, mod: revision, version: revision - 1 };
+	const answer = { kind: "range", revision, count: 1, more: false, pairs: [pair] } as const;
+	return { id, client: 0, member: "m1#1", operation, invoked: fromMs, outcome: { kind: "ok", returned: fromMs + 1, answer } };
+}
+
+function follower(name: string, values: readonly string[], findings: readonly string[] = []): Follower {
+	const revisions = new Map(values.map((value, at): [number, readonly Change[]] => [at + 2, [{ key: "k", value }]]));
+	return { member: { name }, revisions, findings, next: values.length + 2, events: values.length } as unknown as Follower;
+}
+
+function record(change: Partial<RunRecord> = {}): RunRecord {
+	const state = { revision: 4, hash: "1", contents: "k=v4" };
+	return {
+		...{ scenario, program: "flotilla", seed: "1", startedMs: 0, faultsFromMs: 0, faultsUntilMs: 1_000, endedMs: 1_000 },
+		attempts: [put(0, 2, 0), put(1, 3, 2), get(2, 3, 4), put(3, 4, 6)],
+		followers: ["m1", "m2", "m3"].map((name) => follower(name, ["v2", "v3", "v4"])),
+		...{ tenures: [], leaderFindings: [], timeline: [], troubles: [] },
+		faults: [{ fault: "kill", members: ["m1"], fromMs: 100, untilMs: 200, notes: [] }],
+		finalRevision: 4,
+		finalStates: ["m1", "m2", "m3"].map((member) => ({ member, ...state })),
+		...change,
+	};
+}
+
+test("a good run keeps every promise", () => {
+	const { verdict, checks } = judge(record());
+	expect(checks.filter((check) => check.verdict !== "ok")).toEqual([]);
+	expect(verdict).toBe("ok");
+});
+
+describe("one thing changed", () => {
+	const cases: ReadonlyArray<readonly [name: string, change: Partial<RunRecord>, check: CheckName, verdict: "violated" | "unknown"]> = [
+		["a stale read", { attempts: [put(0, 2, 0), put(1, 3, 2), get(2, 2, 4), put(3, 4, 6)] }, "linearizable", "violated"],
+		[
+			"an acknowledged write that is nowhere",
+			{ attempts: [put(0, 2, 0), put(1, 3, 2), put(2, 4, 4), put(3, 5, 6)] },
+			"linearizable",
+			"violated",
+		],
+		["a change that nobody asked for", { attempts: [put(0, 2, 0), put(3, 4, 6)] }, "linearizable", "violated"],
+		["a revision that no watch knows", { followers: [follower("m1", ["v2", "v3"])] }, "linearizable", "unknown"],
+		[
+			"a watch that tells something else",
+			{ followers: [follower("m1", ["v2", "v3", "v4"]), follower("m2", ["v2", "x", "v4"])] },
+			"watches",
+			"violated",
+		],
+		["a watch that goes back", { followers: [follower("m1", ["v2", "v3", "v4"], ["revision 3 came again"])] }, "watches", "violated"],
+		[
+			"a member with another hash",
+			{
+				finalStates: [
+					{ member: "m1", revision: 4, hash: "1", contents: "" },
+					{ member: "m2", revision: 4, hash: "2", contents: "" },
+				],
+			},
+			"agreement",
+			"violated",
+		],
+		[
+			"a member with another value",
+			{
+				finalStates: [
+					{ member: "m1", revision: 4, hash: "1", contents: "a" },
+					{ member: "m2", revision: 4, hash: "1", contents: "b" },
+				],
+			},
+			"agreement",
+			"violated",
+		],
+		["no rest at the end", { finalRevision: null, finalStates: [] }, "recovery", "violated"],
+		["a member that does not come back", { troubles: ["m1 does not start"] }, "recovery", "violated"],
+		["two leaders of one term", { leaderFindings: ["two leaders of term 3"] }, "leaders", "violated"],
+		["no fault at all", { faults: [] }, "enough", "unknown"],
+		["hardly a call", { attempts: [], followers: [], finalRevision: 1 }, "enough", "unknown"],
+	];
+	for (const [name, change, check, verdict] of cases) {
+		test(`${name}: ${check} is ${verdict}`, () => {
+			const judgement = judge(record(change));
+			expect(judgement.checks.find((one) => one.name === check)?.verdict).toBe(verdict);
+			expect(judgement.verdict).not.toBe("ok");
+		});
+	}
+
+	test("a read that finds money made or lost: bank", () => {
+		const pairs = [0, 1, 2, 3, 4].map((n) => ({ key: `zb${n}`, value: n === 0 ? "101" : "100", create: 2, mod: 2, version: 1 }));
+		const operation = { kind: "range", key: "zb", end: "zc", limit: 0, revision: 0, serializable: false, countOnly: false } as const;
+		const answer = { kind: "range", revision: 2, count: 5, more: false, pairs } as const;
+		const read: Attempt = { id: 9, client: 0, member: "m1#1", operation, invoked: 8, outcome: { kind: "ok", returned: 9, answer } };
+		const { checks } = judge(record({ attempts: [...record().attempts, read] }));
+		expect(checks.find(({ name }) => name === "bank")).toMatchObject({ verdict: "violated", findings: ["a read at revision 2 found 501"] });
+	});
+});

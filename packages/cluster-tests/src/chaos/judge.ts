@@ -1,0 +1,156 @@
+/** The verdict over a run: every promise that the recorded history can be held against, one by one. */
+import { checkByRevision } from "../history/by-revision.ts";
+import { type Attempt, type Change, isSerializable, type Pair } from "../history/operation.ts";
+import type { Follower } from "./follower.ts";
+import { BANK } from "./programs.ts";
+import type { RunRecord } from "./run.ts";
+
+export type CheckName = "linearizable" | "watches" | "agreement" | "bank" | "leaders" | "recovery" | "enough";
+
+export interface Check {
+	readonly name: CheckName;
+	/** The promise, in plain words. */
+	readonly promise: string;
+	readonly verdict: "ok" | "violated" | "unknown";
+	/** What contradicts it, or why nobody can tell; empty when all is well. */
+	readonly findings: readonly string[];
+	/** The smallest set of attempts that contradict it. */
+	readonly attempts: readonly Attempt[];
+}
+
+export interface Judgement {
+	readonly verdict: "ok" | "violated" | "unknown";
+	readonly checks: readonly Check[];
+	readonly checked: number;
+}
+
+/** Calls below which a run proves nothing, a client and a second. */
+const CALLS_MIN = 2;
+const FINDINGS_SHOWN = 20;
+
+export function judge(record: RunRecord): Judgement {
+	const oracle = mergeOracle(record.followers);
+	const checks = [
+		linearizable(record, oracle),
+		watches(record, oracle),
+		agreement(record),
+		bank(record),
+		leaders(record),
+		recovery(record),
+		enough(record),
+	];
+	const verdict = checks.some((check) => check.verdict === "violated")
+		? "violated"
+		: checks.every((check) => check.verdict === "ok")
+			? "ok"
+			: "unknown";
+	return { verdict, checks, checked: record.attempts.filter(({ outcome }) => outcome.kind === "ok").length };
+}
+
+interface Oracle {
+	readonly changes: ReadonlyMap<number, readonly Change[]>;
+	readonly disagreements: readonly string[];
+}
+
+/** All watches together: what one of them missed another may have; where two know a revision they must tell the same. */
+function mergeOracle(followers: readonly Follower[]): Oracle {
+	const changes = new Map<number, readonly Change[]>();
+	const disagreements: string[] = [];
+	for (const follower of followers) {
+		for (const [revision, told] of follower.revisions) {
+			const known = changes.get(revision);
+			if (known === undefined) changes.set(revision, told);
+			else if (known !== told && JSON.stringify(known) !== JSON.stringify(told)) {
+				disagreements.push(
+					`revision ${revision}: ${follower.member.name} tells ${JSON.stringify(told)}, another member ${JSON.stringify(known)}`,
+				);
+			}
+		}
+	}
+	return { changes, disagreements };
+}
+
+function linearizable({ attempts, finalRevision }: RunRecord, { changes }: Oracle): Check {
+	const promise =
+		"There is one order of all calls that respects real time and explains every answer; nothing acknowledged is lost, nothing happens twice.";
+	const known = Math.max(1, ...changes.keys());
+	const verdict = checkByRevision(attempts, changes, finalRevision ?? known);
+	if (verdict.kind === "violated") {
+		const { check, text, attempts: culprits } = verdict.violation;
+		return { name: "linearizable", promise, verdict: "violated", findings: [`${check}: ${text}`], attempts: culprits };
+	}
+	return {
+		name: "linearizable",
+		promise,
+		verdict: verdict.kind,
+		findings: verdict.kind === "unknown" ? [verdict.reason] : [],
+		attempts: [],
+	};
+}
+
+function watches({ followers }: RunRecord, { disagreements }: Oracle): Check {
+	const promise =
+		"Every watch tells every change once, in order, whole revisions, the same on all members, and no bookmark before its changes.";
+	return found("watches", promise, [...followers.flatMap(({ findings }) => findings), ...disagreements]);
+}
+
+function agreement({ finalStates, finalRevision }: RunRecord): Check {
+	const promise = "At the end all members hold the same keys, values and versions, and the same hash.";
+	if (finalRevision === null)
+		return { ...found("agreement", promise, []), verdict: "unknown", findings: ["the cluster did not come to rest"] };
+	const [first] = finalStates;
+	const differing = finalStates.filter((state) => state.hash !== first?.hash || state.contents !== first.contents);
+	return found(
+		"agreement",
+		promise,
+		differing.map((state) => `${state.member} and ${first?.member} differ at revision ${state.revision}`),
+	);
+}
+
+/** A read of all accounts in one call sees no transfer half done. */
+function bank({ attempts }: RunRecord): Check {
+	const promise = `The accounts of the bank hold ${BANK.total} together in every read.`;
+	const findings: string[] = [];
+	const culprits: Attempt[] = [];
+	for (const attempt of attempts) {
+		const { operation, outcome } = attempt;
+		if (operation.kind !== "range" || operation.key !== BANK.prefix || outcome.kind !== "ok" || outcome.answer.kind !== "range") continue;
+		if (outcome.answer.pairs.length === 0) continue;
+		const total = outcome.answer.pairs.reduce((sum: number, pair: Pair) => sum + Number(pair.value), 0);
+		if (total === BANK.total) continue;
+		findings.push(`a read at revision ${outcome.answer.revision} found ${total}`);
+		culprits.push(attempt);
+	}
+	return { ...found("bank", promise, findings), attempts: culprits.slice(0, 3) };
+}
+
+function leaders({ leaderFindings }: RunRecord): Check {
+	return found("leaders", "No term has two leaders.", leaderFindings);
+}
+
+function recovery({ finalRevision, troubles }: RunRecord): Check {
+	const promise = "When the faults end, every member serves again and every watch is complete within a minute.";
+	const restless = finalRevision === null && troubles.length === 0 ? ["the cluster did not come to rest"] : [];
+	return found("recovery", promise, [...troubles, ...restless]);
+}
+
+/** A quiet run is no proof. */
+function enough(record: RunRecord): Check {
+	const { scenario, attempts, faults } = record;
+	const promise = "Enough happened for the rest to mean something.";
+	const findings: string[] = [];
+	const acknowledged = attempts.filter(({ outcome, operation }) => outcome.kind === "ok" && !isSerializable(operation)).length;
+	const least = CALLS_MIN * scenario.clients * scenario.seconds;
+	if (acknowledged < least) findings.push(`${acknowledged} calls were answered, ${least} are the least`);
+	const due = scenario.faults.some(
+		({ at, every }) => Math.min(at?.minMs ?? Number.POSITIVE_INFINITY, every?.maxMs ?? Number.POSITIVE_INFINITY) < scenario.seconds * 1_000,
+	);
+	if (due && !faults.some(({ members }) => members.length > 0)) findings.push("no fault was struck");
+	return { name: "enough", promise, verdict: findings.length === 0 ? "ok" : "unknown", findings, attempts: [] };
+}
+
+function found(name: CheckName, promise: string, findings: readonly string[]): Check {
+	const shown =
+		findings.length > FINDINGS_SHOWN ? [...findings.slice(0, FINDINGS_SHOWN), `and ${findings.length - FINDINGS_SHOWN} more`] : findings;
+	return { name, promise, verdict: findings.length === 0 ? "ok" : "violated", findings: shown, attempts: [] };
+}

@@ -1,0 +1,107 @@
+/**
+ * `flotilla chaos`, `npm run chaos`: breaks a real cluster and ends with a verdict and a report. Exit status 0: every promise was
+ * kept; 1: one was broken; 2: the call was wrong; 3: nobody can tell.
+ */
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { FAULT_NAMES, FAULTS, missingFor } from "./faults/index.ts";
+import { judge } from "./judge.ts";
+import { reportData } from "./report-data.ts";
+import { reportPage } from "./report-page.ts";
+import { runScenario } from "./run.ts";
+import { parseScenario, type Scenario } from "./scenario.ts";
+
+const SCENARIOS = fileURLToPath(new URL("../../scenarios/", import.meta.url));
+const STATUS = { ok: 0, violated: 1, unknown: 3 } as const;
+
+const USAGE = `flotilla chaos [--scenario NAME|FILE] [--seconds N] [--seed S] [--program flotilla|etcd] [--report FOLDER]
+               [--data-dir FOLDER] [--flag FLAG ...] [--list]
+
+Starts a cluster of real processes, runs a workload, strikes the faults of a scenario, heals, checks, and writes a report.
+  --scenario   one that --list names, or a file of your own; mixed by default
+  --seconds    how long faults go on, in place of the scenario's own
+  --seed       what chance is drawn from; a random one by default, printed
+  --program    what is tested: flotilla, or etcd from the PATH
+  --report     folder for report.html and report.json; chaos-report by default
+  --data-dir   keep the members' data and logs there
+  --flag       a flag for every member, may come several times
+`;
+
+async function main(): Promise<number> {
+	const { values } = parseArgs({
+		options: {
+			scenario: { type: "string", default: "mixed" },
+			seconds: { type: "string" },
+			seed: { type: "string", default: String(Math.floor(Math.random() * 1e9)) },
+			program: { type: "string", default: "flotilla" },
+			report: { type: "string", default: "chaos-report" },
+			"data-dir": { type: "string" },
+			flag: { type: "string", multiple: true, default: [] },
+			list: { type: "boolean", default: false },
+			help: { type: "boolean", default: false },
+		},
+	});
+	if (values.help) return say(USAGE);
+	if (values.list) return list();
+	const { program, seed } = values;
+	if (program !== "flotilla" && program !== "etcd") throw new Error(`--program is flotilla or etcd, not ${program}`);
+	let scenario = await load(values.scenario);
+	if (values.seconds !== undefined) {
+		const seconds = Number(values.seconds);
+		if (!Number.isInteger(seconds) || seconds < 1) throw new Error("--seconds must be a whole number above 0");
+		scenario = { ...scenario, seconds };
+	}
+	const missing = missingFor(scenario, program);
+	if (missing !== null) throw new Error(`Cannot run ${scenario.name}: ${missing}`);
+	console.log(`${scenario.name}: ${scenario.title}`);
+	console.log(`${scenario.members} members of ${program}, ${scenario.clients} clients, ${scenario.seconds} s of faults, seed ${seed}`);
+	const folder = values["data-dir"] === undefined ? null : resolve(values["data-dir"]);
+	const record = await runScenario(scenario, { program, seed, folder, flags: values.flag, progress: (line) => console.log(line) });
+	const judgement = judge(record);
+	const data = reportData(record, judgement);
+	const report = resolve(values.report);
+	await mkdir(report, { recursive: true });
+	await writeFile(join(report, "report.json"), JSON.stringify(data, null, "\t"));
+	await writeFile(join(report, "report.html"), reportPage(data));
+	for (const line of data.summary) console.log(line);
+	for (const { name, verdict, promise, findings } of judgement.checks) {
+		console.log(`${verdict.padEnd(8)} ${name}: ${promise}`);
+		for (const finding of findings) console.log(`         ${finding}`);
+	}
+	console.log(`report: ${join(report, "report.html")}`);
+	console.log(`again:  npm run chaos -- --scenario ${scenario.name} --seconds ${scenario.seconds} --seed ${seed} --program ${program}`);
+	console.log(`verdict: ${judgement.verdict}`);
+	return STATUS[judgement.verdict];
+}
+
+async function load(nameOrFile: string): Promise<Scenario> {
+	const path = nameOrFile.endsWith(".yaml") ? resolve(nameOrFile) : join(SCENARIOS, `${nameOrFile}.yaml`);
+	const text = await readFile(path, "utf8").catch(() => {
+		throw new Error(`There is no scenario ${nameOrFile}: --list names those that are shipped`);
+	});
+	return parseScenario(basename(path, ".yaml"), text, FAULT_NAMES);
+}
+
+async function list(): Promise<number> {
+	for (const file of (await readdir(SCENARIOS)).sort()) {
+		const scenario = await load(basename(file, ".yaml"));
+		console.log(`${scenario.name.padEnd(24)} ${scenario.title}`);
+	}
+	console.log("\nFaults:");
+	for (const [name, { about }] of FAULTS) console.log(`${name.padEnd(24)} ${about}`);
+	return 0;
+}
+
+function say(text: string): number {
+	console.log(text);
+	return 0;
+}
+
+try {
+	process.exitCode = await main();
+} catch (error) {
+	console.error(error instanceof Error ? error.message : String(error));
+	process.exitCode = 2;
+}

@@ -1,0 +1,178 @@
+/** A run as data: what report.json holds and the page draws. Times are milliseconds from the start of the run. */
+import type { Attempt, Operation } from "../history/operation.ts";
+import { type Failover, failoversOf } from "./failovers.ts";
+import type { Judgement } from "./judge.ts";
+import type { RunRecord } from "./run.ts";
+
+export interface ReportFault {
+	readonly fault: string;
+	readonly members: readonly string[];
+	readonly fromMs: number;
+	readonly untilMs: number;
+	readonly notes: readonly string[];
+}
+
+export interface ReportData {
+	readonly format: 1;
+	readonly verdict: Judgement["verdict"];
+	/** The verdict in a sentence. */
+	readonly sentence: string;
+	readonly summary: readonly string[];
+	readonly scenario: {
+		readonly name: string;
+		readonly title: string;
+		readonly members: number;
+		readonly clients: number;
+		readonly seconds: number;
+	};
+	readonly program: string;
+	readonly seed: string;
+	readonly durationMs: number;
+	readonly counts: Readonly<Record<string, number>>;
+	readonly checks: ReadonlyArray<{
+		readonly name: string;
+		readonly promise: string;
+		readonly verdict: string;
+		readonly findings: readonly string[];
+		readonly attempts: ReadonlyArray<ReturnType<typeof drawn>>;
+	}>;
+	readonly faults: readonly ReportFault[];
+	readonly tenures: ReadonlyArray<{ readonly member: string; readonly term: number; readonly fromMs: number; readonly untilMs: number }>;
+	readonly failovers: readonly Failover[];
+	readonly failoverCosts: { readonly count: number; readonly p50Ms: number; readonly p99Ms: number; readonly longestMs: number };
+	readonly buckets: Buckets;
+	/** All calls, packed: see `packCalls`. */
+	readonly calls: string;
+}
+
+interface Buckets {
+	readonly widthMs: number;
+	readonly ok: readonly number[];
+	readonly failed: readonly number[];
+	readonly p50Ms: readonly number[];
+	readonly p99Ms: readonly number[];
+}
+
+const BUCKET_MS = 200;
+const SENTENCES = {
+	ok: "No promise was broken.",
+	violated: "A promise was broken.",
+	unknown: "Nothing contradicts the promises, but not everything could be judged.",
+} as const;
+
+export function reportData(record: RunRecord, judgement: Judgement): ReportData {
+	const { scenario, startedMs, endedMs, attempts } = record;
+	const failovers = failoversOf(record);
+	const costs = failovers.map(({ costMs }) => costMs).sort((a, b) => a - b);
+	const faults = record.faults
+		.filter(({ members }) => members.length > 0)
+		.map((fault) => ({ ...fault, fromMs: fault.fromMs - startedMs, untilMs: Math.min(fault.untilMs, endedMs) - startedMs }));
+	const outcomes = { ok: 0, refused: 0, unknown: 0 };
+	for (const { outcome } of attempts) outcomes[outcome.kind]++;
+	const counts = {
+		calls: attempts.length,
+		...outcomes,
+		revisions: record.finalRevision ?? 0,
+		events: record.followers.reduce((sum, { events }) => sum + events, 0),
+		leaders: record.tenures.length,
+		faults: faults.length,
+	};
+	const failoverCosts = { count: costs.length, p50Ms: part(costs, 0.5), p99Ms: part(costs, 0.99), longestMs: part(costs, 1) };
+	return {
+		format: 1,
+		verdict: judgement.verdict,
+		sentence: SENTENCES[judgement.verdict],
+		summary: summary(counts, failoverCosts),
+		scenario: {
+			name: scenario.name,
+			title: scenario.title,
+			members: scenario.members,
+			clients: scenario.clients,
+			seconds: scenario.seconds,
+		},
+		program: record.program,
+		seed: record.seed,
+		durationMs: endedMs - startedMs,
+		counts,
+		checks: judgement.checks.map((check) => ({ ...check, attempts: check.attempts.map((attempt) => drawn(attempt, startedMs)) })),
+		faults,
+		tenures: record.tenures.map(({ member, term, fromMs, untilMs }) => ({
+			member,
+			term,
+			fromMs: fromMs - startedMs,
+			untilMs: untilMs - startedMs,
+		})),
+		failovers,
+		failoverCosts,
+		buckets: bucketsOf(attempts, startedMs, endedMs),
+		calls: packCalls(attempts, startedMs),
+	};
+}
+
+function summary(counts: Readonly<Record<string, number>>, costs: ReportData["failoverCosts"]): string[] {
+	const { calls, ok, refused, unknown, revisions, events, leaders, faults } = counts;
+	return [
+		`${calls} calls: ${ok} answered, ${refused} refused, ${unknown} without an outcome; ${revisions} revisions, ${events} watch events`,
+		`${faults} faults, ${leaders} leaders${costs.count === 0 ? "" : `; a change of leader cost ${costs.p50Ms.toFixed(0)} ms without a write at the median, ${costs.longestMs.toFixed(0)} at most`}`,
+	];
+}
+
+/** One call for people. */
+function drawn({ id, client, member, operation, invoked, outcome }: Attempt, startedMs: number) {
+	return {
+		...{ id, client, member, operation, outcome: outcome.kind },
+		answer: outcome.kind === "ok" ? outcome.answer : null,
+		fromMs: invoked - startedMs,
+		untilMs: endOf({ invoked, outcome }) - startedMs,
+	};
+}
+
+function bucketsOf(attempts: readonly Attempt[], startedMs: number, endedMs: number): Buckets {
+	const count = Math.max(1, Math.ceil((endedMs - startedMs) / BUCKET_MS));
+	const ok = new Array<number>(count).fill(0);
+	const failed = new Array<number>(count).fill(0);
+	const latencies: number[][] = Array.from({ length: count }, () => []);
+	for (const { invoked, outcome } of attempts) {
+		const endMs = endOf({ invoked, outcome });
+		const at = Math.min(count - 1, Math.floor((endMs - startedMs) / BUCKET_MS));
+		if (outcome.kind === "ok") {
+			ok[at] = (ok[at] as number) + 1;
+			latencies[at]?.push(outcome.returned - invoked);
+		} else failed[at] = (failed[at] as number) + 1;
+	}
+	for (const list of latencies) list.sort((a, b) => a - b);
+	const rounded = (share: number): number[] => latencies.map((list) => Math.round(part(list, share) * 100) / 100);
+	return { widthMs: BUCKET_MS, ok, failed, p50Ms: rounded(0.5), p99Ms: rounded(0.99) };
+}
+
+const KINDS: Readonly<Record<Operation["kind"], number>> = { put: 0, range: 1, delete: 2, txn: 3, compact: 4 };
+const OUTCOMES = { ok: 0, refused: 1, unknown: 2 } as const;
+/** 16 bytes a call, little endian: start f32 ms, duration f32 ms (without an outcome: until the client gave up), revision u32 (0: none), client u16, kind u8, outcome u8. */
+export const CALL_BYTES = 16;
+/** Of a longer run the report keeps those without an answer and evenly spread others. */
+const CALLS_MAX = 300_000;
+
+function packCalls(attempts: readonly Attempt[], startedMs: number): string {
+	const every = Math.max(1, Math.ceil(attempts.length / CALLS_MAX));
+	const kept = attempts.filter(({ id, outcome }) => id % every === 0 || outcome.kind !== "ok").slice(0, CALLS_MAX);
+	const bytes = Buffer.alloc(kept.length * CALL_BYTES);
+	for (const [at, { invoked, outcome, client, operation }] of kept.entries()) {
+		const offset = at * CALL_BYTES;
+		bytes.writeFloatLE(invoked - startedMs, offset);
+		bytes.writeFloatLE(endOf({ invoked, outcome }) - invoked, offset + 4);
+		bytes.writeUInt32LE(outcome.kind === "ok" ? outcome.answer.revision >>> 0 : 0, offset + 8);
+		bytes.writeUInt16LE(client & 0xffff, offset + 12);
+		bytes[offset + 14] = KINDS[operation.kind];
+		bytes[offset + 15] = OUTCOMES[outcome.kind];
+	}
+	return bytes.toString("base64");
+}
+
+/** Of the answer, or of the client's patience. */
+function endOf({ invoked, outcome }: Pick<Attempt, "invoked" | "outcome">): number {
+	return outcome.kind === "unknown" ? (outcome.gaveUp ?? invoked) : outcome.returned;
+}
+
+function part(sorted: readonly number[], share: number): number {
+	return sorted.length === 0 ? 0 : (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] as number);
+}

@@ -1,0 +1,347 @@
+/** Draws the report in a browser, from the constant `data` that stands before it in the page. Plain JavaScript: the page holds it as it is. */
+const byId = (id) => document.getElementById(id);
+const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const element = (name, text, parent, className) => {
+	const made = document.createElement(name);
+	if (text !== undefined) made.textContent = text;
+	if (className) made.className = className;
+	if (parent) parent.append(made);
+	return made;
+};
+const seconds = (ms) => `${(ms / 1000).toFixed(ms < 10000 ? 2 : 1)} s`;
+const PALETTE = ["#2f6fde", "#d9731a", "#2a9d6f", "#8e4fd0", "#c23b6a", "#5b7083", "#b08900", "#0f8b8d", "#7a5230"];
+const memberNames = [...new Set([...data.tenures.map((t) => t.member), ...data.faults.flatMap((f) => f.members)])].sort((a, b) =>
+	a < b ? -1 : 1,
+);
+const colorOf = (member) => PALETTE[Math.max(0, memberNames.indexOf(member)) % PALETTE.length];
+
+// Verdict
+const verdict = byId("verdict");
+verdict.classList.add(data.verdict);
+element("h1", data.sentence, verdict);
+element(
+	"p",
+	`${data.scenario.title}. ${data.scenario.members} members of ${data.program}, ${data.scenario.clients} clients, ${data.scenario.seconds} s of faults, seed ${data.seed}.`,
+	verdict,
+);
+for (const line of data.summary) element("p", `${line}.`, verdict, "dim");
+const list = element("ul", undefined, verdict, "checks");
+for (const check of data.checks) {
+	const item = element("li", undefined, list, check.verdict);
+	element("b", check.verdict, item);
+	element("span", check.promise, item);
+	if (check.findings.length > 0) element("pre", check.findings.join("\n"), item);
+	if (check.attempts.length > 0) {
+		element("p", "The calls that contradict each other:", item);
+		for (const call of check.attempts)
+			element(
+				"pre",
+				`client ${call.client} at ${call.member}, ${call.fromMs.toFixed(3)} to ${call.untilMs.toFixed(3)} ms: ${JSON.stringify(call.operation)} -> ${call.outcome} ${JSON.stringify(call.answer)}`,
+				item,
+			);
+	}
+}
+
+// Calls
+const raw = atob(data.calls);
+const packed = new Uint8Array(raw.length);
+for (let i = 0; i < raw.length; i++) packed[i] = raw.charCodeAt(i);
+const view = new DataView(packed.buffer);
+const KINDS = ["put", "range", "delete", "txn", "compact"],
+	OUTCOMES = ["answered", "refused", "no outcome"];
+const callCount = packed.length / 16;
+const call = (i) => ({
+	from: view.getFloat32(i * 16, true),
+	took: view.getFloat32(i * 16 + 4, true),
+	revision: view.getUint32(i * 16 + 8, true),
+	client: view.getUint16(i * 16 + 12, true),
+	kind: KINDS[packed[i * 16 + 14]],
+	outcome: packed[i * 16 + 15],
+});
+
+// Chart
+const canvas = byId("chart"),
+	tip = byId("tip");
+const LEFT = 64,
+	LEADERS = 22,
+	LANE = 16,
+	RATE = 110,
+	LATENCY = 130,
+	CALLS = 220,
+	GAP = 22,
+	CALLS_SHOWN = 6000;
+const faultNames = [...new Set(data.faults.map((f) => f.fault))];
+let from = 0,
+	until = data.durationMs,
+	drag = null;
+let boxes = [];
+function layout() {
+	const faultsTop = LEADERS + GAP,
+		rateTop = faultsTop + faultNames.length * LANE + GAP,
+		latencyTop = rateTop + RATE + GAP,
+		callsTop = latencyTop + LATENCY + GAP;
+	return { faultsTop, rateTop, latencyTop, callsTop, height: callsTop + CALLS + 30 };
+}
+function draw() {
+	const at = layout(),
+		width = canvas.clientWidth,
+		ratio = devicePixelRatio || 1;
+	canvas.style.height = `${at.height}px`;
+	canvas.width = width * ratio;
+	canvas.height = at.height * ratio;
+	const pen = canvas.getContext("2d");
+	pen.scale(ratio, ratio);
+	pen.font = "12px system-ui, sans-serif";
+	pen.textBaseline = "middle";
+	const plot = width - LEFT - 10,
+		x = (ms) => LEFT + ((ms - from) / (until - from)) * plot;
+	boxes = [];
+	const _ink = css("--ink"),
+		dim = css("--dim"),
+		line = css("--line");
+	const label = (text, y) => {
+		pen.fillStyle = dim;
+		pen.textAlign = "right";
+		pen.fillText(text, LEFT - 8, y);
+		pen.textAlign = "left";
+	};
+	const clip = (a, b) => [Math.max(LEFT, x(a)), Math.min(LEFT + plot, x(b))];
+	for (const fault of data.faults) {
+		const [a, b] = clip(fault.fromMs, Math.max(fault.untilMs, fault.fromMs + 1));
+		if (b <= LEFT || a >= LEFT + plot) continue;
+		pen.fillStyle = `${css("--bad")}18`;
+		pen.fillRect(a, at.rateTop, Math.max(1, b - a), at.callsTop + CALLS - at.rateTop);
+		const y = at.faultsTop + faultNames.indexOf(fault.fault) * LANE;
+		pen.fillStyle = fault.members.length === 1 ? colorOf(fault.members[0]) : css("--bad");
+		pen.fillRect(a, y + 2, Math.max(2, b - a), LANE - 4);
+		boxes.push({
+			a,
+			b: Math.max(b, a + 3),
+			y,
+			h: LANE,
+			text: `${fault.fault} of ${fault.members.join(", ")}: ${seconds(fault.fromMs)} to ${seconds(fault.untilMs)}${fault.notes.length ? `. ${fault.notes.join("; ")}` : ""}`,
+		});
+	}
+	for (const [i, name] of faultNames.entries()) label(name.length > 9 ? `${name.slice(0, 8)}…` : name, at.faultsTop + i * LANE + LANE / 2);
+	label("leader", LEADERS / 2);
+	for (const tenure of data.tenures) {
+		const [a, b] = clip(tenure.fromMs, tenure.untilMs);
+		if (b < a) continue;
+		pen.fillStyle = colorOf(tenure.member);
+		pen.fillRect(a, 2, Math.max(2, b - a), LEADERS - 4);
+		if (b - a > 70) {
+			pen.fillStyle = "#fff";
+			pen.fillText(`${tenure.member} · term ${tenure.term}`, a + 6, LEADERS / 2);
+		}
+		boxes.push({
+			a,
+			b: Math.max(b, a + 3),
+			y: 0,
+			h: LEADERS,
+			text: `${tenure.member} leads term ${tenure.term}: ${seconds(tenure.fromMs)} to ${seconds(tenure.untilMs)}`,
+		});
+	}
+	const { widthMs, ok, failed, p50Ms, p99Ms } = data.buckets;
+	const visible = ok.map((_, i) => i).filter((i) => (i + 1) * widthMs > from && i * widthMs < until);
+	const perSecond = 1000 / widthMs,
+		top = Math.max(1, ...visible.map((i) => ok[i] + failed[i])) * perSecond;
+	pen.strokeStyle = line;
+	pen.strokeRect(LEFT, at.rateTop, plot, RATE);
+	label(`${Math.round(top)}/s`, at.rateTop + 6);
+	label("0", at.rateTop + RATE - 4);
+	for (const i of visible) {
+		const [a, b] = clip(i * widthMs, (i + 1) * widthMs),
+			h = ((ok[i] * perSecond) / top) * RATE,
+			bad = ((failed[i] * perSecond) / top) * RATE;
+		pen.fillStyle = css("--accent");
+		pen.fillRect(a, at.rateTop + RATE - h, Math.max(1, b - a), h);
+		pen.fillStyle = css("--bad");
+		pen.fillRect(a, at.rateTop + RATE - h - bad, Math.max(1, b - a), bad);
+	}
+	const high = Math.max(10, ...visible.map((i) => p99Ms[i])),
+		low = 0.1,
+		scale = (ms) => at.latencyTop + LATENCY - (Math.log(Math.max(ms, low) / low) / Math.log(high / low)) * LATENCY;
+	pen.strokeRect(LEFT, at.latencyTop, plot, LATENCY);
+	for (let tick = 1; tick <= high; tick *= 10) {
+		label(`${tick} ms`, scale(tick));
+		pen.strokeStyle = line;
+		pen.beginPath();
+		pen.moveTo(LEFT, scale(tick));
+		pen.lineTo(LEFT + plot, scale(tick));
+		pen.stroke();
+	}
+	for (const [values, color] of [
+		[p99Ms, css("--hm")],
+		[p50Ms, css("--accent")],
+	]) {
+		pen.strokeStyle = color;
+		pen.lineWidth = 1.5;
+		pen.beginPath();
+		let pending = true;
+		for (const i of visible) {
+			if (ok[i] === 0) {
+				pending = true;
+				continue;
+			}
+			const px = Math.min(LEFT + plot, Math.max(LEFT, x((i + 0.5) * widthMs))),
+				py = scale(values[i]);
+			if (pending) pen.moveTo(px, py);
+			else pen.lineTo(px, py);
+			pending = false;
+		}
+		pen.stroke();
+		pen.lineWidth = 1;
+	}
+	const inView = [];
+	for (let i = 0; i < callCount && inView.length <= CALLS_SHOWN; i++) {
+		const one = call(i);
+		if (one.from < until && one.from + Math.max(one.took, 0) >= from) inView.push(one);
+	}
+	pen.strokeStyle = line;
+	pen.strokeRect(LEFT, at.callsTop, plot, CALLS);
+	if (inView.length > CALLS_SHOWN) {
+		pen.fillStyle = dim;
+		pen.fillText(`more than ${CALLS_SHOWN} calls in view: look closer to see each`, LEFT + 12, at.callsTop + CALLS / 2);
+	} else {
+		const clients = Math.max(1, ...inView.map((one) => one.client)) + 1,
+			lane = CALLS / clients;
+		label("client 0", at.callsTop + Math.max(7, lane / 2));
+		label(String(clients - 1), at.callsTop + CALLS - Math.max(7, lane / 2));
+		for (const one of inView) {
+			const [a, b] = clip(one.from, one.from + one.took),
+				y = at.callsTop + one.client * lane;
+			pen.fillStyle =
+				one.outcome === 0 ? (one.kind === "range" ? css("--ok") : css("--accent")) : one.outcome === 1 ? css("--hm") : css("--bad");
+			pen.fillRect(a, y + lane * 0.15, Math.max(1.5, b - a), Math.max(1.5, lane * 0.7));
+			boxes.push({
+				a,
+				b: Math.max(b, a + 3),
+				y,
+				h: lane,
+				text: `client ${one.client}: ${one.kind}, ${OUTCOMES[one.outcome]}${one.outcome === 0 ? ` at revision ${one.revision}` : ""}, ${one.from.toFixed(2)} ms${one.outcome === 2 ? `, given up after ${one.took.toFixed(2)} ms` : `, took ${one.took.toFixed(2)} ms`}`,
+			});
+		}
+	}
+	pen.fillStyle = dim;
+	for (let i = 0; i <= 8; i++) {
+		const ms = from + ((until - from) * i) / 8;
+		pen.textAlign = i === 8 ? "right" : "center";
+		pen.fillText(seconds(ms), x(ms), at.height - 12);
+	}
+	pen.textAlign = "left";
+	if (drag) {
+		pen.fillStyle = `${css("--accent")}33`;
+		pen.fillRect(Math.min(drag.a, drag.b), 0, Math.abs(drag.b - drag.a), at.height - 24);
+	}
+	byId("window").textContent = `${seconds(from)} to ${seconds(until)}`;
+}
+const timeAt = (px) => from + ((px - LEFT) / (canvas.clientWidth - LEFT - 10)) * (until - from);
+const look = (a, b) => {
+	from = Math.max(0, Math.min(a, b));
+	until = Math.min(data.durationMs, Math.max(a, b));
+	if (until - from < 1) until = from + 1;
+	draw();
+};
+canvas.addEventListener("mousedown", (e) => {
+	drag = { a: e.offsetX, b: e.offsetX };
+});
+canvas.addEventListener("mousemove", (e) => {
+	if (drag) {
+		drag.b = e.offsetX;
+		draw();
+		return;
+	}
+	const box = boxes.findLast((one) => e.offsetX >= one.a - 1 && e.offsetX <= one.b + 1 && e.offsetY >= one.y && e.offsetY <= one.y + one.h);
+	tip.style.display = box ? "block" : "none";
+	if (box) {
+		tip.textContent = box.text;
+		tip.style.left = `${Math.min(e.clientX + 14, innerWidth - 440)}px`;
+		tip.style.top = `${e.clientY + 14}px`;
+	}
+});
+canvas.addEventListener("mouseleave", () => {
+	tip.style.display = "none";
+});
+addEventListener("mouseup", () => {
+	if (!drag) return;
+	const { a, b } = drag;
+	drag = null;
+	if (Math.abs(b - a) > 4) look(timeAt(a), timeAt(b));
+	else draw();
+});
+canvas.addEventListener("dblclick", () => look(0, data.durationMs));
+byId("whole").addEventListener("click", () => look(0, data.durationMs));
+addEventListener("resize", draw);
+
+// Tables
+function table(parent, heads, rows, pick) {
+	const made = element("table", undefined, parent),
+		head = element("tr", undefined, element("thead", undefined, made));
+	for (const [text, numeric] of heads) element("th", text, head, numeric ? "n" : "");
+	const body = element("tbody", undefined, made);
+	for (const row of rows) {
+		const tr = element("tr", undefined, body, pick ? "pick" : "");
+		for (const [i, cell] of row.cells.entries()) element("td", cell, tr, heads[i][1] ? "n" : "");
+		if (pick)
+			tr.addEventListener("click", () => {
+				pick(row);
+				canvas.scrollIntoView({ behavior: "smooth", block: "center" });
+			});
+	}
+}
+const failovers = byId("failovers");
+if (data.failovers.length === 0) element("p", "There was none.", failovers, "dim");
+else {
+	const { count, p50Ms, p99Ms, longestMs } = data.failoverCosts;
+	element(
+		"p",
+		`${count} changes. Time without an acknowledged write: median ${p50Ms.toFixed(0)} ms, 99th percentile ${p99Ms.toFixed(0)} ms, longest ${longestMs.toFixed(0)} ms.`,
+		failovers,
+	);
+	table(
+		failovers,
+		[
+			["term", true],
+			["from", false],
+			["to", false],
+			["after", false],
+			["at", true],
+			["no write for", true],
+			["waited", true],
+			["failed", true],
+			["what the members say", false],
+		],
+		data.failovers.map((f) => ({
+			f,
+			cells: [
+				String(f.term),
+				f.from,
+				f.to,
+				f.cause,
+				seconds(f.lastWriteMs),
+				`${f.costMs.toFixed(0)} ms`,
+				String(f.waited),
+				String(f.failed),
+				f.steps.map((s) => `+${(s.atMs - f.lastWriteMs).toFixed(0)} ms ${s.member} ${s.what}`).join("; "),
+			],
+		})),
+		({ f }) => look(f.lastWriteMs - Math.max(200, f.costMs), f.nextWriteMs + Math.max(200, f.costMs)),
+	);
+}
+const faults = byId("faults");
+if (data.faults.length === 0) element("p", "None was struck.", faults, "dim");
+else
+	table(
+		faults,
+		[
+			["fault", false],
+			["members", false],
+			["from", true],
+			["until", true],
+			["notes", false],
+		],
+		data.faults.map((f) => ({ f, cells: [f.fault, f.members.join(", "), seconds(f.fromMs), seconds(f.untilMs), f.notes.join("; ")] })),
+		({ f }) => look(f.fromMs - 500, f.untilMs + 500),
+	);
+draw();
+document.documentElement.dataset.drawn = "yes";

@@ -1,0 +1,280 @@
+/** One chaos run: a cluster, a load, faults; then peace, and everything that a verdict needs. */
+import { Dice } from "@flotilla/base";
+import { KvClient } from "../client/kv-client.ts";
+import type { Attempt } from "../history/operation.ts";
+import { eventually, pause } from "../process/wait.ts";
+import type { FaultWorld } from "./faults/fault.ts";
+import { FAULTS } from "./faults/index.ts";
+import { Follower } from "./follower.ts";
+import { Observer, type Tenure } from "./observer.ts";
+import { Programs } from "./programs.ts";
+import { Caller, Recorder } from "./recorder.ts";
+import { drawMs, type FaultLine, type Scenario } from "./scenario.ts";
+import { Stage, type StageMember } from "./stage.ts";
+import { TapWatch, type TimelineEvent } from "./tap-watch.ts";
+
+export interface RunOptions {
+	readonly program: "flotilla" | "etcd";
+	readonly seed: string;
+	readonly folder: string | null;
+	/** Flags for every member, besides the scenario's. */
+	readonly flags: readonly string[];
+	/** Called now and then with a line for people. */
+	readonly progress: (line: string) => void;
+}
+
+export interface StruckFault {
+	readonly fault: string;
+	readonly members: readonly string[];
+	readonly fromMs: number;
+	readonly untilMs: number;
+	readonly notes: readonly string[];
+}
+
+export interface FinalState {
+	readonly member: string;
+	readonly revision: number;
+	readonly hash: string;
+	readonly contents: string;
+}
+
+/** What happened. Times are milliseconds of the tester's clock. */
+export interface RunRecord {
+	readonly scenario: Scenario;
+	readonly program: "flotilla" | "etcd";
+	readonly seed: string;
+	readonly startedMs: number;
+	readonly faultsFromMs: number;
+	readonly faultsUntilMs: number;
+	readonly endedMs: number;
+	readonly attempts: readonly Attempt[];
+	readonly followers: readonly Follower[];
+	readonly tenures: readonly Tenure[];
+	readonly leaderFindings: readonly string[];
+	readonly faults: readonly StruckFault[];
+	readonly timeline: readonly TimelineEvent[];
+	/** Null: the cluster did not come to rest after the faults. */
+	readonly finalRevision: number | null;
+	readonly finalStates: readonly FinalState[];
+	/** Why it did not come to rest, or what failed in the tester itself. */
+	readonly troubles: readonly string[];
+}
+
+const REST_MS = 60_000;
+const MEND_MS = 120_000;
+const PROGRESS_MS = 2_000;
+
+export async function runScenario(scenario: Scenario, options: RunOptions): Promise<RunRecord> {
+	const { program, seed, folder } = options;
+	const clocks = scenario.faults.some(({ fault }) => fault === "clock");
+	const flags = [...scenario.flags, ...options.flags];
+	const stage = await Stage.start({ program, members: scenario.members, seed, flags, clocks, folder });
+	const run = new Run(scenario, options, stage);
+	try {
+		return await run.go();
+	} finally {
+		run.stopWatching();
+		await stage.close();
+	}
+}
+
+class Run {
+	private readonly scenario: Scenario;
+	private readonly options: RunOptions;
+	private readonly stage: Stage;
+	private readonly dice: Dice;
+	private readonly recorder = new Recorder();
+	private readonly followers: readonly Follower[];
+	private readonly observer: Observer;
+	private readonly taps: TapWatch;
+	private readonly programs: Programs;
+	private readonly callers: readonly Caller[];
+	private readonly faults: StruckFault[] = [];
+	private readonly troubles: string[] = [];
+	private readonly endings = new Set<() => void>();
+	private ending = false;
+	private loading = true;
+
+	constructor(scenario: Scenario, options: RunOptions, stage: Stage) {
+		this.scenario = scenario;
+		this.options = options;
+		this.stage = stage;
+		this.dice = new Dice(`${options.seed}/${scenario.name}`);
+		this.followers = stage.members.map((member) => new Follower(member));
+		this.observer = new Observer(stage.members);
+		// Under clocks that are moved the members' stamps mean nothing.
+		this.taps = new TapWatch(options.program === "flotilla" && !stage.options.clocks ? stage.members : []);
+		this.programs = new Programs(this.dice.fork("load"), scenario, () => Math.min(...this.followers.map(({ next }) => next - 1)));
+		const { clients, timeoutMs } = scenario;
+		this.callers = Array.from({ length: clients }, (_, id) => new Caller(id, this.recorder, stage.members, timeoutMs));
+	}
+
+	async go(): Promise<RunRecord> {
+		const { scenario, options, recorder } = this;
+		const startedMs = recorder.moment();
+		for (const follower of this.followers) follower.start();
+		this.observer.start();
+		this.taps.start();
+		await eventually("the bank is opened", async () => {
+			if (!(await this.programs.openBank(this.callers[0] as Caller))) throw new Error("no answer");
+		});
+		const clients = this.callers.map((caller) => this.client(caller));
+		await pause(500);
+		const faultsFromMs = recorder.moment();
+		const lines = scenario.faults.map((line, at) => this.strikeLine(line, this.dice.fork(`fault ${at}`)));
+		await this.reportProgress(faultsFromMs);
+		await this.endFaults(lines);
+		const faultsUntilMs = recorder.moment();
+		await pause(1_000);
+		this.loading = false;
+		await Promise.all(clients);
+		const final = await this.rest();
+		return {
+			...{ scenario, program: options.program, seed: options.seed, startedMs, faultsFromMs, faultsUntilMs, endedMs: recorder.moment() },
+			...{ attempts: recorder.attempts, followers: this.followers, tenures: this.observer.tenures, leaderFindings: this.observer.findings },
+			...{ faults: this.faults, timeline: this.taps.events, troubles: this.troubles },
+			...{ finalRevision: final?.revision ?? null, finalStates: final?.states ?? [] },
+		};
+	}
+
+	stopWatching(): void {
+		for (const follower of this.followers) follower.stop();
+		for (const caller of this.callers) caller.close();
+		this.observer.stop();
+		this.taps.stop();
+	}
+
+	private async client(caller: Caller): Promise<void> {
+		while (this.loading) {
+			const before = this.recorder.attempts.length;
+			await this.programs.step(caller);
+			// Whoever finds nobody must not spin.
+			const last = this.recorder.attempts[before];
+			if (last?.outcome.kind !== "ok") await pause(20);
+		}
+	}
+
+	private async strikeLine(line: FaultLine, dice: Dice): Promise<void> {
+		const fault = FAULTS.get(line.fault);
+		if (fault === undefined) throw new Error(`there is no fault ${line.fault}`);
+		do {
+			await this.sleep(drawMs(dice, line.every ?? line.at ?? line.for));
+			if (this.ending) return;
+			const notes: string[] = [];
+			const fromMs = this.recorder.moment();
+			const forMs = drawMs(dice, line.for);
+			const slot = this.faults.length;
+			this.faults.push({ fault: line.fault, members: [], fromMs, untilMs: Number.POSITIVE_INFINITY, notes });
+			const world: FaultWorld = {
+				stage: this.stage,
+				dice,
+				pause: (ms) => this.sleep(ms),
+				replaced: (member) => this.replaced(member),
+				note: (text) => notes.push(text),
+			};
+			const members = await fault.strike(world, line.details, forMs);
+			const struck = members !== null;
+			this.faults[slot] = { fault: line.fault, members: members ?? [], fromMs, untilMs: struck ? this.recorder.moment() : fromMs, notes };
+		} while (line.every !== null && !this.ending);
+	}
+
+	private replaced(member: StageMember): void {
+		this.followers.find((follower) => follower.member === member)?.restart();
+		this.taps.restart(member);
+	}
+
+	/** Sleeps, but not beyond the end of the faults. */
+	private sleep(ms: number): Promise<void> {
+		if (this.ending) return Promise.resolve();
+		return new Promise((resolve) => {
+			const wake = (): void => {
+				clearTimeout(timer);
+				this.endings.delete(wake);
+				resolve();
+			};
+			const timer = setTimeout(wake, ms);
+			this.endings.add(wake);
+		});
+	}
+
+	private async reportProgress(fromMs: number): Promise<void> {
+		const untilMs = fromMs + this.scenario.seconds * 1_000;
+		let seen = 0;
+		while (performance.now() < untilMs) {
+			await pause(Math.min(PROGRESS_MS, Math.max(0, untilMs - performance.now())));
+			const { attempts } = this.recorder;
+			const fresh = attempts.slice(seen);
+			seen = attempts.length;
+			const ok = fresh.filter(({ outcome }) => outcome.kind === "ok").length;
+			const going = this.faults.filter(({ untilMs: end }) => end === Number.POSITIVE_INFINITY).map(({ fault }) => fault);
+			const leader = this.observer.tenures.at(-1);
+			const second = Math.round((performance.now() - fromMs) / 1_000);
+			this.options.progress(
+				`${String(second).padStart(4)} s  ${String(Math.round(ok / (PROGRESS_MS / 1_000))).padStart(6)} ok/s  leader ${leader?.member ?? "?"} of term ${leader?.term ?? "?"}  ${going.length === 0 ? "" : `under ${going.join(", ")}`}`,
+			);
+		}
+	}
+
+	private async endFaults(lines: ReadonlyArray<Promise<void>>): Promise<void> {
+		this.ending = true;
+		for (const wake of [...this.endings]) wake();
+		const late = new Promise<"late">((resolve) => setTimeout(resolve, MEND_MS, "late").unref());
+		const mended = await Promise.race([Promise.all(lines), late]).catch((error: Error) => error);
+		if (mended === "late") this.troubles.push(`faults were not mended within ${MEND_MS} ms`);
+		else if (mended instanceof Error) this.troubles.push(`a fault could not be struck or mended: ${mended.message}`);
+		await this.stage.links.heal();
+		for (const member of this.stage.present) {
+			if (member.process.running) await member.process.kill("SIGCONT");
+		}
+		const down = this.stage.present.filter(({ process }) => !process.running);
+		await Promise.all(down.map((member) => this.stage.startMember(member))).catch((error: Error) =>
+			this.troubles.push(`a member does not start after the faults: ${error.message}`),
+		);
+	}
+
+	/** A last write, then every member shows its state at that revision and every watch reaches it. */
+	private async rest(): Promise<{ readonly revision: number; readonly states: readonly FinalState[] } | null> {
+		const members = this.stage.present;
+		const clients = members.map(({ address }) => new KvClient(address));
+		try {
+			const caller = new Caller(this.callers.length, this.recorder, members, 3_000);
+			const revision = await eventually(
+				"a last write",
+				async () => {
+					const answer = await caller.call({ kind: "put", key: "zz", value: `last ${this.recorder.attempts.length}` });
+					if (answer === null) throw new Error("it was not acknowledged");
+					return answer.revision;
+				},
+				REST_MS,
+			).finally(() => caller.close());
+			const states = await eventually(
+				"every member shows its state",
+				() => Promise.all(clients.map((client, at) => finalState(client, members[at] as StageMember, revision))),
+				REST_MS,
+			);
+			await eventually(
+				"every watch reaches the last write",
+				async () => {
+					const behind = this.followers.filter(({ member, next }) => members.includes(member) && next <= revision);
+					if (behind.length > 0) throw new Error(behind.map(({ member, next }) => `${member.name} at ${next} of ${revision}`).join(", "));
+				},
+				REST_MS,
+			);
+			return { revision, states };
+		} catch (error) {
+			this.troubles.push((error as Error).message);
+			return null;
+		} finally {
+			for (const client of clients) client.close();
+		}
+	}
+}
+
+async function finalState(client: KvClient, member: StageMember, revision: number): Promise<FinalState> {
+	const { kvs } = await client.everything({ revision }, { timeoutMs: 10_000 });
+	const { hash } = await client.hashKv(revision, { timeoutMs: 10_000 });
+	const contents = kvs.map(
+		(kv) => `${kv.key.toString("latin1")}=${kv.value.toString("latin1")}@${kv.create_revision}/${kv.mod_revision}/${kv.version}`,
+	);
+	return { member: member.name, revision, hash: String(hash), contents: contents.join("\n") };
+}
