@@ -42,6 +42,9 @@ export interface WatchPorts {
 /** The store as watchers need it. */
 export type WatchedStore = Pick<KeyValueStore, "revision" | "compactRevision" | "history">;
 
+/** An empty store is at revision 1: nothing was ever changed there. */
+const FIRST_CHANGE = 2;
+
 /**
  * Who hears what. Synced watchers are shown each revision as it is made; those that are behind read the past from the store in
  * slices, by cohorts that stand at the same revision; one whose stream takes nothing is parked, remembers a revision and costs
@@ -152,10 +155,14 @@ export class WatchHub {
 
 	/** From `parked`, by its `next`, to where it belongs. */
 	private place(watcher: Watcher): void {
-		const { next, stream } = watcher;
-		if (next < this.store.compactRevision) {
+		const { stream } = watcher;
+		if (watcher.next < this.store.compactRevision) {
 			this.endCompacted(watcher);
-		} else if (next > this.revision && watcher.request.startRevision > this.revision) {
+			return;
+		}
+		const next = Math.max(watcher.next, FIRST_CHANGE);
+		watcher.next = next;
+		if (next > this.revision && watcher.request.startRevision > this.revision) {
 			this.enterState(watcher, "future");
 			const waiting = this.futures.get(next);
 			if (waiting === undefined) this.futures.set(next, new Set([watcher]));
