@@ -29,10 +29,7 @@ export { SocketLink } from "./http2/socket-link.ts";
 export { Http2Stream } from "./http2/stream.ts";
 export { assertMemberConfig, DEFAULT_MEMBER_OPTIONS, type InitialMember, type MemberConfig, TICK_MS } from "./member-config.ts";
 export { TAP_SOCKET } from "./member-folder.ts";
-<<<<<<< HEAD
 export type { ClusterView } from "./peers/cluster-view.ts";
-=======
->>>>>>> f174a86 (chaos: real clusters broken by scenarios, judged by their recorded history, told in one page)
 export { Lane, laneOf } from "./peers/lane.ts";
 export { decodeMessage, encodeMessage } from "./peers/message-codec.ts";
 export type {
@@ -56,9 +53,5 @@ export type { MemberPort } from "./services/member-port.ts";
 export type { CrashKind } from "./stores/memory-store.ts";
 export { MemoryStore } from "./stores/memory-store.ts";
 export { EventTap, type TapRecord } from "./tap/event-tap.ts";
-<<<<<<< HEAD
 export { readTap, type TapReaderEvents } from "./tap/read-tap.ts";
 export type { TapLine } from "./tap/tap-line.ts";
-=======
-export { readTap } from "./tap/read-tap.ts";
->>>>>>> f174a86 (chaos: real clusters broken by scenarios, judged by their recorded history, told in one page)
