@@ -238,7 +238,7 @@ export class WatchHub {
 	/** What a compaction took from it is told, and nothing after that; its id stays taken (etcd API 3.8). */
 	private endCompacted(watcher: Watcher): void {
 		this.takeOut(watcher, "ended");
-		watcher.stream.push({ kind: "compacted", id: watcher.id, compactRevision: this.store.compactRevision });
+		watcher.stream.push({ kind: "compacted", watcher, compactRevision: this.store.compactRevision });
 		watcher.stream.flush();
 	}
 

@@ -10,7 +10,7 @@ export type WatchMessage =
 	| { readonly kind: "events"; readonly watcher: Watcher; readonly revision: Revision; readonly batch: EventBatch }
 	| { readonly kind: "created"; readonly id: WatchId; readonly revision: Revision }
 	| { readonly kind: "canceled"; readonly id: WatchId; readonly revision: Revision }
-	| { readonly kind: "compacted"; readonly id: WatchId; readonly compactRevision: Revision }
+	| { readonly kind: "compacted"; readonly watcher: Watcher; readonly compactRevision: Revision }
 	| { readonly kind: "progress"; readonly id: WatchId; readonly revision: Revision }
 	/** Created and canceled at once, under no id. */
 	| { readonly kind: "refused"; readonly reason: WatchRefusal; readonly revision: Revision };

@@ -114,7 +114,7 @@ export class WatchStream {
 			const message = queue.shift();
 			hub.queuedBytes -= bytesOf(message);
 			// Nothing follows the end of a watcher, not even what it was to hear before.
-			if (message.kind === "events" && message.watcher.state === "gone") continue;
+			if ("watcher" in message && message.watcher.state === "gone") continue;
 			if (!sink.take(message)) this.blocked = true;
 		}
 	}

@@ -86,7 +86,7 @@ class WatchCall {
 				return this.send(message.revision, { watchId: message.id, canceled: true });
 			case "compacted":
 				// Without a revision in its header, and without a reason (etcd API 3.3).
-				return this.send(0, { watchId: message.id, canceled: true, compactRevision: message.compactRevision });
+				return this.send(0, { watchId: message.watcher.id, canceled: true, compactRevision: message.compactRevision });
 			case "progress":
 				return this.send(message.revision, { watchId: message.id });
 			case "refused":

@@ -142,6 +142,15 @@ describe("start revision (3.3)", () => {
 		expect(client.words()).toEqual(["#0 @7 a=1/3 a=2/4 a=3/5 a=4/6 a=now/7", "#0 @8 a=later/8"]);
 	});
 
+	test("1 of an empty store is the present", () => {
+		const client = new WatchClient(house);
+		client.create({ ...ALL, startRevision: 1 });
+		house.member.readPast();
+		client.progress();
+		put("a");
+		expect(client.words()).toEqual(["#0 @1 created", "#-1 @1", "#0 @2 a=v/2"]);
+	});
+
 	test("47: many revisions of the past come in one response, whose header runs ahead", () => {
 		for (let at = 0; at < 2_500; at++) put("a", String(at));
 		const client = new WatchClient(house);
