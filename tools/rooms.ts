@@ -16,7 +16,7 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
 	replica: { ours: ["base", "raft", "mvcc", "api/hot"], outside: [], pure: true },
 	server: {
 		ours: ["base", "raft", "mvcc", "api", "api/hot", "replica"],
-		outside: ["@grpc/grpc-js", "classic-level", "msgpackr", "yaml", "node:*"],
+		outside: ["@grpc/grpc-js", "bcryptjs", "classic-level", "msgpackr", "yaml", "node:*"],
 		pure: false,
 	},
 	"cluster-tests": {

@@ -11,6 +11,8 @@ import { DEFAULT_QUOTA_BYTES, type MemberConfig, TICK_MS } from "./member-config
 import { nodeClock } from "./node-ports.ts";
 import type { Clock, Scheduler } from "./ports.ts";
 import { ReadyGate } from "./ready-gate.ts";
+import { BcryptThread } from "./services/auth/bcrypt-thread.ts";
+import type { TokenProvider } from "./services/auth/token-provider.ts";
 import { createServices } from "./services/create-services.ts";
 import type { MemberPort } from "./services/member-port.ts";
 import { watchSlowRequests } from "./services/slow-requests.ts";
@@ -36,14 +38,23 @@ export interface ClientSideWorld {
 	readonly scheduler: Scheduler;
 	readonly bytes: ByteOps;
 	readonly tap: TapSink;
+	readonly tokens: TokenProvider;
 }
 
 /** Rejects when a port cannot be had; none is then left open. */
 export async function openClientSide(config: MemberConfig, member: MemberPort, world: ClientSideWorld): Promise<ClientSide> {
 	const { scheduler, bytes } = world;
 	const gate = new ReadyGate();
+	const thread = new BcryptThread();
 	const services = createServices({
 		member,
+		credentials: {
+			tokens: world.tokens,
+			passwords: thread,
+			bcryptCost: config.bcryptCost,
+			certificateNames: false,
+			clock: world.clock,
+		},
 		bytes,
 		options: {
 			serverVersion: ETCD_LEVEL,
@@ -72,6 +83,7 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 	const closePorts = async (graceMs: number): Promise<void> => {
 		services.endStreams();
 		await Promise.all(ports.map((port) => port.close(graceMs)));
+		await thread.close();
 	};
 	try {
 		ports.push(await openClientPort({ addresses: addressesOf(config.listenClientUrls), grpc, http: separate ? null : http }));

@@ -46,9 +46,12 @@ export type {
 	StoreOpening,
 	WorldPorts,
 } from "./ports.ts";
+export type { Credentials } from "./services/auth/credentials.ts";
+export type { PasswordWork } from "./services/auth/passwords.ts";
+export { simpleTokens } from "./services/auth/token-provider.ts";
 export type { Services } from "./services/create-services.ts";
 export { createServices } from "./services/create-services.ts";
-export type { ServiceDeps, ServiceOptions } from "./services/deps.ts";
+export type { ServiceDeps, ServiceOptions, ServiceWorld } from "./services/deps.ts";
 export type { MemberPort } from "./services/member-port.ts";
 export type { CrashKind } from "./stores/memory-store.ts";
 export { MemoryStore } from "./stores/memory-store.ts";

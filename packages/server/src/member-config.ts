@@ -12,6 +12,21 @@ export interface InitialMember {
 
 export type LogLevel = "debug" | "info" | "warn" | "error" | "panic" | "fatal";
 
+/** Sort of tokens that are issued, and what it takes. */
+export type AuthTokenOptions =
+	/** Nobody can log in. */
+	| { readonly kind: "none" }
+	| { readonly kind: "simple" }
+	| {
+			readonly kind: "jwt";
+			/** `RS256` and others. */
+			readonly signMethod: string;
+			/** Paths; empty: not given. */
+			readonly publicKeyFile: string;
+			readonly privateKeyFile: string;
+			readonly ttlMs: number;
+	  };
+
 export interface MemberConfig {
 	readonly name: string;
 	/** Everything of this member lies below it. Absolute, or relative to the working directory at start. */
@@ -49,6 +64,11 @@ export interface MemberConfig {
 	readonly warningUnaryRequestMs: number;
 	/** How often a watcher that asked for it hears that nothing happened. */
 	readonly watchProgressMs: number;
+
+	readonly authToken: AuthTokenOptions;
+	/** Life of a simple token since its last use at this member. */
+	readonly authTokenTtlMs: number;
+	readonly bcryptCost: number;
 
 	/** Size of a segment of the log. Tests make it small. */
 	readonly walSegmentBytes: number;
@@ -89,6 +109,9 @@ export const DEFAULT_MEMBER_OPTIONS = {
 	warningApplyMs: 100,
 	warningUnaryRequestMs: 300,
 	watchProgressMs: 600_000,
+	authToken: { kind: "simple" },
+	authTokenTtlMs: 300_000,
+	bcryptCost: 10,
 	walSegmentBytes: 16 << 20,
 	walDepth: 2,
 	walKeepEntries: 5_000,

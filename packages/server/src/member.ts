@@ -13,6 +13,7 @@ import { nodeClock, nodeDice, nodeScheduler } from "./node-ports.ts";
 import { TcpPeerTransport } from "./peers/tcp-transport.ts";
 import type { Scheduler } from "./ports.ts";
 import { assertPortsFree } from "./ports-free.ts";
+import { openTokens } from "./services/auth/open-tokens.ts";
 import { LevelHouse } from "./stores/level-house.ts";
 import { EventTap } from "./tap/event-tap.ts";
 import { type Logger, openLogger } from "./tap/logger.ts";
@@ -143,6 +144,7 @@ class RunningMember implements Member {
 	async start(): Promise<void> {
 		const { config, tap } = this;
 		tap.emit("starting", 0, 0, { name: config.name, dataDir: config.dataDir, clusterId: config.clusterId });
+		const tokens = openTokens(config.authToken, nodeClock);
 		const booted = await this.boot();
 		const transport = new TcpPeerTransport(
 			{
@@ -168,6 +170,7 @@ class RunningMember implements Member {
 				scheduler: nodeScheduler,
 				bytes: nodeBytes,
 				tap: this.tap,
+				tokens,
 			});
 		} catch (error) {
 			await transport.close();

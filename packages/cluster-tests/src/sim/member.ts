@@ -3,6 +3,7 @@ import { StoreDamageError } from "@flotilla/mvcc";
 import type { NodeId } from "@flotilla/raft";
 import { type Booted, bootMember, type ClusterView, type CrashKind, createServices, type MemberConfig } from "@flotilla/server/internal";
 import { CrashPoints } from "./crash-points.ts";
+import { simCredentials } from "./credentials.ts";
 import { SimStores } from "./house.ts";
 import type { Invariants } from "./invariants.ts";
 import { MachineDisk } from "./machine-disk.ts";
@@ -148,6 +149,7 @@ export class SimMember {
 				life.booted = outcome.booted;
 				const services = createServices({
 					member: driver,
+					credentials: simCredentials(process, dice.fork("tokens")),
 					bytes: portableBytes,
 					options: {
 						serverVersion: "3.6.14",

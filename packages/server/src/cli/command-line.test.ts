@@ -93,7 +93,12 @@ for (const [args, exit, text] of [
 	[["--auto-compaction-retention", "1"], 1, "--auto-compaction-retention is not supported by this version of flotilla"],
 	[["--cert-file", "a.pem"], 1, "--cert-file is not supported by this version of flotilla"],
 	[["--client-cert-auth"], 1, "--client-cert-auth is not supported by this version of flotilla"],
-	[["--auth-token", "jwt,x=y"], 1, "--auth-token is not supported by this version of flotilla"],
+	[["--auth-token", "jwt,x=y"], 1, "auth: invalid auth options"],
+	[["--auth-token", "jwt,sign-method=none"], 1, "auth: invalid auth options"],
+	[["--auth-token", "jwt,sign-method=RS256,sign-method=RS256"], 1, "auth: invalid auth options"],
+	[["--auth-token", "jwt,sign-method=RS256,ttl=abc"], 1, "auth: invalid auth options"],
+	[["--auth-token", "simple,x"], 1, "auth: invalid auth options"],
+	[["--auth-token", "other"], 1, "auth: invalid auth options"],
 	[["--force-new-cluster"], 1, "--force-new-cluster is not supported by this version of flotilla"],
 	[["--feature-gates=LeaseCheckpoint=true"], 1, "--feature-gates=LeaseCheckpoint=true is not supported by this version of flotilla"],
 	[

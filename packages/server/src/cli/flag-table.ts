@@ -135,9 +135,9 @@ const SECURITY = rows("Security", [
 ]);
 
 const AUTH = rows("Auth", [
-	["auth-token", "string", "simple", "refused", "Sort of tokens."],
-	["auth-token-ttl", "uint", "300", "refused", "Seconds that a simple token lives."],
-	["bcrypt-cost", "uint", "10", "refused", "Cost of password hashes."],
+	["auth-token", "string", "simple", "used", "Tokens of logins: simple, or jwt,sign-method=RS256,pub-key=FILE,priv-key=FILE[,ttl=5m]."],
+	["auth-token-ttl", "uint", "300", "used", "Seconds that a simple token lives since its last use."],
+	["bcrypt-cost", "uint", "10", "used", "Cost of password hashes, 4 to 31: each step doubles the work."],
 ]);
 
 const LOGGING = rows("Logging", [

@@ -1,6 +1,8 @@
 /** From settings to what a member is started with: every rule that joins two settings, in the order in which etcd checks them. */
-import { DEFAULT_MEMBER_OPTIONS, type MemberConfig } from "../member-config.ts";
+import { fail } from "@flotilla/base";
+import { type AuthTokenOptions, DEFAULT_MEMBER_OPTIONS, type MemberConfig } from "../member-config.ts";
 import { LOG_LEVELS, type LogLevel } from "../tap/logger.ts";
+import { parseAuthToken } from "./auth-token.ts";
 import { type Bootstrap, type BootstrapRequest, initialClusterOf } from "./bootstrap.ts";
 import { FEATURE_GATES, type FlagRow } from "./flag-table.ts";
 import type { LogNote } from "./flags.ts";
@@ -119,7 +121,8 @@ function refuseUnsupported(settings: Settings): string | null {
 			return `--feature-gates=${gate}=${on} is not supported by this version of flotilla`;
 		}
 	}
-	return refuseSchemes(settings);
+	const authToken = parseAuthToken(settings.text("auth-token"));
+	return authToken.ok ? refuseSchemes(settings) : authToken.reason;
 }
 
 function refuseSchemes(settings: Settings): string | null {
@@ -165,6 +168,9 @@ function buildOptions(settings: Settings): MemberOptions {
 		warningApplyMs: settings.number("warning-apply-duration"),
 		warningUnaryRequestMs: settings.number("warning-unary-request-duration"),
 		watchProgressMs: Math.max(MIN_PROGRESS_MS, settings.number("watch-progress-notify-interval") || DEFAULT_MEMBER_OPTIONS.watchProgressMs),
+		authToken: authTokenOf(settings),
+		authTokenTtlMs: settings.number("auth-token-ttl") * 1_000 || DEFAULT_MEMBER_OPTIONS.authTokenTtlMs,
+		bcryptCost: isBcryptCost(settings.number("bcrypt-cost")) ? settings.number("bcrypt-cost") : DEFAULT_MEMBER_OPTIONS.bcryptCost,
 		walSegmentBytes: DEFAULT_MEMBER_OPTIONS.walSegmentBytes,
 		walDepth: DEFAULT_MEMBER_OPTIONS.walDepth,
 		walKeepEntries: DEFAULT_MEMBER_OPTIONS.walKeepEntries,
@@ -177,6 +183,18 @@ function buildOptions(settings: Settings): MemberOptions {
 		logOutputs: settings.list("log-outputs").length === 0 ? ["default"] : settings.list("log-outputs"),
 	};
 }
+
+function authTokenOf(settings: Settings): AuthTokenOptions {
+	const parsed = parseAuthToken(settings.text("auth-token"));
+	return parsed.ok ? parsed.value : fail("what was refused is not built", { flag: "auth-token" });
+}
+
+function isBcryptCost(cost: number): boolean {
+	return cost >= BCRYPT_COST_MIN && cost <= BCRYPT_COST_MAX;
+}
+
+const BCRYPT_COST_MIN = 4;
+const BCRYPT_COST_MAX = 31;
 
 function naming(settings: Settings): { name: string; peerUrls: readonly string[]; initialCluster: string } {
 	const name = settings.text("name");
@@ -220,6 +238,15 @@ function warnings(settings: Settings): readonly LogNote[] {
 		warn("exceeded recommended request limit", {
 			"max-request-bytes": requestBytes,
 			"recommended-request-bytes": RECOMMENDED_REQUEST_BYTES,
+		});
+	}
+	const cost = settings.number("bcrypt-cost");
+	if (!isBcryptCost(cost)) {
+		warn("use default bcrypt cost instead of the invalid given cost", {
+			"min-cost": BCRYPT_COST_MIN,
+			"max-cost": BCRYPT_COST_MAX,
+			"default-cost": DEFAULT_MEMBER_OPTIONS.bcryptCost,
+			"given-cost": cost,
 		});
 	}
 	return notes;

@@ -127,6 +127,7 @@ function replicaOptions(config: MemberConfig, incarnation: number): ReplicaOptio
 		pendingCallsMax: PENDING_CALLS_MAX,
 		strictReconfigCheck: config.strictReconfigCheck,
 		maxLearners: config.maxLearners,
+		tokenTtlTicks: Math.ceil(config.authTokenTtlMs / TICK_MS),
 	};
 }
 

@@ -39,6 +39,8 @@ export interface CallContext {
 	readonly remainingMs: number;
 	/** `ip:port`, for logs. */
 	readonly peer: string;
+	/** Common name of the client's certificate, where one was demanded and verified. Never that of a gateway. */
+	readonly commonName?: string | undefined;
 	/** Runs `listener` once if the client cancels, its deadline passes or the connection ends before the answer. */
 	onCancel(listener: () => void): void;
 }

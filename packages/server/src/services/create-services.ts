@@ -1,8 +1,9 @@
 import { METHODS } from "@flotilla/api";
 import type { MethodTable } from "../front/seam.ts";
-import { authService } from "./auth.ts";
+import { authService } from "./auth/auth-service.ts";
+import { Callers } from "./auth/callers.ts";
 import { clusterService } from "./cluster.ts";
-import type { ServiceDeps } from "./deps.ts";
+import type { ServiceDeps, ServiceWorld } from "./deps.ts";
 import { unimplemented } from "./door.ts";
 import { healthService } from "./health-rpc.ts";
 import { type ProbeRoute, probeRoutes } from "./http-probes.ts";
@@ -19,7 +20,8 @@ export interface Services {
 	endStreams(): void;
 }
 
-export function createServices(deps: ServiceDeps): Services {
+export function createServices(world: ServiceWorld): Services {
+	const deps: ServiceDeps = { ...world, callers: new Callers(world) };
 	const methods = new Map([...METHODS.keys()].map((path) => unimplemented(path)));
 	for (const service of [kvService, clusterService, maintenanceService, authService, healthService]) {
 		for (const [path, handler] of service(deps)) methods.set(path, handler);

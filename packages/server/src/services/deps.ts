@@ -1,4 +1,6 @@
 import type { ByteOps } from "@flotilla/base";
+import type { Callers } from "./auth/callers.ts";
+import type { Credentials } from "./auth/credentials.ts";
 import type { MemberPort } from "./member-port.ts";
 
 export interface ServiceOptions {
@@ -18,8 +20,10 @@ export interface ServiceOptions {
 	readonly watchFragmentBytes: number;
 }
 
-export interface ServiceDeps {
+/** What the services are made of. */
+export interface ServiceWorld {
 	readonly member: MemberPort;
+	readonly credentials: Credentials;
 	readonly bytes: ByteOps;
 	readonly options: ServiceOptions;
 	/** Runs work in a later turn, after the sockets were read: long reads go on there. */
@@ -28,4 +32,9 @@ export interface ServiceDeps {
 	readonly afterTicks: (ticks: number, work: () => void) => () => void;
 	/** Id of a member that is added now. */
 	readonly newMemberId: (peerUrls: readonly string[]) => bigint;
+}
+
+export interface ServiceDeps extends ServiceWorld {
+	/** Who calls, and whether that may be: asked by every handler. */
+	readonly callers: Callers;
 }

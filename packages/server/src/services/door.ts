@@ -28,13 +28,33 @@ export function needsLeader(call: CallContext): boolean {
 	return call.metadata("hasleader") === "true";
 }
 
+const ADMINISTRATION: ReadonlySet<string> = new Set(["etcdserverpb.Cluster", "etcdserverpb.Maintenance"]);
+
 export function unary(path: string, deps: ServiceDeps, handle: UnaryHandler): readonly [string, MethodHandler] {
+	const need = needAtDoor(path);
 	const guarded = (call: UnaryCall): void => {
 		const refusal = refusalAtDoor(path, call, deps);
-		if (refusal === null) handle(call);
-		else call.fail(refusal);
+		if (refusal !== null) call.fail(refusal);
+		else if (need === null) handle(call);
+		else
+			deps.callers.admit(
+				need,
+				call,
+				() => handle(call),
+				(fault) => call.fail(statusOf(fault)),
+			);
 	};
 	return [path, { shape: "unary", handle: guarded }];
+}
+
+/**
+ * What a caller must be before the handler is asked at all. Elsewhere the handler asks, later in the order of checks: after
+ * fields and barrier, or at apply.
+ */
+export function needAtDoor(path: string): "user" | "root" | null {
+	const method = METHODS.get(path);
+	if (method === undefined || !ADMINISTRATION.has(method.service)) return null;
+	return method.access === "root" || method.access === "user" ? method.access : null;
 }
 
 /** A call of the API that this version does not carry out: said so, whatever its shape. */

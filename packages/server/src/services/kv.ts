@@ -1,8 +1,9 @@
 /** The KV service (etcd API, chapter 2). */
+import type { FaultCode } from "@flotilla/api";
 import { createHotCodec, type RangeRequest, type TxnRequest } from "@flotilla/api/hot";
 import { assert } from "@flotilla/base";
 import { isReadOnlyTxn, isSerializableTxn, requestValidation } from "@flotilla/mvcc";
-import { CommandKind, putCost, txnCost } from "@flotilla/replica";
+import { type Caller, CommandKind, putCost, txnCost } from "@flotilla/replica";
 import type { MethodHandler, UnaryCall } from "../front/seam.ts";
 import { headerOf, statusOf } from "./answers.ts";
 import type { ServiceDeps } from "./deps.ts";
@@ -56,8 +57,32 @@ class KvService {
 			call.fail(statusOf(refusal));
 			return;
 		}
-		if (request.serializable) this.readRange(call, request);
-		else afterBarrier(deps, call, () => this.readRange(call, request));
+		const read = (): void =>
+			this.guarded(
+				call,
+				(caller) => deps.member.auth.rangeFault(caller, request),
+				() => this.readRange(call, request),
+			);
+		if (request.serializable) read();
+		else afterBarrier(deps, call, read);
+	}
+
+	/** Reads are judged where they are made, in the same turn. */
+	private guarded(call: UnaryCall, judge: (caller: Caller) => FaultCode | null, read: () => void): void {
+		if (!this.deps.member.auth.enabled) {
+			read();
+			return;
+		}
+		const refuse = (fault: FaultCode): void => call.fail(statusOf(fault));
+		this.deps.callers.identify(
+			call,
+			({ caller }) => {
+				const fault = judge(caller);
+				if (fault === null) read();
+				else refuse(fault);
+			},
+			refuse,
+		);
 	}
 
 	private readRange(call: UnaryCall, request: RangeRequest): void {
@@ -73,7 +98,13 @@ class KvService {
 			call.fail(statusOf(work.code));
 			return;
 		}
-		this.longRanges.run(work, call, (result) => call.respond(this.codec.encodeRangeResponse(headerOf(member, result.revision), result)));
+		const { auth } = member;
+		const judgedAt = auth.enabled ? auth.revision : 0;
+		this.longRanges.run(work, call, (result) => {
+			// The right to it may have gone while it ran.
+			if (auth.enabled && auth.revision !== judgedAt) call.fail(statusOf("authOldRevision"));
+			else call.respond(this.codec.encodeRangeResponse(headerOf(member, result.revision), result));
+		});
 	}
 
 	put(call: UnaryCall): void {
@@ -110,8 +141,14 @@ class KvService {
 			return;
 		}
 		if (isReadOnlyTxn(request)) {
-			if (isSerializableTxn(request)) this.readTxn(call, request);
-			else afterBarrier(this.deps, call, () => this.readTxn(call, request));
+			const read = (): void =>
+				this.guarded(
+					call,
+					(caller) => this.deps.member.auth.txnFault(caller, request),
+					() => this.readTxn(call, request),
+				);
+			if (isSerializableTxn(request)) read();
+			else afterBarrier(this.deps, call, read);
 			return;
 		}
 		propose(this.deps, call, CommandKind.txn, call.request, (command) => {

@@ -2,7 +2,7 @@
 import { etcdserverpb } from "@flotilla/api";
 import { assert } from "@flotilla/base";
 import { NO_NODE } from "@flotilla/raft";
-import { AlarmType, CommandKind, encodeAlarmCommand } from "@flotilla/replica";
+import { AlarmAction, AlarmType, CommandKind, encodeAlarmCommand } from "@flotilla/replica";
 import { Grpc, type MethodHandler, type UnaryCall } from "../front/seam.ts";
 import { headerOf, statusOf } from "./answers.ts";
 import type { ServiceDeps } from "./deps.ts";
@@ -64,6 +64,17 @@ function alarm(call: UnaryCall, deps: ServiceDeps): void {
 		call.fail({ code: Grpc.invalidArgument, message: "etcdserver: unknown alarm action or type" });
 		return;
 	}
+	if (request.action === AlarmAction.get) askAlarms(call, deps, request);
+	else
+		deps.callers.admit(
+			"root",
+			call,
+			() => askAlarms(call, deps, request),
+			(fault) => call.fail(statusOf(fault)),
+		);
+}
+
+function askAlarms(call: UnaryCall, deps: ServiceDeps, request: etcdserverpb.AlarmRequest): void {
 	const command = { action: request.action as 0 | 1 | 2, member: request.memberID, alarm: request.alarm as 0 | 1 | 2 };
 	propose(deps, call, CommandKind.alarm, encodeAlarmCommand(command), (result) => {
 		assert(result.kind === "alarm", "an alarm is answered by an alarm");

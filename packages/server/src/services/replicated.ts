@@ -1,12 +1,15 @@
 /** Writes and read barriers of one call: made, called off when the client goes away, answered once. */
+import type { FaultCode } from "@flotilla/api";
 import {
-	type CallFault,
+	type Caller,
 	type CommandKind,
 	type CommandResult,
 	MembershipCall,
 	type MembershipChange,
+	NOBODY,
 	ReadCall,
 	WriteCall,
+	type WriteOutcome,
 } from "@flotilla/replica";
 import type { CallContext, Status } from "../front/seam.ts";
 import { statusOf } from "./answers.ts";
@@ -16,9 +19,15 @@ interface Answerable extends CallContext {
 	fail(status: Status): void;
 }
 
+export interface Proposal {
+	readonly kind: CommandKind;
+	readonly payload: Uint8Array;
+	readonly caller: Caller;
+}
+
 /**
- * Proposes `payload` and hands its result to `applied`, in the turn in which this member applied it, or its fault to
- * `refused`, which by itself fails the call.
+ * Proposes `payload` on behalf of whoever calls and hands its result to `applied`, in the turn in which this member applied it,
+ * or its fault to `refused`, which by itself fails the call.
  */
 export function propose(
 	deps: ServiceDeps,
@@ -26,12 +35,38 @@ export function propose(
 	kind: CommandKind,
 	payload: Uint8Array,
 	applied: (command: CommandResult) => void,
-	refused: (fault: CallFault) => void = (fault) => call.fail(statusOf(fault)),
+	refused: (fault: FaultCode) => void = (fault) => call.fail(statusOf(fault)),
 ): void {
-	const write = new WriteCall(kind, payload, "", 0, ticksLeft(deps, call), (outcome) => {
+	const settle = (outcome: WriteOutcome): void => {
 		if (outcome.ok) applied(outcome.command);
 		else refused(outcome.fault);
-	});
+	};
+	if (!deps.member.auth.enabled) {
+		submit(deps, call, { kind, payload, caller: NOBODY }, settle);
+		return;
+	}
+	const attempt = (left: number): void =>
+		deps.callers.identify(
+			call,
+			({ caller, fresh }) =>
+				submit(deps, call, { kind, payload, caller }, (outcome) => {
+					// Users or roles changed between the door and apply, and nothing was done: such a caller is judged once more.
+					if (!outcome.ok && outcome.fault === "authOldRevision" && fresh && left > 0) attempt(left - 1);
+					else settle(outcome);
+				}),
+			refused,
+		);
+	attempt(1);
+}
+
+/** The same for a caller who is known; `settle` hears of it in the turn in which this member applied it. */
+export function submit(
+	deps: ServiceDeps,
+	call: Answerable,
+	{ kind, payload, caller }: Proposal,
+	settle: (outcome: WriteOutcome) => void,
+): void {
+	const write = new WriteCall(kind, payload, caller.user, caller.authRevision, ticksLeft(deps, call), settle);
 	call.onCancel(() => deps.member.cancel(write));
 	deps.member.write(write);
 }

@@ -51,6 +51,9 @@ class TimedCall implements UnaryCall {
 	get remainingMs(): number {
 		return this.call.remainingMs;
 	}
+	get commonName(): string | undefined {
+		return this.call.commonName;
+	}
 	metadata(key: string): string | undefined {
 		return this.call.metadata(key);
 	}

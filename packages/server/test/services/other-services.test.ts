@@ -1,5 +1,5 @@
-/** Cluster, Maintenance, Auth, health and what is not served, over a scripted member. */
-import { authpb, grpcHealthV1, METHODS, etcdserverpb as pb } from "@flotilla/api";
+/** Cluster, Maintenance, health and what is not served, over a scripted member. */
+import { grpcHealthV1, METHODS, etcdserverpb as pb } from "@flotilla/api";
 import { AlarmType, CommandKind } from "@flotilla/replica";
 import { beforeEach, describe, expect, test } from "vitest";
 import { CLUSTER, LEARNER, member, OTHER, ScriptedCall, SELF, ServiceHouse, statusOf } from "./scripted-member.ts";
@@ -7,7 +7,6 @@ import { CLUSTER, LEARNER, member, OTHER, ScriptedCall, SELF, ServiceHouse, stat
 const EMPTY = new Uint8Array(0);
 const cluster = (name: string): string => `/etcdserverpb.Cluster/${name}`;
 const maintenance = (name: string): string => `/etcdserverpb.Maintenance/${name}`;
-const auth = (name: string): string => `/etcdserverpb.Auth/${name}`;
 const header = (revision: number) => ({ clusterId: CLUSTER, memberId: SELF, revision, raftTerm: 7 });
 
 let house: ServiceHouse;
@@ -237,39 +236,6 @@ describe("maintenance", () => {
 
 	test("Defragment answers without a header", async () => {
 		expect(await house.ok(maintenance("Defragment"), EMPTY)).toEqual(EMPTY);
-	});
-});
-
-describe("authentication that is off", () => {
-	test("says so", async () => {
-		expect(pb.AuthStatusResponse.decode(await house.ok(auth("AuthStatus"), EMPTY))).toEqual({
-			header: header(1),
-			enabled: false,
-			authRevision: 1,
-		});
-		expect(await house.refusal(auth("Authenticate"), pb.AuthenticateRequest.encode({ name: "root", password: "x" }))).toEqual({
-			code: 9,
-			message: "etcdserver: authentication is not enabled",
-		});
-		expect(pb.AuthDisableResponse.decode(await house.ok(auth("AuthDisable"), EMPTY)).header).toEqual(header(1));
-		expect(pb.AuthUserListResponse.decode(await house.ok(auth("UserList"), EMPTY)).users).toEqual([]);
-		expect(pb.AuthRoleListResponse.decode(await house.ok(auth("RoleList"), EMPTY)).roles).toEqual([]);
-		expect(house.member.reads.length).toBe(5);
-	});
-
-	const perm = authpb.Permission.create({});
-	test.each([
-		["AuthEnable", EMPTY, 9, "etcdserver: root user does not exist"],
-		["UserGet", pb.AuthUserGetRequest.encode({ name: "u" }), 9, "etcdserver: user name not found"],
-		["UserGrantRole", pb.AuthUserGrantRoleRequest.encode({ user: "u", role: "r" }), 9, "etcdserver: user name not found"],
-		["RoleGet", pb.AuthRoleGetRequest.encode({ role: "r" }), 9, "etcdserver: role name not found"],
-		["UserAdd", pb.AuthUserAddRequest.encode({ name: "" }), 3, "etcdserver: user name is empty"],
-		["RoleAdd", pb.AuthRoleAddRequest.encode({ name: "" }), 3, "etcdserver: role name is empty"],
-		["RoleGrantPermission", pb.AuthRoleGrantPermissionRequest.encode({ name: "r" }), 3, "etcdserver: permission not given"],
-		["RoleGrantPermission", pb.AuthRoleGrantPermissionRequest.encode({ name: "r", perm }), 9, "etcdserver: role name not found"],
-		["UserAdd", pb.AuthUserAddRequest.encode({ name: "u" }), 12, "etcdserverpb.Auth/UserAdd is not implemented in this version"],
-	])("%s", async (name, request, code, message) => {
-		expect(await house.refusal(auth(name), request)).toEqual({ code, message });
 	});
 });
 

@@ -1,5 +1,6 @@
 /** A member with a real key space and a script instead of consensus, and calls as a front would hand them to the services. */
 
+import { randomBytes } from "node:crypto";
 import { etcdserverpb, FAULTS } from "@flotilla/api";
 import { createHotCodec } from "@flotilla/api/hot";
 import { assert, fail } from "@flotilla/base";
@@ -19,6 +20,10 @@ import {
 } from "@flotilla/replica";
 import type { HttpResponse, Status, StreamCall, UnaryCall } from "../../src/front/seam.ts";
 import { nodeBytes } from "../../src/node-bytes.ts";
+import type { Clock } from "../../src/ports.ts";
+import type { Credentials } from "../../src/services/auth/credentials.ts";
+import type { PasswordWork } from "../../src/services/auth/passwords.ts";
+import { simpleTokens } from "../../src/services/auth/token-provider.ts";
 import { createServices, type Services } from "../../src/services/create-services.ts";
 import type { ServiceOptions } from "../../src/services/deps.ts";
 import type { MemberPort } from "../../src/services/member-port.ts";
@@ -54,6 +59,9 @@ export class ScriptedMember implements MemberPort {
 	readonly auth = this.users.guard;
 	leader = SELF;
 	transferee = NO_NODE;
+	/** Of the next write. */
+	writeIndex = 1;
+	appliedIndex = 40;
 	durableTerm = 7;
 	clusterVersion = "3.6.0";
 	/** Set: writes (or reads) end so. "silence": never. */
@@ -73,7 +81,7 @@ export class ScriptedMember implements MemberPort {
 		const core = { commit: 41, transferee: this.transferee } as CoreStatus;
 		return {
 			core,
-			appliedIndex: 40,
+			appliedIndex: this.appliedIndex,
 			durableTerm: this.durableTerm,
 			leader: this.leader,
 			published: true,
@@ -92,7 +100,9 @@ export class ScriptedMember implements MemberPort {
 			const fault = this.writeFault as CallFault | null;
 			const outcome = fault ?? this.apply(call);
 			this.show();
-			call.done(typeof outcome === "string" ? { ok: false, fault: outcome } : { ok: true, index: 1, term: 1, command: outcome });
+			call.done(
+				typeof outcome === "string" ? { ok: false, fault: outcome } : { ok: true, index: this.writeIndex, term: 1, command: outcome },
+			);
 		});
 	}
 
@@ -145,7 +155,10 @@ export class ScriptedMember implements MemberPort {
 
 	private apply(call: WriteCall): CommandResult | CallFault {
 		const { codec, store } = this;
+		const caller = { user: call.user, authRevision: call.authRevision };
 		if (call.kind === CommandKind.put) {
+			const fault = this.auth.putFault(caller, codec.decodePutRequest(call.payload));
+			if (fault !== null) return fault;
 			const result = store.put(codec.decodePutRequest(call.payload));
 			return result.ok ? { kind: "put", result } : result.code;
 		}
@@ -164,6 +177,10 @@ export class ScriptedMember implements MemberPort {
 		if (call.kind === CommandKind.alarm) {
 			const { memberID, alarm } = etcdserverpb.AlarmRequest.decode(call.payload);
 			return { kind: "alarm", alarms: [{ member: memberID, alarm: alarm as 1 }], revision: store.revision };
+		}
+		if (call.kind === CommandKind.auth) {
+			const applied = this.users.apply(call.payload, caller, this.writeIndex);
+			return applied === "changed" || applied === "issued" ? { kind: "done", revision: store.revision } : applied;
 		}
 		return fail("no other kind is written by the services", { kind: call.kind });
 	}
@@ -189,10 +206,11 @@ export type Answer = { readonly ok: true; readonly bytes: Uint8Array } | { reado
 
 /** What a front makes of one request. */
 export class ScriptedCall implements UnaryCall {
-	readonly peer = "127.0.0.1:1";
+	peer = "127.0.0.1:1";
 	readonly path: string;
 	readonly request: Uint8Array;
 	readonly remainingMs: number;
+	commonName: string | undefined = undefined;
 	answer: Answer | null = null;
 	private readonly given: Readonly<Record<string, string>>;
 	private readonly cancelListeners: Array<() => void> = [];
@@ -283,8 +301,35 @@ export class ScriptedStream implements StreamCall {
 	}
 }
 
+export class HandClock implements Clock {
+	nowMs = 1_000;
+	monotonicMs(): number {
+		return this.nowMs;
+	}
+	wallMs(): number {
+		return 1_700_000_000_000 + this.nowMs;
+	}
+}
+
+/** Counts what would be slow. */
+export class PlainPasswords implements PasswordWork {
+	work = 0;
+	overloaded = false;
+	hash(password: string, cost: number, done: (hash: string | null) => void): void {
+		this.work++;
+		setImmediate(() => done(this.overloaded ? null : `plain ${cost} ${password}`));
+	}
+	compare(password: string, hash: string, done: (same: boolean | null) => void): void {
+		this.work++;
+		setImmediate(() => done(this.overloaded ? null : hash.replace(/^plain \d+ /, "") === password));
+	}
+}
+
 /** Services over a scripted member. Turns of the loop happen when the test says so, or by themselves. */
 export class ServiceHouse {
+	readonly clock = new HandClock();
+	readonly passwords = new PlainPasswords();
+	readonly credentials: Credentials;
 	readonly member = new ScriptedMember();
 	readonly services: Services;
 	/** Work for a later turn, held until `turn` unless `running`. */
@@ -294,9 +339,12 @@ export class ServiceHouse {
 	private tick = 0;
 	running = true;
 
-	constructor(options: Partial<ServiceOptions> = {}) {
+	constructor(options: Partial<ServiceOptions> = {}, credentials: Partial<Credentials> = {}) {
+		const { clock, passwords } = this;
+		this.credentials = { tokens: simpleTokens(randomBytes), passwords, bcryptCost: 10, certificateNames: true, clock, ...credentials };
 		this.services = createServices({
 			member: this.member,
+			credentials: this.credentials,
 			bytes: nodeBytes,
 			options: {
 				serverVersion: "3.6.14",

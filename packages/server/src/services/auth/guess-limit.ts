@@ -1,0 +1,60 @@
+/**
+ * How often a password may be guessed. Counted by address and user together, so that nobody can lock another one out, and by
+ * address alone, so that many names help nobody. Right answers cost nothing in the end.
+ */
+import type { Clock } from "../../ports.ts";
+
+interface Allowance {
+	/** So many at once, */
+	readonly burst: number;
+	/** and so many a second after that. */
+	readonly perSecond: number;
+}
+
+const FOR_A_USER: Allowance = { burst: 10, perSecond: 1 };
+const FOR_AN_ADDRESS: Allowance = { burst: 100, perSecond: 10 };
+/** Counts kept; the one that was changed least lately goes first. Beyond it a guesser needs a great many addresses. */
+const COUNTS_MAX = 16_384;
+
+interface Count {
+	left: number;
+	atMs: number;
+}
+
+export class GuessLimit {
+	private readonly clock: Clock;
+	private readonly counts = new Map<string, Count>();
+
+	constructor(clock: Clock) {
+		this.clock = clock;
+	}
+
+	/** False: not now. */
+	take(address: string, user: string): boolean {
+		const both = this.refilled(`${address}\0${user}`, FOR_A_USER);
+		const alone = this.refilled(address, FOR_AN_ADDRESS);
+		if (both.left < 1 || alone.left < 1) return false;
+		both.left--;
+		alone.left--;
+		return true;
+	}
+
+	giveBack(address: string, user: string): void {
+		this.refilled(`${address}\0${user}`, FOR_A_USER).left++;
+		this.refilled(address, FOR_AN_ADDRESS).left++;
+	}
+
+	private refilled(name: string, { burst, perSecond }: Allowance): Count {
+		const nowMs = this.clock.monotonicMs();
+		const count = this.counts.get(name) ?? { left: burst, atMs: nowMs };
+		count.left = Math.min(burst, count.left + ((nowMs - count.atMs) / 1_000) * perSecond);
+		count.atMs = nowMs;
+		this.counts.delete(name);
+		this.counts.set(name, count);
+		if (this.counts.size > COUNTS_MAX) {
+			const [oldest] = this.counts.keys();
+			if (oldest !== undefined) this.counts.delete(oldest);
+		}
+		return count;
+	}
+}
