@@ -46,6 +46,8 @@ export const TAP_EVENTS = [
 	"walSegmentCut",
 	"walTornTail",
 	"floorWritten",
+	"snapshotBegun",
+	"snapshotPartSent",
 	"snapshotSent",
 	"snapshotReceived",
 	"snapshotFailed",

@@ -1,39 +1,15 @@
 /** A member that is added to a running cluster: it learns its id from the others, is sent the state, and serves. */
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import { KvClient } from "../src/client/kv-client.ts";
-import { FLOTILLA_PROGRAM, ProcessCluster } from "../src/process/cluster.ts";
-import { MemberProcess } from "../src/process/member-process.ts";
-import { freePorts } from "../src/process/ports.ts";
+import { ProcessCluster } from "../src/process/cluster.ts";
 import { etcdctl, haveProgram } from "../src/process/tools.ts";
 import { eventually } from "../src/process/wait.ts";
-
-/** The process of a fourth member, which the cluster may or may not know. */
-async function fourth(cluster: ProcessCluster): Promise<{ clientUrl: string; peerUrl: string; process: MemberProcess }> {
-	const [clientPort, peerPort] = await freePorts(2);
-	const clientUrl = `http://127.0.0.1:${clientPort}`;
-	const peerUrl = `http://127.0.0.1:${peerPort}`;
-	const initialCluster = [...cluster.members, { name: "m4", peerUrl }].map(({ name, peerUrl: url }) => `${name}=${url}`).join(",");
-	const process = new MemberProcess({
-		name: "m4",
-		program: FLOTILLA_PROGRAM,
-		logFile: join(cluster.folder, "m4.log"),
-		readyText: "ready to serve client requests",
-		args: [
-			...["--name", "m4", "--data-dir", join(cluster.folder, "m4")],
-			...["--listen-client-urls", clientUrl, "--advertise-client-urls", clientUrl],
-			...["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl],
-			...["--initial-cluster", initialCluster, "--initial-cluster-state", "existing", "--initial-cluster-token", "test"],
-		],
-	});
-	return { clientUrl, peerUrl, process };
-}
 
 test.skipIf(!haveProgram("etcdctl"))(
 	"a new member joins with etcdctl's words, holds what the others hold, and comes back after kill -9",
 	async () => {
 		const cluster = await ProcessCluster.start();
-		const { clientUrl, peerUrl, process } = await fourth(cluster);
+		const { clientUrl, peerUrl, process } = await cluster.newcomer("m4");
 		const clients = [...cluster.endpoints, clientUrl.slice("http://".length)].map((endpoint) => new KvClient(endpoint));
 		try {
 			const [first] = clients as [KvClient];

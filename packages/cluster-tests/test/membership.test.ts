@@ -1,8 +1,6 @@
 /** etcdctl changes the members of clusters of real processes: who is removed ends for good, the others go on. */
-import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { type ClusterMember, FLOTILLA_PROGRAM, ProcessCluster } from "../src/process/cluster.ts";
-import { MemberProcess } from "../src/process/member-process.ts";
+import { type ClusterMember, ProcessCluster } from "../src/process/cluster.ts";
 import { freePorts } from "../src/process/ports.ts";
 import { etcdctl, haveProgram, runTool, type ToolResult } from "../src/process/tools.ts";
 import { eventually, pause } from "../src/process/wait.ts";
@@ -193,37 +191,102 @@ describe.skipIf(!haveProgram("etcdctl"))("changes of the members by etcdctl (nee
 		await steady(1);
 		const [old] = cluster.members as [ClusterMember];
 		await works(old, "from before");
-		const [clientPort = 0, peerPort = 0] = await freePorts(2);
-		const peerUrl = `http://127.0.0.1:${peerPort}`;
-		const clientUrl = `http://127.0.0.1:${clientPort}`;
-		const added = await add(old, peerUrl);
+		const there = await cluster.newcomer("newcomer");
+		const added = await add(old, there.peerUrl);
 		expect([added.status, added.stderr]).toEqual([0, ""]);
-		const newcomer = new MemberProcess({
-			name: "newcomer",
-			program: FLOTILLA_PROGRAM,
-			logFile: join(cluster.folder, "newcomer.log"),
-			readyText: "ready to serve client requests",
-			args: [
-				...["--name", "newcomer", "--data-dir", join(cluster.folder, "newcomer")],
-				...["--listen-client-urls", clientUrl, "--advertise-client-urls", clientUrl],
-				...["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl],
-				...["--initial-cluster", /ETCD_INITIAL_CLUSTER="(.*)"/.exec(added.stdout)?.[1] as string],
-				...["--initial-cluster-state", "existing", "--initial-cluster-token", "test"],
-			],
-		});
+		for (const { name, peerUrl } of [old, there]) expect(added.stdout).toContain(`${name}=${peerUrl}`);
 		try {
-			await newcomer.start();
+			await there.process.start();
 			await pause(STEADY_MS);
-			const there = { ...old, name: "newcomer", clientUrl };
 			expect((await etcdctl(at(there), ["member", "remove", await idOf(old)])).status).toBe(0);
 			await endsForGood(old);
 			expect((await etcdctl(at(there), ["get", "k", "--print-value-only"])).stdout).toBe("from before\n");
 			await works(there, "and after");
 			expect((await list(there)).map(({ name }) => name)).toEqual(["newcomer"]);
 		} finally {
-			await newcomer.dispose();
+			await there.process.dispose();
 		}
 	});
+
+	test("a learner's life: added, told apart, refused as leader and before it caught up, promoted, and a voter like the others", async () => {
+		await steady();
+		const first = await leader();
+		const there = await cluster.newcomer("newcomer");
+		const added = await add(first, there.peerUrl, "--learner");
+		const id = /^Member +([0-9a-f]+) added/.exec(added.stdout)?.[1] as string;
+		const promote = (): Promise<ToolResult> => etcdctl(at(first), ["member", "promote", id]);
+		expect(words(await promote())).toContain("etcdserver: can only promote a learner member which is in sync with leader");
+		try {
+			await there.process.start();
+			const { stdout } = await etcdctl([at(first), at(there)], ["endpoint", "status", "-w", "json"]);
+			const shown = JSON.parse(stdout) as Array<{ Status: { isLearner?: boolean } }>;
+			expect(shown.map(({ Status }) => Status.isLearner ?? false)).toEqual([false, true]);
+			const moved = await etcdctl(cluster.endpoints, ["move-leader", id]);
+			expect([moved.status, words(moved)]).toEqual([expect.any(Number), expect.stringContaining("etcdserver: bad leader transferee")]);
+			const refused = await etcdctl(at(there), ["put", "k", "v"]);
+			expect(words(refused)).toContain("etcdserver: rpc not supported for learner");
+			const serializable = await etcdctl(at(there), ["get", "k", "--consistency=s"]);
+			expect(serializable.status).toBe(0);
+			await eventually("promotion", async () => {
+				const promoted = await promote();
+				if (promoted.status !== 0) throw new Error(promoted.stderr);
+				expect(promoted.stdout).toMatch(new RegExp(`^Member +${id} promoted in cluster +[0-9a-f]+\n$`));
+			});
+			expect(words(await promote())).toContain("etcdserver: can only promote a learner member");
+			await works(there, "through the new voter");
+			const now = await etcdctl([...cluster.endpoints, at(there)], ["move-leader", id]);
+			expect([now.status, now.stderr]).toEqual([0, ""]);
+			const health = await etcdctl([...cluster.endpoints, at(there)], ["endpoint", "health", "--cluster"]);
+			expect(`${health.stdout}${health.stderr}`.match(/is healthy/g)).toHaveLength(4);
+		} finally {
+			await there.process.dispose();
+		}
+	});
+
+	test.skipIf(!haveProgram("etcd"))("leadership moves as a real etcd's does: the same words and statuses for each target", async () => {
+		cluster = await ProcessCluster.start();
+		const reference = await ProcessCluster.start({ program: "etcd" });
+		try {
+			const said = await Promise.all([cluster, reference].map((each) => moves(each)));
+			expect(said[0]).toEqual(said[1]);
+			expect(said[0]).toHaveLength(5);
+		} finally {
+			await reference.dispose();
+		}
+	});
+
+	/** What move-leader says to a follower, to a stranger, to the leader itself and through a follower alone, with ids by role. */
+	async function moves({ members, endpoints }: ProcessCluster): Promise<unknown[]> {
+		const from = await leader(members);
+		const [to, third] = members.filter((member) => member !== from) as [ClusterMember, ClusterMember];
+		const ids = new Map([
+			[await idOf(from), "<from>"],
+			[await idOf(to), "<to>"],
+		]);
+		const [fromId, toId] = [...ids.keys()] as [string, string];
+		const masked = (text: string): string => text.replace(/:\d{5}/g, ":<port>").replace(/[0-9a-f]{12,16}/g, (id) => ids.get(id) ?? id);
+		const said: unknown[] = [];
+		for (const [where, target] of [
+			[endpoints, "1234"],
+			[endpoints, fromId],
+			[endpoints, toId],
+			[endpoints, toId],
+			[at(third), fromId],
+		] as const) {
+			const { status, stdout, stderr } = await etcdctl(where, ["move-leader", target]);
+			said.push([
+				status,
+				masked(stdout),
+				masked(
+					stderr
+						.split("\n")
+						.filter((line) => !line.startsWith("{"))
+						.join("\n"),
+				),
+			]);
+		}
+		return said;
+	}
 
 	test("without a quorum a change waits until its client gives up; the check can be switched off", async () => {
 		await steady(3, ["--strict-reconfig-check=false"]);

@@ -1,9 +1,11 @@
 /** A member that was away for longer than the log reaches back is sent the state itself, under load and whatever dies meanwhile. */
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { Dice } from "@flotilla/base";
+import { readTap, TAP_SOCKET, type TapLine } from "@flotilla/server/internal";
 import { describe, expect, test } from "vitest";
 import { KvClient, RpcError } from "../src/client/kv-client.ts";
-import { ProcessCluster } from "../src/process/cluster.ts";
+import { type ClusterMember, ProcessCluster } from "../src/process/cluster.ts";
 import { eventually, pause } from "../src/process/wait.ts";
 
 const seed = process.env.FLOTILLA_SEED ?? String(Math.floor(Math.random() * 1e9));
@@ -128,4 +130,144 @@ describe(`catching up by snapshot (FLOTILLA_SEED=${seed})`, () => {
 			await cluster.dispose();
 		}
 	});
+
+	/** Parts that rest for so long that a transfer is in its middle whenever a test looks. */
+	const SLOW = { ...TUNING, snapshotPartBytes: 64 << 10, snapshotPartPauseMs: 300 };
+	const KEYS = 5_000;
+
+	/** A cluster of which one member lacks what the others have cut from their logs, and a load on the two others. */
+	async function behind(proxied = false): Promise<{ cluster: ProcessCluster; away: ClusterMember; leader: ClusterMember; load: Load }> {
+		const cluster = await ProcessCluster.start({ tuning: SLOW, proxied });
+		const leader = await leaderOf(cluster);
+		const away = cluster.members.find((member) => member !== leader) as ClusterMember;
+		await away.process.kill("SIGKILL");
+		await writeMuch(leader.clientUrl.slice("http://".length), KEYS);
+		const present = cluster.members.filter((member) => member !== away);
+		return {
+			cluster,
+			away,
+			leader,
+			load: new Load(
+				present.map(({ clientUrl }) => clientUrl.slice("http://".length)),
+				4,
+			),
+		};
+	}
+
+	async function leaderOf(cluster: ProcessCluster): Promise<ClusterMember> {
+		return eventually("a leader", async () => {
+			for (const member of cluster.members) {
+				const client = new KvClient(member.clientUrl.slice("http://".length));
+				const status = await client.status({ timeoutMs: 2_000 }).finally(() => client.close());
+				if (status.leader === status.header.member_id) return member;
+			}
+			throw new Error("nobody leads");
+		});
+	}
+
+	/** Resolves when some member sends this part of a transfer. */
+	function partSent(tap: SnapshotTap, sequence: number): Promise<void> {
+		return eventually(`part ${sequence}`, async () => expect(tap.parts.at(-1)).toBeGreaterThanOrEqual(sequence), 60_000);
+	}
+
+	/** The generations of the store that lie on the disk. */
+	const generations = async ({ dataDir }: ClusterMember): Promise<string[]> =>
+		(await readdir(join(dataDir, "member"))).filter((name) => name.startsWith("store."));
+
+	test("the receiver dies in the middle of a transfer: the next one begins cleanly and is taken whole", async () => {
+		const { cluster, away, leader, load } = await behind();
+		const tap = new SnapshotTap(leader);
+		try {
+			away.process.spawn();
+			await partSent(tap, 4);
+			await away.process.kill("SIGKILL");
+			expect((await generations(away)).length).toBeGreaterThan(1);
+			const received = away.process.waitForLine((line) => line.includes("received a snapshot"), 60_000);
+			await away.process.start(60_000);
+			await received;
+			await load.stop();
+			await compare(cluster, load.acknowledged);
+			expect(tap.names()).toEqual(["snapshotBegun", "snapshotFailed", "snapshotBegun", "snapshotSent"]);
+			expect(tap.failures).toEqual(["the receiver was started anew"]);
+			await eventually("one generation", async () => expect(await generations(away)).toHaveLength(1));
+		} finally {
+			tap.close();
+			await cluster.dispose();
+		}
+	});
+
+	test("the sender dies in the middle of a transfer: its successor sends the state from the beginning", async () => {
+		const { cluster, away, leader, load } = await behind();
+		const taps = cluster.members.filter((member) => member !== away).map((member) => new SnapshotTap(member));
+		const [first, second] = (taps[0]?.member === leader ? taps : taps.toReversed()) as [SnapshotTap, SnapshotTap];
+		try {
+			const received = away.process.waitForLine((line) => line.includes("received a snapshot"), 90_000);
+			away.process.spawn();
+			await partSent(first, 4);
+			await leader.process.kill("SIGKILL");
+			await received;
+			expect(second.names().slice(0, 1)).toEqual(["snapshotBegun"]);
+			expect(second.parts[0]).toBe(0);
+			await leader.process.start(60_000);
+			await load.stop();
+			await compare(cluster, load.acknowledged);
+			await eventually("one generation", async () => expect(await generations(away)).toHaveLength(1));
+		} finally {
+			for (const tap of taps) tap.close();
+			await cluster.dispose();
+		}
+	});
+
+	test("connections are cut in the middle of a transfer: it resumes where it was", async () => {
+		const { cluster, away, leader, load } = await behind(true);
+		const tap = new SnapshotTap(leader);
+		try {
+			const received = away.process.waitForLine((line) => line.includes("received a snapshot"), 90_000);
+			away.process.spawn();
+			for (const part of [3, 6]) {
+				await partSent(tap, part);
+				// Those to the receiver: the leader and the other member keep hearing each other.
+				cluster.proxies[cluster.members.indexOf(away)]?.cut();
+			}
+			await received;
+			await load.stop();
+			await compare(cluster, load.acknowledged);
+			expect(tap.names()).toEqual(["snapshotBegun", "snapshotSent"]);
+			expect(tap.parts).toEqual(tap.parts.map((_, at) => at));
+		} finally {
+			tap.close();
+			await cluster.dispose();
+		}
+	});
 });
+
+/** What one member tells of the states it sends. */
+class SnapshotTap {
+	readonly member: ClusterMember;
+	private readonly events: TapLine[] = [];
+	private readonly stop: () => void;
+
+	constructor(member: ClusterMember) {
+		this.member = member;
+		const names = ["snapshotBegun", "snapshotPartSent", "snapshotSent", "snapshotFailed"] as const;
+		const event = (line: TapLine): void => void this.events.push(line);
+		this.stop = readTap(join(member.dataDir, TAP_SOCKET), { names, recent: 0 }, { event, closed: () => {} });
+	}
+
+	/** Numbers of the parts sent, of all transfers. */
+	get parts(): number[] {
+		return this.events.filter(({ name }) => name === "snapshotPartSent").map(({ fields }) => Number(fields.sequence));
+	}
+
+	get failures(): string[] {
+		return this.events.filter(({ name }) => name === "snapshotFailed").map(({ fields }) => String(fields.reason));
+	}
+
+	names(): string[] {
+		return this.events.map(({ name }) => name as string).filter((name) => name !== "snapshotPartSent");
+	}
+
+	close(): void {
+		this.stop();
+	}
+}

@@ -81,6 +81,8 @@ export interface MemberConfig {
 	readonly logMemoryEntries: number;
 	/** Records that travel together when a member is sent the whole state. Tests make it small. */
 	readonly snapshotPartBytes: number;
+	/** Rest between two of those parts. Tests make it long, to cut a transfer in its middle. */
+	readonly snapshotPartPauseMs: number;
 	/** Bytes of log between two floors, whatever `snapshotCount` says. */
 	readonly floorBytes: number;
 
@@ -118,6 +120,7 @@ export const DEFAULT_MEMBER_OPTIONS = {
 	walKeepBytes: 512 << 20,
 	logMemoryEntries: DEFAULT_RAFT_CONFIG.memoryEntriesMax,
 	snapshotPartBytes: 1 << 20,
+	snapshotPartPauseMs: 0,
 	floorBytes: 16 << 20,
 	logLevel: "info",
 	logFormat: "json",

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { MemberProcess } from "./member-process.ts";
+import { PeerProxy } from "./peer-proxy.ts";
 import { freePorts } from "./ports.ts";
 import type { TunedMember, Tuning } from "./tuned-member.ts";
 
@@ -24,6 +25,8 @@ export interface ClusterOptions {
 	readonly flags?: readonly string[];
 	/** Sizes that no flag sets; the members then run without flags. */
 	readonly tuning?: Tuning;
+	/** With `tuning`: the members reach each other through proxies that can cut their connections. */
+	readonly proxied?: boolean;
 	/** Kept when given; otherwise a temporary folder that `dispose` removes. */
 	readonly folder?: string;
 }
@@ -32,12 +35,15 @@ export interface ClusterOptions {
 export class ProcessCluster {
 	readonly members: readonly ClusterMember[];
 	readonly folder: string;
+	/** What stands in front of each member's peer port, in their order; empty unless asked for. */
+	readonly proxies: readonly PeerProxy[];
 	private readonly ownFolder: boolean;
 
-	private constructor(folder: string, ownFolder: boolean, members: readonly ClusterMember[]) {
+	private constructor(folder: string, ownFolder: boolean, members: readonly ClusterMember[], proxies: readonly PeerProxy[]) {
 		this.folder = folder;
 		this.ownFolder = ownFolder;
 		this.members = members;
+		this.proxies = proxies;
 	}
 
 	static async create(options: ClusterOptions = {}): Promise<ProcessCluster> {
@@ -47,14 +53,18 @@ export class ProcessCluster {
 		await mkdir(folder, { recursive: true });
 		const ports = await freePorts(size * 2);
 		const names = Array.from({ length: size }, (_, i) => `m${i + 1}`);
-		const peerUrl = (i: number): string => `http://127.0.0.1:${ports[size + i]}`;
+		const listenUrl = (i: number): string => `http://127.0.0.1:${ports[size + i]}`;
+		const proxies = options.proxied === true ? await Promise.all(names.map((_, i) => PeerProxy.start(ports[size + i] as number))) : [];
+		const peerUrl = (i: number): string => (proxies[i] === undefined ? listenUrl(i) : `http://127.0.0.1:${proxies[i].port}`);
 		const urls = names.map((_, i) => `http://127.0.0.1:${ports[i]}`);
 		const peerUrls = names.map((_, i) => peerUrl(i));
 		const initialCluster = names.map((name, i) => `${name}=${peerUrl(i)}`).join(",");
 		const members = names.map((name, i): ClusterMember => {
 			const clientUrl = `http://127.0.0.1:${ports[i]}`;
 			const dataDir = join(folder, name);
-			const tuned = options.tuning && tunedArgs({ self: i, names, clientUrls: urls, peerUrls, dataDir, tuning: options.tuning });
+			const tuned =
+				options.tuning &&
+				tunedArgs({ self: i, names, clientUrls: urls, peerUrls, listenPeerUrl: listenUrl(i), dataDir, tuning: options.tuning });
 			return {
 				name,
 				clientUrl,
@@ -78,7 +88,7 @@ export class ProcessCluster {
 				}),
 			};
 		});
-		return new ProcessCluster(folder, options.folder === undefined, members);
+		return new ProcessCluster(folder, options.folder === undefined, members, proxies);
 	}
 
 	static async start(options: ClusterOptions = {}): Promise<ProcessCluster> {
@@ -102,9 +112,35 @@ export class ProcessCluster {
 		return member;
 	}
 
+	/**
+	 * One that is to join the cluster with the members that are given, or all of the first ones: not started. Its folder lies
+	 * beside theirs; it is the caller's to end.
+	 */
+	async newcomer(name: string, present: readonly ClusterMember[] = this.members): Promise<ClusterMember> {
+		const [clientPort = 0, peerPort = 0] = await freePorts(2);
+		const [clientUrl, peerUrl] = [`http://127.0.0.1:${clientPort}`, `http://127.0.0.1:${peerPort}`];
+		const dataDir = join(this.folder, name);
+		const initialCluster = [...present, { name, peerUrl }].map((member) => `${member.name}=${member.peerUrl}`).join(",");
+		const process = new MemberProcess({
+			name,
+			program: FLOTILLA_PROGRAM,
+			environment: { FLOTILLA_STOP_WITH_STDIN: "1" },
+			logFile: join(this.folder, `${name}.log`),
+			readyText: "ready to serve client requests",
+			args: [
+				...["--name", name, "--data-dir", dataDir],
+				...["--listen-client-urls", clientUrl, "--advertise-client-urls", clientUrl],
+				...["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl],
+				...["--initial-cluster", initialCluster, "--initial-cluster-state", "existing", "--initial-cluster-token", "test"],
+			],
+		});
+		return { name, clientUrl, peerUrl, dataDir, process };
+	}
+
 	/** Ends every process and removes the folder. */
 	async dispose(): Promise<void> {
 		await Promise.all(this.members.map((member) => member.process.dispose()));
+		await Promise.all(this.proxies.map((proxy) => proxy.close()));
 		if (this.ownFolder) await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
 	}
 }

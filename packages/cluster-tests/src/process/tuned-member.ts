@@ -8,6 +8,7 @@ export interface Tuning {
 	readonly walKeepBytes?: number;
 	readonly logMemoryEntries?: number;
 	readonly snapshotPartBytes?: number;
+	readonly snapshotPartPauseMs?: number;
 	readonly snapshotCount?: number;
 	readonly floorBytes?: number;
 }
@@ -17,14 +18,16 @@ export interface TunedMember {
 	readonly self: number;
 	readonly names: readonly string[];
 	readonly clientUrls: readonly string[];
+	/** As the others are to reach them. */
 	readonly peerUrls: readonly string[];
+	readonly listenPeerUrl: string;
 	readonly dataDir: string;
 	readonly tuning: Tuning;
 }
 
 const CLUSTER_ID = 0x7e57n;
 
-const { self, names, clientUrls, peerUrls, dataDir, tuning } = JSON.parse(process.argv[2] ?? "") as TunedMember;
+const { self, names, clientUrls, peerUrls, listenPeerUrl, dataDir, tuning } = JSON.parse(process.argv[2] ?? "") as TunedMember;
 const idOf = (place: number): bigint => BigInt(place + 1) * 0x1111n;
 const ownClientUrls = clientUrls.slice(self, self + 1);
 const ownPeerUrls = peerUrls.slice(self, self + 1);
@@ -36,7 +39,7 @@ await startMember({
 	dataDir,
 	listenClientUrls: ownClientUrls,
 	advertiseClientUrls: ownClientUrls,
-	listenPeerUrls: ownPeerUrls,
+	listenPeerUrls: [listenPeerUrl],
 	initialAdvertisePeerUrls: ownPeerUrls,
 	initialCluster: names.map((name, place) => ({ id: idOf(place), name, peerUrls: peerUrls.slice(place, place + 1) })),
 	memberId: idOf(self),

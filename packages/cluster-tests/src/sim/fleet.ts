@@ -133,6 +133,7 @@ function memberConfig(plan: RunPlan, machine: number, memberId: NodeId): MemberC
 		walKeepBytes: plan.keepBytes,
 		logMemoryEntries: plan.memoryEntries,
 		snapshotPartBytes: plan.partBytes,
+		snapshotPartPauseMs: 0,
 		// Under faults no connection is ever steady: the check would refuse every change.
 		strictReconfigCheck: false,
 	};

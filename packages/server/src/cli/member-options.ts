@@ -177,6 +177,7 @@ function buildOptions(settings: Settings): MemberOptions {
 		walKeepBytes: DEFAULT_MEMBER_OPTIONS.walKeepBytes,
 		logMemoryEntries: DEFAULT_MEMBER_OPTIONS.logMemoryEntries,
 		snapshotPartBytes: DEFAULT_MEMBER_OPTIONS.snapshotPartBytes,
+		snapshotPartPauseMs: DEFAULT_MEMBER_OPTIONS.snapshotPartPauseMs,
 		floorBytes: DEFAULT_MEMBER_OPTIONS.floorBytes,
 		logLevel: settings.text("log-level") as LogLevel,
 		logFormat: settings.text("log-format") as "json",

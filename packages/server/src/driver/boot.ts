@@ -147,7 +147,7 @@ function driverOptions(config: MemberConfig, { floor, rows, report }: Recovered,
 		identity: { clusterId, memberId, generation },
 		rows,
 		floorIndex: appliedIndex,
-		snapshots: { partBytes: config.snapshotPartBytes, incarnation },
+		snapshots: { partBytes: config.snapshotPartBytes, partPauseMs: config.snapshotPartPauseMs, incarnation },
 		firstElection:
 			config.initialElectionTickAdvance && confState.voters.includes(memberId)
 				? { voters: confState.voters, self: memberId, listenMs }

@@ -236,7 +236,7 @@ export function driverHarness(change: Partial<DriverOptions> = {}) {
 			rows: [],
 			floorIndex: 1,
 			firstElection: null,
-			snapshots: { partBytes: 1_000, incarnation: 1 },
+			snapshots: { partBytes: 1_000, partPauseMs: 0, incarnation: 1 },
 			...change,
 		},
 		{

@@ -13,6 +13,8 @@ export interface SnapshotSenderOwner {
 	readonly scheduler: Scheduler;
 	/** Of one part, about. */
 	readonly partBytes: number;
+	/** Between the reading of one part and that of the next, at least. */
+	readonly partPauseMs: number;
 	/** Names of transfers count up from here; another process life begins elsewhere. */
 	readonly firstTransfer: number;
 	status(): ReplicaStatus;
@@ -24,7 +26,11 @@ export interface SnapshotSenderOwner {
 	report(peer: NodeId, ok: boolean, index: LogIndex): void;
 	/** The log keeps entries from here on. */
 	hold(index: LogIndex): void;
-	told(name: "snapshotSent" | "snapshotFailed", index: LogIndex, fields: Readonly<Record<string, string | number | bigint>>): void;
+	told(
+		name: "snapshotBegun" | "snapshotPartSent" | "snapshotSent" | "snapshotFailed",
+		index: LogIndex,
+		fields: Readonly<Record<string, string | number | bigint>>,
+	): void;
 }
 
 interface Build {
@@ -39,6 +45,9 @@ interface Build {
 	window: SnapshotPart[];
 	nextSequence: number;
 	reading: boolean;
+	/** The next part is not to be read before this. */
+	restUntilMs: number;
+	resting: boolean;
 	allRead: boolean;
 	bytes: number;
 	/** When the receiver was heard last, and when what is in the window goes out again. */
@@ -150,6 +159,8 @@ export class SnapshotSender {
 				window: [],
 				nextSequence: 0,
 				reading: false,
+				restUntilMs: nowMs,
+				resting: false,
 				allRead: false,
 				bytes: 0,
 				heardMs: nowMs,
@@ -169,7 +180,8 @@ export class SnapshotSender {
 				this.fail(build, error);
 				return;
 			}
-			const { image } = build;
+			const { image, peer } = build;
+			this.owner.told("snapshotBegun", image.appliedIndex, { peer, records: image.mark.count });
 			this.push(build, encodeHead({ floor: floorOf(this.owner.identity, image), rows: image.tables }), false);
 			this.fill(build);
 		});
@@ -177,7 +189,18 @@ export class SnapshotSender {
 
 	/** Reads on while the window has room. */
 	private fill(build: Build): void {
-		if (build.reading || build.allRead || build.stage !== "sending" || build.window.length >= WINDOW_PARTS) return;
+		if (build.reading || build.resting || build.allRead || build.stage !== "sending" || build.window.length >= WINDOW_PARTS) return;
+		const { clock, scheduler, partPauseMs } = this.owner;
+		const waitMs = build.restUntilMs - clock.monotonicMs();
+		if (waitMs > 0) {
+			build.resting = true;
+			scheduler.after(waitMs, () => {
+				build.resting = false;
+				this.fill(build);
+			});
+			return;
+		}
+		build.restUntilMs = clock.monotonicMs() + partPauseMs;
 		build.reading = true;
 		build.store.view({ kind: "readView", bytesMax: this.owner.partBytes }, (completion) => this.read(build, completion));
 	}
@@ -203,6 +226,7 @@ export class SnapshotSender {
 		assert(build.window.length < WINDOW_PARTS, "the window of a transfer has room");
 		build.window.push(part);
 		build.bytes += data.length;
+		this.owner.told("snapshotPartSent", build.image.appliedIndex, { peer: to, sequence: part.sequence, bytes: data.length });
 		this.owner.send(part);
 	}
 

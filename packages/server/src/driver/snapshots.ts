@@ -13,6 +13,8 @@ import type { RestoreStore } from "./store-scan.ts";
 export interface SnapshotOptions {
 	/** Of one part of a transfer, about. */
 	readonly partBytes: number;
+	/** Between two parts, at least. */
+	readonly partPauseMs: number;
 	/** Random 53 bits of this process life. */
 	readonly incarnation: number;
 }
@@ -63,7 +65,7 @@ export class Snapshots {
 		const told = (name: TapEventName, index: LogIndex, fields: TapFields): void =>
 			world.tap.emit(name, machine.status().core.term, index, fields);
 		this.sender = new SnapshotSender({
-			...{ identity, clock, scheduler, told, partBytes: options.partBytes },
+			...{ identity, clock, scheduler, told, partBytes: options.partBytes, partPauseMs: options.partPauseMs },
 			firstTransfer: options.incarnation % FIRST_TRANSFER_MAX,
 			status: () => machine.status(),
 			capture: () => machine.captureFloor(),

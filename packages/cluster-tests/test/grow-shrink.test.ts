@@ -1,0 +1,84 @@
+/** A cluster grows from three members to five and shrinks to one while clients write and read: nothing is lost, doubled or stale. */
+import { Dice } from "@flotilla/base";
+import { expect, test } from "vitest";
+import { RecordedLoad } from "../src/chaos/recorded-load.ts";
+import { KvClient, RpcError } from "../src/client/kv-client.ts";
+import { type ClusterMember, ProcessCluster } from "../src/process/cluster.ts";
+import { eventually, pause } from "../src/process/wait.ts";
+
+const seed = process.env.FLOTILLA_SEED ?? String(Math.floor(Math.random() * 1e9));
+const at = (member: ClusterMember): string => member.clientUrl.slice("http://".length);
+
+/** Asks until it is done: young connections and a change under way are reasons to wait. */
+async function change(through: ClusterMember, method: "MemberAdd" | "MemberRemove" | "MemberPromote", request: object): Promise<string> {
+	const client = new KvClient(at(through));
+	try {
+		return await eventually(
+			method,
+			async () => {
+				const types = [`${method}Request`, `${method}Response`] as const;
+				const answer = await client.call<{ member: { ID: string } | null }>("Cluster", method, types, { ...request }, { timeoutMs: 5_000 });
+				return answer.member?.ID ?? "";
+			},
+			40_000,
+		);
+	} finally {
+		client.close();
+	}
+}
+
+async function idOf(member: ClusterMember): Promise<string> {
+	const client = new KvClient(at(member));
+	const { header } = await client.status().finally(() => client.close());
+	return header.member_id;
+}
+
+test(`3 to 5 (one by way of a learner) and back to 1 under load, history checked (FLOTILLA_SEED=${seed})`, {
+	timeout: 240_000,
+}, async () => {
+	const dice = new Dice(seed);
+	const cluster = await ProcessCluster.start();
+	let present: ClusterMember[] = [...cluster.members];
+	const newcomers: ClusterMember[] = [];
+	const load = new RecordedLoad(() => present.map(at), 6, dice);
+	try {
+		for (const [name, isLearner] of [
+			["m4", true],
+			["m5", false],
+		] as const) {
+			const newcomer = await cluster.newcomer(name, present);
+			newcomers.push(newcomer);
+			const id = await change(dice.pick(present), "MemberAdd", { peerURLs: [newcomer.peerUrl], isLearner });
+			await newcomer.process.start();
+			if (isLearner) await change(dice.pick(present), "MemberPromote", { ID: id });
+			present = [...present, newcomer];
+			await pause(500);
+		}
+		const grown = load.acknowledged;
+		expect(grown).toBeGreaterThan(100);
+		for (const leaving of dice.shuffle([...present]).slice(0, 4)) {
+			const id = await idOf(leaving);
+			present = present.filter((member) => member !== leaving);
+			// Through any of the others, or itself: a client that is cut off by the removal asks again and is told it is done.
+			await change(dice.pick(present), "MemberRemove", { ID: id }).catch((error: Error) => {
+				if (!error.message.includes("member not found")) throw error;
+			});
+			expect(await Promise.race([leaving.process.exited(), pause(20_000).then(() => "still running")])).toBe(0);
+		}
+		await pause(1_000);
+		await load.stop();
+		expect(load.acknowledged).toBeGreaterThan(grown + 50);
+		const [last] = present as [ClusterMember];
+		expect(await load.verdict(at(last))).toMatchObject({ kind: "ok" });
+		// And all of it is on the disk.
+		await last.process.kill("SIGKILL");
+		await last.process.start();
+		expect(await load.verdict(at(last))).toMatchObject({ kind: "ok" });
+	} catch (error) {
+		await load.stop();
+		throw error instanceof RpcError ? new Error(error.message, { cause: error }) : error;
+	} finally {
+		await Promise.all(newcomers.map((member) => member.process.dispose()));
+		await cluster.dispose();
+	}
+});
