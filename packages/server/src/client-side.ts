@@ -6,6 +6,7 @@ import { DEFAULT_GRPC_OPTIONS } from "./front/front-options.ts";
 import { createGateway } from "./front/gateway.ts";
 import { createGrpcJsFront } from "./front/grpc-js-front.ts";
 import { createHttpRouter } from "./front/http-router.ts";
+import { createNativeFront } from "./front/native/native-front.ts";
 import { type ClientPort, type ListenAddress, openClientPort } from "./front/port.ts";
 import { DEFAULT_QUOTA_BYTES, type MemberConfig, TICK_MS } from "./member-config.ts";
 import { nodeClock } from "./node-ports.ts";
@@ -71,7 +72,8 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 		newMemberId: (peerUrls) => addedMemberId(peerUrls, Math.floor(nodeClock.wallMs() / 1_000)),
 	});
 	const methods = watchSlowRequests(services.methods, { thresholdMs: config.warningUnaryRequestMs, clock: world.clock, tap: world.tap });
-	const grpc = createGrpcJsFront(gate.methods(methods), {
+	const createFront = config.grpcServer === "native" ? createNativeFront : createGrpcJsFront;
+	const grpc = createFront(gate.methods(methods), {
 		...DEFAULT_GRPC_OPTIONS,
 		messageBytesMax: config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES,
 		concurrentStreamsMax: config.maxConcurrentStreams,

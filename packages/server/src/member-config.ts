@@ -10,6 +10,8 @@ export interface InitialMember {
 	readonly peerUrls: readonly string[];
 }
 
+export type GrpcServer = "native" | "grpc-js";
+
 export type LogLevel = "debug" | "info" | "warn" | "error" | "panic" | "fatal";
 
 /** Sort of tokens that are issued, and what it takes. */
@@ -58,6 +60,8 @@ export interface MemberConfig {
 	readonly maxTxnOps: number;
 	readonly maxRequestBytes: number;
 	readonly maxConcurrentStreams: number;
+	/** Who speaks gRPC with clients: our own HTTP/2, or the library that it is compared with. */
+	readonly grpcServer: GrpcServer;
 	readonly strictReconfigCheck: boolean;
 	readonly maxLearners: number;
 	readonly warningApplyMs: number;
@@ -106,6 +110,7 @@ export const DEFAULT_MEMBER_OPTIONS = {
 	maxTxnOps: 128,
 	maxRequestBytes: 1_572_864,
 	maxConcurrentStreams: 16_384,
+	grpcServer: "native",
 	strictReconfigCheck: true,
 	maxLearners: 1,
 	warningApplyMs: 100,

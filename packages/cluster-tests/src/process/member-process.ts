@@ -1,6 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream, type WriteStream } from "node:fs";
 
+/** `ETCD_GRPC_SERVER=grpc-js npm test -- packages/cluster-tests/test` runs every test of real processes on the other adapter. */
+const GRPC_SERVER: Readonly<Record<string, string>> =
+	process.env.ETCD_GRPC_SERVER === undefined ? {} : { ETCD_GRPC_SERVER: process.env.ETCD_GRPC_SERVER };
+
 export interface LogLine {
 	readonly level: string;
 	readonly msg: string;
@@ -63,7 +67,7 @@ export class MemberProcess {
 		const child = spawn(this.spec.program, this.spec.args, {
 			// Never written to; its end tells a member that was asked to listen for it that this process is gone.
 			stdio: ["pipe", "pipe", "pipe"],
-			env: { PATH: process.env.PATH, ...this.spec.environment },
+			env: { PATH: process.env.PATH, ...GRPC_SERVER, ...this.spec.environment },
 		});
 		this.child = child;
 		for (const stream of [child.stdout, child.stderr]) {

@@ -49,6 +49,7 @@ function rows(group: FlagGroup, columns: readonly Column[]): FlagRow[] {
 const MORE: Readonly<Record<string, Pick<FlagRow, "choices" | "sameAsStandard">>> = {
 	"initial-cluster-state": { choices: ["new", "existing"] },
 	"discovery-fallback": { choices: ["exit", "proxy"] },
+	"grpc-server": { choices: ["native", "grpc-js"] },
 	"v2-deprecation": { choices: ["write-only", "write-only-drop-data", "gone"] },
 	cors: { sameAsStandard: [""] },
 	"host-whitelist": { sameAsStandard: [""] },
@@ -171,6 +172,7 @@ const MONITORING = rows("Monitoring", [
 ]);
 
 const TUNING = rows("Tuning", [
+	["grpc-server", "choice", "native", "used", "Who serves gRPC: native, or grpc-js, slower and made by others."],
 	["enable-grpc-gateway", "boolean", "true", "refused", "Serve the JSON gateway."],
 	["feature-gates", "gates", "", "used", "Features by name: A=true,B=false."],
 	["grpc-keepalive-min-time", "duration", "5s", "refused", "Shortest time between a client's pings."],

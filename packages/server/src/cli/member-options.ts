@@ -1,6 +1,6 @@
 /** From settings to what a member is started with: every rule that joins two settings, in the order in which etcd checks them. */
 import { fail } from "@flotilla/base";
-import { type AuthTokenOptions, DEFAULT_MEMBER_OPTIONS, type MemberConfig } from "../member-config.ts";
+import { type AuthTokenOptions, DEFAULT_MEMBER_OPTIONS, type GrpcServer, type MemberConfig } from "../member-config.ts";
 import { LOG_LEVELS, type LogLevel } from "../tap/logger.ts";
 import { parseAuthToken } from "./auth-token.ts";
 import { type Bootstrap, type BootstrapRequest, initialClusterOf } from "./bootstrap.ts";
@@ -163,6 +163,7 @@ function buildOptions(settings: Settings): MemberOptions {
 		maxConcurrentStreams: settings.isGiven("max-concurrent-streams")
 			? settings.number("max-concurrent-streams")
 			: DEFAULT_MEMBER_OPTIONS.maxConcurrentStreams,
+		grpcServer: settings.text("grpc-server") as GrpcServer,
 		strictReconfigCheck: settings.flag("strict-reconfig-check"),
 		maxLearners: settings.number("max-learners"),
 		warningApplyMs: settings.number("warning-apply-duration"),

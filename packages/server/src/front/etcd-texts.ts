@@ -10,6 +10,9 @@ export const DEADLINE_EXCEEDED: Status = { code: Grpc.deadlineExceeded, message:
 /** A unary call whose client ended its half without a message. */
 export const NO_REQUEST: Status = { code: Grpc.unknown, message: "EOF" };
 
+/** A call whose client ended its half in the middle of a message. */
+export const TRUNCATED_REQUEST: Status = { code: Grpc.internal, message: "unexpected EOF" };
+
 /** A unary call whose client sent another message. */
 export const SECOND_REQUEST: Status = {
 	code: Grpc.internal,

@@ -8,6 +8,8 @@ export interface GrpcFrontOptions {
 	/** A client that was silent for so long is pinged, and cut off when it does not answer within `keepaliveTimeoutMs`. */
 	readonly keepaliveIntervalMs: number;
 	readonly keepaliveTimeoutMs: number;
+	/** Clients that ping more often than this, for the third time, lose their connection. grpc-js does not count them. */
+	readonly pingMinMs: number;
 	/** Bytes of unfinished requests on one connection beyond which only the oldest of them is read on. */
 	readonly unfinishedBytesPaused: number;
 	/** The same with the windows of those that are not read: the call that goes beyond ends with RESOURCE_EXHAUSTED. */
@@ -28,6 +30,7 @@ export const DEFAULT_GRPC_OPTIONS: GrpcFrontOptions = {
 	concurrentStreamsMax: 16_384,
 	keepaliveIntervalMs: 2 * 3_600_000,
 	keepaliveTimeoutMs: 20_000,
+	pingMinMs: 5_000,
 	unfinishedBytesPaused: 32 << 20,
 	unfinishedBytesPerConnectionMax: 64 << 20,
 	unfinishedBytesMax: 256 << 20,

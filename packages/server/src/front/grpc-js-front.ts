@@ -8,12 +8,8 @@ import { limitCalls } from "./grpc-js-limits.ts";
 import { answerUnknownMethods, mendDeadlines, speakLikeEtcd } from "./grpc-js-repairs.ts";
 import { duplexAdapter, serverStreamAdapter } from "./grpc-js-stream.ts";
 import { unaryAdapter } from "./grpc-js-unary.ts";
-import type { GrpcFront, MethodHandler, MethodTable } from "./seam.ts";
-
-/** With what its clients make it hold now. */
-export interface CountedFront extends GrpcFront {
-	readonly held: { readonly requestBytes: number; readonly answerBytes: number };
-}
+import type { CountedFront } from "./held-bytes.ts";
+import type { MethodHandler, MethodTable } from "./seam.ts";
 
 export function createGrpcJsFront(methods: MethodTable, options: GrpcFrontOptions): CountedFront {
 	// The library writes plain lines to stderr, values of metadata among them.
@@ -36,6 +32,7 @@ export function createGrpcJsFront(methods: MethodTable, options: GrpcFrontOption
 	const connections = new Set<Socket>();
 	let closing: Promise<void> | null = null;
 	return {
+		wantsOpeningMended: true,
 		held: limits.held,
 		accept(socket: Socket): void {
 			if (closing !== null || socket.destroyed) {

@@ -4,9 +4,9 @@ import { constants } from "node:http2";
 import { assert } from "@flotilla/base";
 import type { ServerInterceptor } from "@grpc/grpc-js";
 import type { GrpcFrontOptions } from "./front-options.ts";
-import { type AbandonReason, type ConnectionHold, HeldBytes } from "./held-bytes.ts";
+import { ABANDONED, type ConnectionHold, HeldBytes, LOOKS_PER_STALL, UNREAD } from "./held-bytes.ts";
 import { MessageReader } from "./message-reader.ts";
-import { Grpc, type Status } from "./seam.ts";
+import type { Status } from "./seam.ts";
 
 type Call = ReturnType<ServerInterceptor>;
 
@@ -20,15 +20,6 @@ interface InsideCall {
 	/** The stream is closed, or its status was sent behind everything else. May come twice. */
 	notifyOnCancel(): void;
 }
-
-const REASONS: Readonly<Record<AbandonReason, Status>> = {
-	connectionFull: { code: Grpc.resourceExhausted, message: "etcdserver: too many bytes in unfinished requests of this connection" },
-	portFull: { code: Grpc.resourceExhausted, message: "etcdserver: too many bytes in unfinished requests" },
-	stalled: { code: Grpc.deadlineExceeded, message: "etcdserver: the request did not arrive in time" },
-};
-const UNREAD = { code: Grpc.resourceExhausted, message: "etcdserver: too many bytes in unread answers of this connection" } as const;
-
-const LOOKS_PER_STALL = 6;
 
 export interface CallLimits {
 	readonly interceptor: ServerInterceptor;
@@ -72,7 +63,7 @@ export function limitCalls(options: GrpcFrontOptions): CallLimits {
 			messageBytesMax: options.messageBytesMax,
 			encoded: inside.incomingEncoding !== "identity",
 			single: handler.type === "unary" || handler.type === "serverStream",
-			abandon: (reason) => end(REASONS[reason]),
+			abandon: (reason) => end(ABANDONED[reason]),
 		});
 		const answers = new AnswerHold(connection);
 		inside.decoder = reader;

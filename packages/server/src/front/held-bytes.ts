@@ -1,5 +1,6 @@
 /** What clients make the gRPC port keep in memory, counted by connection: requests that are not whole yet, and answers that nobody reads. */
 import type { GrpcFrontOptions } from "./front-options.ts";
+import { Grpc, type GrpcFront, type Status } from "./seam.ts";
 
 /** A stream that is not read any more may still fill its window. */
 export const PAUSED_STREAM_BYTES = 65_536;
@@ -18,6 +19,23 @@ export interface UnfinishedRequest {
 }
 
 export type AbandonReason = "connectionFull" | "portFull" | "stalled";
+
+export const ABANDONED: Readonly<Record<AbandonReason, Status>> = {
+	connectionFull: { code: Grpc.resourceExhausted, message: "etcdserver: too many bytes in unfinished requests of this connection" },
+	portFull: { code: Grpc.resourceExhausted, message: "etcdserver: too many bytes in unfinished requests" },
+	stalled: { code: Grpc.deadlineExceeded, message: "etcdserver: the request did not arrive in time" },
+};
+
+/** An answer beyond what may wait for its reader. */
+export const UNREAD: Status = { code: Grpc.resourceExhausted, message: "etcdserver: too many bytes in unread answers of this connection" };
+
+/** Looks of `endStalled` in the time that a request may stand still. */
+export const LOOKS_PER_STALL = 6;
+
+/** With what its clients make it hold now. */
+export interface CountedFront extends GrpcFront {
+	readonly held: { readonly requestBytes: number; readonly answerBytes: number };
+}
 
 /** All connections of one front. */
 export class HeldBytes {

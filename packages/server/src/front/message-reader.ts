@@ -1,9 +1,10 @@
 /**
- * Takes the messages of one call out of its stream, in place of the library's reader: that one keeps every piece as it came,
- * for as many calls as there are, and takes any flag for a message that is not compressed.
+ * Takes the messages of one call out of its stream, piece by piece. For grpc-js in place of the library's reader: that one keeps
+ * every piece as it came, for as many calls as there are, and takes any flag for a message that is not compressed.
  */
-import type { ServerHttp2Stream } from "node:http2";
+import { messageTooLarge } from "./etcd-texts.ts";
 import type { AbandonReason, ConnectionHold, UnfinishedRequest } from "./held-bytes.ts";
+import { Grpc, type Status } from "./seam.ts";
 
 const HEAD_BYTES = 5;
 const COMPRESSED = 1;
@@ -20,12 +21,29 @@ export interface ReaderOptions {
 	readonly abandon: (reason: AbandonReason) => void;
 }
 
+/** Where the pieces come from. */
+export interface PieceSource {
+	pause(): unknown;
+	resume(): unknown;
+}
+
+/** Bytes that are no message. The status is etcd's; the text is what grpc-js is given to make a status of. */
+export class FramingFault extends Error {
+	override readonly name = "FramingFault";
+	readonly status: Status;
+
+	constructor(status: Status, text: string = status.message) {
+		super(text);
+		this.status = status;
+	}
+}
+
 export class MessageReader implements UnfinishedRequest {
 	paused = false;
 	progressBytes = 0;
 	watchedSinceMs: number = Number.NaN;
 	private readonly connection: ConnectionHold;
-	private readonly stream: ServerHttp2Stream;
+	private readonly source: PieceSource;
 	private readonly options: ReaderOptions;
 	/** What came of a message that is not whole, head and all; its length is the room for it. */
 	private room: Buffer | null = null;
@@ -35,14 +53,14 @@ export class MessageReader implements UnfinishedRequest {
 	private heldBytes = 0;
 	private over = false;
 
-	constructor(connection: ConnectionHold, stream: ServerHttp2Stream, options: ReaderOptions) {
+	constructor(connection: ConnectionHold, source: PieceSource, options: ReaderOptions) {
 		this.connection = connection;
-		this.stream = stream;
+		this.source = source;
 		this.options = options;
 		if (options.single) connection.expect(this);
 	}
 
-	/** The messages that are whole now, each with its head. Throws what the library makes a status of. */
+	/** The messages that are whole now, each with its head. Throws a FramingFault. */
 	write(data: Buffer): Buffer[] {
 		const messages: Buffer[] = [];
 		this.progressBytes += data.length;
@@ -53,12 +71,12 @@ export class MessageReader implements UnfinishedRequest {
 
 	pause(): void {
 		this.paused = true;
-		this.stream.pause();
+		this.source.pause();
 	}
 
 	resume(): void {
 		this.paused = false;
-		this.stream.resume();
+		this.source.resume();
 	}
 
 	abandon(reason: AbandonReason): void {
@@ -124,15 +142,20 @@ export class MessageReader implements UnfinishedRequest {
 
 	private readHead(data: Buffer, at: number): number {
 		const flag = data[at] as number;
-		if (flag > COMPRESSED) return this.fail(unexpectedFlag(flag));
-		if (flag === COMPRESSED && !this.options.encoded) return this.fail(COMPRESSED_WITHOUT_ENCODING);
 		const bytes = data.readUInt32BE(at + 1);
-		return bytes > this.options.messageBytesMax ? this.fail(tooLarge(bytes, this.options.messageBytesMax)) : HEAD_BYTES + bytes;
+		const fault = headFault(flag, bytes, this.options);
+		if (fault === null) return HEAD_BYTES + bytes;
+		this.settle();
+		throw fault;
 	}
 
-	private fail(text: string): never {
-		this.settle();
-		throw new Error(text);
+	get inMessage(): boolean {
+		return this.filled > 0;
+	}
+
+	/** Bytes that the message that has begun still needs; 0 between two messages. */
+	get missing(): number {
+		return this.messageBytes === 0 ? 0 : this.messageBytes - this.filled;
 	}
 
 	private complete(newBytes: number): void {
@@ -162,18 +185,22 @@ export class MessageReader implements UnfinishedRequest {
 }
 
 const FAULT_PREFIX = "grpc: ";
-const COMPRESSED_WITHOUT_ENCODING = `${FAULT_PREFIX}compressed flag set with identity or empty encoding`;
 
-function unexpectedFlag(flag: number): string {
-	return `${FAULT_PREFIX}received unexpected payload format ${flag}`;
+/** What is wrong with a message of this head; null for nothing. */
+export function headFault(flag: number, bytes: number, options: Pick<ReaderOptions, "encoded" | "messageBytesMax">): FramingFault | null {
+	const { encoded, messageBytesMax } = options;
+	if (flag > COMPRESSED) return internal(`received unexpected payload format ${flag}`);
+	if (flag === COMPRESSED && !encoded) return internal("compressed flag set with identity or empty encoding");
+	if (bytes <= messageBytesMax) return null;
+	// In the library's words, which are changed to etcd's where all of them are.
+	return new FramingFault(messageTooLarge(bytes, messageBytesMax), `Received message larger than max (${bytes} vs ${messageBytesMax})`);
+}
+
+function internal(text: string): FramingFault {
+	return new FramingFault({ code: Grpc.internal, message: `${FAULT_PREFIX}${text}` });
 }
 
 /** The library gives all that is thrown here one code, which is not that of a flag that cannot be. */
 export function isFramingFault(text: string): boolean {
 	return text.startsWith(FAULT_PREFIX);
-}
-
-/** In the library's words, which are changed to etcd's where all of them are. */
-function tooLarge(bytes: number, bytesMax: number): string {
-	return `Received message larger than max (${bytes} vs ${bytesMax})`;
 }

@@ -113,7 +113,7 @@ class Door {
 			seen = seen === null ? chunk : Buffer.concat([seen, chunk]);
 			const protocol = protocolOf(seen);
 			if (protocol === null) return;
-			if (protocol === "http2" && this.grpc !== null) {
+			if (protocol === "http2" && this.grpc?.wantsOpeningMended === true) {
 				opening = new Http2Opening();
 				follow(opening, seen);
 			} else {

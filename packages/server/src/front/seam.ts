@@ -113,6 +113,8 @@ export interface HttpResponse extends HttpResponseHead {
 
 /** An adapter that serves a method table on sockets the port hands to it. */
 export interface GrpcFront {
+	/** The port reads a connection's opening first, and mends the authority of its first call. */
+	readonly wantsOpeningMended: boolean;
 	/** The socket's first bytes were put back; it starts with the HTTP/2 preface. */
 	accept(socket: import("node:net").Socket): void;
 	/** No new calls; open ones may finish for `graceMs`, then they are cut. Resolves when all is closed. */

@@ -36,7 +36,9 @@ export interface ConnectionOwner {
 	/** Output waits; `takeOutput` is to be called before the turn ends. Said once until then. */
 	outputWaits(): void;
 	/** The server's end: an object for a sound request, whose `onHeaders` is called next. */
-	createStream(): Http2Stream;
+	createStream(block: HeaderBlock): Http2Stream;
+	/** All frames of one read were taken. */
+	readDone?(): void;
 	/** A PING came. False: the peer was told how often it may (gRPC's keepalive), and does not keep to it. */
 	pinged(): boolean;
 	/** GOAWAY came: streams above the id were aborted, no new ones can be opened. */
@@ -56,6 +58,8 @@ export class Http2Connection {
 	framesSeen = 0;
 	bytesSeen = 0;
 	flushes = 0;
+	/** Header blocks that were sent. */
+	blocksSent = 0;
 	over = false;
 	/** The peer's first SETTINGS came. */
 	greeted = false;
@@ -137,6 +141,7 @@ export class Http2Connection {
 			if (!(error instanceof ConnectionFault)) throw error;
 			this.fail(error.code, error.message);
 		}
+		this.owner.readDone?.();
 	}
 
 	/** What is to be sent now, with what the windows let go of what waited. The memory is to be given back by `outputSent`. */
@@ -203,6 +208,7 @@ export class Http2Connection {
 	/** Nothing of the stream may wait: headers go out at once. */
 	sendHeaders(stream: Http2Stream, block: PreparedBlock | readonly HeaderField[], ends: boolean): void {
 		if (stream.gone || stream.localEnded) return;
+		this.blocksSent++;
 		this.outbox.headers(stream, block, ends);
 		if (ends) this.endLocal(stream);
 		this.wake();
@@ -409,7 +415,7 @@ export class Http2Connection {
 		else if (ends && requestHead.contentLength > 0) this.refuse(streamId, ErrorCode.protocolError);
 		else if (this.streams.size >= this.options.concurrentStreamsMax) this.refuse(streamId, ErrorCode.refusedStream);
 		else {
-			const stream = this.owner.createStream();
+			const stream = this.owner.createStream(block);
 			stream.id = streamId;
 			stream.contentLeft = requestHead.contentLength;
 			stream.remoteEnded = ends;

@@ -1,8 +1,10 @@
 /** What hostile or careless clients can make the gRPC port keep in memory. */
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { DEFAULT_GRPC_OPTIONS, type GrpcFrontOptions } from "../../src/front/front-options.ts";
-import { type CountedFront, createGrpcJsFront } from "../../src/front/grpc-js-front.ts";
+import { createGrpcJsFront } from "../../src/front/grpc-js-front.ts";
+import type { CountedFront } from "../../src/front/held-bytes.ts";
+import { createNativeFront } from "../../src/front/native/native-front.ts";
 import { Grpc } from "../../src/front/seam.ts";
 import { frame, type RawCall, RawClient } from "./raw-client.ts";
 import { BIDI, createTestService, ECHO, HELD, type TestService } from "./test-service.ts";
@@ -14,6 +16,7 @@ const STALLED = { code: Grpc.deadlineExceeded, message: "etcdserver: the request
 
 let service: TestService;
 let front: CountedFront;
+let createFront: typeof createGrpcJsFront;
 const cleanUp: Array<() => unknown> = [];
 
 afterEach(async () => {
@@ -22,7 +25,7 @@ afterEach(async () => {
 
 async function open(options: Partial<GrpcFrontOptions>): Promise<() => RawClient> {
 	service = createTestService();
-	front = createGrpcJsFront(service.methods, { ...DEFAULT_GRPC_OPTIONS, ...options });
+	front = createFront(service.methods, { ...DEFAULT_GRPC_OPTIONS, ...options });
 	const sockets = new Set<Socket>();
 	const listener: Server = createServer((socket) => {
 		sockets.add(socket);
@@ -48,153 +51,162 @@ function half(client: RawClient, bytes: number, path = ECHO): RawCall {
 	return call;
 }
 
-test("many connections with unfinished requests: the bytes held are bounded, and others are served", async () => {
-	const unfinishedBytesMax = 4 << 20;
-	const connect = await open({ unfinishedBytesPaused: 512 * KB, unfinishedBytesPerConnectionMax: 1 << 20, unfinishedBytesMax });
-	let most = 0;
-	let refused = 0;
-	for (let connections = 0; connections < 10; connections++) {
-		const client = connect();
-		for (let calls = 0; calls < 40; calls++) {
-			void half(client, 200 * KB).answer.then(({ code }) => {
-				if (code === Grpc.resourceExhausted) refused++;
-			});
+describe.each([
+	["grpc-js", createGrpcJsFront],
+	["the native front", createNativeFront],
+])("%s", (_name, create) => {
+	beforeAll(() => {
+		createFront = create;
+	});
+
+	test("many connections with unfinished requests: the bytes held are bounded, and others are served", async () => {
+		const unfinishedBytesMax = 4 << 20;
+		const connect = await open({ unfinishedBytesPaused: 512 * KB, unfinishedBytesPerConnectionMax: 1 << 20, unfinishedBytesMax });
+		let most = 0;
+		let refused = 0;
+		for (let connections = 0; connections < 10; connections++) {
+			const client = connect();
+			for (let calls = 0; calls < 40; calls++) {
+				void half(client, 200 * KB).answer.then(({ code }) => {
+					if (code === Grpc.resourceExhausted) refused++;
+				});
+			}
+			expect(await connect().call(ECHO, Buffer.from("still"))).toMatchObject({ code: 0 });
+			most = Math.max(most, front.held.requestBytes);
 		}
-		expect(await connect().call(ECHO, Buffer.from("still"))).toMatchObject({ code: 0 });
-		most = Math.max(most, front.held.requestBytes);
-	}
-	await expect.poll(() => refused).toBeGreaterThan(100);
-	expect(most).toBeGreaterThan(1 << 20);
-	expect(most).toBeLessThanOrEqual(unfinishedBytesMax);
-	expect(front.held.requestBytes).toBeLessThanOrEqual(unfinishedBytesMax);
-});
+		await expect.poll(() => refused).toBeGreaterThan(100);
+		expect(most).toBeGreaterThan(1 << 20);
+		expect(most).toBeLessThanOrEqual(unfinishedBytesMax);
+		expect(front.held.requestBytes).toBeLessThanOrEqual(unfinishedBytesMax);
+	});
 
-test("a client that sends more at once than may be held is slowed down and not refused", async () => {
-	const connect = await open({ unfinishedBytesPaused: 300 * KB });
-	const client = connect();
-	const messages = Array.from({ length: 60 }, (_, at) => Buffer.alloc(150 * KB + at, at));
-	const answers = await Promise.all(messages.map((message) => client.call(ECHO, message)));
-	for (const [at, answer] of answers.entries()) {
-		expect(answer.code).toBe(0);
-		expect(answer.messages[0]?.equals(messages[at] as Buffer)).toBe(true);
-	}
-	expect(front.held.requestBytes).toBe(0);
-	await expect.poll(() => front.held.answerBytes).toBe(0);
-});
+	test("a client that sends more at once than may be held is slowed down and not refused", async () => {
+		const connect = await open({ unfinishedBytesPaused: 300 * KB });
+		const client = connect();
+		const messages = Array.from({ length: 60 }, (_, at) => Buffer.alloc(150 * KB + at, at));
+		const answers = await Promise.all(messages.map((message) => client.call(ECHO, message)));
+		for (const [at, answer] of answers.entries()) {
+			expect(answer.code).toBe(0);
+			expect(answer.messages[0]?.equals(messages[at] as Buffer)).toBe(true);
+		}
+		expect(front.held.requestBytes).toBe(0);
+		await expect.poll(() => front.held.answerBytes).toBe(0);
+	});
 
-test("the connection with the most loses its unfinished calls, another keeps them", async () => {
-	const connect = await open({ unfinishedBytesMax: 1 << 20 });
-	const small = connect();
-	const kept = half(small, 100 * KB);
-	await expect.poll(() => front.held.requestBytes).toBeGreaterThan(90 * KB);
-	const large = connect();
-	const lost = Array.from({ length: 8 }, () => half(large, 200 * KB));
-	expect(await Promise.race(lost.map((call) => call.answer))).toMatchObject(PORT_FULL);
-	kept.stream.end(new Uint8Array(4 * KB + 5));
-	expect(await kept.answer).toMatchObject({ code: 0 });
-	expect(await large.call(ECHO, new Uint8Array(1))).toMatchObject({ code: 0 });
-});
+	test("the connection with the most loses its unfinished calls, another keeps them", async () => {
+		const connect = await open({ unfinishedBytesMax: 1 << 20 });
+		const small = connect();
+		const kept = half(small, 100 * KB);
+		await expect.poll(() => front.held.requestBytes).toBeGreaterThan(90 * KB);
+		const large = connect();
+		const lost = Array.from({ length: 8 }, () => half(large, 200 * KB));
+		expect(await Promise.race(lost.map((call) => call.answer))).toMatchObject(PORT_FULL);
+		kept.stream.end(new Uint8Array(4 * KB + 5));
+		expect(await kept.answer).toMatchObject({ code: 0 });
+		expect(await large.call(ECHO, new Uint8Array(1))).toMatchObject({ code: 0 });
+	});
 
-test("a message counts until its client ends the call", async () => {
-	const connect = await open({ unfinishedBytesPerConnectionMax: 500 * KB });
-	const client = connect();
-	const whole = Array.from({ length: 4 }, () => {
+	test("a message counts until its client ends the call", async () => {
+		const connect = await open({ unfinishedBytesPerConnectionMax: 500 * KB });
+		const client = connect();
+		const whole = Array.from({ length: 4 }, () => {
+			const call = client.open(ECHO);
+			call.send(new Uint8Array(100 * KB));
+			return call;
+		});
+		await expect.poll(() => front.held.requestBytes).toBeGreaterThanOrEqual(400 * KB);
+		expect(await half(client, 200 * KB).answer).toMatchObject(CONNECTION_FULL);
+		for (const call of whole) call.stream.end();
+		for (const call of whole) expect(await call.answer).toMatchObject({ code: 0 });
+		expect(front.held.requestBytes).toBe(0);
+	});
+
+	test("a client that goes away gives back what it held", async () => {
+		const connect = await open({});
+		const client = connect();
+		for (let calls = 0; calls < 10; calls++) half(client, 100 * KB);
+		half(client, 100 * KB, BIDI);
+		(await service.streams.next()).onMessage(() => expect.unreachable("it never becomes whole"));
+		await expect.poll(() => front.held.requestBytes).toBeGreaterThan(1_000 * KB);
+		client.close();
+		await expect.poll(() => front.held.requestBytes).toBe(0);
+	});
+
+	test("a request that stops, trickles or never begins ends its call; one that flows and a silent stream do not", async () => {
+		const connect = await open({ stallMs: 300, stallBytes: 1 * KB });
+		const client = connect();
+		const silent = client.open(BIDI);
+		await service.streams.next();
+		const trickling = client.open(ECHO);
+		const flowing = client.open(ECHO);
+		trickling.stream.write(frame(new Uint8Array(100_000)).subarray(0, 10));
+		flowing.stream.write(frame(new Uint8Array(100_000)).subarray(0, 10));
+		let ended = false;
+		const drip = setInterval(() => {
+			if (!ended) trickling.stream.write(Buffer.of(0));
+			flowing.stream.write(new Uint8Array(1 * KB));
+		}, 20);
+		try {
+			const stopped = half(client, 50 * KB);
+			const unbegun = client.open(ECHO);
+			for (const call of [stopped, unbegun, trickling]) expect(await call.answer).toMatchObject(STALLED);
+			ended = true;
+			await new Promise((resolve) => setTimeout(resolve, 400));
+		} finally {
+			clearInterval(drip);
+		}
+		expect(silent.stream.closed || flowing.stream.closed).toBe(false);
+		flowing.cancel();
+		await flowing.answer;
+		await expect.poll(() => front.held.requestBytes).toBe(0);
+	});
+
+	test("answers that are not read: a further one is refused, and a single one may be large", async () => {
+		const connect = await open({ unreadBytesPerConnectionMax: 500 * KB });
+		const client = connect();
+		const calls = [client.open(HELD), client.open(HELD)];
+		for (const { stream } of calls) stream.pause().end(frame(new Uint8Array(0)));
+		(await service.unary.next()).respond(new Uint8Array(2 << 20));
+		(await service.unary.next()).respond(new Uint8Array(100 * KB));
+		calls[1]?.stream.resume();
+		expect(await calls[1]?.answer).toMatchObject({
+			code: Grpc.resourceExhausted,
+			message: "etcdserver: too many bytes in unread answers of this connection",
+		});
+		calls[0]?.stream.resume();
+		expect((await calls[0]?.answer)?.messages[0]?.length).toBe(2 << 20);
+		await expect.poll(() => front.held.answerBytes).toBe(0);
+	});
+
+	test("answers that are not read: the connection with the most is closed", async () => {
+		const connect = await open({ unreadBytesMax: 3 << 20 });
+		const [large, small] = [connect(), connect()];
+		const unread = large.open(HELD);
+		unread.stream.pause().end(frame(new Uint8Array(0)));
+		(await service.unary.next()).respond(new Uint8Array(2 << 20));
+		const read = small.call(HELD, new Uint8Array(0));
+		(await service.unary.next()).respond(new Uint8Array(3 << 19));
+		expect((await read).messages[0]?.length).toBe(3 << 19);
+		await expect.poll(() => large.session.destroyed).toBe(true);
+		expect(large.goaways.map(({ code }) => code)).toContain(11);
+		await expect.poll(() => front.held.answerBytes).toBe(0);
+	});
+
+	test.each([
+		["compressed without an encoding", "01000000020a00", "grpc: compressed flag set with identity or empty encoding"],
+		["a flag that is none", "0200000000", "grpc: received unexpected payload format 2"],
+		["two messages", "00000000010a00000000010a", "cardinality violation: received multiple request messages for a method that takes one"],
+	])("%s is refused", async (_name, hex, message) => {
+		const client = (await open({}))();
 		const call = client.open(ECHO);
-		call.send(new Uint8Array(100 * KB));
-		return call;
+		call.stream.end(Buffer.from(hex, "hex"));
+		expect(await call.answer).toMatchObject({ code: Grpc.internal, message });
+		expect(service.echoed.count).toBe(0);
 	});
-	await expect.poll(() => front.held.requestBytes).toBeGreaterThanOrEqual(400 * KB);
-	expect(await half(client, 200 * KB).answer).toMatchObject(CONNECTION_FULL);
-	for (const call of whole) call.stream.end();
-	for (const call of whole) expect(await call.answer).toMatchObject({ code: 0 });
-	expect(front.held.requestBytes).toBe(0);
-});
 
-test("a client that goes away gives back what it held", async () => {
-	const connect = await open({});
-	const client = connect();
-	for (let calls = 0; calls < 10; calls++) half(client, 100 * KB);
-	half(client, 100 * KB, BIDI);
-	(await service.streams.next()).onMessage(() => expect.unreachable("it never becomes whole"));
-	await expect.poll(() => front.held.requestBytes).toBeGreaterThan(1_000 * KB);
-	client.close();
-	await expect.poll(() => front.held.requestBytes).toBe(0);
-});
-
-test("a request that stops, trickles or never begins ends its call; one that flows and a silent stream do not", async () => {
-	const connect = await open({ stallMs: 300, stallBytes: 1 * KB });
-	const client = connect();
-	const silent = client.open(BIDI);
-	await service.streams.next();
-	const trickling = client.open(ECHO);
-	const flowing = client.open(ECHO);
-	trickling.stream.write(frame(new Uint8Array(100_000)).subarray(0, 10));
-	flowing.stream.write(frame(new Uint8Array(100_000)).subarray(0, 10));
-	let ended = false;
-	const drip = setInterval(() => {
-		if (!ended) trickling.stream.write(Buffer.of(0));
-		flowing.stream.write(new Uint8Array(1 * KB));
-	}, 20);
-	try {
-		const stopped = half(client, 50 * KB);
-		const unbegun = client.open(ECHO);
-		for (const call of [stopped, unbegun, trickling]) expect(await call.answer).toMatchObject(STALLED);
-		ended = true;
-		await new Promise((resolve) => setTimeout(resolve, 400));
-	} finally {
-		clearInterval(drip);
-	}
-	expect(silent.stream.closed || flowing.stream.closed).toBe(false);
-	flowing.cancel();
-	await flowing.answer;
-	await expect.poll(() => front.held.requestBytes).toBe(0);
-});
-
-test("answers that are not read: a further one is refused, and a single one may be large", async () => {
-	const connect = await open({ unreadBytesPerConnectionMax: 500 * KB });
-	const client = connect();
-	const calls = [client.open(HELD), client.open(HELD)];
-	for (const { stream } of calls) stream.pause().end(frame(new Uint8Array(0)));
-	(await service.unary.next()).respond(new Uint8Array(2 << 20));
-	(await service.unary.next()).respond(new Uint8Array(100 * KB));
-	calls[1]?.stream.resume();
-	expect(await calls[1]?.answer).toMatchObject({
-		code: Grpc.resourceExhausted,
-		message: "etcdserver: too many bytes in unread answers of this connection",
+	test.each(["1X", "abc", "99999999999S", "-1S", "1 S", ""])("a timeout of %j is refused", async (timeout) => {
+		const client = (await open({}))();
+		const answer = await client.call(ECHO, new Uint8Array(0), { "grpc-timeout": timeout });
+		expect(answer).toMatchObject({ code: Grpc.internal, message: "malformed grpc-timeout" });
 	});
-	calls[0]?.stream.resume();
-	expect((await calls[0]?.answer)?.messages[0]?.length).toBe(2 << 20);
-	await expect.poll(() => front.held.answerBytes).toBe(0);
-});
-
-test("answers that are not read: the connection with the most is closed", async () => {
-	const connect = await open({ unreadBytesMax: 3 << 20 });
-	const [large, small] = [connect(), connect()];
-	const unread = large.open(HELD);
-	unread.stream.pause().end(frame(new Uint8Array(0)));
-	(await service.unary.next()).respond(new Uint8Array(2 << 20));
-	const read = small.call(HELD, new Uint8Array(0));
-	(await service.unary.next()).respond(new Uint8Array(3 << 19));
-	expect((await read).messages[0]?.length).toBe(3 << 19);
-	await expect.poll(() => large.session.destroyed).toBe(true);
-	expect(large.goaways.map(({ code }) => code)).toContain(11);
-	await expect.poll(() => front.held.answerBytes).toBe(0);
-});
-
-test.each([
-	["compressed without an encoding", "01000000020a00", "grpc: compressed flag set with identity or empty encoding"],
-	["a flag that is none", "0200000000", "grpc: received unexpected payload format 2"],
-	["two messages", "00000000010a00000000010a", "cardinality violation: received multiple request messages for a method that takes one"],
-])("%s is refused", async (_name, hex, message) => {
-	const client = (await open({}))();
-	const call = client.open(ECHO);
-	call.stream.end(Buffer.from(hex, "hex"));
-	expect(await call.answer).toMatchObject({ code: Grpc.internal, message });
-	expect(service.echoed.count).toBe(0);
-});
-
-test.each(["1X", "abc", "99999999999S", "-1S", "1 S", ""])("a timeout of %j is refused", async (timeout) => {
-	const client = (await open({}))();
-	const answer = await client.call(ECHO, new Uint8Array(0), { "grpc-timeout": timeout });
-	expect(answer).toMatchObject({ code: Grpc.internal, message: "malformed grpc-timeout" });
 });

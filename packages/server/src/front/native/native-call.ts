@@ -1,0 +1,311 @@
+/**
+ * One call of the native front: a stream of HTTP/2 that takes messages apart and answers with a status. Nothing is made for a
+ * call but this object, unless its request comes in pieces.
+ *
+ *     headers -> messages -> half-close          answered: over        aborted, expired: over, and the handler is told
+ */
+import type { HeaderBlock } from "../../http2/header-block.ts";
+import { ErrorCode } from "../../http2/protocol.ts";
+import { Http2Stream } from "../../http2/stream.ts";
+import { DEADLINE_EXCEEDED, MALFORMED, TRUNCATED_REQUEST } from "../etcd-texts.ts";
+import { isMalformed } from "../handler-errors.ts";
+import { ABANDONED, UNREAD } from "../held-bytes.ts";
+import { FramingFault, MessageReader, type PieceSource } from "../message-reader.ts";
+import { Grpc, type Status } from "../seam.ts";
+import { loneStatus, refusalOf, trailersOf } from "./answer-headers.ts";
+import type { CallHead } from "./call-head.ts";
+import type { Expiring } from "./deadlines.ts";
+import { inflate } from "./inflate.ts";
+import type { NativeConnection } from "./native-connection.ts";
+
+const HEAD_BYTES = 5;
+export const OK: Status = { code: Grpc.ok, message: "" };
+
+export abstract class NativeCall extends Http2Stream implements Expiring, PieceSource {
+	readonly path: string;
+	deadlineMs = Number.POSITIVE_INFINITY;
+	protected readonly connection: NativeConnection;
+	protected readonly head: CallHead;
+	/** It has its status, or was called off. */
+	protected over = false;
+	/** The client sends one message. */
+	protected abstract readonly single: boolean;
+	private readonly block: HeaderBlock;
+	private reader: MessageReader | null = null;
+	private headSent = false;
+	/** Goes out when everything before it has. */
+	private ending: Status | null = null;
+	private cancelListeners: Array<() => void> | null = null;
+	/** Bytes of its answers that are counted as not read. */
+	private heldAnswer = 0;
+	/** Of the window that was granted for the message under way, what lies above the usual. */
+	private ahead = 0;
+
+	constructor(connection: NativeConnection, head: CallHead, block: HeaderBlock) {
+		super();
+		this.path = head.path;
+		this.connection = connection;
+		this.head = head;
+		this.block = block;
+	}
+
+	/** A message is whole. */
+	protected abstract take(message: Uint8Array): void;
+	/** The client sends no more. */
+	protected abstract halfClosed(): void;
+	/** Its headers came and are sound. */
+	protected abstract begin(): void;
+	/** What was sent has left. */
+	protected abstract drained(): void;
+	/** May the client send more than it has? */
+	protected abstract get wantsMore(): boolean;
+
+	get peer(): string {
+		return this.connection.peer;
+	}
+
+	get remainingMs(): number {
+		return this.deadlineMs === Number.POSITIVE_INFINITY ? this.deadlineMs : Math.max(0, this.deadlineMs - performance.now());
+	}
+
+	metadata(key: string): string | undefined {
+		return this.block.get(key);
+	}
+
+	onCancel(listener: () => void): void {
+		if (this.cancelListeners === null) this.cancelListeners = [listener];
+		else this.cancelListeners.push(listener);
+	}
+
+	override onHeaders(_block: HeaderBlock, ends: boolean): void {
+		if (this.begun) {
+			this.requestEnded();
+			return;
+		}
+		this.begun = true;
+		const { head, connection } = this;
+		if (head.refusal !== null) {
+			this.over = true;
+			this.sendLast(refusalOf(head.refusal));
+			return;
+		}
+		if (head.timeoutMs !== Number.POSITIVE_INFINITY) {
+			if (head.timeoutMs <= 0) {
+				this.finish(DEADLINE_EXCEEDED);
+				return;
+			}
+			this.deadlineMs = performance.now() + head.timeoutMs;
+			connection.deadlines.add(this);
+		}
+		this.begin();
+		if (ends) this.requestEnded();
+		else if (this.single) connection.began(this);
+	}
+
+	override onData(bytes: Buffer, start: number, end: number, ends: boolean): void {
+		if (this.over) return;
+		if (ends && this.reader === null && end - start >= HEAD_BYTES && bytes[start] === 0) {
+			const length = bytes.readUInt32BE(start + 1);
+			if (length === end - start - HEAD_BYTES && length <= this.connection.options.messageBytesMax) {
+				// A copy: what was read with it must not live as long as this message.
+				const message = Buffer.allocUnsafe(length);
+				bytes.copy(message, 0, start + HEAD_BYTES, end);
+				this.take(message);
+				this.halfClosed();
+				return;
+			}
+		}
+		this.readPieces(bytes.subarray(start, end));
+		if (ends) this.requestEnded();
+	}
+
+	override onAbort(_code: ErrorCode): void {
+		this.connection.hold.releaseAnswer(this.heldAnswer);
+		this.heldAnswer = 0;
+		if (this.ending !== null) {
+			this.ending = null;
+			this.connection.waitingAnswers--;
+		}
+		this.callOff();
+	}
+
+	override onSent(bytes: number): void {
+		this.connection.hold.releaseAnswer(bytes);
+		this.heldAnswer -= bytes;
+		if (this.pendingBytes > 0) return;
+		const { ending } = this;
+		if (ending === null) {
+			this.drained();
+			return;
+		}
+		this.ending = null;
+		this.connection.waitingAnswers--;
+		this.sendStatus(ending);
+	}
+
+	expire(): void {
+		if (this.over) return;
+		this.finish(DEADLINE_EXCEEDED);
+		this.tellCancelled();
+	}
+
+	/** Only part of its request came with the read that brought its headers: from now on it is watched for progress. */
+	watch(): void {
+		if (!this.over && !this.remoteEnded) this.reader ??= this.createReader();
+	}
+
+	pause(): void {}
+
+	resume(): void {
+		this.topUp();
+	}
+
+	/** Lets the client send on, as far as it may. */
+	protected topUp(): void {
+		const { reader, connection } = this;
+		if (this.over || this.remoteEnded || reader?.paused === true || !this.wantsMore) return;
+		const usual = connection.windowBytes;
+		const missing = reader?.missing ?? 0;
+		connection.ahead -= this.ahead;
+		this.ahead = Math.max(0, connection.mayGoAhead(missing) ? missing - usual : 0);
+		connection.ahead += this.ahead;
+		const target = usual + this.ahead;
+		if (this.receiveWindow < target && (this.receiveWindow <= usual >>> 1 || this.ahead > 0)) {
+			connection.http2.grant(this, target - this.receiveWindow);
+		}
+	}
+
+	/** False when it has to wait for its reader. */
+	protected sendMessage(message: Uint8Array): boolean {
+		const { http2, hold, answerHead } = this.connection;
+		const bytes = HEAD_BYTES + message.length;
+		if (!hold.holdAnswer(bytes)) {
+			this.tooMuchUnread();
+			return true;
+		}
+		if (!this.headSent) {
+			this.headSent = true;
+			http2.sendHeaders(this, answerHead, false);
+		}
+		if (http2.sendMessage(this, message, false)) {
+			hold.releaseAnswer(bytes);
+			return true;
+		}
+		this.heldAnswer += bytes;
+		return false;
+	}
+
+	/** Ends the call with a status, behind what was sent. */
+	protected finish(status: Status): void {
+		this.over = true;
+		this.letGo();
+		if (this.gone) return;
+		if (this.pendingBytes === 0) {
+			this.sendStatus(status);
+			return;
+		}
+		this.ending = status;
+		this.connection.waitingAnswers++;
+	}
+
+	/** Runs what belongs to a handler: what it throws is the client's fault, or a bug that ends the process. */
+	protected run<T>(work: (argument: T) => void, argument: T): void {
+		try {
+			work(argument);
+		} catch (error) {
+			if (isMalformed(error) && !this.over) this.finish(MALFORMED);
+		}
+	}
+
+	private begun = false;
+
+	private requestEnded(): void {
+		if (this.over) return;
+		if (this.reader !== null) {
+			const truncated = this.reader.inMessage;
+			this.reader.settle();
+			if (truncated) {
+				this.refuse(TRUNCATED_REQUEST);
+				return;
+			}
+		}
+		this.halfClosed();
+	}
+
+	private readPieces(piece: Buffer): void {
+		this.reader ??= this.createReader();
+		try {
+			for (const message of this.reader.write(piece)) {
+				if (this.over) return;
+				this.take(message[0] === 0 ? message.subarray(HEAD_BYTES) : inflate(message.subarray(HEAD_BYTES), this.connection.options));
+			}
+		} catch (error) {
+			if (!(error instanceof FramingFault)) throw error;
+			this.refuse(error.status);
+			return;
+		}
+		this.topUp();
+	}
+
+	private createReader(): MessageReader {
+		const { hold, options } = this.connection;
+		return new MessageReader(hold, this, {
+			messageBytesMax: options.messageBytesMax,
+			encoded: this.head.gzip,
+			single: this.single,
+			abandon: (reason) => this.refuse(ABANDONED[reason]),
+		});
+	}
+
+	/** The client is at fault: it gets a status, and the handler is told. */
+	protected refuse(status: Status): void {
+		if (this.over) return;
+		this.finish(status);
+		this.tellCancelled();
+	}
+
+	private tooMuchUnread(): void {
+		if (this.gone) return;
+		if (this.pendingBytes === 0) {
+			this.finish(UNREAD);
+			return;
+		}
+		// A status would wait behind what is not read.
+		this.connection.http2.reset(this, ErrorCode.enhanceYourCalm);
+		this.onAbort(ErrorCode.enhanceYourCalm);
+	}
+
+	private sendStatus(status: Status): void {
+		if (!this.headSent) this.sendLast(loneStatus(status));
+		else if (status.code === Grpc.ok) this.sendLast(this.connection.okTrailers);
+		else this.sendLast(trailersOf(status));
+	}
+
+	private sendLast(block: Parameters<NativeConnection["http2"]["sendHeaders"]>[1]): void {
+		const { http2 } = this.connection;
+		http2.sendHeaders(this, block, true);
+		// What the client still sends of it is not wanted (RFC 9113, 8.1).
+		if (!this.gone) http2.reset(this, ErrorCode.noError);
+	}
+
+	private callOff(): void {
+		if (this.over) return;
+		this.over = true;
+		this.letGo();
+		this.tellCancelled();
+	}
+
+	private letGo(): void {
+		if (this.deadlineMs !== Number.POSITIVE_INFINITY) this.connection.deadlines.remove(this);
+		if (this.reader === null) return;
+		this.reader.settle();
+		this.connection.ahead -= this.ahead;
+		this.ahead = 0;
+	}
+
+	private tellCancelled(): void {
+		const listeners = this.cancelListeners;
+		this.cancelListeners = null;
+		if (listeners !== null) for (const listener of listeners) listener();
+	}
+}

@@ -1,0 +1,117 @@
+/** A call with many messages in either or both directions, as the seam has it. */
+import { NO_REQUEST, SECOND_REQUEST } from "../etcd-texts.ts";
+import type { Status, StreamCall } from "../seam.ts";
+import { NativeCall } from "./native-call.ts";
+
+/** What may wait before the sender is told to stop. */
+const WAITING_BYTES_MAX = 64 << 10;
+
+abstract class NativeStream extends NativeCall implements StreamCall {
+	/** What came before somebody listened. */
+	private waiting: Uint8Array[] = [];
+	private ended = false;
+	private messageListener: ((message: Uint8Array) => void) | null = null;
+	private endListener: (() => void) | null = null;
+	private drainListener: (() => void) | null = null;
+	private full = false;
+
+	onMessage(listener: (message: Uint8Array) => void): void {
+		this.messageListener = listener;
+		queueMicrotask(() => this.deliver());
+	}
+
+	onHalfClose(listener: () => void): void {
+		this.endListener = listener;
+		queueMicrotask(() => this.deliver());
+	}
+
+	onDrain(listener: () => void): void {
+		this.drainListener = listener;
+	}
+
+	send(message: Uint8Array): boolean {
+		if (this.over) return true;
+		this.sendMessage(message);
+		this.full = this.pendingBytes > WAITING_BYTES_MAX;
+		return !this.full;
+	}
+
+	end(status: Status): void {
+		if (!this.over) this.finish(status);
+	}
+
+	protected override take(message: Uint8Array): void {
+		if (this.messageListener !== null && this.waiting.length === 0) this.run(this.messageListener, message);
+		else this.waiting.push(message);
+	}
+
+	protected override halfClosed(): void {
+		this.ended = true;
+		this.deliver();
+	}
+
+	protected override drained(): void {
+		if (!this.full) return;
+		this.full = false;
+		if (!this.over) this.drainListener?.();
+	}
+
+	/** Nothing is asked for before somebody listens. */
+	protected override get wantsMore(): boolean {
+		return this.messageListener !== null;
+	}
+
+	protected start(): void {
+		const { method } = this.head;
+		if (method?.shape === "stream") this.run<StreamCall>(method.handle, this);
+	}
+
+	private deliver(): void {
+		const { messageListener } = this;
+		while (messageListener !== null && this.waiting.length > 0 && !this.over) {
+			const [message] = this.waiting.splice(0, 1) as [Uint8Array];
+			this.run(messageListener, message);
+		}
+		if (this.over) return;
+		if (messageListener !== null) this.topUp();
+		if (!this.ended || this.waiting.length > 0 || this.endListener === null) return;
+		const listener = this.endListener;
+		this.endListener = null;
+		this.run(listener, undefined);
+	}
+}
+
+/** Serves methods whose client streams and whose server answers once, too: on the wire they are the same. */
+export class NativeDuplexCall extends NativeStream {
+	protected override readonly single = false;
+
+	protected override begin(): void {
+		this.start();
+	}
+}
+
+/** The client sends one message; the handler runs when it is whole. */
+export class NativeServerStreamCall extends NativeStream {
+	protected override readonly single = true;
+	private requests = 0;
+
+	protected override begin(): void {}
+
+	protected override take(message: Uint8Array): void {
+		if (this.requests++ === 0) super.take(message);
+		else this.refuse(SECOND_REQUEST);
+	}
+
+	protected override halfClosed(): void {
+		if (this.requests === 0) {
+			this.finish(NO_REQUEST);
+			return;
+		}
+		super.halfClosed();
+		this.start();
+	}
+
+	protected override get wantsMore(): boolean {
+		return true;
+	}
+}

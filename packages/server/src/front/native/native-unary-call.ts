@@ -1,0 +1,45 @@
+/** A call with one request and one answer, as the seam has it. */
+import { NO_REQUEST, SECOND_REQUEST } from "../etcd-texts.ts";
+import type { Status, UnaryCall, UnaryHandler } from "../seam.ts";
+import { NativeCall, OK } from "./native-call.ts";
+
+const NOTHING = new Uint8Array(0);
+
+export class NativeUnaryCall extends NativeCall implements UnaryCall {
+	request: Uint8Array = NOTHING;
+	protected override readonly single = true;
+	private requests = 0;
+
+	respond(message: Uint8Array): void {
+		if (this.over) return;
+		this.sendMessage(message);
+		if (!this.over) this.finish(OK);
+	}
+
+	fail(status: Status): void {
+		if (!this.over) this.finish(status);
+	}
+
+	protected override begin(): void {}
+
+	protected override take(message: Uint8Array): void {
+		if (this.requests++ === 0) this.request = message;
+		else this.refuse(SECOND_REQUEST);
+	}
+
+	/** Only now is it known that no second request comes. */
+	protected override halfClosed(): void {
+		if (this.requests === 0) {
+			this.finish(NO_REQUEST);
+			return;
+		}
+		const { method } = this.head;
+		if (method?.shape === "unary") this.run<UnaryCall>(method.handle as UnaryHandler, this);
+	}
+
+	protected override drained(): void {}
+
+	protected override get wantsMore(): boolean {
+		return true;
+	}
+}
