@@ -1,5 +1,5 @@
 /** The npm client `etcd3` against real processes. */
-import { Etcd3 } from "etcd3";
+import { Etcd3, Range } from "etcd3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ProcessCluster } from "../src/process/cluster.ts";
 
@@ -77,5 +77,38 @@ describe("npm etcd3", () => {
 
 	test("a refusal arrives as the client's typed error", async () => {
 		await expect(client.get("x").revision(999_999).string()).rejects.toThrow("etcdserver: mvcc: required revision is a future revision");
+	});
+
+	test("users, roles and permissions; a client with credentials logs in, and does so again when its token is gone", async () => {
+		const hosts = cluster.members.map((member) => member.clientUrl);
+		const root = await client.user("root").create("rootpw");
+		const rootRole = await client.role("root").create();
+		await root.addRole(rootRole);
+		const role = await client.role("fruits").create();
+		await role.grant({ permission: "Readwrite", range: Range.prefix("fruit/") });
+		const ann = await client.user("ann").create("annpw");
+		await ann.addRole(role);
+		await client.auth.authEnable();
+		const asRoot = new Etcd3({ hosts, auth: { username: "root", password: "rootpw" } });
+		const asAnn = new Etcd3({ hosts, auth: { username: "ann", password: "annpw" } });
+		try {
+			await asAnn.put("fruit/plum").value("blue");
+			expect(await asAnn.getAll().prefix("fruit/").strings()).toEqual({ "fruit/plum": "blue" });
+			await expect(asAnn.put("vegetable").value("green")).rejects.toThrow("etcdserver: permission denied");
+			await expect(client.get("fruit/plum").string()).rejects.toThrow("etcdserver: user name is empty");
+			expect(await asRoot.get("fruit/plum").string()).toBe("blue");
+			// The same password anew: her token is void, and her client comes back with another one.
+			await asRoot.user("ann").setPassword("annpw");
+			expect(await asAnn.get("fruit/plum").string()).toBe("blue");
+			await asRoot.user("ann").setPassword("annpw2");
+			await expect(asAnn.get("fruit/plum").string()).rejects.toThrow();
+			const again = new Etcd3({ hosts, auth: { username: "ann", password: "annpw2" } });
+			expect(await again.get("fruit/plum").string()).toBe("blue");
+			again.close();
+		} finally {
+			await asRoot.auth.authDisable();
+			asRoot.close();
+			asAnn.close();
+		}
 	});
 });
