@@ -10,6 +10,8 @@ export { Lease } from "./lease/lease.ts";
 export type { LeaseAttachments, LeaseRow } from "./lease/lease-table.ts";
 export { LEASE_ROWS, LEASE_TTL_MAX, LeaseTable } from "./lease/lease-table.ts";
 export { MemoryStorage } from "./memory-storage.ts";
+export type { RangeChunks } from "./range-chunks.ts";
+export { isPlain } from "./range-chunks.ts";
 export { StoreRebuild } from "./rebuild.ts";
 export type { RecordKey } from "./record-key.ts";
 export { decodeRecordKey, describeRecordKey, encodeRecordKey } from "./record-key.ts";

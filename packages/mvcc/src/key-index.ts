@@ -98,6 +98,15 @@ export class KeyIndex {
 		return ordinal >= this.log.start || this.slots.hasBase(slot) ? ordinal : NO_RECORD;
 	}
 
+	/** The record that shows a slot alive at `revision`, or NO_RECORD. Most are asked for their newest one. */
+	aliveAt(slot: number, revision: number): number {
+		const { log, slots } = this;
+		const head = slots.head(slot);
+		if (head < log.start || log.main(head) <= revision) return slots.isAlive(slot) ? head : NO_RECORD;
+		const ordinal = this.at(slot, revision);
+		return this.isAlive(ordinal) ? ordinal : NO_RECORD;
+	}
+
 	/** Whether a record of a slot leaves the key alive. */
 	isAlive(ordinal: number): boolean {
 		return ordinal >= this.log.start ? !this.log.isTombstone(ordinal) : ordinal !== NO_RECORD;

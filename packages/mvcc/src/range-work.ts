@@ -112,7 +112,6 @@ export class RangeWork implements Sliced<RangeResult> {
 
 	private collect(budget: number): number {
 		const { index } = this.parts;
-		const { slots, log } = index;
 		const { at } = this.view;
 		for (let visited = 0; visited < budget; visited++) {
 			const enough = this.slots.length >= this.wanted;
@@ -121,10 +120,8 @@ export class RangeWork implements Sliced<RangeResult> {
 				this.enter(this.decodes ? "decode" : "sort");
 				return visited + 1;
 			}
-			const head = slots.head(slot);
-			const isNewest = head < log.start || log.main(head) <= at;
-			const ordinal = isNewest ? (slots.isAlive(slot) ? head : NO_RECORD) : index.at(slot, at);
-			if (ordinal === NO_RECORD || !(isNewest || index.isAlive(ordinal))) continue;
+			const ordinal = index.aliveAt(slot, at);
+			if (ordinal === NO_RECORD) continue;
 			if (!this.countKnown) this.count++;
 			if (enough || !this.passesMod(slot, ordinal)) continue;
 			// Where filters or order need the pairs, the order is made of what passes when they are read.

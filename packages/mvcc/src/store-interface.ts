@@ -1,5 +1,6 @@
 import type { StoreHistory } from "./history.ts";
 import type { LeaseTable } from "./lease/lease-table.ts";
+import type { RangeChunks } from "./range-chunks.ts";
 import type { DeleteRangeRequest, LeaseId, PutRequest, RangeRequest, Revision, TxnRequest } from "./request.ts";
 import type {
 	CompactResult,
@@ -55,6 +56,8 @@ export interface KeyValueStore {
 	range(request: RangeRequest): RangeResult | Refusal;
 	/** For ranges that may be large: reads at the revision of this call, whatever is written meanwhile. */
 	rangeSliced(request: RangeRequest): Sliced<RangeResult> | Refusal;
+	/** The same for a request that `isPlain`, piece by piece: however long the range, little of it is in memory. */
+	rangeChunks(request: RangeRequest): RangeChunks | Refusal;
 	put(request: PutRequest): PutResult | Refusal;
 	deleteRange(request: DeleteRangeRequest): DeleteRangeResult | Refusal;
 	txn(request: TxnRequest): TxnResult | Refusal;

@@ -7,6 +7,7 @@ import { History } from "./history.ts";
 import { KeyIndex } from "./key-index.ts";
 import { keySpan } from "./key-span.ts";
 import { LeaseTable } from "./lease/lease-table.ts";
+import { RangeChunks } from "./range-chunks.ts";
 import { type RangeParts, type RangeView, RangeWork } from "./range-work.ts";
 import { mix32 } from "./record-sums.ts";
 import type { DeleteRangeRequest, LeaseId, PutRequest, RangeRequest, Revision, TxnRequest } from "./request.ts";
@@ -103,6 +104,13 @@ export class MvccStore implements KeyValueStore, CheckState {
 		if (refusal !== null) return { ok: false, code: refusal };
 		const view = this.viewOf(request);
 		return new RangeWork(this.parts, request, view, this.compactor.pin(view.at));
+	}
+
+	rangeChunks(request: RangeRequest): RangeChunks | Refusal {
+		const refusal = this.checkRevision(request.revision);
+		if (refusal !== null) return { ok: false, code: refusal };
+		const view = this.viewOf(request);
+		return new RangeChunks(this.parts, request, view, this.compactor.pin(view.at));
 	}
 
 	put(request: PutRequest): PutResult | Refusal {

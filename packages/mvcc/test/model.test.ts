@@ -1,6 +1,6 @@
 import { Dice, portableBytes } from "@flotilla/base";
 import { describe, expect, test } from "vitest";
-import { MemoryStorage, MvccStore, requestValidation, type Sliced } from "../src/index.ts";
+import { isPlain, MemoryStorage, MvccStore, type RangeRequest, requestValidation, type Sliced } from "../src/index.ts";
 import { Model, type Outcome } from "./model.ts";
 import { deleteOutcome, putOutcome, rangeOutcome, txnOutcome } from "./outcome.ts";
 import { LEASES, RandomRequests } from "./random-requests.ts";
@@ -102,10 +102,32 @@ class Pairing {
 	private startRange(): Step {
 		const request = this.requests.range();
 		const want = this.model.range(request);
+		if (isPlain(request) && this.dice.chance(1, 2)) return this.startChunks(request, want);
 		const work = this.store.rangeSliced(request);
 		if ("code" in work) return { name: "sliced range", got: work.code, want };
 		this.running.push({ work, check: () => ({ name: "sliced range", got: rangeOutcome(work.result()), want }) });
 		return { name: "sliced range begins", got: "", want: "" };
+	}
+
+	/** The same range in pieces, put together again. */
+	private startChunks(request: RangeRequest, want: Outcome): Step {
+		const chunks = this.store.rangeChunks(request);
+		if ("code" in chunks) return { name: "range in pieces", got: chunks.code, want };
+		const kvs: Uint8Array[] = [];
+		const work: Sliced<unknown> = {
+			step: (budget) => {
+				kvs.push(...chunks.next(budget, this.dice.pick([1, 40, 1_000])));
+				return chunks.done;
+			},
+			result: () => null,
+			abandon: () => chunks.abandon(),
+		};
+		const outcome = (): Outcome => {
+			const { revision, more, count } = chunks;
+			return rangeOutcome({ ok: true, revision, kvs, more, count });
+		};
+		this.running.push({ work, check: () => ({ name: "range in pieces", got: outcome(), want }) });
+		return { name: "range in pieces begins", got: "", want: "" };
 	}
 
 	/** Some of what goes on in other turns. */

@@ -19,7 +19,10 @@ export interface HotCodec {
 	decodeDeleteRangeRequest(bytes: Uint8Array): DeleteRangeRequest;
 	decodeTxnRequest(bytes: Uint8Array): TxnRequest;
 	decodeCompactionRequest(bytes: Uint8Array): CompactionRequest;
-	encodeRangeResponse(header: ResponseHeader, result: RangeResult): Uint8Array;
+	/** Without a header: a piece of a response. Pieces of one response joined in order, the first with the header, are the response. */
+	encodeRangeResponse(header: ResponseHeader | null, result: RangeResult): Uint8Array;
+	/** One message of a stream; only the last one has a header. */
+	encodeRangeStreamResponse(header: ResponseHeader | null, result: RangeResult): Uint8Array;
 	encodePutResponse(header: ResponseHeader, result: PutResult): Uint8Array;
 	encodeDeleteRangeResponse(header: ResponseHeader, result: DeleteRangeResult): Uint8Array;
 	/** Inner headers carry only the revision; a nested transaction's header is present and empty (API 0.5). */

@@ -22,6 +22,7 @@ export function createHotCodec(_bytes?: ByteOps): HotCodec {
 		decodeTxnRequest,
 		decodeCompactionRequest,
 		encodeRangeResponse: (header, result) => encoder.range(header, result),
+		encodeRangeStreamResponse: (header, result) => encoder.rangeStream(header, result),
 		encodePutResponse: (header, result) => encoder.put(header, result),
 		encodeDeleteRangeResponse: (header, result) => encoder.deleteRange(header, result),
 		encodeTxnResponse: (header, result) => encoder.txn(header, result),

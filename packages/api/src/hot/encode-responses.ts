@@ -23,10 +23,20 @@ export class ResponseEncoder {
 	private out: Uint8Array = new Uint8Array(0);
 	private at = 0;
 
-	range(header: ResponseHeader, result: RangeResult): Uint8Array {
-		const headerSize = this.headerSize(header);
-		this.begin(nestedSize(headerSize) + rangeBodySize(result));
-		this.writeHeader(header, headerSize);
+	range(header: ResponseHeader | null, result: RangeResult): Uint8Array {
+		const headerSize = header === null ? 0 : this.headerSize(header);
+		this.begin(rangeSize(header, headerSize, result));
+		if (header !== null) this.writeHeader(header, headerSize);
+		this.writeRangeBody(result);
+		return this.out;
+	}
+
+	rangeStream(header: ResponseHeader | null, result: RangeResult): Uint8Array {
+		const headerSize = header === null ? 0 : this.headerSize(header);
+		const size = rangeSize(header, headerSize, result);
+		this.begin(nestedSize(size));
+		this.writeNested(TAG_1, size);
+		if (header !== null) this.writeHeader(header, headerSize);
 		this.writeRangeBody(result);
 		return this.out;
 	}
@@ -230,6 +240,10 @@ export class ResponseEncoder {
 		}
 		this.out[this.at++] = rest;
 	}
+}
+
+function rangeSize(header: ResponseHeader | null, headerSize: number, result: RangeResult): number {
+	return (header === null ? 0 : nestedSize(headerSize)) + rangeBodySize(result);
 }
 
 function rangeBodySize(result: RangeResult): number {

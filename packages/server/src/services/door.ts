@@ -6,11 +6,12 @@ import { type CallContext, Grpc, type MethodHandler, type Status, type UnaryCall
 import { statusOf } from "./answers.ts";
 import type { ServiceDeps } from "./deps.ts";
 
-/** Calls that a learner answers; a Range only when it is serializable, which its handler looks at. */
+/** Calls that a learner answers; ranges only when they are serializable, which its handler looks at. */
 const ON_LEARNERS: ReadonlySet<string> = new Set([
 	"/etcdserverpb.Maintenance/Status",
 	"/etcdserverpb.Maintenance/Snapshot",
 	"/etcdserverpb.KV/Range",
+	"/etcdserverpb.KV/RangeStream",
 ]);
 
 /** Lets a call pass, or says why not. */

@@ -2,17 +2,24 @@
 import type { FaultCode } from "@flotilla/api";
 import { createHotCodec, type RangeRequest, type TxnRequest } from "@flotilla/api/hot";
 import { assert } from "@flotilla/base";
-import { isReadOnlyTxn, isSerializableTxn, requestValidation } from "@flotilla/mvcc";
+import { isPlain, isReadOnlyTxn, isSerializableTxn, requestValidation } from "@flotilla/mvcc";
 import { type Caller, CommandKind, putCost, txnCost } from "@flotilla/replica";
 import type { MethodHandler, UnaryCall } from "../front/seam.ts";
 import { headerOf, statusOf } from "./answers.ts";
 import type { ServiceDeps } from "./deps.ts";
-import { isLearner, unary, unimplemented } from "./door.ts";
-import { LongWork } from "./long-work.ts";
+import { isLearner, unary } from "./door.ts";
+import { FIRST_SLICE, LongWork } from "./long-work.ts";
+import type { OpenStreams } from "./open-streams.ts";
+import { RangeAnswers } from "./range-answer.ts";
+import { rangeStreamMethod } from "./range-stream.ts";
 import { afterBarrier, propose } from "./replicated.ts";
 
 /** Ranges too long for one turn. Those that wait hold their position in the key space, and nothing else. */
 const LONG_RANGES = { runningMax: 64, waitingMax: 1_024 } as const;
+/** Answers of them that are being put together. */
+const LONG_ANSWERS_BYTES_MAX = 256 << 20;
+/** Bytes that a range may read at once. */
+const FIRST_BYTES = 1 << 20;
 
 /**
  * Deviation: etcd limits each level of a transaction and not the whole, so that nested ones can hold hundreds of thousands of
@@ -20,7 +27,7 @@ const LONG_RANGES = { runningMax: 64, waitingMax: 1_024 } as const;
  */
 const TXN_TREE_OPS_MAX = 8_192;
 
-export function kvService(deps: ServiceDeps): ReadonlyArray<readonly [string, MethodHandler]> {
+export function kvService(deps: ServiceDeps, streams: OpenStreams): ReadonlyArray<readonly [string, MethodHandler]> {
 	const service = new KvService(deps);
 	return [
 		unary("/etcdserverpb.KV/Range", deps, (call) => service.range(call)),
@@ -28,15 +35,16 @@ export function kvService(deps: ServiceDeps): ReadonlyArray<readonly [string, Me
 		unary("/etcdserverpb.KV/DeleteRange", deps, (call) => service.deleteRange(call)),
 		unary("/etcdserverpb.KV/Txn", deps, (call) => service.txn(call)),
 		unary("/etcdserverpb.KV/Compact", deps, (call) => service.compact(call)),
-		unimplemented("/etcdserverpb.KV/RangeStream"),
+		rangeStreamMethod(deps, streams, service.codec, service.longRanges),
 	];
 }
 
 class KvService {
 	private readonly deps: ServiceDeps;
-	private readonly codec: ReturnType<typeof createHotCodec>;
+	readonly codec: ReturnType<typeof createHotCodec>;
 	private readonly validation: ReturnType<typeof requestValidation>;
-	private readonly longRanges: LongWork;
+	readonly longRanges: LongWork;
+	private readonly longAnswers = new RangeAnswers(LONG_ANSWERS_BYTES_MAX);
 
 	constructor(deps: ServiceDeps) {
 		this.deps = deps;
@@ -93,18 +101,51 @@ class KvService {
 			else call.fail(statusOf(result.code));
 			return;
 		}
+		if (isPlain(request)) {
+			this.readPlain(call, request);
+			return;
+		}
 		const work = member.store.rangeSliced(request);
 		if ("ok" in work) {
 			call.fail(statusOf(work.code));
 			return;
 		}
-		const { auth } = member;
-		const judgedAt = auth.enabled ? auth.revision : 0;
+		const mayStillRead = this.stillJudged();
 		this.longRanges.run(work, call, (result) => {
-			// The right to it may have gone while it ran.
-			if (auth.enabled && auth.revision !== judgedAt) call.fail(statusOf("authOldRevision"));
-			else call.respond(this.codec.encodeRangeResponse(headerOf(member, result.revision), result));
+			if (mayStillRead()) call.respond(this.codec.encodeRangeResponse(headerOf(member, result.revision), result));
+			else call.fail(statusOf("authOldRevision"));
 		});
+	}
+
+	/** The right to a long read may go while it runs: to be asked at its end. */
+	private stillJudged(): () => boolean {
+		const { auth } = this.deps.member;
+		const judgedAt = auth.enabled ? auth.revision : 0;
+		return () => !auth.enabled || auth.revision === judgedAt;
+	}
+
+	/** What is long is encoded as it is found, so that it costs its own bytes and no more. */
+	private readPlain(call: UnaryCall, request: RangeRequest): void {
+		const { member } = this.deps;
+		const chunks = member.store.rangeChunks(request);
+		if ("code" in chunks) {
+			call.fail(statusOf(chunks.code));
+			return;
+		}
+		const kvs = chunks.next(FIRST_SLICE, FIRST_BYTES);
+		if (chunks.done) {
+			const { revision, more, count } = chunks;
+			call.respond(this.codec.encodeRangeResponse(headerOf(member, revision), { revision, kvs, more, count }));
+			return;
+		}
+		if (this.longRanges.full) {
+			chunks.abandon();
+			call.fail(statusOf("tooManyRequests"));
+			return;
+		}
+		const answer = this.longAnswers.begin(chunks, kvs, { member, codec: this.codec, call, mayStillRead: this.stillJudged() });
+		call.onCancel(() => answer.cancel());
+		this.longRanges.enqueue(answer.step);
 	}
 
 	put(call: UnaryCall): void {

@@ -3,9 +3,9 @@ import type { CallContext, Status } from "../front/seam.ts";
 import { statusOf } from "./answers.ts";
 
 /** Keys or records that a call may read at once, without waiting for its turn: about the cost of a point read. */
-const FIRST_SLICE = 256;
-const SLICE = 1_000;
-/** Slices of all long reads together in one turn of the loop: a few milliseconds. */
+export const FIRST_SLICE = 256;
+const SLICE = 256;
+/** Slices of all long reads together in one turn of the loop: a few milliseconds, some more when the disk is cold. */
 const SLICES_A_TURN = 4;
 
 export interface LongWorkLimits {
@@ -19,8 +19,8 @@ interface Answerable extends CallContext {
 	fail(status: Status): void;
 }
 
-/** One read under way: true when it is over. */
-type Step = (budget: number) => boolean;
+/** A slice of work under way: true when it is over, or cannot go on now. */
+export type Step = (budget: number) => boolean;
 
 /**
  * Long reads, slice by slice and in turn, so that the loop is never held: not by one of them, and not by many. What is short
@@ -43,7 +43,7 @@ export class LongWork {
 			done(work.result());
 			return;
 		}
-		if (this.waiting.length >= this.limits.waitingMax) {
+		if (this.full) {
 			work.abandon();
 			call.fail(statusOf("tooManyRequests"));
 			return;
@@ -63,7 +63,13 @@ export class LongWork {
 		});
 	}
 
-	private enqueue(step: Step): void {
+	/** One more would be too many. */
+	get full(): boolean {
+		return this.waiting.length >= this.limits.waitingMax;
+	}
+
+	/** Runs `step` slice by slice until it returns true. Whoever begins with a call looks first whether this is full. */
+	enqueue(step: Step): void {
 		if (this.running.length < this.limits.runningMax) this.running.push(step);
 		else this.waiting.push(step);
 		this.schedule();

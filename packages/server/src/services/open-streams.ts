@@ -25,6 +25,11 @@ export class OpenStreams {
 		return [path, { shape: "stream", clientStreams: true, serverStreams: true, handle: (call) => this.begin(path, call, handle) }];
 	}
 
+	/** A method whose client sends one message. */
+	serverStream(path: string, handle: StreamHandler): readonly [string, MethodHandler] {
+		return [path, { shape: "stream", clientStreams: false, serverStreams: true, handle: (call) => this.begin(path, call, handle) }];
+	}
+
 	/** The member stops: clients go on at another one. */
 	end(): void {
 		this.ended = true;

@@ -11,7 +11,7 @@ import {
 	WriteCall,
 	type WriteOutcome,
 } from "@flotilla/replica";
-import type { CallContext, Status } from "../front/seam.ts";
+import type { CallContext, Status, StreamCall } from "../front/seam.ts";
 import { statusOf } from "./answers.ts";
 import type { ServiceDeps } from "./deps.ts";
 
@@ -85,10 +85,11 @@ export function changeMembership(deps: ServiceDeps, call: Answerable, change: Me
 }
 
 /** Runs `read` when this member's state holds all that was acknowledged before the call came. */
-export function afterBarrier(deps: ServiceDeps, call: Answerable, read: () => void): void {
+export function afterBarrier(deps: ServiceDeps, call: Answerable | StreamCall, read: () => void): void {
 	const barrier = new ReadCall(ticksLeft(deps, call), (outcome) => {
 		if (outcome.ok) read();
-		else call.fail(statusOf(outcome.fault));
+		else if ("fail" in call) call.fail(statusOf(outcome.fault));
+		else call.end(statusOf(outcome.fault));
 	});
 	call.onCancel(() => deps.member.cancel(barrier));
 	deps.member.read(barrier);

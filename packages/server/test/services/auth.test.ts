@@ -397,3 +397,26 @@ describe("the door", () => {
 		expect(await house.refusal(PUT, putOf(""), { token: "nonsense" })).toEqual(statusOf("emptyKey"));
 	});
 });
+
+test("a stream of a range is judged where it begins, and ends when users or roles change", async () => {
+	house.running = false;
+	enable();
+	house.running = true;
+	const ann = { token: await tokenOf("ann") };
+	house.running = false;
+	for (let i = 0; i < 3_000; i++) house.member.put(`a${i}`, "v".repeat(200));
+	const open = async (end: string): Promise<ReturnType<ServiceHouse["stream"]>> => {
+		const call = house.stream("/etcdserverpb.KV/RangeStream", ann);
+		call.receive(pb.RangeRequest.encode({ key: Buffer.from("a"), rangeEnd: Buffer.from(end), serializable: true }));
+		await Promise.resolve();
+		while (house.turn() && call.sent.length === 0);
+		return call;
+	};
+	expect((await open("c")).ended).toEqual(statusOf("permissionDenied"));
+	const call = await open("b");
+	expect([call.sent.length > 0, call.ended]).toEqual([true, null]);
+	order("userRevokeRole", { user: "ann", role: "as" });
+	while (house.turn());
+	expect(call.ended).toEqual(statusOf("authOldRevision"));
+	expect(house.member.store.openReads).toBe(0);
+});
