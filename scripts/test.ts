@@ -17,6 +17,7 @@ function staticChecks(): boolean {
 		["types", "tsc -p tsconfig.check.json"],
 		["promises and switches", "oxlint --deny-warnings packages tools scripts"],
 		["rooms", "node tools/tidy.ts"],
+		["scenarios", "node tools/scenarios.ts --check"],
 	] as const) {
 		const started = Date.now();
 		const result = spawnSync(command, { shell: true, encoding: "utf8" });

@@ -8,7 +8,7 @@ const seed = process.env.FLOTILLA_SEED ?? String(Math.floor(Math.random() * 1e9)
 const seconds = Number(process.env.FLOTILLA_KILL_SECONDS ?? 60);
 
 describe(`kill -9 under load (FLOTILLA_SEED=${seed})`, () => {
-	test(`a random member every second or two for ${seconds} s: nothing acknowledged is lost or doubled`, async () => {
+	test(`SC-110 a random member every second or two for ${seconds} s: nothing acknowledged is lost or doubled`, async () => {
 		const cluster = await ProcessCluster.start();
 		try {
 			const dice = new Dice(seed);
@@ -23,7 +23,7 @@ describe(`kill -9 under load (FLOTILLA_SEED=${seed})`, () => {
 		}
 	});
 
-	test("all members at the same moment, five times: every acknowledged write comes back", async () => {
+	test("SC-102 all members at the same moment, five times: every acknowledged write comes back", async () => {
 		const cluster = await ProcessCluster.start();
 		try {
 			const dice = new Dice(`${seed}/all`);

@@ -80,7 +80,7 @@ describe.skipIf(!haveProgram("etcdctl"))("changes of the members by etcdctl (nee
 		expect(process.tail).toContain(REMOVED);
 	}
 
-	test("a follower is removed through another member: it exits with 0, never comes back, its id is never found again", async () => {
+	test("SC-067 SC-072 a follower is removed through another member: it exits with 0, never comes back, its id is never found again", async () => {
 		await steady();
 		const first = await leader();
 		const [victim, other] = cluster.members.filter((member) => member !== first) as [ClusterMember, ClusterMember];
@@ -118,7 +118,7 @@ describe.skipIf(!haveProgram("etcdctl"))("changes of the members by etcdctl (nee
 		await works(last, "and starts again");
 	});
 
-	test("a member that did not run when it was removed is told at its next start, also by members started anew", async () => {
+	test("SC-105 a member that did not run when it was removed is told at its next start, also by members started anew", async () => {
 		await steady();
 		const first = await leader();
 		const victim = cluster.members.find((member) => member !== first) as ClusterMember;

@@ -103,7 +103,7 @@ describe(`catching up by snapshot (FLOTILLA_SEED=${seed})`, () => {
 		}
 	});
 
-	test("the receiver, the sender and others die at random moments of transfers: nothing acknowledged is lost", async () => {
+	test("SC-074 the receiver, the sender and others die at random moments of transfers: nothing acknowledged is lost", async () => {
 		const cluster = await ProcessCluster.start({ tuning: TUNING });
 		const dice = new Dice(seed);
 		try {

@@ -70,7 +70,7 @@ describe("SC-116 the smallest logs", () => {
 		expect(cluster.messages).toMatchObject([{ kind: "heartbeatResp", to: 2n, term: 1 }]);
 		expect(cluster.status(1n).commit).toBe(1);
 	});
-	test("only a snapshot: it counts in elections, and answers for nothing below", () => {
+	test("SC-112 only a snapshot: it counts in elections, and answers for nothing below", () => {
 		const core = onSnapshot();
 		const ask = { kind: "preVote", from: 1n, to: 2n, term: 5, commit: 9, commitTerm: 3, leaderLost: false } as const;
 		core.step({ ...ask, lastIndex: 9, lastTerm: 3 });

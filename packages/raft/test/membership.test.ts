@@ -463,7 +463,7 @@ test("SC-064 a new member that is silent at first does not make its leader step 
 	expect(cluster.status(1n).role).toBe("follower");
 });
 
-test("a voter that is added to one may be counted on when that one knows it durably; a removal waits for the new quorum", () => {
+test("SC-118 a voter that is added to one may be counted on when that one knows it durably; a removal waits for the new quorum", () => {
 	const cluster = clusterOf(1n);
 	cluster.addEmpty(2n);
 	cluster.elect(1n);

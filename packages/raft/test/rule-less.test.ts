@@ -110,6 +110,28 @@ describe("SC-099 a lone voter (etcd #14370)", () => {
 	});
 });
 
+test("SC-121 a follower that was wiped would, under its old id, help to elect a leader that lacks what it had acknowledged", () => {
+	const cluster = three({ checkQuorum: false });
+	cluster.elect(1n);
+	cluster.part(1n, 3n);
+	cluster.propose(1n);
+	cluster.settle();
+	expect(cluster.status(1n).commit).toBe(3);
+	// A process refuses to start from an empty folder under an id that the cluster knows (see server/src/member.test.ts).
+	const { disk, machine } = cluster.member(2n);
+	cluster.crash(2n, () => 0);
+	const wiped = disk.synced.copy();
+	wiped.entries = [];
+	wiped.hardState = { term: 1, vote: 0n, commit: 1 };
+	disk.revert(wiped);
+	machine.restore(machine.at(1));
+	cluster.checker.afterCrash(cluster.member(2n));
+	cluster.restart(2n);
+	cluster.crash(1n, () => 0);
+	cluster.input(3n, ({ core }) => core.campaign());
+	expect(() => cluster.settle()).toThrow(/leader 3 of term 3 lacks committed entry 3/);
+});
+
 test("SC-098 a leader whose disk fails after its appends left comes back as a follower and takes its entry from the others", () => {
 	const cluster = three();
 	cluster.elect(1n);

@@ -105,7 +105,7 @@ describe("the leader's judgement", () => {
 		return table;
 	}
 
-	test("an id of the past comes before one in use, that before an address in use, that before too many learners", () => {
+	test("SC-072 an id of the past comes before one in use, that before an address in use, that before too many learners", () => {
 		const table = tableOf([...voters(2), member(3n, { learner: true })], 9n);
 		const add = (id: bigint, url: string, learner: boolean): string | null =>
 			refusalOfChange({ kind: "add", member: member(id, { peerUrls: [url], learner }) }, table, rules, () => true);

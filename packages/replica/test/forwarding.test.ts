@@ -54,7 +54,7 @@ describe("a write through a follower", () => {
 		expect(timesWritten(world, "once")).toBe(1);
 	});
 
-	test("is dropped in silence when it arrives a second time, late", () => {
+	test("SC-111 is dropped in silence when it arrives a second time, late", () => {
 		const world = new World("duplicate").up();
 		world.settle();
 		const origin = follower(world);
@@ -97,7 +97,7 @@ describe("a write through a follower", () => {
 		expect(terms.every((term, at) => at === 0 || term > (terms[0] as number))).toBe(true);
 	});
 
-	test("whose answer is unknown at its deadline is told so and never proposed again (F5)", () => {
+	test("SC-080 whose answer is unknown at its deadline is told so and never proposed again (F5)", () => {
 		const world = new World("deadline").up();
 		world.settle();
 		const origin = follower(world);
@@ -139,7 +139,7 @@ describe("a write through a follower", () => {
 });
 
 describe("a write through the leader", () => {
-	test("that was cut off is settled after it steps down: once, through the new leader", () => {
+	test("SC-080 that was cut off is settled after it steps down: once, through the new leader", () => {
 		const world = new World("cut leader").up();
 		world.settle();
 		const old = world.theLeader;

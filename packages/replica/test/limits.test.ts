@@ -88,7 +88,7 @@ describe("limits", () => {
 		for (const write of [...big, ...writes]) expect(world.outcomeOf(write)).toMatchObject({ ok: true });
 	});
 
-	test("entries that wait for the store hold apply back, and then writes are refused", () => {
+	test("SC-086 entries that wait for the store hold apply back, and then writes are refused", () => {
 		const world = new World("backlog", { unstoredBytesMax: 1_000, applyBacklogMax: 20, pendingCallsMax: 1_000 }, 1).up();
 		const { theLeader: leader } = world;
 		const { replica } = leader;
@@ -176,7 +176,7 @@ describe("alarms", () => {
 		expect(digests.size).toBe(3);
 	});
 
-	test("a member whose state differs is found by its digest and named in a corrupt alarm (S7)", () => {
+	test("SC-100 a member whose state differs is found by its digest and named in a corrupt alarm (S7)", () => {
 		const world = new World("corrupt").up();
 		world.settle();
 		const broken = world.followers[0] as Member;

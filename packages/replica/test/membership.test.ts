@@ -80,7 +80,7 @@ describe("removing a member", () => {
 		expect(faultOf(world.outcomeOf(world.change(only, removal(only))))).toBe("notEnoughStartedMembers");
 	});
 
-	test("one that does not run, and is told when it comes back, also by members that were started anew meanwhile", () => {
+	test("SC-067 one that does not run, and is told when it comes back, also by members that were started anew meanwhile", () => {
 		const world = steadyWorld("absent");
 		const victim = world.followers[0] as Member;
 		victim.crash();

@@ -7,7 +7,7 @@ function isolate(world: World, member: Member): void {
 }
 
 describe("a linearizable read", () => {
-	test("at a leader that was deposed without knowing it is not answered from its old state", () => {
+	test("SC-040 at a leader that was deposed without knowing it is not answered from its old state", () => {
 		const world = new World("deposed").up();
 		world.outcomeOf(world.put(world.theLeader, "k", "old"));
 		const old = world.theLeader;

@@ -26,7 +26,7 @@ describe("a start", () => {
 		for (const member of world.members) expect(member.replica.store.revision).toBe(before);
 	});
 
-	test("from a floor replays only what lies above it", () => {
+	test("SC-100 from a floor replays only what lies above it", () => {
 		const world = new World("floor").up();
 		putMany(world, 0, 30);
 		for (const member of world.members) member.wantFloor();
@@ -91,7 +91,7 @@ describe("a floor", () => {
 		expect(replica.captureFloor()).toBeNull();
 	});
 
-	test("says the index, the records and the tables of one moment", () => {
+	test("SC-081 says the index, the records and the tables of one moment", () => {
 		const world = new World("image").up();
 		putMany(world, 0, 10);
 		world.settle();

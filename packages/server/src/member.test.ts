@@ -149,7 +149,7 @@ describe("the lock", () => {
 		await (await one.start(0)).ready;
 	});
 
-	test("keeps a second process out: exit status 3, and a line that says why", async () => {
+	test("SC-102 keeps a second process out: exit status 3, and a line that says why", async () => {
 		const one = await clusterOf(1);
 		await one.startAll();
 		const ports = await freePorts(2);
@@ -187,7 +187,7 @@ describe("three members", () => {
 		expect(three.deaths).toEqual([]);
 	});
 
-	test("hand leadership over when the leader stops: writes go on", async () => {
+	test("SC-124 hand leadership over when the leader stops: writes go on", async () => {
 		const three = await clusterOf(3);
 		const members = await three.startAll();
 		const leader = members.findIndex((member) => member.status().leader === member.memberId);
@@ -211,7 +211,7 @@ describe("three members", () => {
 		for (const at of [0, 1, 2]) expect(await get(three.client(at), "k")).toBe("v");
 	});
 
-	test("do not take back a member whose data folder was lost: it may have voted", async () => {
+	test("SC-121 SC-072 do not take back a member whose data folder was lost: it may have voted", async () => {
 		const three = await clusterOf(3);
 		await three.startAll();
 		await put(three.client(0), "k", "v");

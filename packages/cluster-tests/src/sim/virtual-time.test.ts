@@ -66,7 +66,7 @@ describe("a simulated process", () => {
 		expect(atMs).toBe(10);
 	});
 
-	it("keeps its monotonic clock when the wall clock is set", () => {
+	it("SC-122 keeps its monotonic clock when the wall clock is set", () => {
 		const { process } = make();
 		const [monotonic, wall] = [process.clock.monotonicMs(), process.clock.wallMs()];
 		process.jumpWallClock(-3_600_000);

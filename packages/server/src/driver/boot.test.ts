@@ -181,7 +181,7 @@ describe("a start is refused, without a change of any file,", () => {
 		refused(machine, "foreign", /found member 8e9e05c52164694d, need member 7/, testConfig({ memberId: 7n, initialCluster: other }));
 	});
 
-	test("when the format file is gone, damaged, or of a later version", () => {
+	test("SC-109 when the format file is gone, damaged, or of a later version", () => {
 		const gone = stopped("format gone");
 		gone.disk.erase(FORMAT_FILE);
 		refused(gone, "identityMissing", /found no such file beside .*, need the file, or an empty folder\. Restore the file/);
@@ -213,7 +213,7 @@ describe("a start is refused, without a change of any file,", () => {
 		refused(machine, "logDamaged", new RegExp(`${name}.*offset \\d+`));
 	});
 
-	test("when the log lost its end behind the store's floor", () => {
+	test("SC-094 when the log lost its end behind the store's floor", () => {
 		const machine = running("older log", FLOORS);
 		machine.putAll(["a", "b"]);
 		machine.stop();

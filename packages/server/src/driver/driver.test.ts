@@ -67,7 +67,7 @@ describe("durability", () => {
 		expect(driver.logSettled).toBe(true);
 	});
 
-	test("ends the process once when the log fails, and does nothing afterwards (rule W4)", () => {
+	test("SC-092 ends the process once when the log fails, and does nothing afterwards (rule W4)", () => {
 		const { machine, time, driver, effects, deaths } = started();
 		machine.next = { appends: [append(1, [message("voteResp")])] };
 		driver.messages([message("heartbeat")]);
@@ -91,7 +91,7 @@ describe("durability", () => {
 		expect(deaths).toEqual(["Cannot write to the store: ENOSPC. Free or replace the disk, then start again."]);
 	});
 
-	test("tells the replica that its disk is stuck after two election timeouts, and that it moves again", () => {
+	test("SC-091 tells the replica that its disk is stuck after two election timeouts, and that it moves again", () => {
 		const { machine, time, driver } = started();
 		machine.next = { appends: [append(1)] };
 		driver.messages([message("heartbeat")]);
@@ -124,7 +124,7 @@ describe("durability", () => {
 });
 
 describe("a broken invariant", () => {
-	test("goes to whoever runs the process, and no further turn is run", () => {
+	test("SC-097 goes to whoever runs the process, and no further turn is run", () => {
 		const { machine, time, driver, effects } = started();
 		machine.drain = () => {
 			throw new Error("rule broken");
@@ -140,7 +140,7 @@ describe("a broken invariant", () => {
 });
 
 describe("time", () => {
-	test("ticks come behind the messages of their turn", () => {
+	test("SC-108 ticks come behind the messages of their turn", () => {
 		const { machine, time, driver } = started();
 		time.nowMs += 9;
 		driver.messages([message("heartbeat")]);
@@ -148,7 +148,7 @@ describe("time", () => {
 		expect(machine.inputs).toEqual(["receive heartbeat", "tick"]);
 	});
 
-	test("a long pause is told once and does not become a burst of ticks", () => {
+	test("SC-108 a long pause is told once and does not become a burst of ticks", () => {
 		const { machine, time } = started();
 		time.jump(5_000);
 		expect(machine.inputs).toEqual(["stall 500", "tick", "tick"]);
@@ -312,7 +312,7 @@ describe("peers", () => {
 		expect(reports(machine.inputs)).toEqual(["snapshot 2 true"]);
 	});
 
-	test("are sent again what they do not acknowledge, and no more parts than the window holds", () => {
+	test("SC-107 are sent again what they do not acknowledge, and no more parts than the window holds", () => {
 		const { time, effects, driver, completeStore } = sending();
 		for (let n = 0; n < 3; n++) completeStore(null, [record(1)]);
 		const sent = () => effects.filter((effect) => effect === "send snapshotPart").length;
@@ -359,7 +359,7 @@ describe("peers", () => {
 describe("the first election", () => {
 	const voters = [1n, 2n, 3n];
 
-	test("begins as soon as a quorum can be reached", () => {
+	test("SC-020 begins as soon as a quorum can be reached", () => {
 		const { machine, time, driver } = started({ firstElection: { voters, self: 1n, listenMs: 0 } });
 		time.pass(50);
 		expect(machine.inputs).not.toContain("advance 200");

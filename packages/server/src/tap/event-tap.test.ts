@@ -60,7 +60,7 @@ describe("event tap", () => {
 		expect(tap.brokenListeners).toBe(1);
 	});
 
-	test("wall time follows a jump of the wall clock within a second, monotonic time ignores it", () => {
+	test("SC-122 wall time follows a jump of the wall clock within a second, monotonic time ignores it", () => {
 		const clock = manualClock();
 		const tap = new EventTap({ member: 1n }, clock);
 		clock.wall -= 3_600_000;

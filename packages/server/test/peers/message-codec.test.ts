@@ -35,7 +35,7 @@ describe("messages as bytes", () => {
 		}
 	});
 
-	test("random bytes are refused or read, never thrown at the caller", () => {
+	test("SC-096 random bytes are refused or read, never thrown at the caller", () => {
 		const dice = new Dice("noise");
 		for (let round = 0; round < 5_000; round++) {
 			const envelope = randomBytes(dice, dice.range(0, 40));

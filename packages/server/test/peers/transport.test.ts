@@ -71,7 +71,7 @@ describe("messages between two members", () => {
 		expect(a.transport.stats()[0]).toMatchObject({ connected: true, sentMessages: sent.length, droppedMessages: 0, connects: 1 });
 	});
 
-	test("entries of a megabyte pass, and heartbeats are not behind them", async () => {
+	test("SC-107 entries of a megabyte pass, and heartbeats are not behind them", async () => {
 		const [a, b] = await connectedPair();
 		a.transport.send(Array.from({ length: 12 }, (_, i) => appendOf(1 << 20, i + 1)));
 		a.transport.send([heartbeat(1n, 2n, 1)]);
@@ -204,7 +204,7 @@ describe("connections that end", () => {
 });
 
 describe("a reader that does not read", () => {
-	test("holds a bounded queue, is reported once, and gets what is new when it reads again", async () => {
+	test("SC-106 holds a bounded queue, is reported once, and gets what is new when it reads again", async () => {
 		const limits = { queueBytesMax: 2 << 20, queueMessagesMax: 100 };
 		const [a, b] = [await peer(1n, { limits }), await peer(2n)];
 		const wire = await wireTo(b.url);
@@ -264,7 +264,7 @@ describe("a reader that does not read", () => {
 });
 
 describe("who does not belong here", () => {
-	test("a member of another cluster is refused by both, with a line in the log, and rarely asks again", async () => {
+	test("SC-105 a member of another cluster is refused by both, with a line in the log, and rarely asks again", async () => {
 		const [a, b] = [await peer(1n), await peer(2n, { clusterId: 0xbadn })];
 		a.knows(b);
 		b.knows(a);
@@ -284,7 +284,7 @@ describe("who does not belong here", () => {
 		["an unknown lane", { lane: 9 as Lane }, "lane"],
 		["versions that are all newer", { versionMin: 2, versionMax: 9 }, "version"],
 		["versions that are all older", { versionMin: 0, versionMax: 0 }, "version"],
-	])("a hello for %s is told why not", async (_name, changed, code) => {
+	])("SC-105 a hello for %s is told why not", async (_name, changed, code) => {
 		const a = await peer(1n);
 		a.knows({ id: 2n, url: "http://127.0.0.1:1" });
 		const hello = { versionMin: 1, versionMax: 1, clusterId: 0xc1n, from: 2n, to: 1n, incarnation: 5, lane: Lane.control, ...changed };
@@ -293,7 +293,7 @@ describe("who does not belong here", () => {
 		expect(a.events.some(({ name, fields }) => name === "peerRefused" && fields.reason === code)).toBe(true);
 	});
 
-	test("a member that was removed is told so", async () => {
+	test("SC-105 a member that was removed is told so", async () => {
 		const [a, b] = await connectedPair();
 		a.forgets(2n);
 		await until("told", () => b.told.includes("removed by 1"));
@@ -335,7 +335,7 @@ describe("who does not belong here", () => {
 		await until("all others have left", () => gone === 30);
 	});
 
-	test("a peer that sends garbage behind its hello is cut off", async () => {
+	test("SC-096 a peer that sends garbage behind its hello is cut off", async () => {
 		const a = await peer(1n);
 		a.knows({ id: 2n, url: "http://127.0.0.1:1" });
 		const hello = encodeHello(nodeBytes, {

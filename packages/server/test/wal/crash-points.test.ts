@@ -85,7 +85,7 @@ describe("a crash after any step of the disk", () => {
 	const kinds: readonly DiskCrash[] = ["power", "process"];
 	for (const kind of kinds) {
 		for (const depth of [1, 2, 4]) {
-			it(`keeps what was told to be durable (${kind}, ${depth} writes under way)`, () => {
+			it(`SC-062 SC-095 SC-101 keeps what was told to be durable (${kind}, ${depth} writes under way)`, () => {
 				for (const round of [1, 2, 3]) {
 					const steps = crashEverywhere(`${kind}/${depth}/${round}`, { ...SMALL, segmentBytes: 2048, depth }, kind, 70);
 					expect(steps).toBeGreaterThan(80);
@@ -106,7 +106,7 @@ describe("a crash after any step of the disk", () => {
 		}
 	});
 
-	it("ends at a write that fails, and believes nothing of it afterwards that the disk does not hold", () => {
+	it("SC-092 ends at a write that fails, and believes nothing of it afterwards that the disk does not hold", () => {
 		for (const round of [1, 2, 3]) {
 			const seed = `failing/${round}`;
 			const total = runUntil(seed, SMALL, 30, Number.MAX_SAFE_INTEGER).log.steps.taken;

@@ -65,7 +65,7 @@ function recoverDamaged(disk: SimDisk): LogUnderTest {
 }
 
 describe("a torn tail", () => {
-	it("is cut wherever the last write was torn, and what was durable before stays", () => {
+	it("SC-089 is cut wherever the last write was torn, and what was durable before stays", () => {
 		const { log, model } = writtenLog();
 		const last = framesOf(log.disk).at(-1) as FoundFrame;
 		const dice = new Dice("torn");
@@ -142,7 +142,7 @@ describe("a torn tail", () => {
 });
 
 describe("damage that no crash explains", () => {
-	it("is refused wherever one bit of a durable frame is inverted", () => {
+	it("SC-090 is refused wherever one bit of a durable frame is inverted", () => {
 		const { log } = writtenLog();
 		const frames = framesOf(log.disk);
 		expect(segmentsOf(log.disk).length).toBeGreaterThan(2);
@@ -245,7 +245,7 @@ describe("damage that no crash explains", () => {
 		}
 	});
 
-	it("is refused when identity or vote file are missing, empty, damaged, newer or foreign", () => {
+	it("SC-104 is refused when identity or vote file are missing, empty, damaged, newer or foreign", () => {
 		const { log } = writtenLog(3);
 		const versioned = (bytes: Uint8Array, version: number, at: number, crcAt: number, from: number, end: number): Uint8Array => {
 			bytes[at] = version;
@@ -289,7 +289,7 @@ describe("damage that no crash explains", () => {
 		}
 	});
 
-	it("is refused when log and vote file hold different votes for one term", () => {
+	it("SC-104 is refused when log and vote file hold different votes for one term", () => {
 		const log = newLog();
 		log.append({ ...new Model(new Dice(1)).appendSome(), entries: [], hardState: { term: 5, vote: 0xa1n, commit: 1 } });
 		log.steps.all();

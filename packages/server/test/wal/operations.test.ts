@@ -38,7 +38,7 @@ function readNow(log: LogUnderTest, from: number, upto: number, bytesMax = 1_000
 }
 
 describe("segments", () => {
-	it("are begun before they are full, and given back behind a floor, oldest first", () => {
+	it("SC-101 are begun before they are full, and given back behind a floor, oldest first", () => {
 		const log = newLog();
 		fill(log, 2, 100);
 		const before = segmentsOf(log.disk);
@@ -134,7 +134,7 @@ describe("a full disk", () => {
 		return log;
 	}
 
-	it("is met while the segment in use still has room, and forgotten when room is made", () => {
+	it("SC-093 is met while the segment in use still has room, and forgotten when room is made", () => {
 		const log = onSmallDisk(5 * 4096 + 9_000);
 		let seq = 1;
 		while (log.failure === null && segmentsOf(log.disk).length < 5) fill(log, seq + 1, 1, seq++);
@@ -149,7 +149,7 @@ describe("a full disk", () => {
 		expect(log.failure).toBe(null);
 	});
 
-	it("ends the member when no room is left at all; with room it starts again with everything", () => {
+	it("SC-093 ends the member when no room is left at all; with room it starts again with everything", () => {
 		const log = onSmallDisk(3 * 4096 + 9_000);
 		let seq = 1;
 		while (log.failure === null) {
@@ -356,7 +356,7 @@ describe("the vote file", () => {
 });
 
 describe("what rides", () => {
-	it("needs no frame of its own, and is kept by the next one, by noteHead and by a clean stop", () => {
+	it("SC-124 needs no frame of its own, and is kept by the next one, by noteHead and by a clean stop", () => {
 		const log = newLog();
 		fill(log, 2, 5);
 		const frames = log.framesSynced;

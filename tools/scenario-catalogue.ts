@@ -1,0 +1,189 @@
+/**
+ * The scenarios that the protocol and everything around it must show, by number. Data only: `scenarios.ts` finds the tests
+ * and writes docs/scenarios.md. A note says what differs from the catalogue, or why there is no test.
+ */
+export interface Scenario {
+	readonly number: number;
+	readonly title: string;
+	readonly note?: string;
+}
+
+export interface Section {
+	readonly title: string;
+	readonly scenarios: readonly Scenario[];
+}
+
+const NO_LEASE = "There are no lease reads (docs/consensus.md, D6). The story is told with reads by rounds, which must not be stale.";
+
+export const CATALOGUE: readonly Section[] = [
+	section("Elections, pre-vote, check-quorum", 1, [
+		["a campaign"],
+		["random time-outs"],
+		["a split vote"],
+		["whose log is up to date"],
+		["one vote a term"],
+		["a vote survives a crash"],
+		["a pre-vote raises no term"],
+		["a stuck candidate is freed"],
+		["a refused pre-vote tells the term"],
+		["a leader without a quorum steps down"],
+		["stickiness"],
+		["the own vote after a lost election"],
+		["pre-votes do not count in an election"],
+		["answers of the wrong kind"],
+		["a stale grant after a crash at the same term"],
+		["a follower that hears nothing"],
+		["five members, partial connectivity"],
+		["a chain"],
+		["what puts an election off"],
+		["the first election", "By the clock of the tests, not by real processes: a real one would measure the machine."],
+		["time-outs at their limits"],
+	]),
+	section("Replication and commit", 22, [
+		["the thesis' figure 3.7"],
+		["the thesis' figure 3.6"],
+		["hints"],
+		["A, B, A in flight to the disk"],
+		["a late, shorter append"],
+		["commit only what is verified"],
+		["an append below commit"],
+		["a conflict at a committed index"],
+		["a window that was lost"],
+		["unreachable, probed, streaming again"],
+		["appends in another order"],
+		["news of the commit that was lost"],
+	]),
+	section("Reads", 34, [
+		["a lone voter after a restart"],
+		["a new leader"],
+		["a token of a former process life"],
+		["retries and late echoes"],
+		["a late timeoutNow", NO_LEASE],
+		["a restarted voter", NO_LEASE],
+		["a paused leader"],
+		["a promise and a raised term", NO_LEASE],
+		["clocks of different rates", NO_LEASE],
+		["a leader in a minority"],
+		["a thousand reads in a turn"],
+		["reads while the configuration changes"],
+	]),
+	section("Transfers", 46, [
+		["to a member that is up to date"],
+		["to one that lags"],
+		["to one that needs a snapshot"],
+		["who may be the target"],
+		["the target dies"],
+		["without a pre-vote"],
+		["the target is removed"],
+		["with reads under way"],
+		["to a candidate"],
+	]),
+	section("Membership", 55, [
+		["two leaders, a change of each"],
+		["a candidate under an old configuration"],
+		["a voter more"],
+		["a joint configuration that leaves by itself"],
+		["one that is left on request"],
+		["the leader is replaced"],
+		["of two the leader is removed"],
+		["the commit is lost and the entries are kept"],
+		["one change at a time"],
+		["a new member that is silent"],
+		["a learner must vote"],
+		["a voter becomes a learner"],
+		["a removed member asks for votes"],
+		["a removed leader stops"],
+		["a leader of the outgoing half"],
+		["a commit by a smaller quorum"],
+		["configurations come back"],
+		["ids are not used again"],
+		["members come and go at random", "150 seeds here; whole members under churn in the simulator (`npm run sim`)."],
+	]),
+	section("Snapshots and compaction", 74, [
+		[
+			"a crash at each step of an install",
+			"Random moments in real processes; between any two operations in the simulator (`npm run sim`).",
+		],
+		["a second snapshot during an install"],
+		["over a tail that contradicts"],
+		["of an entry that the log holds"],
+		["a report that fails or is lost"],
+		["a slow follower after compaction"],
+		["unknown is not failed"],
+		["the configuration of the snapshot's index"],
+		["appends at the edge of a snapshot"],
+	]),
+	section("Flow control, overload", 83, [
+		["a leader without a quorum is bounded"],
+		["uncommitted bytes"],
+		["apply in pages"],
+		["a slow state machine", "The back-pressure; that elections do not suffer is the driver's order of a turn (SC-108)."],
+		["a slow disk of a follower"],
+		["a follower far behind", "200,000 entries, not a million: the limits are per message and per window."],
+	]),
+	section("Storage", 89, [
+		["a torn write at every byte"],
+		["a flipped bit in any frame but the last"],
+		["a stuck disk"],
+		["a failed sync"],
+		["a full disk"],
+		["an old copy of a data folder"],
+		["power loss"],
+		["kinds that no peer may send"],
+		["a broken invariant stops the process"],
+		["the leader's disk fails after its appends left"],
+		["a lone voter acknowledges early"],
+		[
+			"effect and applied index together",
+			"A record that never reaches the store is a planted bug that the simulator must find (losesAppliedTail).",
+		],
+		["a crash in a segment's cut, deletion, rename"],
+		["the lock"],
+		[
+			"recovering mode",
+			"Not built (docs/consensus.md, D5): a damaged log refuses to start and names both ways out. The format carries what it needs.",
+		],
+		["damaged vote slots"],
+	]),
+	section("Transport, process, operations", 105, [
+		["wrong cluster, node, version; removed"],
+		["a full queue"],
+		[
+			"a large snapshot and the heartbeats",
+			"By what makes it so (own connection, few parts under way, heartbeats on another lane), not by 2 GB at a capped rate.",
+		],
+		["the event loop stalls"],
+		[
+			"mixed versions",
+			"There is one version so far. A later format refuses to start, another protocol version is refused at the handshake, and the cluster's version is replicated.",
+		],
+		[
+			"a storm of kill -9",
+			"Checked for lost, doubled and reordered writes. Linearizability with pauses and partitions is checked in the simulator.",
+		],
+		["forwarded proposals that come twice"],
+		["a log that is only a snapshot wins no election that it should lose"],
+		[
+			"determinism",
+			"Whole members by the hash of their trace, in the simulator. The order in which modules load and the collector's flags have no way in: the core has no module state.",
+		],
+		["the quorum's arithmetic, by brute force"],
+		["who steps down keeps its log"],
+		["the smallest logs"],
+		["late acknowledgements of a removed member"],
+		["a voter that cannot get the log"],
+		["an old leader changes the configuration"],
+		["a candidate in the middle of an install"],
+		["a wiped follower"],
+		["the wall clock jumps", "By the clocks that the code is handed; whole members under jumps in the simulator (`npm run sim`)."],
+		["many groups", "Does not apply: one process is one member of one group (docs/consensus.md, D7)."],
+		["a clean stop"],
+	]),
+];
+
+function section(title: string, first: number, rows: readonly (readonly [string, string?])[]): Section {
+	const scenarios = rows.map(([name, note], at): Scenario => {
+		return note === undefined ? { number: first + at, title: name } : { number: first + at, title: name, note };
+	});
+	return { title, scenarios };
+}
