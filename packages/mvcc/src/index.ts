@@ -50,4 +50,4 @@ export type { EventBatch } from "./watch/watch-event.ts";
 export { DEFAULT_WATCH_LIMITS, type WatchedStore, WatchHub, type WatchLimits, type WatchPorts } from "./watch/watch-hub.ts";
 export type { WatchMessage, WatchRefusal } from "./watch/watch-message.ts";
 export type { WatchSink, WatchStream } from "./watch/watch-stream.ts";
-export type { WatchId, WatchRequest } from "./watch/watcher.ts";
+export type { Watcher, WatchId, WatchRequest } from "./watch/watcher.ts";

@@ -9,7 +9,8 @@ export type WatchRefusal = { readonly code: "emptyRange" | "duplicateWatchId" | 
 export type WatchMessage =
 	| { readonly kind: "events"; readonly watcher: Watcher; readonly revision: Revision; readonly batch: EventBatch }
 	| { readonly kind: "created"; readonly id: WatchId; readonly revision: Revision }
-	| { readonly kind: "canceled"; readonly id: WatchId; readonly revision: Revision }
+	/** `reason`: empty when its client gave it up. */
+	| { readonly kind: "canceled"; readonly id: WatchId; readonly revision: Revision; readonly reason: string }
 	| { readonly kind: "compacted"; readonly watcher: Watcher; readonly compactRevision: Revision }
 	| { readonly kind: "progress"; readonly id: WatchId; readonly revision: Revision }
 	/** Created and canceled at once, under no id. */

@@ -36,11 +36,12 @@ export class WatchStream {
 		return this.queue.answers;
 	}
 
-	create(request: WatchRequest): void {
+	/** Its id; null when it was refused. */
+	create(request: WatchRequest): WatchId | null {
 		const refusal = this.refusalOf(request);
 		if (refusal !== null) {
 			this.refuse(refusal);
-			return;
+			return null;
 		}
 		const { hub } = this;
 		const { startRevision } = request;
@@ -50,6 +51,7 @@ export class WatchStream {
 		this.watchers.set(id, watcher);
 		this.send({ kind: "created", id, revision: hub.revision });
 		hub.enter(watcher);
+		return id;
 	}
 
 	/** Answers a create that does not come to be. */
@@ -57,13 +59,13 @@ export class WatchStream {
 		this.send({ kind: "refused", reason, revision: this.hub.revision });
 	}
 
-	/** One that is not there is passed over in silence. */
-	cancel(id: WatchId): void {
+	/** One that is not there is passed over in silence. `reason`: why it ends when its client did not ask for it. */
+	cancel(id: WatchId, reason = ""): void {
 		const watcher = this.watchers.get(id);
 		if (watcher === undefined) return;
 		this.watchers.delete(id);
 		this.hub.leave(watcher);
-		this.send({ kind: "canceled", id, revision: this.hub.revision });
+		this.send({ kind: "canceled", id, revision: this.hub.revision, reason });
 	}
 
 	/** For the whole stream, if all of it was shown everything and nothing waits; otherwise there is no answer (rule V4). */

@@ -102,6 +102,9 @@ export class Driver implements MemberPort, PeerEvents {
 	private wasRemoved = false;
 	private compactionWaiters: Array<() => void> = [];
 	private readonly turnWatchers = new Set<() => void>();
+	private readonly authWatchers: Array<() => void> = [];
+	/** Of the users and roles that the watchers were told of: the revision, below 0 while authentication is off. */
+	private toldAuth = 0;
 
 	constructor(options: DriverOptions, world: DriverWorld) {
 		this.options = options;
@@ -160,6 +163,9 @@ export class Driver implements MemberPort, PeerEvents {
 	}
 	get auth(): AuthView {
 		return this.machine.auth;
+	}
+	onAuthChange(listener: () => void): void {
+		this.authWatchers.push(listener);
 	}
 	status(): ReplicaStatus {
 		return this.machine.status();
@@ -304,7 +310,16 @@ export class Driver implements MemberPort, PeerEvents {
 		this.snapshots.turn();
 		this.maybeStartFloor();
 		this.answerCompactionWaiters();
+		this.tellAuthChange();
 		for (const watcher of this.turnWatchers) watcher();
+	}
+
+	private tellAuthChange(): void {
+		const { enabled, revision } = this.machine.auth;
+		const now = enabled ? revision : -revision;
+		if (now === this.toldAuth) return;
+		this.toldAuth = now;
+		for (const watcher of this.authWatchers) watcher();
 	}
 
 	private stepPeerInputs(): void {

@@ -1,4 +1,4 @@
-import { FAULTS, type FaultCode } from "@flotilla/api";
+import { FAULTS, type FaultCode, GrpcStatus } from "@flotilla/api";
 import type { ResponseHeader } from "@flotilla/api/hot";
 import type { CallFault } from "@flotilla/replica";
 import type { GrpcCode, Status } from "../front/seam.ts";
@@ -13,4 +13,11 @@ export function statusOf(code: FaultCode | CallFault): Status {
 /** Who answers, at which revision, in which durable term. */
 export function headerOf(member: MemberPort, revision: number): ResponseHeader {
 	return { clusterId: member.clusterId, memberId: member.memberId, revision, raftTerm: member.status().durableTerm };
+}
+
+/** A whole status in the words of Go's client library, as etcd puts it into reasons. */
+export function statusText(code: FaultCode): string {
+	const { grpc, text } = FAULTS[code];
+	const [name = "unknown"] = Object.entries(GrpcStatus).find(([, value]) => value === grpc) ?? [];
+	return `rpc error: code = ${name.charAt(0).toUpperCase()}${name.slice(1)} desc = ${text}`;
 }

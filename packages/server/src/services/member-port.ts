@@ -17,6 +17,8 @@ export interface MemberPort {
 	readonly alarms: readonly AlarmEntry[];
 	/** Users and roles: the same object for ever, its answers those of the moment. */
 	readonly auth: AuthView;
+	/** Runs `listener` after each turn in which users, roles or permissions changed, for as long as the member lives. */
+	onAuthChange(listener: () => void): void;
 	status(): ReplicaStatus;
 	/** Bytes the store takes on disk. */
 	storeBytes(): number;

@@ -1,16 +1,20 @@
 /** The Watch service (etcd API, chapter 3): requests of a stream to its watchers, and what they hear to responses. */
-import { etcdserverpb, FAULTS, WATCH_CANCEL_REASONS } from "@flotilla/api";
+import { etcdserverpb, FAULTS, type FaultCode, WATCH_CANCEL_REASONS } from "@flotilla/api";
 import { createHotCodec, type HotCodec, type WatchResult } from "@flotilla/api/hot";
 import type { WatchMessage, WatchRefusal, WatchStream } from "@flotilla/mvcc";
+import type { Caller } from "@flotilla/replica";
 import { Grpc, type MethodHandler, type StreamCall } from "../front/seam.ts";
-import { headerOf } from "./answers.ts";
+import { headerOf, statusText } from "./answers.ts";
 import type { ServiceDeps } from "./deps.ts";
 import type { OpenStreams } from "./open-streams.ts";
 import { fragments } from "./watch-fragments.ts";
+import { WatchRights, WatchRightsSweep } from "./watch-rights.ts";
 
 /** Answers to its own requests that a client may leave unread on one stream. */
 const ANSWERS_WAITING_MAX = 16_384;
 const UNREAD = { code: Grpc.resourceExhausted, message: "etcdserver: too many unread answers of this watch stream" } as const;
+/** Requests that wait until it is known who makes them. */
+const HELD_MAX = 1_024;
 const NO_WATCHER = -1n;
 const ZERO_KEY = new Uint8Array(1);
 const NO_EVENTS: readonly Uint8Array[] = [];
@@ -18,7 +22,7 @@ const { WatchCreateRequest_FilterType: Filter } = etcdserverpb;
 type CreateRequest = etcdserverpb.WatchCreateRequest;
 
 export function watchService(deps: ServiceDeps, streams: OpenStreams): ReadonlyArray<readonly [string, MethodHandler]> {
-	const service = { deps, codec: createHotCodec(deps.bytes), progress: new ProgressClock(deps) };
+	const service = { deps, codec: createHotCodec(deps.bytes), progress: new ProgressClock(deps), rights: new WatchRightsSweep(deps) };
 	return [streams.bidi("/etcdserverpb.Watch/Watch", (call) => void new WatchCall(call, service))];
 }
 
@@ -26,6 +30,7 @@ interface Service {
 	readonly deps: ServiceDeps;
 	readonly codec: HotCodec;
 	readonly progress: ProgressClock;
+	readonly rights: WatchRightsSweep;
 }
 
 /** One stream of a client. */
@@ -33,12 +38,18 @@ class WatchCall {
 	private readonly call: StreamCall;
 	private readonly service: Service;
 	private readonly stream: WatchStream;
+	private readonly rights: WatchRights;
+	/** Requests that came while it is not known yet who makes them: their order counts. */
+	private held: Uint8Array[] | null = null;
+	private closed = false;
 	private stopClock: (() => void) | null = null;
 
 	constructor(call: StreamCall, service: Service) {
 		this.call = call;
 		this.service = service;
 		this.stream = service.deps.member.watches.openStream({ take: (message) => this.take(message) });
+		this.rights = new WatchRights(service.deps, this.stream);
+		service.rights.add(this.rights);
 		call.onMessage((message) => this.receive(message));
 		call.onDrain(() => this.stream.drained());
 		call.onCancel(() => this.close());
@@ -46,23 +57,74 @@ class WatchCall {
 	}
 
 	private receive(message: Uint8Array): void {
+		if (this.held !== null) {
+			this.held.push(message);
+			if (this.held.length > HELD_MAX) this.giveUp();
+			return;
+		}
 		const { requestUnion } = etcdserverpb.WatchRequest.decode(message);
 		if (requestUnion === null) return;
 		if (requestUnion.kind === "createRequest") this.create(requestUnion.value);
 		else if (requestUnion.kind === "cancelRequest") this.stream.cancel(requestUnion.value.watchId);
 		else this.stream.progress();
-		if (this.stream.answersWaiting <= ANSWERS_WAITING_MAX) return;
+		if (this.stream.answersWaiting > ANSWERS_WAITING_MAX) this.giveUp();
+	}
+
+	private giveUp(): void {
 		this.call.end(UNREAD);
 		this.close();
 	}
 
-	private create({ key, rangeEnd, startRevision, watchId, prevKv, filters, fragment, progressNotify }: CreateRequest): void {
-		if (startRevision < 0) {
+	private create(request: CreateRequest): void {
+		if (request.startRevision < 0) {
 			this.stream.refuse({ text: FAULTS.compacted.text });
 			return;
 		}
+		const { member, callers } = this.service.deps;
+		if (!member.auth.enabled) {
+			this.open(request);
+			return;
+		}
+		let settled = false;
+		const settle = (work: () => void): void => {
+			settled = true;
+			if (this.closed) return;
+			work();
+			this.release();
+		};
+		callers.identify(
+			this.call,
+			({ caller }) => settle(() => this.judge(request, caller)),
+			(fault) => settle(() => this.refuse(fault)),
+		);
+		// Mostly it is settled by now.
+		if (!settled) this.held = [];
+	}
+
+	/** Its right to the range is asked for as etcd asks: before the range itself is looked at. */
+	private judge(request: CreateRequest, caller: Caller): void {
+		const { key, rangeEnd } = request;
+		const fault = this.service.deps.member.auth.rangeFault(caller, { key: key.length === 0 ? ZERO_KEY : key, rangeEnd });
+		if (fault !== null) this.refuse(fault);
+		else {
+			const id = this.open(request);
+			if (id !== null) this.rights.note(id, caller.user);
+		}
+	}
+
+	private refuse(fault: FaultCode): void {
+		this.stream.refuse({ text: statusText(fault) });
+	}
+
+	private release(): void {
+		const { held } = this;
+		this.held = null;
+		for (const message of held ?? []) this.receive(message);
+	}
+
+	private open({ key, rangeEnd, startRevision, watchId, prevKv, filters, fragment, progressNotify }: CreateRequest): bigint | null {
 		if (progressNotify) this.stopClock ??= this.service.progress.start(this.stream);
-		this.stream.create({
+		return this.stream.create({
 			// The range outlives the message that it came with.
 			key: key.length === 0 ? ZERO_KEY : key.slice(),
 			rangeEnd: rangeEnd.slice(),
@@ -79,11 +141,14 @@ class WatchCall {
 	private take(message: WatchMessage): boolean {
 		switch (message.kind) {
 			case "events":
+				// Its client is told in a turn of its own that it ends.
+				if (!this.rights.allow(message.watcher)) return true;
 				return this.takeEvents(message.watcher.id, message.revision, message.batch.events, message.watcher.request.fragment);
 			case "created":
 				return this.send(message.revision, { watchId: message.id, created: true });
 			case "canceled":
-				return this.send(message.revision, { watchId: message.id, canceled: true });
+				this.rights.forget(message.id);
+				return this.send(message.revision, { watchId: message.id, canceled: true, cancelReason: message.reason });
 			case "compacted":
 				// Without a revision in its header, and without a reason (etcd API 3.3).
 				return this.send(0, { watchId: message.watcher.id, canceled: true, compactRevision: message.compactRevision });
@@ -109,7 +174,10 @@ class WatchCall {
 	}
 
 	private close(): void {
+		this.closed = true;
+		this.held = null;
 		this.stopClock?.();
+		this.service.rights.delete(this.rights);
 		this.stream.close();
 	}
 }

@@ -1,9 +1,10 @@
 /** The Auth service and the door, over a scripted member: who is who, what a login costs, and what is said to whom. */
 import { createHash } from "node:crypto";
 import { authpb, etcdserverpb as pb } from "@flotilla/api";
-import { authCommand, CommandKind, encodeAuthCommand, MEMBER_ITSELF } from "@flotilla/replica";
+import { CommandKind } from "@flotilla/replica";
 import { beforeEach, describe, expect, test } from "vitest";
 import { noTokens } from "../../src/services/auth/token-provider.ts";
+import { enable as enableIn, login, order as orderOf, tokenOf as tokenIn } from "./auth-house.ts";
 import { CLUSTER, ScriptedCall, SELF, ServiceHouse, statusOf } from "./scripted-member.ts";
 
 const EMPTY = new Uint8Array(0);
@@ -20,25 +21,9 @@ beforeEach(() => {
 	house = new ServiceHouse();
 });
 
-function order(kind: Parameters<typeof authCommand>[0], fields: Parameters<typeof authCommand>[1] = {}): void {
-	expect(house.member.users.apply(encodeAuthCommand(authCommand(kind, fields)), MEMBER_ITSELF, 1)).toBe("changed");
-}
-
-/** root, and ann, who may do everything with keys from a to b (excluded). */
-function enable(): void {
-	for (const user of ["root", "ann"]) order("userAdd", { user, passwordHash: `plain 10 ${user}'s` });
-	order("userGrantRole", { user: "root", role: "root" });
-	order("roleAdd", { role: "as" });
-	order("roleGrantPermission", { role: "as", permission: { type: 2, key: "a", rangeEnd: "b" } });
-	order("userGrantRole", { user: "ann", role: "as" });
-	order("enable");
-}
-
-const login = (name: string, password: string): Uint8Array => pb.AuthenticateRequest.encode({ name, password });
-
-async function tokenOf(name: string): Promise<string> {
-	return pb.AuthenticateResponse.decode(await house.ok(auth("Authenticate"), login(name, `${name}'s`))).token;
-}
+const order = (...[kind, fields]: [Parameters<typeof orderOf>[1], Parameters<typeof orderOf>[2]?]): void => orderOf(house, kind, fields);
+const enable = (): void => enableIn(house);
+const tokenOf = (name: string): Promise<string> => tokenIn(house, name);
 
 function tokenHash(token: string): string {
 	return createHash("sha256").update(token.slice(0, 24)).digest().toString("latin1");

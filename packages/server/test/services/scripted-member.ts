@@ -57,6 +57,7 @@ export class ScriptedMember implements MemberPort {
 	alarms: readonly AlarmEntry[] = [];
 	readonly users = new AuthState({ ttlTicks: 30_000, forgottenUpto: 0 }, nodeBytes, () => []);
 	readonly auth = this.users.guard;
+	private readonly authListeners: Array<() => void> = [];
 	leader = SELF;
 	transferee = NO_NODE;
 	/** Of the next write. */
@@ -87,6 +88,14 @@ export class ScriptedMember implements MemberPort {
 			published: true,
 			clusterVersion: this.clusterVersion,
 		};
+	}
+
+	onAuthChange(listener: () => void): void {
+		this.authListeners.push(listener);
+	}
+	/** Users or roles changed. */
+	tellAuthChange(): void {
+		for (const listener of this.authListeners) listener();
 	}
 
 	storeBytes(): number {
