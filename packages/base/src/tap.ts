@@ -27,6 +27,7 @@ export const TAP_EVENTS = [
 	"preVoteGranted",
 	"handedOver",
 	"goodbyeHeard",
+	"manyVoters",
 	// replica
 	"applied",
 	"memberPublished",

@@ -14,6 +14,9 @@ import { becomeFollower } from "./roles.ts";
  * raises commit, and the rule becomes: commit passes an entry, and its configuration is in force within the same step.
  */
 
+/** More are taken, with a warning: each write then waits for a majority of them. */
+const VOTERS_ADVISED = 7;
+
 /** At start: the configuration in force is derived from the log, never read back from anywhere (rule C1). */
 export function startFrom(r: Raft, restored: RestoredLog): void {
 	const { base, entries, hardState, applied } = restored;
@@ -85,6 +88,7 @@ function putInForce(r: Raft, pending: PendingConfig): void {
 	r.work.syncCommit();
 	r.output.config = { index: pending.index, confState: conf };
 	r.emit("configChanged", pending.index, { voters: conf.voters.length, learners: conf.learners.length, joint: r.members.joint });
+	if (conf.voters.length > VOTERS_ADVISED) r.emit("manyVoters", pending.index, { voters: conf.voters.length });
 	switch (r.role) {
 		case "leader":
 			adoptAsLeader(r, pending.index, before);

@@ -520,6 +520,23 @@ test("a candidate that learns of a newer configuration from an answer steps back
 	expect(cluster.status(3n).role).toBe("preCandidate");
 });
 
+test("more than seven voters are taken, and told", () => {
+	const told: unknown[] = [];
+	const cluster = new Cluster({
+		voters: [1n, 2n, 3n, 4n, 5n, 6n],
+		dice: new Dice(1),
+		tapOf: (id) => ({ emit: (name, _term, _index, fields) => void (name === "manyVoters" && id === 1n && told.push(fields)) }),
+	});
+	cluster.elect(1n);
+	for (const node of [7n, 8n]) {
+		cluster.addEmpty(node);
+		change(cluster, 1n, addition(node));
+		cluster.pass(3);
+	}
+	expect(cluster.status(1n).confState.voters.length).toBe(8);
+	expect(told).toEqual([{ voters: 8 }]);
+});
+
 test("SC-063 one change at a time, and only by a leader that has applied the one before", () => {
 	const cluster = clusterOf(1n, 2n, 3n);
 	cluster.elect(1n);

@@ -1,5 +1,5 @@
 import type { Dice } from "@flotilla/base";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { Cluster } from "./sim/cluster.ts";
 import { runSchedule } from "./sim/schedule.ts";
 
@@ -51,6 +51,28 @@ test("a message that is changed on its way is caught", () => {
 		);
 	});
 	expect(caught).toBe(true);
+});
+
+test("SC-113 no clock, chance or timer has a way into the core: with all of them broken the same runs come out", () => {
+	const seeds = [1, 2, 3, 4, 5];
+	const want = seeds.map((seed) => runSchedule(seed, { steps: 600 }));
+	const broken = (name: string) => () => {
+		throw new Error(`the core must not use ${name}`);
+	};
+	const spies = [
+		vi.spyOn(Date, "now").mockImplementation(broken("Date.now")),
+		vi.spyOn(performance, "now").mockImplementation(broken("performance.now")),
+		vi.spyOn(Math, "random").mockImplementation(broken("Math.random")),
+		...(["setTimeout", "setInterval", "setImmediate", "queueMicrotask"] as const).map((name) =>
+			vi.spyOn(globalThis, name).mockImplementation(broken(name) as never),
+		),
+	];
+	try {
+		expect(() => Date.now()).toThrow(/must not/);
+		expect(seeds.map((seed) => runSchedule(seed, { steps: 600 }))).toEqual(want);
+	} finally {
+		for (const spy of spies) spy.mockRestore();
+	}
 });
 
 test("SC-113 the same seed gives the same run, message by message", () => {

@@ -24,6 +24,7 @@ export const LOG_RULES: Partial<Readonly<Record<TapEventName, LogRule>>> = {
 	voteGranted: { level: "info", msg: "granted a vote" },
 	voteRejected: { level: "debug", msg: "rejected a vote" },
 	configChanged: { level: "info", msg: (r) => `${hex(r.member)} switched to a new configuration` },
+	manyVoters: { level: "warn", msg: "the cluster has more voters than advised: each write waits for a majority of them" },
 	transferStarted: { level: "info", msg: "leadership transfer starting" },
 	transferEnded: { level: "info", msg: "leadership transfer finished" },
 	snapshotNeeded: { level: "info", msg: "a peer needs a snapshot" },
