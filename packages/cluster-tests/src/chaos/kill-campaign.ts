@@ -6,6 +6,8 @@ import { eventually, pause } from "../process/wait.ts";
 
 export interface KillCampaign {
 	readonly seconds: number;
+	/** It goes on beyond `seconds` until so many were killed: a slow machine proves as much as a quick one. */
+	readonly leastKills: number;
 	readonly writers: number;
 	readonly dice: Dice;
 	/** Members killed at the same moment; 1 for a random member, the whole size for a power cut. */
@@ -14,8 +16,7 @@ export interface KillCampaign {
 	readonly maxPauseMs: number;
 }
 
-export interface KillReport {
-	readonly kills: number;
+export interface WriteReport {
 	readonly writes: number;
 	readonly acknowledged: number;
 	readonly unknown: number;
@@ -24,19 +25,37 @@ export interface KillReport {
 	readonly findings: readonly string[];
 }
 
+export interface KillReport extends WriteReport {
+	readonly kills: number;
+}
+
 /** Writers against all members while random members are killed with SIGKILL and started again; then the final check. */
 export async function runKillCampaign(cluster: ProcessCluster, campaign: KillCampaign): Promise<KillReport> {
+	let kills = 0;
+	const report = await writeDuring(cluster, campaign.writers, async () => {
+		kills = await killRandomMembers(cluster, campaign);
+		for (const member of cluster.members) if (!member.process.running) await member.process.start();
+	});
+	return { kills, ...report };
+}
+
+/** Where clients reach the members: `host:port` each. */
+export interface Reachable {
+	readonly endpoints: readonly string[];
+}
+
+/** Writes at all members while `faults` goes on, which must leave the cluster whole; then the final check. */
+export async function writeDuring(cluster: Reachable, writerCount: number, faults: () => Promise<void>): Promise<WriteReport> {
 	const writes: WriteRecord[] = [];
 	let running = true;
-	const writers = Array.from({ length: campaign.writers }, (_, id) => runWriter(cluster, id, () => running, writes));
-	const kills = await killRandomMembers(cluster, campaign);
-	running = false;
+	const writers = Array.from({ length: writerCount }, (_, id) => runWriter(cluster, id, () => running, writes));
+	await faults().finally(() => {
+		running = false;
+	});
 	await Promise.all(writers);
-	for (const member of cluster.members) if (!member.process.running) await member.process.start();
 	const findings = await compareMembers(cluster, writes);
 	const acknowledged = writes.filter((write) => write.outcome === "acknowledged");
 	return {
-		kills,
 		writes: writes.length,
 		acknowledged: acknowledged.length,
 		unknown: writes.filter((write) => write.outcome === "unknown").length,
@@ -49,7 +68,7 @@ async function killRandomMembers(cluster: ProcessCluster, campaign: KillCampaign
 	const { dice } = campaign;
 	const end = performance.now() + campaign.seconds * 1000;
 	let kills = 0;
-	while (performance.now() < end) {
+	while (performance.now() < end || kills < campaign.leastKills) {
 		await pause(dice.range(campaign.minPauseMs, campaign.maxPauseMs));
 		const victims = dice.shuffle([...cluster.members]).slice(0, campaign.killsAtOnce);
 		await Promise.all(victims.map((victim) => victim.process.kill("SIGKILL")));
@@ -61,7 +80,7 @@ async function killRandomMembers(cluster: ProcessCluster, campaign: KillCampaign
 }
 
 /** Writes unique keys one after another, to a member of its own first and to the next one after a failure. */
-async function runWriter(cluster: ProcessCluster, id: number, running: () => boolean, writes: WriteRecord[]): Promise<void> {
+async function runWriter(cluster: Reachable, id: number, running: () => boolean, writes: WriteRecord[]): Promise<void> {
 	const clients = cluster.endpoints.map((endpoint) => new KvClient(endpoint));
 	let target = id % clients.length;
 	for (let n = 0; running(); n++) {
@@ -81,7 +100,7 @@ async function runWriter(cluster: ProcessCluster, id: number, running: () => boo
 }
 
 /** A last write, then every member must show the same state at the same revision, and all of it must be explained. */
-async function compareMembers(cluster: ProcessCluster, writes: WriteRecord[]): Promise<string[]> {
+async function compareMembers(cluster: Reachable, writes: WriteRecord[]): Promise<string[]> {
 	const clients = cluster.endpoints.map((endpoint) => new KvClient(endpoint));
 	try {
 		const last = await eventually("a last write", () => (clients[0] as KvClient).put("last", "write", { timeoutMs: 3_000 }));
