@@ -1,0 +1,83 @@
+/** The report as a browser shows it: it draws, and holds the faults and leaders of the run. */
+import { existsSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { runTool } from "../process/tools.ts";
+import type { ReportData } from "./report-data.ts";
+import { reportPage } from "./report-page.ts";
+
+const CHROMIUM = process.env.FLOTILLA_CHROMIUM ?? "/usr/bin/chromium";
+const FLAGS = [
+	...["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-quic", "--disable-sync"],
+	...["--disable-background-networking", "--disable-component-update", "--window-size=1200,1400"],
+];
+
+function call(startMs: number, tookMs: number, outcome: 0 | 1 | 2): Buffer {
+	const bytes = Buffer.alloc(16);
+	bytes.writeFloatLE(startMs, 0);
+	bytes.writeFloatLE(tookMs, 4);
+	bytes.writeUInt32LE(outcome === 0 ? 7 : 0, 8);
+	bytes[15] = outcome;
+	return bytes;
+}
+
+const data: ReportData = {
+	...{ format: 1, verdict: "violated", sentence: "A promise was broken.", summary: ["3 calls"], program: "flotilla", seed: "5" },
+	scenario: { name: "s", title: "members </script><b>called</b> names", members: 3, clients: 1, seconds: 2 },
+	durationMs: 2_000,
+	counts: {},
+	checks: [{ name: "linearizable", promise: "One order.", verdict: "violated", findings: ["revision 3 came twice"], attempts: [] }],
+	faults: [{ fault: "kill", members: ["m2"], fromMs: 500, untilMs: 900, notes: ["it came back"] }],
+	tenures: [
+		{ member: "m2", term: 2, fromMs: 0, untilMs: 500 },
+		{ member: "m1", term: 3, fromMs: 600, untilMs: 2_000 },
+	],
+	failovers: [
+		{
+			...{ term: 3, from: "m2", to: "m1", cause: "kill", lastWriteMs: 490, nextWriteMs: 610, costMs: 120, waited: 4, failed: 1 },
+			steps: [{ atMs: 550, member: "m1", what: "becameLeader (term 3)" }],
+		},
+	],
+	failoverCosts: { count: 1, p50Ms: 120, p99Ms: 120, longestMs: 120 },
+	buckets: { widthMs: 1_000, ok: [1, 1], failed: [0, 1], p50Ms: [1, 2], p99Ms: [3, 4] },
+	calls: Buffer.concat([call(1, 5, 0), call(700, 20, 1), call(1_000, 900, 2)]).toString("base64"),
+};
+
+describe.skipIf(!existsSync(CHROMIUM))("the report in a browser (needs chromium)", () => {
+	let folder = "";
+	beforeAll(async () => {
+		folder = await mkdtemp(join(tmpdir(), "flotilla-report-"));
+		await writeFile(join(folder, "report.html"), reportPage(data));
+	});
+	afterAll(() => rm(folder, { recursive: true, force: true }));
+
+	const browse = (...flags: string[]) =>
+		runTool(CHROMIUM, [...FLAGS, `--user-data-dir=${folder}/profile`, ...flags, `file://${folder}/report.html`], { timeoutMs: 60_000 });
+
+	test("it draws to the end, and names verdict, faults, leaders and what they cost", async () => {
+		const { stdout } = await browse("--dump-dom");
+		expect(stdout).toContain('data-drawn="yes"');
+		const text = stdout.slice(0, stdout.indexOf("<script>")).replace(/<[^>]+>/g, "|");
+		for (const words of [
+			"A promise was broken.",
+			"revision 3 came twice",
+			"kill",
+			"m2",
+			"m1",
+			"120 ms",
+			"+60 ms m1 becameLeader (term 3)",
+		]) {
+			expect(text).toContain(words);
+		}
+		// What comes from outside is text, never markup.
+		expect(text).toContain("members &lt;/script&gt;&lt;b&gt;called&lt;/b&gt; names");
+	});
+
+	test("the picture is not empty", async () => {
+		await browse(`--screenshot=${folder}/report.png`);
+		const { size } = await import("node:fs").then(({ statSync }) => statSync(join(folder, "report.png")));
+		expect(size).toBeGreaterThan(30_000);
+	});
+});
