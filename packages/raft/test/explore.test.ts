@@ -4,7 +4,7 @@ import { SCOPES } from "./explore/scopes.ts";
 import { explore } from "./explore/search.ts";
 
 /** The first states of each scope; `packages/raft/scripts/explore.ts` goes on from there. */
-const STATES = 3_000;
+const STATES = 2_500;
 
 describe("everything that can happen to a few members, breadth first, breaks no promise", () => {
 	for (const [name, scope] of Object.entries(SCOPES)) {
@@ -37,7 +37,7 @@ describe("a rule less, and the search finds the shortest way to a broken promise
 		],
 		[
 			"SC-055 a new leader appends a change before it has committed anything in its term (rule C2, Ongaro 2015)",
-			"four voters, two leaders, a change of each",
+			"two changes, two elections",
 			(raft) => {
 				if (raft.role !== "leader" || raft.pendingConfigIndex >= raft.termFirstIndex) return;
 				raft.pendingConfigIndex = 0;
@@ -47,15 +47,15 @@ describe("a rule less, and the search finds the shortest way to a broken promise
 		],
 		[
 			"a joint configuration counts its incoming half only",
-			"a joint change, two elections",
+			"two voters, one is exchanged, two elections",
 			(raft) => {
 				raft.members.outgoing = [];
 			},
-			/^leader 1 of term 4 lacks the committed entry 5@3$/,
+			/^leader 2 commits 4@4 without a quorum of disks$/,
 		],
 	] as [string, keyof typeof SCOPES, NonNullable<Weakening["core"]>, RegExp][]) {
 		test(name, () => {
-			const { broken } = explore({ ...SCOPES[scope], statesMax: 100_000, weakening: { core: weakening } });
+			const { broken } = explore({ ...SCOPES[scope], statesMax: 20_000, weakening: { core: weakening } });
 			expect(broken?.text).toMatch(text);
 		});
 	}

@@ -9,6 +9,7 @@ export function change(...changes: [MembershipOp, NodeId][]): MembershipRequest 
 
 const NOTHING = {
 	voters: VOTERS,
+	spares: [],
 	proposalsMax: 0,
 	changes: [],
 	changesMax: 0,
@@ -25,6 +26,7 @@ export const SCOPES = {
 	"elections and a crash": { ...NOTHING, termMax: 3, crashesMax: 1, elected: false },
 	"two elections, two messages on each link": { ...NOTHING, termMax: 3, linkMax: 2, elected: false, quickDisks: true },
 	"an entry, a crash, an election": { ...NOTHING, termMax: 3, proposalsMax: 1, crashesMax: 1 },
+	"an entry, heartbeats, an election": { ...NOTHING, termMax: 3, proposalsMax: 1, ticksMax: 2, quickDisks: true },
 	"an entry, two elections": { ...NOTHING, termMax: 4, proposalsMax: 1, quickDisks: true },
 	"one change, a crash, an election": {
 		...NOTHING,
@@ -53,6 +55,33 @@ export const SCOPES = {
 		termMax: 4,
 		changes: [change(["remove", 4n]), change(["remove", 3n])],
 		changesMax: 2,
+		quickDisks: true,
+	},
+	"one voter, another is added, two elections": {
+		...NOTHING,
+		voters: [1n],
+		spares: [2n],
+		termMax: 4,
+		changes: [change(["addVoter", 2n])],
+		changesMax: 1,
+		crashesMax: 1,
+	},
+	"two voters, a third is added, a crash, an election": {
+		...NOTHING,
+		voters: [1n, 2n],
+		spares: [3n],
+		termMax: 3,
+		changes: [change(["addVoter", 3n])],
+		changesMax: 1,
+		crashesMax: 1,
+	},
+	"two voters, one is exchanged, two elections": {
+		...NOTHING,
+		voters: [1n, 2n],
+		spares: [3n],
+		termMax: 4,
+		changes: [change(["addVoter", 3n], ["remove", 1n])],
+		changesMax: 1,
 		quickDisks: true,
 	},
 } as const satisfies Record<string, Scope>;

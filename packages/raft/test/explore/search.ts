@@ -11,6 +11,8 @@ import { History } from "./promises.ts";
  */
 export interface Scope {
 	readonly voters: readonly NodeId[];
+	/** Processes that wait to be made members. They begin where the cluster began. */
+	readonly spares: readonly NodeId[];
 	readonly termMax: number;
 	readonly proposalsMax: number;
 	/** Each leader may ask for each of them, `changesMax` times in all. */
@@ -93,6 +95,7 @@ type Outcome = { readonly cell: number; readonly sent: readonly number[] } | { r
 
 class Search {
 	private readonly scope: Scope;
+	private readonly ids: readonly NodeId[];
 	private readonly cells = new Numbers<Cell>();
 	private readonly messages = new Numbers<{ readonly name: string; readonly message: Message }>();
 	private readonly histories = new Numbers<History>();
@@ -105,9 +108,10 @@ class Search {
 
 	constructor(scope: Scope) {
 		this.scope = scope;
+		this.ids = [...scope.voters, ...scope.spares];
 		const base = bootstrapPoint(scope.voters);
-		const cells = scope.voters.map((id) => this.cells.of(Cell.start(id, base)));
-		const links = scope.voters.flatMap(() => scope.voters.map(() => []));
+		const cells = this.ids.map((id) => this.cells.of(Cell.start(id, base)));
+		const links = this.ids.flatMap(() => this.ids.map(() => []));
 		const history = this.histories.of(History.start(base.confState));
 		this.reach({ cells, links, history, spent: NOTHING_SPENT, from: null, step: "" });
 		if (scope.elected) this.elect();
@@ -139,7 +143,7 @@ class Search {
 	private expand(state: State): void {
 		const { scope } = this;
 		const [proposals = 0, changes = 0, crashes = 0, ticks = 0] = state.spent;
-		for (let at = 0; at < scope.voters.length; at++) {
+		for (let at = 0; at < this.ids.length; at++) {
 			const view = this.viewOf(state, at);
 			if (view.busy) this.act(state, at, { kind: "persist" }, "p");
 			if (view.role !== "leader" && view.term < scope.termMax) this.act(state, at, { kind: "campaign" }, "c");
@@ -147,7 +151,7 @@ class Search {
 				this.act(state, at, { kind: "crash", kept: false }, "x", { spends: CRASH });
 				if (view.busy) this.act(state, at, { kind: "crash", kept: true }, "X", { spends: CRASH });
 			}
-			for (let to = 0; to < scope.voters.length; to++) this.deliver(state, to, at);
+			for (let to = 0; to < this.ids.length; to++) this.deliver(state, to, at);
 			if (view.role !== "leader") continue;
 			if (ticks < scope.ticksMax) this.act(state, at, { kind: "tick" }, "t", { spends: TICK });
 			if (proposals < scope.proposalsMax) {
@@ -162,7 +166,7 @@ class Search {
 
 	/** Any message from one member to another arrives; those before it are lost. */
 	private deliver(state: State, from: number, to: number): void {
-		const link = from * this.scope.voters.length + to;
+		const link = from * this.ids.length + to;
 		const queue = state.links[link] as readonly number[];
 		queue.forEach((number, place) => {
 			const links = state.links.map((each, at) => (at === link ? queue.slice(place + 1) : each));
@@ -192,11 +196,11 @@ class Search {
 
 	/** Whatever moves by itself: writes and messages. */
 	private expandQuietly(state: State): void {
-		for (let at = 0; at < this.scope.voters.length; at++) {
+		for (let at = 0; at < this.ids.length; at++) {
 			if (this.viewOf(state, at).busy) this.act(state, at, { kind: "persist" }, "p");
 		}
 		for (let at = 0; at < state.links.length; at++) {
-			this.deliver(state, Math.floor(at / this.scope.voters.length), at % this.scope.voters.length);
+			this.deliver(state, Math.floor(at / this.ids.length), at % this.ids.length);
 		}
 	}
 
@@ -208,7 +212,7 @@ class Search {
 	private act(from: State, at: number, input: Input, name: string, { links = from.links, spends = -1, step }: ActOptions = {}): void {
 		if (this.broken !== null || this.full) return;
 		this.transitions++;
-		const told = step ?? `${this.scope.voters[at]}: ${input.kind}`;
+		const told = step ?? `${this.ids[at]}: ${input.kind}`;
 		const outcome = this.outcomeOf(from.cells[at] as number, input, name);
 		if ("broken" in outcome) {
 			this.broken = { text: outcome.broken, way: [...wayTo(from), told] };
@@ -257,7 +261,7 @@ class Search {
 		const next = [...links];
 		for (const number of sent) {
 			const { from, to } = (this.messages.items[number] as { message: Message }).message;
-			const link = this.scope.voters.indexOf(from) * this.scope.voters.length + this.scope.voters.indexOf(to);
+			const link = this.ids.indexOf(from) * this.ids.length + this.ids.indexOf(to);
 			const queue = next[link] as readonly number[];
 			next[link] = [...queue, number].slice(-this.scope.linkMax);
 		}
