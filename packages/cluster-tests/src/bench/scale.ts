@@ -35,8 +35,11 @@ type Program = "flotilla" | "etcd";
 interface Figures {
 	readonly fillPerSecond: number;
 	readonly afterFillMb: number;
+	/** Of it: pages of mapped files, which the system may take back. */
+	readonly afterFillFileMb: number;
 	readonly peakMb: number;
 	readonly afterRestartMb: number;
+	readonly afterRestartFileMb: number;
 	readonly restartMs: number;
 }
 
@@ -56,14 +59,16 @@ function makeValue(n: number): Buffer {
 	return value;
 }
 
+type MemoryKind = "VmRSS" | "VmHWM" | "RssFile";
+
 /** One line of /proc/<pid>/status, in MB. */
-function memoryMb(pid: number, name: "VmRSS" | "VmHWM"): number {
+function memoryMb(pid: number, name: MemoryKind): number {
 	const line = new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"));
 	return Math.round(Number(line?.[1] ?? 0) / 1_024);
 }
 
 /** etcd runs as it is; flotilla's command is a shell that replaces itself. */
-const highest = (cluster: ProcessCluster, name: "VmRSS" | "VmHWM"): number =>
+const highest = (cluster: ProcessCluster, name: MemoryKind): number =>
 	Math.max(...cluster.members.map((member) => memoryMb(member.process.pid, name)));
 
 async function fill(cluster: ProcessCluster): Promise<number> {
@@ -117,10 +122,12 @@ async function measure(program: Program): Promise<Figures> {
 		const fillPerSecond = await fill(cluster);
 		await pause(SETTLE_MS);
 		const afterFillMb = highest(cluster, "VmRSS");
+		const afterFillFileMb = highest(cluster, "RssFile");
 		const peakMb = highest(cluster, "VmHWM");
 		const restartMs = await restart(cluster);
 		await pause(SETTLE_MS);
-		return { fillPerSecond, afterFillMb, peakMb, afterRestartMb: highest(cluster, "VmRSS"), restartMs };
+		const afterRestart = { afterRestartMb: highest(cluster, "VmRSS"), afterRestartFileMb: highest(cluster, "RssFile") };
+		return { fillPerSecond, afterFillMb, afterFillFileMb, peakMb, ...afterRestart, restartMs };
 	} finally {
 		await cluster.dispose();
 	}
@@ -133,8 +140,8 @@ for (const program of programs) {
 	const figures = await measure(program);
 	results.set(program, figures);
 	console.log(
-		`${program.padEnd(9)} fill ${figures.fillPerSecond}/s; resident after it ${figures.afterFillMb} MB (peak ${figures.peakMb} MB), ` +
-			`after a restart ${figures.afterRestartMb} MB; restart ${(figures.restartMs / 1_000).toFixed(1)} s`,
+		`${program.padEnd(9)} fill ${figures.fillPerSecond}/s; resident after it ${figures.afterFillMb} MB (${figures.afterFillFileMb} of mapped files; peak ${figures.peakMb} MB), ` +
+			`after a restart ${figures.afterRestartMb} MB (${figures.afterRestartFileMb} of mapped files); restart ${(figures.restartMs / 1_000).toFixed(1)} s`,
 	);
 }
 const [ours, theirs] = [results.get("flotilla"), results.get("etcd")];
