@@ -16,7 +16,7 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
 	replica: { ours: ["base", "raft", "mvcc", "api/hot"], outside: [], pure: true },
 	server: {
 		ours: ["base", "raft", "mvcc", "api", "api/hot", "replica"],
-		outside: ["@grpc/grpc-js", "bcryptjs", "classic-level", "msgpackr", "yaml", "node:*"],
+		outside: ["@grpc/grpc-js", "bcryptjs", "classic-level", "msgpackr", "yaml", "node:*", "prom-client"],
 		pure: false,
 	},
 	"cluster-tests": {
@@ -34,8 +34,9 @@ export const ROOMS: Readonly<Record<string, { readonly folders: readonly string[
 	"server/src/stores": { folders: [".", "disk"] },
 	"server/src/peers": { folders: [".", "wal", "tap"] },
 	"server/src/tap": { folders: ["."] },
-	"server/src/driver": { folders: [".", "wal", "disk", "stores", "services", "tap"] },
-	"server/src/services": { folders: [".", "front", "tap"] },
+	"server/src/metrics": { folders: [] },
+	"server/src/driver": { folders: [".", "metrics", "wal", "disk", "stores", "services", "tap"] },
+	"server/src/services": { folders: [".", "front", "metrics", "tap"] },
 	"server/src/http2": { folders: [] },
 	"server/src/front": { folders: [".", "http2"] },
 };

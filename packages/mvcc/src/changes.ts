@@ -17,6 +17,10 @@ import type { ValueStore } from "./value-store.ts";
 export class Changes {
 	/** Revision of the last completed change. */
 	revision: Revision;
+	/** Since the store was opened. */
+	puts = 0;
+	putBytes = 0;
+	deletes = 0;
 	private sub = 0;
 	private events: StoreEvent[] = [];
 	private groups: EventGroup[] = [];
@@ -89,6 +93,8 @@ export class Changes {
 		// The index's own string: a lease that holds another copy of it would double the memory of the key.
 		if (lease !== leaseBefore) this.moveLease(slot, slots.key(slot), leaseBefore, lease);
 		this.record(slot, main, false);
+		this.puts++;
+		this.putBytes += this.encoder.recordBytes;
 		if (this.keepEvents) this.events.push({ type: "put", key, sub: this.sub, kv: this.writtenPair() });
 		this.sub++;
 		return request.prevKv ? previous : null;
@@ -134,6 +140,7 @@ export class Changes {
 		slots.setLife(slot, 0, 0);
 		tree.changeAlive(key, -1);
 		this.record(slot, main, true);
+		this.deletes++;
 		if (this.keepEvents) this.events.push({ type: "delete", key, sub: this.sub, kv: encodeDeletedPair(key, main, this.ops) });
 		this.sub++;
 	}

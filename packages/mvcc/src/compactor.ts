@@ -39,6 +39,8 @@ export class Compactor {
 	readonly hashes = new HashCache();
 	/** Compact revision of the last finished pass. */
 	finished: Revision;
+	/** Records that passes have taken from the index. */
+	removed = 0;
 	private readonly index: KeyIndex;
 	private readonly doomed: DoomedRecords;
 	private readonly waiting: Revision[] = [];
@@ -153,6 +155,7 @@ export class Compactor {
 
 	private drop(ordinal: number): void {
 		const { log, held } = this.index;
+		this.removed++;
 		held.remove(log.crc(ordinal), log.bytes(ordinal));
 		this.doomed.add(log.main(ordinal), log.sub(ordinal), log.isTombstone(ordinal));
 	}

@@ -43,7 +43,7 @@ export type {
 export { wholly } from "./sliced.ts";
 export type { RecordBatch, RecordStorage, StoredRecord, StoreMark } from "./storage.ts";
 export { MvccStore } from "./store.ts";
-export type { KeyValueStore, RequestValidation, Restored, Sliced, StoreOptions, StoreRestore } from "./store-interface.ts";
+export type { KeyValueStore, RequestValidation, Restored, Sliced, StoreCounts, StoreOptions, StoreRestore } from "./store-interface.ts";
 export { EMPTY_MARK } from "./store-interface.ts";
 export { isReadOnlyTxn, isSerializableTxn, requestValidation } from "./validation.ts";
 export type { EventBatch } from "./watch/watch-event.ts";

@@ -46,6 +46,8 @@ export interface KeyValueStore {
 	readonly keyCount: number;
 	/** Logical bytes: keys and values of the records held since compaction (decisions 5.2). Alike on all members. */
 	readonly logicalBytes: number;
+	/** Since this store was opened, for metrics: not replicated. */
+	readonly counts: StoreCounts;
 	/** Sliced reads that still need records of this store. */
 	readonly openReads: number;
 	/** Grants and checkpoints are made there; puts, deletes and `endLease` keep the attachments. */
@@ -86,6 +88,15 @@ export interface KeyValueStore {
 	floorWritten(): void;
 	/** Running digest of the whole key-value state, for comparison between members at equal applied index. */
 	digest(): number;
+}
+
+export interface StoreCounts {
+	readonly ranges: number;
+	readonly puts: number;
+	readonly putBytes: number;
+	readonly deletes: number;
+	readonly txns: number;
+	readonly compactedRecords: number;
 }
 
 export type Restored = { readonly ok: true; readonly store: KeyValueStore } | { readonly ok: false; readonly reason: string };

@@ -24,7 +24,7 @@ import type {
 	TxnResult,
 } from "./result.ts";
 import type { RecordBatch, RecordStorage, StoreMark } from "./storage.ts";
-import { EMPTY_MARK, type KeyValueStore, type Sliced, type StoreOptions } from "./store-interface.ts";
+import { EMPTY_MARK, type KeyValueStore, type Sliced, type StoreCounts, type StoreOptions } from "./store-interface.ts";
 import { type CheckState, checkPath, checkPutState, choosePath, rangeAt, runPath } from "./txn.ts";
 import { ValueStore } from "./value-store.ts";
 
@@ -53,6 +53,8 @@ export class MvccStore implements KeyValueStore, CheckState {
 	private readonly doomed: DoomedRecords;
 	private readonly compactor: Compactor;
 	private readonly changes: Changes;
+	private ranges = 0;
+	private txns = 0;
 
 	/** `rebuilt`: made by `StoreRebuild`; without it the store is empty. */
 	constructor(
@@ -86,6 +88,12 @@ export class MvccStore implements KeyValueStore, CheckState {
 		return this.index.retained.bytes;
 	}
 
+	get counts(): StoreCounts {
+		const { ranges, txns } = this;
+		const { puts, putBytes, deletes } = this.changes;
+		return { ranges, puts, putBytes, deletes, txns, compactedRecords: this.compactor.removed };
+	}
+
 	get openReads(): number {
 		return this.compactor.pinned;
 	}
@@ -95,11 +103,13 @@ export class MvccStore implements KeyValueStore, CheckState {
 	}
 
 	range(request: RangeRequest): RangeResult | Refusal {
+		this.ranges++;
 		const refusal = this.checkRevision(request.revision);
 		return refusal === null ? rangeAt(this.parts, request, this.viewOf(request)) : { ok: false, code: refusal };
 	}
 
 	rangeSliced(request: RangeRequest): Sliced<RangeResult> | Refusal {
+		this.ranges++;
 		const refusal = this.checkRevision(request.revision);
 		if (refusal !== null) return { ok: false, code: refusal };
 		const view = this.viewOf(request);
@@ -107,6 +117,7 @@ export class MvccStore implements KeyValueStore, CheckState {
 	}
 
 	rangeChunks(request: RangeRequest): RangeChunks | Refusal {
+		this.ranges++;
 		const refusal = this.checkRevision(request.revision);
 		if (refusal !== null) return { ok: false, code: refusal };
 		const view = this.viewOf(request);
@@ -127,6 +138,7 @@ export class MvccStore implements KeyValueStore, CheckState {
 	}
 
 	txn(request: TxnRequest): TxnResult | Refusal {
+		this.txns++;
 		const path = choosePath(this.parts, request);
 		const refusal = checkPath(this, path);
 		if (refusal !== null) return { ok: false, code: refusal };

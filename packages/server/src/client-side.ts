@@ -1,5 +1,7 @@
-import type { ByteOps, TapSink } from "@flotilla/base";
+import { METHODS } from "@flotilla/api";
+import type { ByteOps } from "@flotilla/base";
 import { addedMemberId } from "./cli/cluster-ids.ts";
+import { FEATURE_GATES } from "./cli/flag-table.ts";
 import { urlAddress } from "./cli/member-urls.ts";
 import { ETCD_LEVEL } from "./cli/version.ts";
 import { DEFAULT_GRPC_OPTIONS } from "./front/front-options.ts";
@@ -9,14 +11,19 @@ import { createHttpRouter } from "./front/http-router.ts";
 import { createNativeFront } from "./front/native/native-front.ts";
 import { type ClientPort, type ListenAddress, openClientPort } from "./front/port.ts";
 import { DEFAULT_QUOTA_BYTES, type MemberConfig, TICK_MS } from "./member-config.ts";
+import { CallFigures } from "./metrics/call-figures.ts";
+import type { MemberFigures } from "./metrics/member-figures.ts";
+import { METRICS_PATH, watchedRoutes } from "./metrics-route.ts";
 import { nodeClock } from "./node-ports.ts";
+import type { PeerLinkStats } from "./peers/peer-link.ts";
 import type { Clock, Scheduler } from "./ports.ts";
 import { ReadyGate } from "./ready-gate.ts";
 import { BcryptThread } from "./services/auth/bcrypt-thread.ts";
 import type { TokenProvider } from "./services/auth/token-provider.ts";
 import { createServices } from "./services/create-services.ts";
 import type { MemberPort } from "./services/member-port.ts";
-import { watchSlowRequests } from "./services/slow-requests.ts";
+import { observeCalls } from "./services/observed-calls.ts";
+import type { EventTap } from "./tap/event-tap.ts";
 
 /** The level of the store's tables, as Status names it. */
 const STORAGE_VERSION = "3.6.0";
@@ -38,7 +45,9 @@ export interface ClientSideWorld {
 	readonly clock: Clock;
 	readonly scheduler: Scheduler;
 	readonly bytes: ByteOps;
-	readonly tap: TapSink;
+	readonly tap: EventTap;
+	readonly figures: MemberFigures;
+	peers(): readonly PeerLinkStats[];
 	readonly tokens: TokenProvider;
 }
 
@@ -71,7 +80,13 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 		afterTicks: (ticks, work) => scheduler.after(ticks * TICK_MS, work),
 		newMemberId: (peerUrls) => addedMemberId(peerUrls, Math.floor(nodeClock.wallMs() / 1_000)),
 	});
-	const methods = watchSlowRequests(services.methods, { thresholdMs: config.warningUnaryRequestMs, clock: world.clock, tap: world.tap });
+	const calls = new CallFigures(METHODS.keys());
+	const methods = observeCalls(services.methods, {
+		thresholdMs: config.warningUnaryRequestMs,
+		clock: world.clock,
+		tap: world.tap,
+		figures: calls,
+	});
 	const createFront = config.grpcServer === "native" ? createNativeFront : createGrpcJsFront;
 	const grpc = createFront(gate.methods(methods), {
 		...DEFAULT_GRPC_OPTIONS,
@@ -79,7 +94,15 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 		concurrentStreamsMax: config.maxConcurrentStreams,
 	});
 	const gateway = createGateway(methods, { messageBytesMax: config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES });
-	const http = gate.http(createHttpRouter({ routes: services.http, gateway }));
+	const { all, metrics } = watchedRoutes(services.http, {
+		...{ member, calls, figures: world.figures, tap: world.tap, peers: () => world.peers() },
+		quotaBytes: config.quotaBackendBytes === 0 ? DEFAULT_QUOTA_BYTES : config.quotaBackendBytes,
+		extensive: config.metrics === "extensive",
+		features: enabledFeatures(),
+	});
+	const early = new Set([METRICS_PATH]);
+	const http = gate.http(createHttpRouter({ routes: all, gateway }), early);
+	const metricsHttp = gate.http(createHttpRouter({ routes: metrics }), early);
 	const separate = config.listenClientHttpUrls.length > 0;
 	const ports: ClientPort[] = [];
 	const closePorts = async (graceMs: number): Promise<void> => {
@@ -90,13 +113,21 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 	try {
 		ports.push(await openClientPort({ addresses: addressesOf(config.listenClientUrls), grpc, http: separate ? null : http }));
 		// The other ports speak HTTP/1.1 alone.
-		const others = [...config.listenClientHttpUrls, ...config.listenMetricsUrls];
-		if (others.length > 0) ports.push(await openClientPort({ addresses: addressesOf(others), grpc: null, http }));
+		if (separate) ports.push(await openClientPort({ addresses: addressesOf(config.listenClientHttpUrls), grpc: null, http }));
+		const { listenMetricsUrls } = config;
+		if (listenMetricsUrls.length > 0) {
+			ports.push(await openClientPort({ addresses: addressesOf(listenMetricsUrls), grpc: null, http: metricsHttp }));
+		}
 	} catch (error) {
 		await closePorts(0);
 		throw error;
 	}
 	return { urls: (ports[0] as ClientPort).addresses.map(urlOf), serve: () => gate.open(), close: closePorts };
+}
+
+/** What etcd has behind gates and this member always does. */
+function enabledFeatures(): Readonly<Record<string, boolean>> {
+	return Object.fromEntries(Object.entries(FEATURE_GATES).map(([name, { standard }]) => [name, standard]));
 }
 
 function addressesOf(urls: readonly string[]): ListenAddress[] {

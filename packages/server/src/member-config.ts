@@ -90,6 +90,8 @@ export interface MemberConfig {
 	/** Bytes of log between two floors, whatever `snapshotCount` says. */
 	readonly floorBytes: number;
 
+	/** `extensive`: handling times by method. */
+	readonly metrics: "basic" | "extensive";
 	readonly logLevel: LogLevel;
 	readonly logFormat: "json" | "console";
 	/** `stderr`, `stdout`, `default` or file paths. */
@@ -127,6 +129,7 @@ export const DEFAULT_MEMBER_OPTIONS = {
 	snapshotPartBytes: 1 << 20,
 	snapshotPartPauseMs: 0,
 	floorBytes: 16 << 20,
+	metrics: "basic",
 	logLevel: "info",
 	logFormat: "json",
 	logOutputs: ["default"],

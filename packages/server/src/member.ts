@@ -170,6 +170,8 @@ class RunningMember implements Member {
 				scheduler: nodeScheduler,
 				bytes: nodeBytes,
 				tap: this.tap,
+				figures: booted.driver.figures,
+				peers: () => transport.stats(),
 				tokens,
 			});
 		} catch (error) {

@@ -25,9 +25,14 @@ export class ReadyGate {
 		return new Map([...table].map(([path, handler]) => [path, this.guard(handler)]));
 	}
 
-	http(handler: HttpHandler): HttpHandler {
+	/** `early`: paths that are answered at once. */
+	http(handler: HttpHandler, early: ReadonlySet<string> = new Set()): HttpHandler {
 		return {
 			handle: (request, respond) => {
+				if (early.has(request.path)) {
+					handler.handle(request, respond);
+					return;
+				}
 				const full = () => respond({ status: 503, headers: [], body: `${TOO_MANY.message}\n` });
 				this.pass(() => handler.handle(request, respond), full);
 			},

@@ -56,6 +56,8 @@ export class WatchHub {
 	revision: Revision;
 	/** Bytes that wait in the queues of all streams. */
 	queuedBytes = 0;
+	/** For metrics. `behind`: watchers that have not been shown everything. */
+	readonly counts = { streams: 0, watchers: 0, behind: 0, events: 0 };
 	private readonly limits: WatchLimits;
 	private readonly wake: () => void;
 	private store: WatchedStore;
@@ -76,6 +78,7 @@ export class WatchHub {
 	}
 
 	openStream(sink: WatchSink): WatchStream {
+		this.counts.streams++;
 		return new WatchStream(this, sink);
 	}
 
@@ -99,6 +102,7 @@ export class WatchHub {
 			if (this.synced.size === 0) continue;
 			for (const { key, type, kv } of events) {
 				const matched = this.synced.match(key, type);
+				this.counts.events += matched.length;
 				if (matched.length > 0) this.synced.gather(matched, new WatchEvent(type, key, revision, kv, store));
 			}
 			this.synced.flush(this.tell);
@@ -135,6 +139,8 @@ export class WatchHub {
 	/** A watcher that was just made. */
 	enter(watcher: Watcher): void {
 		this.watcherBytes += bytesOfWatcher(watcher);
+		this.counts.watchers++;
+		this.counts.behind++;
 		watcher.stream.unsynced++;
 		watcher.stream.parked++;
 		this.place(watcher);
@@ -142,6 +148,7 @@ export class WatchHub {
 
 	/** A watcher that hears nothing from now on. */
 	leave(watcher: Watcher): void {
+		this.counts.watchers--;
 		this.takeOut(watcher, "gone");
 		this.watcherBytes -= bytesOfWatcher(watcher);
 	}
@@ -219,8 +226,14 @@ export class WatchHub {
 		const { state: before } = watcher;
 		if (before === "parked") stream.parked--;
 		if (state === "parked") stream.parked++;
-		if (isUnsynced(before)) stream.unsynced--;
-		if (isUnsynced(state)) stream.unsynced++;
+		if (isUnsynced(before)) {
+			stream.unsynced--;
+			this.counts.behind--;
+		}
+		if (isUnsynced(state)) {
+			stream.unsynced++;
+			this.counts.behind++;
+		}
 		watcher.state = state;
 	}
 

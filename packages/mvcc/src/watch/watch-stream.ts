@@ -99,6 +99,7 @@ export class WatchStream {
 	close(): void {
 		if (this.closed) return;
 		this.closed = true;
+		this.hub.counts.streams--;
 		for (const watcher of this.watchers.values()) this.hub.leave(watcher);
 		this.watchers.clear();
 		this.hub.queuedBytes -= this.queue.bytes;

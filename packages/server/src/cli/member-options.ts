@@ -180,6 +180,7 @@ function buildOptions(settings: Settings): MemberOptions {
 		snapshotPartBytes: DEFAULT_MEMBER_OPTIONS.snapshotPartBytes,
 		snapshotPartPauseMs: DEFAULT_MEMBER_OPTIONS.snapshotPartPauseMs,
 		floorBytes: DEFAULT_MEMBER_OPTIONS.floorBytes,
+		metrics: settings.text("metrics") === "extensive" ? "extensive" : "basic",
 		logLevel: settings.text("log-level") as LogLevel,
 		logFormat: settings.text("log-format") as "json",
 		logOutputs: settings.list("log-outputs").length === 0 ? ["default"] : settings.list("log-outputs"),

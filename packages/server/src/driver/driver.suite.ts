@@ -231,6 +231,7 @@ export function driverHarness(change: Partial<DriverOptions> = {}) {
 			tickMs: 10,
 			electionTicks: 100,
 			floor: { bytes: 1_000, entries: 10 },
+			warningApplyMs: 100,
 			callsATurnMax: 3,
 			identity: { clusterId: 7n, memberId: 1n, generation: "1" },
 			rows: [],

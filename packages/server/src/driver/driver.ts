@@ -16,6 +16,7 @@ import type {
 	WriteCall,
 	WriteOutcome,
 } from "@flotilla/replica";
+import { MemberFigures } from "../metrics/member-figures.ts";
 import type { LaneMessage, OpenStore, PeerEvents, PeerTransport, WorldPorts } from "../ports.ts";
 import type { MemberPort } from "../services/member-port.ts";
 import type { WriteAheadLog } from "../wal/wal-interface.ts";
@@ -31,6 +32,8 @@ export interface DriverOptions {
 	readonly tickMs: number;
 	readonly electionTicks: number;
 	readonly floor: FloorPolicy;
+	/** A turn's apply that takes longer counts as slow. */
+	readonly warningApplyMs: number;
 	/** Client calls taken in one turn; those beyond are refused as too many. */
 	readonly callsATurnMax: number;
 	readonly identity: StoreIdentity;
@@ -75,6 +78,7 @@ export class Driver implements MemberPort, PeerEvents {
 	readonly memberId: NodeId;
 	readonly clusterId: bigint;
 	readonly tickMs: number;
+	readonly figures = new MemberFigures();
 	private readonly options: DriverOptions;
 	private readonly world: DriverWorld;
 	private readonly machine: ReplicaMachine;
@@ -113,6 +117,7 @@ export class Driver implements MemberPort, PeerEvents {
 		this.memberId = options.identity.memberId;
 		this.clusterId = options.identity.clusterId;
 		this.tickMs = options.tickMs;
+		this.figures.callsOpen = () => this.open.size;
 		this.ticker = new Ticker(world.clock, world.scheduler, options.tickMs, () => this.schedule());
 		this.live = new LiveStore(world.store, options.identity, options.rows, options.floorIndex, this.storeOwner);
 		this.snapshots = new Snapshots(options.snapshots, options.identity, {
@@ -207,6 +212,7 @@ export class Driver implements MemberPort, PeerEvents {
 		this.firstElection?.connected(peer);
 	}
 	unreachable(peer: NodeId): void {
+		this.figures.roundTrips.forget(peer);
 		this.peerInput({ kind: "unreachable", peer });
 	}
 	lost(peer: NodeId): void {
@@ -221,6 +227,8 @@ export class Driver implements MemberPort, PeerEvents {
 	}
 	walSynced(frames: number, bytes: number): void {
 		const tookMs = this.pending.oldestAgeMs(this.world.clock.monotonicMs());
+		this.figures.walSyncSeconds.observe(tookMs / 1_000);
+		this.figures.walBytes += bytes;
 		this.emit("walSynced", { frames, bytes, tookMs });
 		if (tookMs > SLOW_SYNC_MS) this.emit("walSlow", { frames, bytes, tookMs });
 	}
@@ -306,7 +314,10 @@ export class Driver implements MemberPort, PeerEvents {
 		this.takeCalls();
 		this.deliverCompletions();
 		this.deliverTicks();
-		this.carryOut(this.machine.drain());
+		const beganMs = this.world.clock.monotonicMs();
+		const output = this.machine.drain();
+		if (output.batches.length > 0) this.figures.applied(this.world.clock.monotonicMs() - beganMs, this.options.warningApplyMs);
+		this.carryOut(output);
 		this.snapshots.turn();
 		this.maybeStartFloor();
 		this.answerCompactionWaiters();
@@ -336,7 +347,10 @@ export class Driver implements MemberPort, PeerEvents {
 
 	private receive(message: LaneMessage): void {
 		if (message.kind === "snapshotPart" || message.kind === "snapshotAck") this.snapshots.receive(message);
-		else this.machine.receive(message);
+		else {
+			if (message.kind === "heartbeatResp") this.figures.roundTrips.answered(message.from, this.world.clock.monotonicMs());
+			this.machine.receive(message);
+		}
 	}
 
 	private takeCalls(): void {
@@ -407,7 +421,7 @@ export class Driver implements MemberPort, PeerEvents {
 			}
 			wal.flush();
 		}
-		if (output.send.length > 0) this.transport?.send(output.send);
+		if (output.send.length > 0) this.send(output.send);
 		watches.publish(this.machine.store, output.events);
 		// Before the store's writes: those cost the loop some time, and nobody waits for them.
 		this.answer(output);
@@ -421,8 +435,15 @@ export class Driver implements MemberPort, PeerEvents {
 		if (output.removed) this.leaveForGood();
 	}
 
+	private send(messages: readonly PeerMessage[]): void {
+		const nowMs = this.world.clock.monotonicMs();
+		for (const message of messages) if (message.kind === "heartbeat") this.figures.roundTrips.sent(message.to, nowMs);
+		this.transport?.send(messages);
+	}
+
 	private answer(output: ReplicaOutput): void {
 		for (const { call, outcome } of output.completions) {
+			if (!outcome.ok) this.figures.failed("payload" in call ? "write" : "read", outcome.fault);
 			if (!this.open.delete(call)) continue;
 			// The two are typed together: a write's call comes with a write's outcome.
 			(call.done as (outcome: WriteOutcome | ReadOutcome | MembershipOutcome) => void)(outcome);
@@ -451,6 +472,9 @@ export class Driver implements MemberPort, PeerEvents {
 	}
 
 	private readonly storeOwner: LiveStoreOwner = {
+		nowMs: () => this.world.clock.monotonicMs(),
+		batchTook: (ms) => this.figures.batchSeconds.observe(ms / 1_000),
+		floorTook: (ms) => this.figures.floorSeconds.observe(ms / 1_000),
 		returned: () => this.schedule(),
 		floorDurable: (image) => this.floorDurable(image),
 		failed: (reason) => this.die(reason),

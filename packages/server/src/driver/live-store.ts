@@ -11,6 +11,10 @@ export interface LiveStoreOwner {
 	returned(): void;
 	/** A floor is durable: the log may be cut behind it. */
 	floorDurable(image: FloorImage): void;
+	nowMs(): number;
+	/** How long it took from hand-over to return. */
+	batchTook(ms: number): void;
+	floorTook(ms: number): void;
 	failed(reason: string): void;
 }
 
@@ -24,7 +28,8 @@ export class LiveStore {
 	storedSeq = 0;
 	private readonly owner: LiveStoreOwner;
 	private readonly floors: FloorMachine;
-	private readonly batchOps: Array<{ readonly op: number; readonly seq: number }> = [];
+	private readonly batchOps: Array<{ readonly op: number; readonly seq: number; readonly atMs: number }> = [];
+	private floorBeganMs = 0;
 	private readonly viewOps = new Map<number, (completion: StoreCompletion) => void>();
 	private lastOp = 0;
 	private deliveredSeq = 0;
@@ -55,11 +60,12 @@ export class LiveStore {
 
 	write(batch: RecordBatch): void {
 		const op = ++this.lastOp;
-		this.batchOps.push({ op, seq: batch.seq });
+		this.batchOps.push({ op, seq: batch.seq, atMs: this.owner.nowMs() });
 		this.disk.submit({ id: op, kind: "batch", batch });
 	}
 
 	startFloor(image: FloorImage): void {
+		this.floorBeganMs = this.owner.nowMs();
 		this.floors.start(image);
 	}
 
@@ -95,6 +101,7 @@ export class LiveStore {
 	}
 
 	private floorReturned(image: FloorImage): void {
+		this.owner.floorTook(this.owner.nowMs() - this.floorBeganMs);
 		this.durableFloor = image;
 		this.floorIndex = image.appliedIndex;
 		this.owner.floorDurable(image);
@@ -116,6 +123,7 @@ export class LiveStore {
 		assert(next !== undefined, "a batch that returns was submitted");
 		if (next.op !== completion.id) fail("record batches return in order", { wanted: next.op, got: completion.id });
 		this.storedSeq = next.seq;
+		this.owner.batchTook(this.owner.nowMs() - next.atMs);
 		this.floors.batchStored(next.seq);
 		this.owner.returned();
 	}

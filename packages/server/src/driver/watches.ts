@@ -14,6 +14,14 @@ export class Watches {
 		this.hub = new WatchHub(DEFAULT_WATCH_LIMITS, store, { bytes, wake: () => this.schedule() });
 	}
 
+	get counts(): WatchHub["counts"] {
+		return this.hub.counts;
+	}
+
+	get queuedBytes(): number {
+		return this.hub.queuedBytes;
+	}
+
 	openStream(sink: WatchSink): WatchStream {
 		return this.hub.openStream(sink);
 	}

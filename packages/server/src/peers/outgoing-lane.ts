@@ -5,7 +5,7 @@ import { decodeAnswer, encodeHello, HandshakeReader, type HelloAnswer, type Hell
 import type { Lane } from "./lane.ts";
 import type { PeerLimits, PeerTransportOptions } from "./options.ts";
 import type { PeerAddress } from "./peer-address.ts";
-import { PeerStream, type StreamEnd } from "./peer-stream.ts";
+import { PeerStream, type StreamEnd, type StreamTotals } from "./peer-stream.ts";
 import { type OfferResult, SendQueue, type SlabSums } from "./send-queue.ts";
 
 /** A refusal that time alone hardly mends is asked again rarely. */
@@ -13,6 +13,7 @@ const HOPELESS_REDIAL_MS = 60_000;
 const HOPELESS: ReadonlySet<HelloRefusal> = new Set(["wrong-cluster", "removed", "version", "lane"]);
 
 export interface OutgoingListener {
+	readonly totals: StreamTotals;
 	/** The handshake was accepted by this process life of the peer. */
 	opened(lane: Lane, incarnation: number): void;
 	ended(lane: Lane, end: StreamEnd): void;
@@ -176,6 +177,7 @@ export class OutgoingLane {
 			return;
 		}
 		const stream = new PeerStream(socket, rest, this.options, this.limits, {
+			totals: this.listener.totals,
 			// The accepting side sends heartbeats only.
 			frames: () => false,
 			ended: (end) => this.streamEnded(stream, end),

@@ -10,7 +10,7 @@ import { decodeMessage } from "./message-codec.ts";
 import type { PeerLimits, PeerTransportOptions } from "./options.ts";
 import { OutgoingLane } from "./outgoing-lane.ts";
 import { PeerAddress } from "./peer-address.ts";
-import { PeerStream, type StreamEnd } from "./peer-stream.ts";
+import { PeerStream, type StreamEnd, type StreamTotals } from "./peer-stream.ts";
 import type { SlabSums } from "./send-queue.ts";
 
 /** For metrics and checks of connectedness; times are monotonic milliseconds. */
@@ -26,6 +26,8 @@ export interface PeerLinkStats {
 	readonly droppedMessages: number;
 	readonly receivedMessages: number;
 	readonly connects: number;
+	readonly sentBytes: number;
+	readonly receivedBytes: number;
 }
 
 /** A connection for snapshots that was not used for so long is closed. */
@@ -54,6 +56,7 @@ export class PeerLink {
 	private received = 0;
 	private connects = 0;
 	private snapshotsUsedMs = 0;
+	private readonly totals: StreamTotals = { sentBytes: 0, receivedBytes: 0 };
 
 	constructor(peer: NodeId, options: PeerTransportOptions, limits: PeerLimits, events: PeerEvents, tap: TapSink) {
 		this.peer = peer;
@@ -105,6 +108,7 @@ export class PeerLink {
 		this.meet(incarnation, null);
 		this.incoming.get(lane)?.close("replaced by a newer connection");
 		const stream = new PeerStream(socket, new Uint8Array(0), this.options, this.limits, {
+			totals: this.totals,
 			frames: (frames) => this.deliver(frames),
 			ended: (end) => this.incomingEnded(lane, stream, end),
 			drained: () => {},
@@ -145,6 +149,8 @@ export class PeerLink {
 			droppedMessages: this.dropped,
 			receivedMessages: this.received,
 			connects: this.connects,
+			sentBytes: this.totals.sentBytes,
+			receivedBytes: this.totals.receivedBytes,
 		};
 	}
 
@@ -167,6 +173,7 @@ export class PeerLink {
 
 	private makeLane(lane: Lane): OutgoingLane {
 		return new OutgoingLane(this.peer, lane, this.address, this.options, this.limits, {
+			totals: this.totals,
 			opened: (opened, incarnation) => this.outgoingOpened(opened, incarnation),
 			ended: (ended, end) => this.outgoingEnded(ended, end),
 			dialFailed: (failed, reason) => {

@@ -8,7 +8,14 @@ export interface StreamEnd {
 	readonly reason: string;
 }
 
+/** Bytes of all streams of one peer, counted as they pass. */
+export interface StreamTotals {
+	sentBytes: number;
+	receivedBytes: number;
+}
+
 export interface StreamListener {
+	readonly totals: StreamTotals;
 	/** Every complete frame of one read. False: they were not sound, and the stream closes. */
 	frames(frames: readonly Frame[]): boolean;
 	/** Once; everything that had arrived was handed over before. */
@@ -65,6 +72,7 @@ export class PeerStream {
 	write(chunks: readonly Uint8Array[]): void {
 		this.wroteAtMs = this.now();
 		const last = chunks.length - 1;
+		for (const chunk of chunks) this.listener.totals.sentBytes += chunk.length;
 		if (last > 0) this.socket.cork();
 		for (let i = 0; i < last; i++) this.socket.write(chunks[i] as Uint8Array);
 		this.socket.write(chunks[last] as Uint8Array, this.onWritten);
@@ -107,6 +115,7 @@ export class PeerStream {
 	private read(chunk: Uint8Array): void {
 		if (this.end !== null) return;
 		this.heardAtMs = this.now();
+		this.listener.totals.receivedBytes += chunk.length;
 		const frames: Frame[] = [];
 		// A plain view: what is cut from it goes on to rooms in which `slice` must copy.
 		const fault = this.decoder.feed(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length), frames);

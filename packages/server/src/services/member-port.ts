@@ -1,5 +1,5 @@
 /** What the services need of the member behind them. The driver implements it; tests use a small one over a real store. */
-import type { KeyValueStore, WatchSink, WatchStream } from "@flotilla/mvcc";
+import type { KeyValueStore, WatchHub } from "@flotilla/mvcc";
 import type { NodeId } from "@flotilla/raft";
 import type { AlarmEntry, AuthView, MemberInfo, MembershipCall, ReadCall, ReplicaStatus, WriteCall } from "@flotilla/replica";
 
@@ -11,7 +11,7 @@ export interface MemberPort {
 	/** The present store: fetch it anew for each use, a snapshot install replaces it. */
 	readonly store: KeyValueStore;
 	/** Shown every revision in the turn that applied it, before any answer of that turn. */
-	readonly watches: { openStream(sink: WatchSink): WatchStream };
+	readonly watches: Pick<WatchHub, "openStream" | "counts" | "queuedBytes">;
 	/** Ascending by id. */
 	readonly members: readonly MemberInfo[];
 	readonly alarms: readonly AlarmEntry[];
