@@ -39,6 +39,11 @@ export class EntryTail {
 		return this.lastIndex;
 	}
 
+	/** Entries that fit before the ring has to grow. */
+	get capacity(): number {
+		return this.entries.length;
+	}
+
 	/** Running sum of bytes at the end of the entry; also that just before the first. */
 	endAt(index: LogIndex): number {
 		return index < this.firstIndex ? this.endBefore : (this.ends[this.slotOf(index)] as number);
