@@ -31,12 +31,12 @@ export const DEFAULT_GRPC_OPTIONS: GrpcFrontOptions = {
 	keepaliveIntervalMs: 2 * 3_600_000,
 	keepaliveTimeoutMs: 20_000,
 	pingMinMs: 5_000,
-	unfinishedBytesPaused: 32 << 20,
-	unfinishedBytesPerConnectionMax: 64 << 20,
+	unfinishedBytesPaused: 8 << 20,
+	unfinishedBytesPerConnectionMax: 24 << 20,
 	unfinishedBytesMax: 256 << 20,
 	stallMs: 30_000,
 	stallBytes: 16 << 10,
-	unreadBytesPerConnectionMax: 256 << 20,
+	unreadBytesPerConnectionMax: 24 << 20,
 	unreadBytesMax: 512 << 20,
 };
 

@@ -153,6 +153,11 @@ export class MessageReader implements UnfinishedRequest {
 		return this.filled > 0;
 	}
 
+	/** Bytes that came of the message that has begun. */
+	get begunBytes(): number {
+		return this.filled;
+	}
+
 	/** Bytes that the message that has begun still needs; 0 between two messages. */
 	get missing(): number {
 		return this.messageBytes === 0 ? 0 : this.messageBytes - this.filled;

@@ -50,6 +50,11 @@ export interface UnaryCall extends CallContext {
 	readonly request: Uint8Array;
 	respond(message: Uint8Array): void;
 	fail(status: Status): void;
+	/**
+	 * Runs `produce`, which makes an answer that may be large, when the client has read enough of those before; at once where
+	 * nothing waits, and never after a cancel. Missing where the adapter does not know what is read.
+	 */
+	whenRead?(produce: () => void): void;
 }
 
 /** A stream of either or both directions. */

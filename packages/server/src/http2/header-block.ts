@@ -6,11 +6,14 @@ export class HeaderBlock {
 	readonly values: readonly string[];
 	/** It had too many fields or too many bytes; what came behind the limit is not in it. */
 	readonly cut: boolean;
+	/** As RFC 9113 counts them (6.5.2): each field with 32 bytes more. */
+	readonly bytes: number;
 	/** For whoever reads it: what was made of it, to be found again when the block repeats. */
 	note: unknown = null;
 	private request: RequestHead | null = null;
 
-	constructor(names: readonly string[], values: readonly string[], cut: boolean) {
+	constructor(names: readonly string[], values: readonly string[], bytes: number, cut: boolean) {
+		this.bytes = bytes;
 		this.names = names;
 		this.values = values;
 		this.cut = cut;

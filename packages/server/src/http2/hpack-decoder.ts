@@ -82,7 +82,7 @@ export class HpackDecoder {
 			names.push(name);
 			values.push(value);
 		}
-		return new HeaderBlock(names, values, cut);
+		return new HeaderBlock(names, values, bytes, cut);
 	}
 
 	/** Only at the start of a block, and at most two of them (RFC 7541, 4.2). */

@@ -75,8 +75,13 @@ class KvService {
 		else afterBarrier(deps, call, read);
 	}
 
-	/** Reads are judged where they are made, in the same turn. */
+	/** Reads are judged where they are made, in the same turn; and made only when the client has taken what was read for it before. */
 	private guarded(call: UnaryCall, judge: (caller: Caller) => FaultCode | null, read: () => void): void {
+		if (call.whenRead === undefined) this.judged(call, judge, read);
+		else call.whenRead(() => this.judged(call, judge, read));
+	}
+
+	private judged(call: UnaryCall, judge: (caller: Caller) => FaultCode | null, read: () => void): void {
 		if (!this.deps.member.auth.enabled) {
 			read();
 			return;

@@ -71,6 +71,10 @@ class ObservedCall implements UnaryCall {
 			listener();
 		});
 	}
+	whenRead(produce: () => void): void {
+		if (this.call.whenRead === undefined) produce();
+		else this.call.whenRead(produce);
+	}
 	respond(message: Uint8Array): void {
 		this.method.sent++;
 		this.options.figures.sentBytes += message.length;

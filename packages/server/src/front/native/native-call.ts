@@ -19,6 +19,8 @@ import { inflate } from "./inflate.ts";
 import type { NativeConnection } from "./native-connection.ts";
 
 const HEAD_BYTES = 5;
+/** What a call costs that waits for its request, and headers that count as no more than that. */
+const CALL_BYTES = 1 << 10;
 export const OK: Status = { code: Grpc.ok, message: "" };
 
 export abstract class NativeCall extends Http2Stream implements Expiring, PieceSource {
@@ -38,6 +40,8 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 	private cancelListeners: Array<() => void> | null = null;
 	/** Bytes of its answers that are counted as not read. */
 	private heldAnswer = 0;
+	/** Of its headers, and for itself while its request is not whole. */
+	private heldBytes = 0;
 	/** Of the window that was granted for the message under way, what lies above the usual. */
 	private ahead = 0;
 
@@ -97,6 +101,8 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 			this.deadlineMs = performance.now() + head.timeoutMs;
 			connection.deadlines.add(this);
 		}
+		// Small ones are no more than the call itself.
+		if (this.block.bytes > CALL_BYTES && !this.holdBytes(this.block.bytes)) return;
 		this.begin();
 		if (ends) this.requestEnded();
 		else if (this.single) connection.began(this);
@@ -121,6 +127,7 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 
 	override onAbort(_code: ErrorCode): void {
 		this.connection.hold.releaseAnswer(this.heldAnswer);
+		if (this.heldAnswer > 0) this.connection.answersMoved();
 		this.heldAnswer = 0;
 		if (this.ending !== null) {
 			this.ending = null;
@@ -132,6 +139,7 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 	override onSent(bytes: number): void {
 		this.connection.hold.releaseAnswer(bytes);
 		this.heldAnswer -= bytes;
+		this.connection.answersMoved();
 		if (this.pendingBytes > 0) return;
 		const { ending } = this;
 		if (ending === null) {
@@ -151,7 +159,9 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 
 	/** Only part of its request came with the read that brought its headers: from now on it is watched for progress. */
 	watch(): void {
-		if (!this.over && !this.remoteEnded) this.reader ??= this.createReader();
+		if (this.over || this.remoteEnded) return;
+		this.reader ??= this.createReader();
+		this.holdBytes(CALL_BYTES);
 	}
 
 	pause(): void {}
@@ -247,6 +257,16 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 		this.topUp();
 	}
 
+	/** Counted while the call is not over. False when it is too much. */
+	private holdBytes(bytes: number): boolean {
+		const { hold, options } = this.connection;
+		this.heldBytes += bytes;
+		hold.hold(bytes);
+		if (hold.requestBytes <= options.unfinishedBytesPerConnectionMax) return true;
+		this.refuse(ABANDONED.connectionFull);
+		return false;
+	}
+
 	private createReader(): MessageReader {
 		const { hold, options } = this.connection;
 		return new MessageReader(hold, this, {
@@ -295,8 +315,13 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 		this.tellCancelled();
 	}
 
-	private letGo(): void {
+	/** Nothing more is read or waited for. */
+	protected letGo(): void {
 		if (this.deadlineMs !== Number.POSITIVE_INFINITY) this.connection.deadlines.remove(this);
+		if (this.heldBytes > 0) {
+			this.connection.hold.release(this.heldBytes);
+			this.heldBytes = 0;
+		}
 		if (this.reader === null) return;
 		this.reader.settle();
 		this.connection.ahead -= this.ahead;

@@ -29,6 +29,9 @@ export interface FrontParts {
 	readonly pool: ChunkPool;
 }
 
+/** Waiting answers above which no large ones are made for the connection. */
+const UNREAD_BYTES_PAUSED = 4 << 20;
+
 const PING = Buffer.from("keepalve", "latin1");
 
 export class NativeConnection implements ConnectionOwner {
@@ -52,6 +55,9 @@ export class NativeConnection implements ConnectionOwner {
 	private readonly pings: PingPolicy;
 	private incomplete: NativeCall[] = [];
 	private pingedMs = Number.NaN;
+	/** Answers that are made when those before them have been read. */
+	private producing = false;
+	private readonly producers = new Set<NativeUnaryCall>();
 
 	constructor(socket: Socket, parts: FrontParts, onClose: (connection: NativeConnection) => void) {
 		const { options, held, deadlines } = parts;
@@ -97,6 +103,34 @@ export class NativeConnection implements ConnectionOwner {
 		const calls = this.incomplete;
 		this.incomplete = [];
 		for (const call of calls) call.watch();
+	}
+
+	get mayProduce(): boolean {
+		return this.producers.size === 0 && this.http2.queuedBytes <= UNREAD_BYTES_PAUSED;
+	}
+
+	/** False when the requests that wait so would be too much to hold. */
+	produceLater(call: NativeUnaryCall, requestBytes: number): boolean {
+		if (this.hold.requestBytes + requestBytes > this.options.unfinishedBytesPerConnectionMax) return false;
+		this.hold.hold(requestBytes);
+		this.producers.add(call);
+		return true;
+	}
+
+	producesNothing(call: NativeUnaryCall): void {
+		if (this.producers.delete(call)) this.hold.release(call.request.length);
+	}
+
+	/** Something that waited has left. */
+	answersMoved(): void {
+		if (this.producers.size === 0 || this.producing) return;
+		this.producing = true;
+		for (const call of this.producers) {
+			if (this.http2.queuedBytes > UNREAD_BYTES_PAUSED) break;
+			this.producesNothing(call);
+			call.produceNow();
+		}
+		this.producing = false;
 	}
 
 	pinged(): boolean {

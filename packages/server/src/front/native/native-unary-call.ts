@@ -1,5 +1,6 @@
 /** A call with one request and one answer, as the seam has it. */
 import { NO_REQUEST, SECOND_REQUEST } from "../etcd-texts.ts";
+import { ABANDONED } from "../held-bytes.ts";
 import type { Status, UnaryCall, UnaryHandler } from "../seam.ts";
 import { NativeCall, OK } from "./native-call.ts";
 
@@ -9,6 +10,7 @@ export class NativeUnaryCall extends NativeCall implements UnaryCall {
 	request: Uint8Array = NOTHING;
 	protected override readonly single = true;
 	private requests = 0;
+	private produce: (() => void) | null = null;
 
 	respond(message: Uint8Array): void {
 		if (this.over) return;
@@ -18,6 +20,20 @@ export class NativeUnaryCall extends NativeCall implements UnaryCall {
 
 	fail(status: Status): void {
 		if (!this.over) this.finish(status);
+	}
+
+	whenRead(produce: () => void): void {
+		if (this.over) return;
+		if (this.connection.mayProduce) produce();
+		else if (this.connection.produceLater(this, this.request.length)) this.produce = produce;
+		else this.refuse(ABANDONED.connectionFull);
+	}
+
+	/** Its turn has come. */
+	produceNow(): void {
+		const { produce } = this;
+		this.produce = null;
+		if (produce !== null && !this.over) this.run(produce, undefined);
 	}
 
 	protected override begin(): void {}
@@ -38,6 +54,13 @@ export class NativeUnaryCall extends NativeCall implements UnaryCall {
 	}
 
 	protected override drained(): void {}
+
+	protected override letGo(): void {
+		super.letGo();
+		if (this.produce === null) return;
+		this.produce = null;
+		this.connection.producesNothing(this);
+	}
 
 	protected override get wantsMore(): boolean {
 		return true;

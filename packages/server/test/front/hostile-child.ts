@@ -1,0 +1,46 @@
+/** A port of its own process with the native front, which tells how much memory it used at most. Started by hostile.test.ts. */
+
+import { DEFAULT_GRPC_OPTIONS } from "../../src/front/front-options.ts";
+import { createNativeFront } from "../../src/front/native/native-front.ts";
+import { openClientPort } from "../../src/front/port.ts";
+import type { MethodHandler, UnaryCall } from "../../src/front/seam.ts";
+import { BIDI, ECHO, HELD, LARGE } from "./hostile-methods.ts";
+
+const LARGE_BYTES = 1 << 20;
+const methods = new Map<string, MethodHandler>([
+	[ECHO, { shape: "unary", handle: (call) => call.respond(call.request) }],
+	[HELD, { shape: "unary", handle: () => {} }],
+	// As the services do it: made when there is room for it.
+	[
+		LARGE,
+		{ shape: "unary", handle: (call: UnaryCall) => setImmediate(() => call.whenRead?.(() => call.respond(new Uint8Array(LARGE_BYTES)))) },
+	],
+	[BIDI, { shape: "stream", clientStreams: true, serverStreams: true, handle: (call) => call.onMessage((message) => call.send(message)) }],
+]);
+
+const options = { ...DEFAULT_GRPC_OPTIONS, ...JSON.parse(process.env.FRONT_OPTIONS ?? "{}") };
+const port = await openClientPort({ addresses: [{ host: "127.0.0.1", port: 0 }], grpc: createNativeFront(methods, options), http: null });
+
+/** What cannot be collected. */
+function usedBytes(): number {
+	// The second waits until the first has given buffers back.
+	globalThis.gc?.();
+	globalThis.gc?.();
+	const { heapUsed, external } = process.memoryUsage();
+	return heapUsed + external;
+}
+
+let base = 0;
+let peak = 0;
+setInterval(() => {
+	peak = Math.max(peak, usedBytes());
+}, 50);
+process.on("message", (what) => {
+	if (what === "begin") {
+		base = usedBytes();
+		peak = base;
+	}
+	peak = Math.max(peak, usedBytes());
+	process.send?.({ peakBytes: peak - base, connections: port.connections });
+});
+process.send?.(port.addresses[0]);
