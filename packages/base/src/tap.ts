@@ -37,6 +37,7 @@ export const TAP_EVENTS = [
 	"compacted",
 	"authEnabled",
 	"authDisabled",
+	"leaseEnded",
 	"digestMismatch",
 	"requestSlow",
 	"requestTimedOut",

@@ -7,6 +7,7 @@ import { type ConfState, changedConf, confChangeOfEntry, type Entry, EntryKind, 
 import { CommandKind } from "./calls.ts";
 import type { DigestWatch } from "./digest-watch.ts";
 import { EnvelopeReader } from "./envelope.ts";
+import type { LeaseRoom } from "./lease/lease-room.ts";
 import type { MembershipRoom } from "./membership-room.ts";
 import type { Proposals } from "./proposals.ts";
 import type { Reads } from "./reads.ts";
@@ -24,6 +25,7 @@ export interface ApplierParts {
 	readonly reads: Reads;
 	readonly digests: DigestWatch;
 	readonly membership: MembershipRoom;
+	readonly leases: LeaseRoom;
 	readonly tap: TapSink;
 }
 
@@ -103,6 +105,7 @@ export class Applier {
 		this.parts.proposals.onTermApplied(term);
 		this.parts.reads.onTermApplied(term);
 		this.parts.membership.onTermApplied(term);
+		this.parts.leases.onTermApplied(term);
 	}
 
 	private applyConfig(entry: Entry): void {

@@ -1,5 +1,5 @@
 /** What a client's request is to the replica: an object made at the edge, completed exactly once through `ReplicaOutput`. */
-import type { CompactResult, DeleteRangeResult, PutResult, RefusalCode, TxnResult } from "@flotilla/mvcc";
+import type { CompactResult, DeleteRangeResult, LeaseId, PutResult, RefusalCode, TxnResult } from "@flotilla/mvcc";
 import type { AuthFault } from "./auth/caller.ts";
 import type { AlarmEntry, MemberInfo } from "./members.ts";
 
@@ -21,6 +21,8 @@ export const CommandKind = {
 	leaseGrant: 16,
 	leaseRevoke: 17,
 	leaseCheckpoint: 18,
+	/** Leases whose time is up, by the leader alone. */
+	leaseEnd: 19,
 	auth: 32,
 } as const;
 export type CommandKind = (typeof CommandKind)[keyof typeof CommandKind];
@@ -45,6 +47,8 @@ export type CallFault =
 	| "timeout"
 	| "timeoutLeaderFailed"
 	| "timeoutConnectionLost"
+	/** The leader has not applied for a second what a question about a lease must see. */
+	| "timeoutWaitAppliedIndex"
 	| "tooManyRequests"
 	| "requestTooLarge"
 	| AuthFault
@@ -59,6 +63,7 @@ export type CommandResult =
 	| { readonly kind: "compact"; readonly result: CompactResult }
 	| { readonly kind: "alarm"; readonly alarms: readonly AlarmEntry[]; readonly revision: number }
 	| { readonly kind: "publish"; readonly member: MemberInfo }
+	| { readonly kind: "leaseGranted"; readonly id: LeaseId; readonly ttl: number; readonly revision: number }
 	| { readonly kind: "done"; readonly revision: number };
 
 export type WriteOutcome =

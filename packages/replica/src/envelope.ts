@@ -38,6 +38,10 @@ const APPLICABLE: ReadonlySet<number> = new Set([
 	CommandKind.alarm,
 	CommandKind.memberUpdate,
 	CommandKind.auth,
+	CommandKind.leaseGrant,
+	CommandKind.leaseRevoke,
+	CommandKind.leaseCheckpoint,
+	CommandKind.leaseEnd,
 ]);
 
 /** Writes envelopes of one process life. */

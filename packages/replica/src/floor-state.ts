@@ -3,7 +3,7 @@ import type { ByteOps } from "@flotilla/base";
 import type { Applier } from "./applier.ts";
 import type { FloorImage, ReplicaOutput } from "./replica-interface.ts";
 import type { StateMachine } from "./state-machine.ts";
-import { tableDigest, tableRows } from "./tables.ts";
+import { smallTableRows, tableDigest, tableRows } from "./tables.ts";
 
 export class FloorState {
 	private readonly bytes: ByteOps;
@@ -19,10 +19,10 @@ export class FloorState {
 		this.applier = applier;
 	}
 
-	/** Over the rows as they are now; kept until one of them changes. */
-	get tableDigest(): number {
+	/** Over the rows as they are now, without those of the leases; kept until one of them changes. */
+	get smallTableDigest(): number {
 		if (this.digestedChanges !== this.state.tableChanges) {
-			this.digest = tableDigest(this.bytes, tableRows(this.state));
+			this.digest = tableDigest(this.bytes, smallTableRows(this.state));
 			this.digestedChanges = this.state.tableChanges;
 		}
 		return this.digest;
@@ -42,13 +42,14 @@ export class FloorState {
 		const { applier, state } = this;
 		if (state.store.compactionPending) return null;
 		this.takeBatch(output);
+		const tables = tableRows(state);
 		return {
 			appliedIndex: applier.appliedIndex,
 			term: applier.appliedTerm,
 			confState: applier.confState,
 			mark: state.store.mark(),
-			tables: tableRows(state),
-			tableDigest: this.tableDigest,
+			tables,
+			tableDigest: tableDigest(this.bytes, tables),
 			batchSeq: this.lastBatchSeq,
 		};
 	}

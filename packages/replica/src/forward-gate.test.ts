@@ -108,7 +108,8 @@ describe("the leader's gate for forwards", () => {
 		["another sequence than the envelope's", forwardOf([1], { sequences: [2] })],
 		["bytes that are no envelope", forwardOf([1], { envelopes: [new Uint8Array(40)] })],
 		["a kind that only leaders bring in (F6)", forwardOf([1], {}, CommandKind.clusterVersion)],
-		["a kind that cannot be applied yet", forwardOf([1], {}, CommandKind.leaseRevoke)],
+		["the end of leases, which is the leader's own (L5)", forwardOf([1], {}, CommandKind.leaseEnd)],
+		["a checkpoint of leases", forwardOf([1], {}, CommandKind.leaseCheckpoint)],
 		["nothing", forwardOf([])],
 	] as const) {
 		test(`lets nothing into the log from a forward with ${what}`, () => {

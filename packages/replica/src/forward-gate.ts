@@ -26,6 +26,8 @@ const FORWARDABLE: ReadonlySet<number> = new Set([
 	CommandKind.alarm,
 	CommandKind.memberUpdate,
 	CommandKind.auth,
+	CommandKind.leaseGrant,
+	CommandKind.leaseRevoke,
 ]);
 
 export class ForwardGate {

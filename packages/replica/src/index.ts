@@ -17,6 +17,17 @@ export type { CallFault, CommandResult, ReadOutcome, WriteOutcome } from "./call
 export { CommandKind, ReadCall, WriteCall } from "./calls.ts";
 export type { EnvelopeContent } from "./envelope.ts";
 export { EnvelopeEncoder, EnvelopeReader } from "./envelope.ts";
+export type { LeaseOutcome } from "./lease/lease-calls.ts";
+export { LeaseCall } from "./lease/lease-calls.ts";
+export {
+	decodeLeaseCheckpoints,
+	decodeLeaseEnds,
+	decodeLeaseGrant,
+	decodeLeaseRevoke,
+	encodeLeaseGrant,
+	encodeLeaseRevoke,
+} from "./lease/lease-codec.ts";
+export { ASK_LEASES_MAX } from "./lease/lease-desk.ts";
 export { decodeMember, encodeMember, encodeMembershipContext, readContext } from "./member-codec.ts";
 export type { AlarmEntry, MemberInfo } from "./members.ts";
 export { AlarmType } from "./members.ts";
@@ -27,6 +38,8 @@ export type {
 	DigestNote,
 	Forward,
 	ForwardRefused,
+	LeaseAsk,
+	LeaseTold,
 	MembershipAsk,
 	MembershipRefused,
 	PeerMessage,

@@ -1,4 +1,5 @@
 /** What travels between members besides the core's own messages (rules F1 to F6, S7). */
+import type { LeaseId } from "@flotilla/mvcc";
 import type { Message, NodeId } from "@flotilla/raft";
 import type { MembershipRefusal } from "./membership.ts";
 
@@ -69,4 +70,41 @@ export interface ConfigSettled {
 	readonly index: number;
 }
 
-export type PeerMessage = Message | Forward | ForwardRefused | DigestNote | MembershipAsk | MembershipRefused | ConfigSettled;
+/**
+ * Renewals and questions about the time left, for the leader of `term`; each lease once. On the lane of the heartbeats: what was
+ * sent before the answer to one has arrived before it (decisions 5.1, L6).
+ */
+export interface LeaseAsk {
+	readonly kind: "leaseAsk";
+	readonly from: NodeId;
+	readonly to: NodeId;
+	readonly term: number;
+	readonly incarnation: number;
+	readonly counter: number;
+	readonly renews: readonly LeaseId[];
+	readonly looks: readonly LeaseId[];
+}
+
+/** The leader's answer: seconds for each renewal (0: no such lease), seconds granted and milliseconds left for each look. */
+export interface LeaseTold {
+	readonly kind: "leaseTold";
+	readonly from: NodeId;
+	readonly to: NodeId;
+	readonly term: number;
+	readonly incarnation: number;
+	readonly counter: number;
+	readonly renewed: readonly number[];
+	readonly looked: readonly number[];
+	readonly index: number;
+}
+
+export type PeerMessage =
+	| Message
+	| Forward
+	| ForwardRefused
+	| DigestNote
+	| MembershipAsk
+	| MembershipRefused
+	| ConfigSettled
+	| LeaseAsk
+	| LeaseTold;

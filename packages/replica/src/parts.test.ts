@@ -1,4 +1,5 @@
 import { portableBytes } from "@flotilla/base";
+import { LeaseTable } from "@flotilla/mvcc";
 import type { AppendWork } from "@flotilla/raft";
 import { describe, expect, test } from "vitest";
 import { AlarmAction, AlarmTable, decodeAlarmCommand, encodeAlarmCommand } from "./alarms.ts";
@@ -81,25 +82,40 @@ describe("the durable term", () => {
 
 describe("tables", () => {
 	test("rows and memory say the same, in one order, with one digest", () => {
-		const tables = { members: new MemberTable(), alarms: new AlarmTable(), users: new AuthTable(), clusterVersion: "3.6.0" };
+		const tables = {
+			members: new MemberTable(),
+			alarms: new AlarmTable(),
+			leases: new LeaseTable(),
+			users: new AuthTable(),
+			clusterVersion: "3.6.0",
+		};
 		tables.members.set(MEMBER);
 		tables.members.set({ ...MEMBER, id: 3n });
 		tables.members.change([{ op: "remove", node: 3n }], []);
 		tables.alarms.raise(MEMBER.id, AlarmType.corrupt);
 		tables.alarms.raise(0n, AlarmType.noSpace);
+		tables.leases.grant(5n, 60, 1);
 		const rows = tableRows(tables);
 		expect(rows.map(({ key }) => key)).toEqual([
 			"alarms/0/1",
 			"alarms/ffffffffffffffff/2",
+			"leases/3cd",
 			"members/ffffffffffffffff",
 			"removed/3",
 			"version/cluster",
 		]);
-		const loaded = { members: new MemberTable(), alarms: new AlarmTable(), users: new AuthTable(), clusterVersion: "" };
+		const loaded = {
+			members: new MemberTable(),
+			alarms: new AlarmTable(),
+			leases: new LeaseTable(),
+			users: new AuthTable(),
+			clusterVersion: "",
+		};
 		loadTables([...rows].reverse(), loaded);
 		expect(tableRows(loaded)).toEqual(rows);
 		expect(loaded.members.members).toEqual([MEMBER]);
 		expect([...loaded.members.removed]).toEqual([3n]);
+		expect(loaded.leases.get(5n)).toEqual(tables.leases.get(5n));
 		expect(tableDigest(portableBytes, [...rows].reverse())).toBe(tableDigest(portableBytes, rows));
 		expect(tableDigest(portableBytes, rows.slice(1))).not.toBe(tableDigest(portableBytes, rows));
 		expect(bootstrapTables([MEMBER])).toHaveLength(1);

@@ -5,6 +5,7 @@ import type { PutRequest, RequestOp, TxnRequest } from "@flotilla/mvcc";
 import { CommandKind } from "./calls.ts";
 
 const PUT_OVERHEAD_BYTES = 256;
+const LEASE_BYTES = 64;
 /** A put inside a transaction takes at least so many bytes of it; so many bytes of request cost at most one overhead. */
 const PUT_BYTES_MIN = 4;
 
@@ -19,7 +20,9 @@ export function txnCost(request: TxnRequest): number {
 
 /** `usedBytes` plus the cost would reach the quota. Reads the request only when its length alone does not settle it. */
 export function exceedsQuota(codec: HotCodec, kind: CommandKind, payload: Uint8Array, usedBytes: number, quotaBytes: number): boolean {
-	if (quotaBytes <= 0 || (kind !== CommandKind.put && kind !== CommandKind.txn)) return false;
+	if (quotaBytes <= 0) return false;
+	if (kind === CommandKind.leaseGrant) return usedBytes + LEASE_BYTES >= quotaBytes;
+	if (kind !== CommandKind.put && kind !== CommandKind.txn) return false;
 	const costMax = payload.length + PUT_OVERHEAD_BYTES * (1 + Math.ceil(payload.length / PUT_BYTES_MIN));
 	if (usedBytes + costMax < quotaBytes) return false;
 	const cost = costOf(codec, kind, payload);

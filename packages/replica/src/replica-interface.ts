@@ -1,8 +1,9 @@
 import type { ByteOps, Dice, TapSink } from "@flotilla/base";
-import type { EventGroup, KeyValueStore, RecordBatch, StoreMark } from "@flotilla/mvcc";
+import type { EventGroup, KeyValueStore, LeaseId, RecordBatch, StoreMark } from "@flotilla/mvcc";
 import type { AppendWork, ConfState, CoreStatus, Entry, FetchRequest, NodeId, SnapshotMessage, SnapshotRequest } from "@flotilla/raft";
 import type { AuthView } from "./auth/auth-view.ts";
 import type { ReadCall, ReadOutcome, WriteCall, WriteOutcome } from "./calls.ts";
+import type { LeaseCall, LeaseOutcome } from "./lease/lease-calls.ts";
 import type { AlarmEntry, MemberInfo } from "./members.ts";
 import type { MembershipCall, MembershipOutcome } from "./membership.ts";
 import type { PeerMessage } from "./messages.ts";
@@ -42,7 +43,7 @@ export interface ReplicaPorts {
 
 /** Replicated tables besides the key space: written with a floor, held in memory (rule S1). */
 export interface TableRow {
-	/** `members/<hex>`, `removed/<hex>`, `alarms/<hex>/<type>`, `version/cluster` ... */
+	/** `members/<hex>`, `removed/<hex>`, `alarms/<hex>/<type>`, `version/cluster`, `leases/<hex>` ... */
 	readonly key: string;
 	readonly value: Uint8Array;
 }
@@ -70,6 +71,7 @@ export interface ReceivedState {
 export type Completion =
 	| { readonly call: WriteCall; readonly outcome: WriteOutcome }
 	| { readonly call: ReadCall; readonly outcome: ReadOutcome }
+	| { readonly call: LeaseCall; readonly outcome: LeaseOutcome }
 	| { readonly call: MembershipCall; readonly outcome: MembershipOutcome };
 
 /** One object, reused: valid until the next `drain()`. */
@@ -120,8 +122,13 @@ export interface ReplicaMachine {
 	write(call: WriteCall): void;
 	read(call: ReadCall): void;
 	changeMembership(call: MembershipCall): void;
+	askLease(call: LeaseCall): void;
+	/** For a grant whose client leaves the choice of the id to the server. */
+	drawLeaseId(): LeaseId;
+	/** Those that this member knows; at the leader those first that end first. */
+	leaseIds(): readonly LeaseId[];
 	/** The client went away: its slot is freed; what was proposed may still take effect. */
-	cancel(call: WriteCall | ReadCall | MembershipCall): void;
+	cancel(call: WriteCall | ReadCall | MembershipCall | LeaseCall): void;
 	onPersisted(seq: number): void;
 	onStored(batchSeq: number): void;
 	onFetched(peer: NodeId, entries: readonly Entry[]): void;

@@ -4,7 +4,7 @@
  */
 import { createHotCodec } from "@flotilla/api/hot";
 import type { TapSink } from "@flotilla/base";
-import type { KeyValueStore } from "@flotilla/mvcc";
+import type { KeyValueStore, LeaseId } from "@flotilla/mvcc";
 import {
 	type Consensus,
 	type CoreOutput,
@@ -30,6 +30,8 @@ import { Errands } from "./errands.ts";
 import { FloorState } from "./floor-state.ts";
 import { ForwardGate } from "./forward-gate.ts";
 import { Leadership } from "./leadership.ts";
+import { LeaseCall } from "./lease/lease-calls.ts";
+import { LeaseRoom } from "./lease/lease-room.ts";
 import type { AlarmEntry, MemberInfo } from "./members.ts";
 import { MembershipCall } from "./membership.ts";
 import { MembershipRoom } from "./membership-room.ts";
@@ -54,6 +56,7 @@ import { Timeouts } from "./timeouts.ts";
 /** Calls are looked through for time-outs at this interval: their patience is coarse, and a look costs all of them. */
 const EXPIRY_TICKS = 10;
 const READ_RETRY_MS = 500;
+const LEASE_RETRY_MS = 500;
 const DIGEST_MS = 5_000;
 /** A connection that has lasted so long counts when the members are to change. */
 const STEADY_MS = 5_000;
@@ -96,6 +99,7 @@ export class Replica implements ReplicaMachine {
 	private readonly digests: DigestWatch;
 	private readonly errands: Errands;
 	private readonly membership: MembershipRoom;
+	private readonly leases: LeaseRoom;
 	private readonly applier: Applier;
 	private readonly floors: FloorState;
 	private readonly door: Door;
@@ -141,12 +145,17 @@ export class Replica implements ReplicaMachine {
 			},
 			{ leadership, state: this.state, connections, outbox, nextSequence: () => this.proposals.nextSequence() },
 		);
+		this.leases = new LeaseRoom(
+			{ ...{ incarnation, pendingCallsMax, tickMs }, timeoutTicks: this.patienceTicks, retryTicks: Math.ceil(LEASE_RETRY_MS / tickMs) },
+			{ leadership, outbox, state: this.state, propose: (kind, payload) => this.append(kind, payload) },
+		);
 		const parts = {
 			state: this.state,
 			proposals: this.proposals,
 			reads: this.reads,
 			digests: this.digests,
 			membership: this.membership,
+			leases: this.leases,
 			tap: ports.tap,
 		};
 		this.applier = new Applier({ incarnation, unstoredBytesMax: options.unstoredBytesMax }, parts, restoredLog);
@@ -184,6 +193,7 @@ export class Replica implements ReplicaMachine {
 
 	tick(): void {
 		this.tickCount++;
+		this.leases.tick(this.tickCount);
 		this.core.tick();
 		this.state.auth.tokens.onTick();
 		if (this.tickCount % EXPIRY_TICKS === 0) this.expireCalls();
@@ -196,7 +206,7 @@ export class Replica implements ReplicaMachine {
 		else if (message.kind === "digest") this.digests.receive(message, this.applier.appliedIndex, this.digestNow);
 		else if (message.kind === "membershipAsk" || message.kind === "membershipRefused" || message.kind === "configSettled") {
 			this.membership.receive(message);
-		}
+		} else if (message.kind === "leaseAsk" || message.kind === "leaseTold") this.leases.receive(message);
 		// Such a message is this member's own driver's to make, when a verified state lies on the disk: see `installSnapshot`.
 		else if (message.kind !== "snapshot") this.core.step(message);
 	}
@@ -220,8 +230,27 @@ export class Replica implements ReplicaMachine {
 		this.outbox.output.completions.push({ call, outcome: { ok: false, fault } });
 	}
 
-	cancel(call: WriteCall | ReadCall | MembershipCall): void {
+	askLease(call: LeaseCall): void {
+		const fault = this.stopping ? "stopped" : this.leases.full ? "tooManyRequests" : null;
+		if (fault === null) {
+			this.leases.add(call);
+			return;
+		}
+		call.completed = true;
+		this.outbox.output.completions.push({ call, outcome: { ok: false, fault } });
+	}
+
+	drawLeaseId(): LeaseId {
+		return this.leases.drawId();
+	}
+
+	leaseIds(): readonly LeaseId[] {
+		return this.leases.list();
+	}
+
+	cancel(call: WriteCall | ReadCall | MembershipCall | LeaseCall): void {
 		if (call instanceof ReadCall) this.reads.cancel(call);
+		else if (call instanceof LeaseCall) this.leases.cancel(call);
 		else if (call instanceof MembershipCall) this.membership.cancel(call);
 		else this.proposals.cancel(call);
 	}
@@ -273,6 +302,7 @@ export class Replica implements ReplicaMachine {
 		if (peer !== this.leadership.remoteLeader) return;
 		this.proposals.onLaneRestored();
 		this.reads.askAgain();
+		this.leases.onReconnected();
 		this.errands.onReconnected();
 	}
 
@@ -315,6 +345,7 @@ export class Replica implements ReplicaMachine {
 		this.stopping = true;
 		this.proposals.beginStop();
 		this.reads.beginStop();
+		this.leases.beginStop();
 		this.membership.beginStop();
 	}
 
@@ -336,6 +367,7 @@ export class Replica implements ReplicaMachine {
 			resting = entriesLeft === 0 || (applied.entries === 0 && !applied.leaderChanged);
 		}
 		this.reads.release(this.applier.appliedIndex);
+		if (this.leases.release(this.applier.appliedIndex) || this.leases.busy) this.outbox.output.moreWork = true;
 		this.membership.settle(this.core, this.tickCount);
 		return this.finishOutput(!resting || entriesLeft === 0);
 	}
@@ -346,7 +378,7 @@ export class Replica implements ReplicaMachine {
 	}
 
 	stateDigest(): number {
-		return (Math.imul(this.state.store.digest(), 0x9e3779b1) ^ this.floors.tableDigest) >>> 0;
+		return (Math.imul(this.state.store.digest(), 0x9e3779b1) ^ this.floors.smallTableDigest) >>> 0;
 	}
 
 	/** Hands to the core, or to the leader, what waits for one. */
@@ -355,20 +387,29 @@ export class Replica implements ReplicaMachine {
 		else this.proposals.forward(this.tickCount);
 		this.errands.run(this.tickCount, this.digests.differing);
 		this.membership.submit(this.core, this.tickCount, this.applier.appliedIndex);
+		this.leases.submit(this.core, this.applier.appliedIndex);
 		this.reads.ask(this.core);
 	}
 
 	/** A proposal of the member itself: nobody waits for its outcome, its effect on the state is awaited instead. */
 	private submit(kind: CommandKind, payload: Uint8Array): boolean {
-		const { core, leadership, options, proposals } = this;
+		const { leadership, options, proposals } = this;
 		const to = leadership.remoteLeader;
 		if (!leadership.leading && (to === NO_NODE || proposals.laneUnsettled)) return false;
+		if (leadership.leading) return this.append(kind, payload) > 0;
 		const sequence = proposals.nextSequence();
 		const envelopes = this.encoder.encode([{ kind, sequence, user: "", authRevision: 0, payload }]);
-		if (leadership.leading) return core.propose(envelopes).ok;
 		const { incarnation, memberId } = options;
 		this.outbox.send({ kind: "forward", from: memberId, to, term: leadership.term, incarnation, sequences: [sequence], envelopes });
 		return true;
+	}
+
+	/** Appends such a proposal at the leader: its index, or 0 when none can be appended now. */
+	private append(kind: CommandKind, payload: Uint8Array): number {
+		const result = this.core.propose(
+			this.encoder.encode([{ kind, sequence: this.proposals.nextSequence(), user: "", authRevision: 0, payload }]),
+		);
+		return result.ok ? result.firstIndex : 0;
 	}
 
 	private takeCoreOutput(core: CoreOutput, entriesMax: number): { readonly entries: number; readonly leaderChanged: boolean } {
@@ -379,8 +420,14 @@ export class Replica implements ReplicaMachine {
 			this.durable.onAppend(core.append);
 			output.appends.push(core.append);
 		}
-		for (const grant of core.reads) this.reads.onGrant(grant);
-		for (const failure of core.readFailures) this.reads.onFailure(failure);
+		for (const grant of core.reads) {
+			this.reads.onGrant(grant);
+			this.leases.onGrant(grant);
+		}
+		for (const failure of core.readFailures) {
+			this.reads.onFailure(failure);
+			this.leases.onFailure(failure);
+		}
 		for (const request of core.fetch) output.fetch.push(request);
 		for (const request of core.snapshots) output.snapshots.push(request);
 		for (const done of core.membershipDone) this.membership.onDone(done.index);
@@ -400,6 +447,7 @@ export class Replica implements ReplicaMachine {
 		const sameTerm = soft.term === this.leadership.term;
 		const changed = this.leadership.update(soft, this.tickCount);
 		this.membership.onLeadership();
+		this.leases.onLeadership(changed);
 		if (!sameTerm) this.digests.onTermChanged();
 		if (!changed) return false;
 		if (this.leadership.leading) this.gate.onLeading(soft.term);
@@ -427,9 +475,11 @@ export class Replica implements ReplicaMachine {
 	private expireCalls(): void {
 		const writes = this.proposals.expire(this.tickCount, this.judgeTimeout);
 		const reads = this.reads.expire(this.tickCount);
+		const leases = this.leases.expire();
 		this.membership.expire(this.tickCount, this.judgeChange);
-		if (writes + reads === 0) return;
-		this.tap.emit("requestTimedOut", this.leadership.term, this.applier.appliedIndex, { writes, reads, leader: this.leadership.leader });
+		if (writes + reads + leases === 0) return;
+		const { leader, term } = this.leadership;
+		this.tap.emit("requestTimedOut", term, this.applier.appliedIndex, { writes, reads, leases, leader });
 	}
 
 	private announceDigest(): void {

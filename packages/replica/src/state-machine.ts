@@ -4,7 +4,7 @@
  */
 import type { HotCodec } from "@flotilla/api/hot";
 import { assert, type ByteOps, type TapSink, unreachable, WireError } from "@flotilla/base";
-import type { CompactResult, DeleteRangeResult, KeyValueStore, PutResult, Refusal, TxnResult } from "@flotilla/mvcc";
+import type { CompactResult, DeleteRangeResult, KeyValueStore, LeaseTable, PutResult, Refusal, TxnResult } from "@flotilla/mvcc";
 import type { MembershipRequest, NodeId } from "@flotilla/raft";
 import { AlarmAction, type AlarmCommand, AlarmTable, decodeAlarmCommand } from "./alarms.ts";
 import { AuthState, type TokenOptions } from "./auth/auth-state.ts";
@@ -12,6 +12,7 @@ import type { AuthTable } from "./auth/auth-table.ts";
 import { type Caller, NOBODY } from "./auth/caller.ts";
 import { type CallFault, CommandKind, type CommandResult } from "./calls.ts";
 import type { EnvelopeReader } from "./envelope.ts";
+import { LeaseCommands, type LeaseWatcher } from "./lease/lease-commands.ts";
 import { decodeMember, readContext } from "./member-codec.ts";
 import { MemberTable } from "./member-table.ts";
 import { type AlarmEntry, AlarmType } from "./members.ts";
@@ -44,17 +45,27 @@ export class StateMachine implements Tables {
 	readonly auth: AuthState;
 	private readonly codec: HotCodec;
 	private readonly tap: TapSink;
+	private readonly leaseCommands: LeaseCommands;
 
 	constructor(store: KeyValueStore, { codec, tap, bytes, tokens }: StateMachineParts, rows: readonly TableRow[]) {
 		this.store = store;
 		this.codec = codec;
 		this.tap = tap;
-		this.auth = new AuthState(tokens, bytes, () => []);
+		this.auth = new AuthState(tokens, bytes, (lease) => this.store.leases.get(lease)?.attachedKeys() ?? []);
+		this.leaseCommands = new LeaseCommands(this, tap);
 		loadTables(rows, this);
 	}
 
 	get users(): AuthTable {
 		return this.auth.table;
+	}
+
+	get leases(): LeaseTable {
+		return this.store.leases;
+	}
+
+	watchLeases(watcher: LeaseWatcher): void {
+		this.leaseCommands.watcher = watcher;
 	}
 
 	/** Another member's state takes the place of this one, whole (rule N6). */
@@ -115,10 +126,13 @@ export class StateMachine implements Tables {
 			case CommandKind.auth:
 				return this.changeAuth(envelope, term, index);
 			case CommandKind.leaseGrant:
+				return this.leaseCommands.grant(envelope.payload, this.callerOf(envelope), index);
 			case CommandKind.leaseRevoke:
+				return this.leaseCommands.revoke(envelope.payload, this.callerOf(envelope), term, index);
+			case CommandKind.leaseEnd:
+				return this.leaseCommands.endExpired(envelope.payload, term, index);
 			case CommandKind.leaseCheckpoint:
-				assert(false, "the envelope reader opens only kinds that can be applied");
-				return "malformed";
+				return this.leaseCommands.checkpoint(envelope.payload, term);
 			default:
 				return unreachable(kind);
 		}

@@ -1,8 +1,9 @@
 /**
  * The replicated tables besides the key space as rows of the store, written with a floor (rule S1):
- * `members/<hex>`, `removed/<hex>`, `alarms/<hex>/<type>`, `version/cluster`, `auth/...`.
+ * `members/<hex>`, `removed/<hex>`, `alarms/<hex>/<type>`, `version/cluster`, `auth/...`, and of leases `leases/<hex>`.
  */
 import { type ByteOps, fail, writeU32 } from "@flotilla/base";
+import { LEASE_ROWS, type LeaseTable } from "@flotilla/mvcc";
 import type { AlarmTable } from "./alarms.ts";
 import { authRows, loadAuthRow } from "./auth/auth-rows.ts";
 import type { AuthTable } from "./auth/auth-table.ts";
@@ -20,6 +21,8 @@ export interface Tables {
 	readonly members: MemberTable;
 	readonly alarms: AlarmTable;
 	readonly users: AuthTable;
+	/** Part of the store, which knows their keys. */
+	readonly leases: LeaseTable;
 	/** Empty until the cluster has decided. */
 	clusterVersion: string;
 }
@@ -31,6 +34,11 @@ export function bootstrapTables(members: readonly MemberInfo[]): TableRow[] {
 
 /** All rows in ascending order of key. */
 export function tableRows(tables: Tables): TableRow[] {
+	return sortRows([...smallTableRows(tables), ...tables.leases.rows()]);
+}
+
+/** All but those of the leases, of which there may be millions: the store's own digest covers them as they change. */
+export function smallTableRows(tables: Tables): TableRow[] {
 	const rows = tables.members.members.map(memberRow);
 	for (const id of tables.members.removed) rows.push({ key: `removed/${id.toString(16)}`, value: NO_BYTES });
 	for (const { member, alarm } of tables.alarms.entries) rows.push({ key: `alarms/${member.toString(16)}/${alarm}`, value: NO_BYTES });
@@ -46,9 +54,11 @@ export function loadTables(rows: readonly TableRow[], tables: Tables): void {
 		else if (parts[0] === "removed") tables.members.removed.add(parseId(parts[1], row.key));
 		else if (parts[0] === "alarms") tables.alarms.raise(parseId(parts[1], row.key), Number(parts[2]) as AlarmType);
 		else if (parts[0] === "auth") loadAuthRow(row, tables.users);
+		else if (parts[0] === LEASE_ROWS) tables.leases.load(row.value);
 		else if (row.key === VERSION_KEY) tables.clusterVersion = decodeUtf8(row.value);
 		else fail("a table row of an unknown kind", { key: row.key });
 	}
+	tables.leases.loaded();
 }
 
 /** CRC-32C over the rows in ascending order of key, each as two lengths (u32), key and value. */

@@ -10,7 +10,7 @@ import { createGrpcJsFront } from "./front/grpc-js-front.ts";
 import { createHttpRouter } from "./front/http-router.ts";
 import { createNativeFront } from "./front/native/native-front.ts";
 import { type ClientPort, type ListenAddress, openClientPort } from "./front/port.ts";
-import { DEFAULT_QUOTA_BYTES, type MemberConfig, TICK_MS } from "./member-config.ts";
+import { DEFAULT_QUOTA_BYTES, leaseTtlMinSeconds, type MemberConfig, TICK_MS } from "./member-config.ts";
 import { CallFigures } from "./metrics/call-figures.ts";
 import type { MemberFigures } from "./metrics/member-figures.ts";
 import { METRICS_PATH, watchedRoutes } from "./metrics-route.ts";
@@ -75,6 +75,7 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 			electionTicks: Math.ceil(config.electionMs / TICK_MS),
 			watchProgressTicks: Math.ceil(config.watchProgressMs / TICK_MS),
 			watchFragmentBytes: config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES,
+			leaseTtlMinSeconds: leaseTtlMinSeconds(config),
 		},
 		soon: (work) => scheduler.soon(work),
 		afterTicks: (ticks, work) => scheduler.after(ticks * TICK_MS, work),

@@ -27,7 +27,14 @@ export type { HeaderField, PreparedBlock } from "./http2/hpack-encoder.ts";
 export { ErrorCode as Http2ErrorCode } from "./http2/protocol.ts";
 export { SocketLink } from "./http2/socket-link.ts";
 export { Http2Stream } from "./http2/stream.ts";
-export { assertMemberConfig, DEFAULT_MEMBER_OPTIONS, type InitialMember, type MemberConfig, TICK_MS } from "./member-config.ts";
+export {
+	assertMemberConfig,
+	DEFAULT_MEMBER_OPTIONS,
+	type InitialMember,
+	leaseTtlMinSeconds,
+	type MemberConfig,
+	TICK_MS,
+} from "./member-config.ts";
 export { TAP_SOCKET } from "./member-folder.ts";
 export type { ClusterView } from "./peers/cluster-view.ts";
 export { Lane, laneOf } from "./peers/lane.ts";

@@ -157,3 +157,12 @@ export function quotaBytes(config: MemberConfig): number {
 	if (config.quotaBackendBytes < 0) return 0;
 	return config.quotaBackendBytes === 0 ? DEFAULT_QUOTA_BYTES : config.quotaBackendBytes;
 }
+
+/**
+ * Leases shorter than one and a half election timeouts could end before a new leader knows of their renewals; in whole seconds,
+ * and with etcd's way of rounding (etcd API 4.1).
+ */
+export function leaseTtlMinSeconds({ electionMs, heartbeatMs }: Pick<MemberConfig, "electionMs" | "heartbeatMs">): number {
+	const electionHeartbeats = Math.floor(electionMs / heartbeatMs);
+	return Math.ceil((Math.floor((3 * electionHeartbeats) / 2) * heartbeatMs) / 1_000);
+}

@@ -1,7 +1,15 @@
 import { type Dice, portableBytes, type TapSink } from "@flotilla/base";
 import { StoreDamageError } from "@flotilla/mvcc";
 import type { NodeId } from "@flotilla/raft";
-import { type Booted, bootMember, type ClusterView, type CrashKind, createServices, type MemberConfig } from "@flotilla/server/internal";
+import {
+	type Booted,
+	bootMember,
+	type ClusterView,
+	type CrashKind,
+	createServices,
+	leaseTtlMinSeconds,
+	type MemberConfig,
+} from "@flotilla/server/internal";
 import { CrashPoints } from "./crash-points.ts";
 import { simCredentials } from "./credentials.ts";
 import { SimStores } from "./house.ts";
@@ -160,6 +168,7 @@ export class SimMember {
 						electionTicks: Math.round(this.config.electionMs / driver.tickMs),
 						watchProgressTicks: Math.round(this.config.watchProgressMs / driver.tickMs),
 						watchFragmentBytes: this.config.maxRequestBytes,
+						leaseTtlMinSeconds: leaseTtlMinSeconds(this.config),
 					},
 					soon: process.scheduler.soon,
 					afterTicks: (ticks, work) => process.scheduler.after(ticks * driver.tickMs, work),

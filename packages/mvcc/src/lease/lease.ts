@@ -34,6 +34,12 @@ export class Lease {
 		return typeof this.attached === "string" ? [this.attached] : [...this.attached].sort();
 	}
 
+	/** In no order, and without a copy: not across changes. */
+	attachedKeys(): Iterable<string> {
+		if (this.attached === null) return [];
+		return typeof this.attached === "string" ? [this.attached] : this.attached;
+	}
+
 	attach(key: string): void {
 		const { attached } = this;
 		if (attached === null) this.attached = key;

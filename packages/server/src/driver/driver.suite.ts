@@ -5,6 +5,7 @@ import type { AppendWork, CoreStatus, Entry, NodeId } from "@flotilla/raft";
 import {
 	AuthState,
 	type FloorImage,
+	type LeaseCall,
 	type MemberInfo,
 	type MembershipCall,
 	type PeerMessage,
@@ -70,7 +71,7 @@ export class ScriptedReplica implements ReplicaMachine {
 	appliedIndex = 1;
 	batchSeq = 0;
 	/** What the driver was given, for later completion. */
-	readonly calls: Array<WriteCall | ReadCall | MembershipCall> = [];
+	readonly calls: Array<WriteCall | ReadCall | MembershipCall | LeaseCall> = [];
 
 	get contacts(): readonly MemberInfo[] {
 		return this.members;
@@ -94,6 +95,16 @@ export class ScriptedReplica implements ReplicaMachine {
 	changeMembership(call: MembershipCall): void {
 		this.inputs.push("membership");
 		this.calls.push(call);
+	}
+	askLease(call: LeaseCall): void {
+		this.inputs.push("lease");
+		this.calls.push(call);
+	}
+	drawLeaseId(): bigint {
+		return 1n;
+	}
+	leaseIds(): bigint[] {
+		return [];
 	}
 	cancel(): void {
 		this.inputs.push("cancel");

@@ -1,9 +1,12 @@
 import type { TapFields } from "@flotilla/base";
+import type { LeaseId } from "@flotilla/mvcc";
 import type { Entry, NodeId } from "@flotilla/raft";
 import type {
 	AlarmEntry,
 	AuthView,
 	FloorImage,
+	LeaseCall,
+	LeaseOutcome,
 	MemberInfo,
 	MembershipCall,
 	MembershipOutcome,
@@ -59,7 +62,7 @@ export interface DriverWorld extends WorldPorts {
 	removed(): void;
 }
 
-type Call = WriteCall | ReadCall | MembershipCall;
+type Call = WriteCall | ReadCall | MembershipCall | LeaseCall;
 
 type PeerInput =
 	| { readonly kind: "messages"; readonly messages: readonly LaneMessage[] }
@@ -186,6 +189,15 @@ export class Driver implements MemberPort, PeerEvents {
 	}
 	changeMembership(call: MembershipCall): void {
 		this.take(call);
+	}
+	askLease(call: LeaseCall): void {
+		this.take(call);
+	}
+	drawLeaseId(): LeaseId {
+		return this.machine.drawLeaseId();
+	}
+	leaseIds(): readonly LeaseId[] {
+		return this.machine.leaseIds();
 	}
 	cancel(call: Call): void {
 		if (!this.open.delete(call)) return;
@@ -360,6 +372,7 @@ export class Driver implements MemberPort, PeerEvents {
 		for (const call of calls) {
 			if ("payload" in call) this.machine.write(call);
 			else if ("change" in call) this.machine.changeMembership(call);
+			else if ("lease" in call) this.machine.askLease(call);
 			else this.machine.read(call);
 		}
 		for (const call of cancels) this.machine.cancel(call);
@@ -446,7 +459,7 @@ export class Driver implements MemberPort, PeerEvents {
 			if (!outcome.ok) this.figures.failed("payload" in call ? "write" : "read", outcome.fault);
 			if (!this.open.delete(call)) continue;
 			// The two are typed together: a write's call comes with a write's outcome.
-			(call.done as (outcome: WriteOutcome | ReadOutcome | MembershipOutcome) => void)(outcome);
+			(call.done as (outcome: WriteOutcome | ReadOutcome | MembershipOutcome | LeaseOutcome) => void)(outcome);
 		}
 	}
 

@@ -36,6 +36,8 @@ export function laneOf(kind: LaneMessage["kind"]): Lane {
 		case "goodbye":
 		case "digest":
 		case "configSettled":
+		case "leaseAsk":
+		case "leaseTold":
 			return Lane.control;
 		default:
 			return unreachable(kind);

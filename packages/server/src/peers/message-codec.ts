@@ -2,9 +2,18 @@
  * Messages between members as an envelope (a tuple of plain values, the kind's number first) and a slab of raw bytes. `from`
  * and `to` do not travel: the handshake bound the connection to both.
  */
-import { concatBytes, unreachable } from "@flotilla/base";
+import { concatBytes, readBigU64, unreachable, writeBigU64 } from "@flotilla/base";
+import type { LeaseId } from "@flotilla/mvcc";
 import type { Append, ConfState, Message, NodeId } from "@flotilla/raft";
-import { type Forward, type ForwardRefused, MEMBERSHIP_REFUSALS, type MembershipRefused } from "@flotilla/replica";
+import {
+	ASK_LEASES_MAX,
+	type Forward,
+	type ForwardRefused,
+	type LeaseAsk,
+	type LeaseTold,
+	MEMBERSHIP_REFUSALS,
+	type MembershipRefused,
+} from "@flotilla/replica";
 import type { LaneMessage, SnapshotAck } from "../ports.ts";
 import { decodeEntries, encodeEntries } from "../wal/entry-codec.ts";
 import { decodeTuple, encodeTuple, TupleReader, type TupleValue } from "./tuple.ts";
@@ -30,6 +39,8 @@ const KindNumber = {
 	membershipAsk: 35,
 	membershipRefused: 36,
 	configSettled: 37,
+	leaseAsk: 38,
+	leaseTold: 39,
 	snapshotPart: 48,
 	snapshotAck: 49,
 } as const satisfies Record<LaneMessage["kind"], number>;
@@ -46,7 +57,7 @@ const FORWARD_ITEMS_MAX = 65_535;
 const CONFIG_IDS_MAX = 1_024;
 
 const EMPTY = new Uint8Array(0);
-const HAVE_SLABS: ReadonlySet<LaneMessage["kind"]> = new Set(["append", "forward", "membershipAsk", "snapshotPart"]);
+const HAVE_SLABS: ReadonlySet<LaneMessage["kind"]> = new Set(["append", "forward", "membershipAsk", "leaseAsk", "snapshotPart"]);
 
 export interface EncodedMessage {
 	readonly envelope: Uint8Array;
@@ -113,6 +124,10 @@ function messageFields(m: LaneMessage): readonly TupleValue[] {
 			return [m.incarnation, m.sequence, MEMBERSHIP_REFUSALS.indexOf(m.reason)];
 		case "configSettled":
 			return [m.index];
+		case "leaseAsk":
+			return [m.incarnation, m.counter, m.renews.length];
+		case "leaseTold":
+			return [m.incarnation, m.counter, m.index, m.renewed, m.looked];
 		default:
 			return unreachable(m);
 	}
@@ -122,6 +137,7 @@ function messageSlab(message: LaneMessage): Uint8Array {
 	if (message.kind === "append") return encodeEntries(message.entries);
 	if (message.kind === "forward") return concatBytes(message.envelopes);
 	if (message.kind === "membershipAsk") return message.change;
+	if (message.kind === "leaseAsk") return encodeLeaseIds([...message.renews, ...message.looks]);
 	return message.kind === "snapshotPart" ? message.data : EMPTY;
 }
 
@@ -142,6 +158,8 @@ function readMessage(kind: LaneMessage["kind"], base: Base, r: TupleReader, slab
 	if (kind === "snapshotAck") return readSnapshotAck(base, r);
 	if (kind === "membershipAsk") return { kind, ...base, incarnation: r.integer(), sequence: r.integer(), change: slab };
 	if (kind === "membershipRefused") return readMembershipRefused(base, r);
+	if (kind === "leaseAsk") return readLeaseAsk(base, r, slab);
+	if (kind === "leaseTold") return readLeaseTold(base, r);
 	if (kind === "configSettled") return { kind, ...base, index: r.integer() };
 	return readCoreMessage(kind, base, r);
 }
@@ -261,4 +279,31 @@ function readMembershipRefused(base: Base, r: TupleReader): MembershipRefused | 
 	const sequence = r.integer();
 	const reason = MEMBERSHIP_REFUSALS[r.integer()];
 	return reason === undefined ? null : { kind: "membershipRefused", ...base, incarnation, sequence, reason };
+}
+
+const LEASE_ID_BYTES = 8;
+
+function encodeLeaseIds(ids: readonly LeaseId[]): Uint8Array {
+	const bytes = new Uint8Array(ids.length * LEASE_ID_BYTES);
+	for (const [i, id] of ids.entries()) writeBigU64(bytes, i * LEASE_ID_BYTES, BigInt.asUintN(64, id));
+	return bytes;
+}
+
+function readLeaseAsk(base: Base, r: TupleReader, slab: Uint8Array): LeaseAsk | null {
+	const incarnation = r.integer();
+	const counter = r.integer();
+	const renews = r.integer();
+	const count = slab.length / LEASE_ID_BYTES;
+	if (!Number.isInteger(count) || count > ASK_LEASES_MAX || renews > count) return null;
+	const ids: LeaseId[] = [];
+	for (let i = 0; i < count; i++) ids.push(BigInt.asIntN(64, readBigU64(slab, i * LEASE_ID_BYTES)));
+	return { kind: "leaseAsk", ...base, incarnation, counter, renews: ids.slice(0, renews), looks: ids.slice(renews) };
+}
+
+function readLeaseTold(base: Base, r: TupleReader): LeaseTold {
+	const incarnation = r.integer();
+	const counter = r.integer();
+	const index = r.integer();
+	const renewed = r.integers(ASK_LEASES_MAX);
+	return { kind: "leaseTold", ...base, incarnation, counter, index, renewed, looked: r.integers(2 * ASK_LEASES_MAX) };
 }

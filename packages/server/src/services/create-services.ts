@@ -8,6 +8,7 @@ import { unimplemented } from "./door.ts";
 import { healthService } from "./health-rpc.ts";
 import { type ProbeRoute, probeRoutes } from "./http-probes.ts";
 import { kvService } from "./kv.ts";
+import { leaseService } from "./lease.ts";
 import { maintenanceService } from "./maintenance.ts";
 import { OpenStreams } from "./open-streams.ts";
 import { watchService } from "./watch.ts";
@@ -27,7 +28,7 @@ export function createServices(world: ServiceWorld): Services {
 		for (const [path, handler] of service(deps)) methods.set(path, handler);
 	}
 	const streams = new OpenStreams(deps);
-	for (const service of [kvService, watchService]) {
+	for (const service of [kvService, watchService, leaseService]) {
 		for (const [path, handler] of service(deps, streams)) methods.set(path, handler);
 	}
 	return { methods, http: probeRoutes(deps), endStreams: () => streams.end() };

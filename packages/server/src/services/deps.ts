@@ -18,6 +18,8 @@ export interface ServiceOptions {
 	readonly watchProgressTicks: number;
 	/** A watcher that takes fragments gets a response of so many bytes in parts. */
 	readonly watchFragmentBytes: number;
+	/** Shorter wishes are raised to it. */
+	readonly leaseTtlMinSeconds: number;
 }
 
 /** What the services are made of. */

@@ -1,7 +1,7 @@
 /** What the services need of the member behind them. The driver implements it; tests use a small one over a real store. */
-import type { KeyValueStore, WatchHub } from "@flotilla/mvcc";
+import type { KeyValueStore, LeaseId, WatchHub } from "@flotilla/mvcc";
 import type { NodeId } from "@flotilla/raft";
-import type { AlarmEntry, AuthView, MemberInfo, MembershipCall, ReadCall, ReplicaStatus, WriteCall } from "@flotilla/replica";
+import type { AlarmEntry, AuthView, LeaseCall, MemberInfo, MembershipCall, ReadCall, ReplicaStatus, WriteCall } from "@flotilla/replica";
 
 export interface MemberPort {
 	readonly memberId: NodeId;
@@ -30,8 +30,15 @@ export interface MemberPort {
 	write(call: WriteCall): void;
 	read(call: ReadCall): void;
 	changeMembership(call: MembershipCall): void;
+	/** Asks the leader, wherever it is. */
+	askLease(call: LeaseCall): void;
 	/** The client went away: `done` will not be called any more. What was proposed may still take effect. */
-	cancel(call: WriteCall | ReadCall | MembershipCall): void;
+	cancel(call: WriteCall | ReadCall | MembershipCall | LeaseCall): void;
+
+	/** An id that no lease has, for a grant that leaves the choice to the server. */
+	drawLeaseId(): LeaseId;
+	/** The leases that this member knows of; at the leader those first that end first. */
+	leaseIds(): readonly LeaseId[];
 
 	/** Runs `done` once no clean-up of a compaction is pending on this member: later, even when there is none now. */
 	afterCompaction(done: () => void): void;

@@ -1,9 +1,12 @@
 /** Writes and read barriers of one call: made, called off when the client goes away, answered once. */
 import type { FaultCode } from "@flotilla/api";
+import type { LeaseId } from "@flotilla/mvcc";
 import {
 	type Caller,
 	type CommandKind,
 	type CommandResult,
+	LeaseCall,
+	type LeaseOutcome,
 	MembershipCall,
 	type MembershipChange,
 	NOBODY,
@@ -82,6 +85,24 @@ export function changeMembership(deps: ServiceDeps, call: Answerable, change: Me
 	});
 	call.onCancel(() => deps.member.cancel(asked));
 	deps.member.changeMembership(asked);
+}
+
+export type LeaseTime = Extract<LeaseOutcome, { readonly ok: true }>;
+
+/** Has the leader renew a lease, or say what is left of it; one that does not exist has a granted time of 0. */
+export function askLease(
+	deps: ServiceDeps,
+	call: Answerable,
+	op: LeaseCall["op"],
+	lease: LeaseId,
+	answered: (time: LeaseTime) => void,
+): void {
+	const asked = new LeaseCall(op, lease, ticksLeft(deps, call), (outcome) => {
+		if (outcome.ok) answered(outcome);
+		else call.fail(statusOf(outcome.fault));
+	});
+	call.onCancel(() => deps.member.cancel(asked));
+	deps.member.askLease(asked);
 }
 
 /** Runs `read` when this member's state holds all that was acknowledged before the call came. */

@@ -39,6 +39,7 @@ export const LOG_RULES: Partial<Readonly<Record<TapEventName, LogRule>>> = {
 	compacted: { level: "info", msg: "finished scheduled compaction" },
 	authEnabled: { level: "info", msg: "enabled authentication" },
 	authDisabled: { level: "info", msg: "disabled authentication" },
+	leaseEnded: { level: "debug", msg: "a lease ended" },
 	digestMismatch: { level: "error", msg: "state digest differs from another member's at the same applied index" },
 	requestSlow: { level: "warn", msg: "apply request took too long" },
 	requestTimedOut: { level: "warn", msg: "request timed out" },

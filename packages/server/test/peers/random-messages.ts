@@ -22,6 +22,8 @@ export const MESSAGE_KINDS = [
 	"membershipAsk",
 	"membershipRefused",
 	"configSettled",
+	"leaseAsk",
+	"leaseTold",
 ] as const satisfies readonly PeerMessage["kind"][];
 
 /** Small, at a boundary of the encoding, or anywhere in the safe range. */
@@ -149,5 +151,13 @@ export function randomMessage(dice: Dice, kind: PeerMessage["kind"], from: bigin
 			return { kind, ...base, incarnation: dice.uint53(), sequence: randomCount(dice), reason: dice.pick(MEMBERSHIP_REFUSALS) };
 		case "configSettled":
 			return { kind, ...base, index: randomCount(dice) };
+		case "leaseAsk": {
+			const leases = () => ids(dice).map((id) => BigInt.asIntN(64, id));
+			return { kind, ...base, incarnation: dice.uint53(), counter: randomCount(dice), renews: leases(), looks: leases() };
+		}
+		case "leaseTold": {
+			const counts = () => Array.from({ length: dice.range(0, 9) }, () => randomCount(dice));
+			return { kind, ...base, ...token, index: randomCount(dice), renewed: counts(), looked: counts() };
+		}
 	}
 }

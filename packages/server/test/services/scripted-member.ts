@@ -12,6 +12,9 @@ import {
 	type CallFault,
 	CommandKind,
 	type CommandResult,
+	decodeLeaseGrant,
+	decodeLeaseRevoke,
+	type LeaseCall,
 	type MemberInfo,
 	type MembershipCall,
 	type ReadCall,
@@ -73,7 +76,10 @@ export class ScriptedMember implements MemberPort {
 	readonly changes: MembershipCall[] = [];
 	/** Set: changes of the members end so. "silence": never. */
 	changeFault: CallFault | "silence" | null = null;
-	readonly canceled: Array<WriteCall | ReadCall | MembershipCall> = [];
+	readonly leaseCalls: LeaseCall[] = [];
+	/** Set: questions about leases end so. "silence": never. */
+	leaseFault: CallFault | "silence" | null = null;
+	readonly canceled: Array<WriteCall | ReadCall | MembershipCall | LeaseCall> = [];
 	readonly compactionWaiters: Array<() => void> = [];
 	transferred: bigint[] = [];
 	private readonly codec = createHotCodec(nodeBytes);
@@ -132,7 +138,27 @@ export class ScriptedMember implements MemberPort {
 		});
 	}
 
-	cancel(call: WriteCall | ReadCall | MembershipCall): void {
+	/** Nobody's time passes here: what is left is all but a millisecond. */
+	askLease(call: LeaseCall): void {
+		this.leaseCalls.push(call);
+		if (this.leaseFault === "silence") return;
+		queueMicrotask(() => {
+			const fault = this.leaseFault as CallFault | null;
+			const grantedTtl = this.store.leases.get(call.lease)?.ttl ?? 0;
+			const remainingMs = Math.max(0, grantedTtl * 1_000 - (call.op === "look" ? 1 : 0));
+			call.done(fault === null ? { ok: true, grantedTtl, remainingMs } : { ok: false, fault });
+		});
+	}
+
+	drawLeaseId(): bigint {
+		return 0x1234n + BigInt(this.store.leases.count);
+	}
+
+	leaseIds(): bigint[] {
+		return this.store.leases.ids();
+	}
+
+	cancel(call: WriteCall | ReadCall | MembershipCall | LeaseCall): void {
 		this.canceled.push(call);
 	}
 
@@ -190,6 +216,15 @@ export class ScriptedMember implements MemberPort {
 		if (call.kind === CommandKind.auth) {
 			const applied = this.users.apply(call.payload, caller, this.writeIndex);
 			return applied === "changed" || applied === "issued" ? { kind: "done", revision: store.revision } : applied;
+		}
+		if (call.kind === CommandKind.leaseGrant) {
+			const { id, ttl } = decodeLeaseGrant(call.payload) as { id: bigint; ttl: number };
+			const lease = store.leases.grant(id, ttl, this.writes.length);
+			return typeof lease === "string" ? lease : { kind: "leaseGranted", id, ttl, revision: store.revision };
+		}
+		if (call.kind === CommandKind.leaseRevoke) {
+			const result = store.endLease(decodeLeaseRevoke(call.payload) as bigint);
+			return result.ok ? { kind: "done", revision: result.revision } : result.code;
 		}
 		return fail("no other kind is written by the services", { kind: call.kind });
 	}
@@ -364,6 +399,7 @@ export class ServiceHouse {
 				electionTicks: 100,
 				watchProgressTicks: 60_000,
 				watchFragmentBytes: 2_097_152,
+				leaseTtlMinSeconds: 2,
 				...options,
 			},
 			soon: (work) => this.defer(work),

@@ -1,0 +1,101 @@
+/** Apply: what the commands about leases do to the replicated state. Alike on every member, whoever leads. */
+import type { TapSink } from "@flotilla/base";
+import type { KeyValueStore, Lease } from "@flotilla/mvcc";
+import type { AlarmTable } from "../alarms.ts";
+import type { AuthState } from "../auth/auth-state.ts";
+import type { Caller } from "../auth/caller.ts";
+import type { CallFault, CommandResult } from "../calls.ts";
+import { decodeLeaseCheckpoints, decodeLeaseEnds, decodeLeaseGrant, decodeLeaseRevoke } from "./lease-codec.ts";
+
+/** Hears of leases that come and go: the clock of a leader. */
+export interface LeaseWatcher {
+	granted(lease: Lease): void;
+	ended(lease: Lease): void;
+}
+
+export interface LeaseState {
+	readonly store: KeyValueStore;
+	readonly alarms: AlarmTable;
+	readonly auth: AuthState;
+}
+
+export class LeaseCommands {
+	watcher: LeaseWatcher = { granted() {}, ended() {} };
+	private readonly state: LeaseState;
+	private readonly tap: TapSink;
+
+	constructor(state: LeaseState, tap: TapSink) {
+		this.state = state;
+		this.tap = tap;
+	}
+
+	/** Each entry grants one lease at most, so its index serves as the lease's birth. */
+	grant(payload: Uint8Array, caller: Caller, index: number): CommandResult | CallFault {
+		const { alarms, auth, store } = this.state;
+		if (alarms.corrupt) return "corrupt";
+		if (alarms.noSpace) return "noSpace";
+		const fault = auth.guard.userFault(caller);
+		if (fault !== null) return fault;
+		const grant = decodeLeaseGrant(payload);
+		if (grant === null) return "malformed";
+		const lease = store.leases.grant(grant.id, grant.ttl, index);
+		if (typeof lease === "string") return lease;
+		this.watcher.granted(lease);
+		return { kind: "leaseGranted", id: lease.id, ttl: lease.ttl, revision: store.revision };
+	}
+
+	/** The caller may delete what goes with the lease. */
+	revoke(payload: Uint8Array, caller: Caller, term: number, index: number): CommandResult | CallFault {
+		const { alarms, auth, store } = this.state;
+		if (alarms.corrupt) return "corrupt";
+		const id = decodeLeaseRevoke(payload);
+		if (id === null) return "malformed";
+		const lease = store.leases.get(id);
+		const fault = auth.guard.keysFault(caller, lease?.attachedKeys() ?? [], "write");
+		if (fault !== null) return fault;
+		if (lease === undefined) return "leaseNotFound";
+		return { kind: "done", revision: this.end(lease, "revoked", term, index) };
+	}
+
+	/** Leases whose time was up. Each goes in a revision of its own. */
+	endExpired(payload: Uint8Array, term: number, index: number): CommandResult | CallFault {
+		const { alarms, store } = this.state;
+		if (alarms.corrupt) return "corrupt";
+		const ends = decodeLeaseEnds(payload);
+		if (ends === null) return "malformed";
+		// Said by a leader of another term: it does not know what was renewed since (L5).
+		if (ends.term !== term) return "leaderChanged";
+		for (const { id, birth } of ends.leases) {
+			const lease = store.leases.get(id);
+			if (lease?.birth === birth) this.end(lease, "expired", term, index);
+		}
+		return { kind: "done", revision: store.revision };
+	}
+
+	checkpoint(payload: Uint8Array, term: number): CommandResult | CallFault {
+		const { store } = this.state;
+		const checkpoints = decodeLeaseCheckpoints(payload);
+		if (checkpoints === null) return "malformed";
+		if (checkpoints.term !== term) return "leaderChanged";
+		for (const { id, birth, remainingMs } of checkpoints.leases) {
+			const lease = store.leases.get(id);
+			if (lease?.birth === birth) store.leases.checkpoint(lease, remainingMs);
+		}
+		return { kind: "done", revision: store.revision };
+	}
+
+	private end(lease: Lease, reason: "expired" | "revoked", term: number, index: number): number {
+		const { store } = this.state;
+		const result = store.endLease(lease.id);
+		const keys = result.ok ? result.deleted : 0;
+		this.watcher.ended(lease);
+		this.tap.emit("leaseEnded", term, index, {
+			lease: BigInt.asUintN(64, lease.id),
+			reason,
+			keys,
+			revision: store.revision,
+			ttl: lease.ttl,
+		});
+		return store.revision;
+	}
+}

@@ -1,0 +1,102 @@
+/** The Lease service (etcd API, chapter 4). */
+import { etcdserverpb, type FaultCode } from "@flotilla/api";
+import { assert } from "@flotilla/base";
+import { CommandKind, encodeLeaseGrant, encodeLeaseRevoke } from "@flotilla/replica";
+import type { MethodHandler, UnaryCall } from "../front/seam.ts";
+import { headerOf, statusOf } from "./answers.ts";
+import type { ServiceDeps } from "./deps.ts";
+import { unary } from "./door.ts";
+import { keepAlive } from "./lease-keep-alive.ts";
+import type { MemberPort } from "./member-port.ts";
+import type { OpenStreams } from "./open-streams.ts";
+import { askLease, type LeaseTime, propose } from "./replicated.ts";
+
+const NO_LEASE_TTL = -1;
+
+export function leaseService(deps: ServiceDeps, streams: OpenStreams): ReadonlyArray<readonly [string, MethodHandler]> {
+	return [
+		unary("/etcdserverpb.Lease/LeaseGrant", deps, (call) => grant(call, deps)),
+		unary("/etcdserverpb.Lease/LeaseRevoke", deps, (call) => revoke(call, deps)),
+		unary("/etcdserverpb.Lease/LeaseTimeToLive", deps, (call) => timeToLive(call, deps)),
+		unary("/etcdserverpb.Lease/LeaseLeases", deps, (call) => leases(call, deps)),
+		streams.bidi("/etcdserverpb.Lease/LeaseKeepAlive", (call) => keepAlive(call, deps)),
+	];
+}
+
+function grant(call: UnaryCall, deps: ServiceDeps): void {
+	const { member, options } = deps;
+	const { ID, TTL } = etcdserverpb.LeaseGrantRequest.decode(call.request);
+	// Chosen and raised here, since the log holds what is to be done and not how to find it out.
+	const id = ID === 0n ? member.drawLeaseId() : ID;
+	const ttl = Math.max(TTL, options.leaseTtlMinSeconds);
+	propose(deps, call, CommandKind.leaseGrant, encodeLeaseGrant({ id, ttl }), (command) => {
+		assert(command.kind === "leaseGranted", "a grant is answered by a grant");
+		const header = headerOf(member, command.revision);
+		call.respond(etcdserverpb.LeaseGrantResponse.encode({ header, ID: command.id, TTL: command.ttl }));
+	});
+}
+
+function revoke(call: UnaryCall, deps: ServiceDeps): void {
+	const { ID } = etcdserverpb.LeaseRevokeRequest.decode(call.request);
+	propose(deps, call, CommandKind.leaseRevoke, encodeLeaseRevoke(ID), (command) => {
+		assert(command.kind === "done", "a revoke has no result of its own");
+		call.respond(etcdserverpb.LeaseRevokeResponse.encode({ header: headerOf(deps.member, command.revision) }));
+	});
+}
+
+/** Time is the leader's; keys are this member's, which has applied what the leader had. */
+function timeToLive(call: UnaryCall, deps: ServiceDeps): void {
+	const { bytes, member } = deps;
+	const { ID, keys } = etcdserverpb.LeaseTimeToLiveRequest.decode(call.request);
+	const answer = ({ grantedTtl, remainingMs }: LeaseTime): void => {
+		const header = headerOf(member, member.store.revision);
+		const lease = member.store.leases.get(ID);
+		if (grantedTtl === 0 || lease === undefined) {
+			call.respond(etcdserverpb.LeaseTimeToLiveResponse.encode({ header, ID, TTL: NO_LEASE_TTL }));
+			return;
+		}
+		call.respond(
+			etcdserverpb.LeaseTimeToLiveResponse.encode({
+				...{ header, ID, grantedTTL: grantedTtl, TTL: Math.floor(remainingMs / 1_000) },
+				keys: keys ? lease.keys().map((key) => bytes.fromLatin1(key)) : [],
+			}),
+		);
+	};
+	const refuse = (fault: FaultCode): void => call.fail(statusOf(fault));
+	deps.callers.identify(
+		call,
+		({ caller }) =>
+			askLease(deps, call, "look", ID, (time) => {
+				// Rights are those of the moment of the answer, over the keys that it names.
+				const named = keys ? (member.store.leases.get(ID)?.attachedKeys() ?? []) : [];
+				const fault = member.auth.keysFault(caller, named, "read");
+				if (fault === null) answer(time);
+				else refuse(fault);
+			}),
+		refuse,
+	);
+}
+
+function leases(call: UnaryCall, { callers, member }: ServiceDeps): void {
+	etcdserverpb.LeaseLeasesRequest.decode(call.request);
+	const refuse = (fault: FaultCode): void => call.fail(statusOf(fault));
+	callers.identify(
+		call,
+		({ caller }) => {
+			const fault = member.auth.keysFault(caller, member.auth.enabled ? leasedKeys(member) : [], "read");
+			if (fault === null) list(call, member);
+			else refuse(fault);
+		},
+		refuse,
+	);
+}
+
+/** Every key that hangs on a lease: who may not read one of them may not know of the lease. */
+function* leasedKeys({ store }: MemberPort): Iterable<string> {
+	for (const id of store.leases.ids()) yield* store.leases.get(id)?.attachedKeys() ?? [];
+}
+
+function list(call: UnaryCall, member: MemberPort): void {
+	const header = headerOf(member, member.store.revision);
+	call.respond(etcdserverpb.LeaseLeasesResponse.encode({ header, leases: member.leaseIds().map((ID) => ({ ID })) }));
+}
