@@ -117,7 +117,7 @@ export const CATALOGUE: readonly Section[] = [
 		["a leader without a quorum is bounded"],
 		["uncommitted bytes"],
 		["apply in pages"],
-		["a slow state machine", "The back-pressure; that elections do not suffer is the driver's order of a turn (SC-108)."],
+		["a slow state machine"],
 		["a slow disk of a follower"],
 		["a follower far behind", "200,000 entries, not a million: the limits are per message and per window."],
 	]),

@@ -12,7 +12,7 @@ export interface RaftConfig {
 	/** Off only in tests that show what it is for. */
 	readonly preVote: boolean;
 	readonly checkQuorum: boolean;
-	/** Rules H: a lost connection to the leader starts a pre-vote early. Excludes lease reads (rule H1). */
+	/** Rules H: a lost connection to the leader starts a pre-vote early. */
 	readonly connectionHints: boolean;
 	/** H4: this node's fsync median in ticks scales its campaign rank; 2 ticks at least. */
 	readonly hintRankTicks: number;

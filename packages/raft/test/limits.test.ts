@@ -45,6 +45,38 @@ test("SC-084 uncommitted bytes: counted exactly, over commits and changes of the
 	}
 });
 
+test("SC-086 a state machine that takes a hundred ticks an entry: what it is behind is bounded, nobody calls an election, and it catches up", () => {
+	const limits = { applyBytesMax: 100, unappliedBytesMax: 600, appendBytesMax: 200 };
+	const cluster = new Cluster({ voters: [1n, 2n, 3n], dice: new Dice(1), config: limits });
+	cluster.elect(1n);
+	const { term } = cluster.status(1n);
+	const slow = cluster.member(2n);
+	let behindMost = 0;
+	for (let tick = 1; tick <= 1_000; tick++) {
+		for (const id of cluster.ids) cluster.tick(id);
+		cluster.propose(1n);
+		for (let round = 0; round < 4; round++) {
+			for (const id of cluster.ids) {
+				cluster.drain(id);
+				cluster.persist(id);
+				if (id !== 2n) cluster.apply(id);
+			}
+			for (const message of cluster.take(() => true)) cluster.hand(message);
+		}
+		if (tick % 100 === 0) cluster.apply(2n, 1);
+		// Handed out and not yet applied; and what waits behind it.
+		expect(slow.applyQueue.reduce((sum, { data }) => sum + data.length, 0)).toBeLessThanOrEqual(100);
+		behindMost = Math.max(behindMost, slow.core.status().lastIndex - slow.machine.state.index);
+	}
+	expect(cluster.status(1n)).toMatchObject({ role: "leader", term, commit: 1_002 });
+	expect(behindMost).toBeLessThan(30);
+	expect(slow.machine.state.index).toBeLessThan(20);
+	// What it lets fall is found out a heartbeat later: that is its pace.
+	cluster.pass(300);
+	expect(slow.machine.state).toEqual(cluster.member(1n).machine.state);
+	expect(cluster.status(1n).term).toBe(term);
+});
+
 test("SC-088 a follower that lags by 200,000 small entries is fed within the limits of a message and of the window, and holds nobody up", () => {
 	const ids: NodeId[] = [1n, 2n, 3n];
 	const base = bootstrapPoint(ids);

@@ -12,7 +12,7 @@ const SHARED = new Set(["config", "tap", "dice", "spans"]);
 const UNNAMED = new Set([
 	...SHARED,
 	...["seq", "issuedSeq", "ackedSeq", "nextSeq", "heartbeatSequence"],
-	...["sliced", "sliceFrom", "scratch", "activeVotes", "output", "spareOutput", "head", "ends", "endBefore"],
+	...["sliced", "sliceFrom", "scratch", "activeVotes", "output", "spareOutput", "ends", "endBefore"],
 	...["electionElapsed", "electionDrawTicks", "heartbeatElapsed", "campaignInTicks", "campaignReason"],
 	...["toldRole", "toldLeader", "toldTerm", "toldCommit"],
 ]);
