@@ -1,0 +1,194 @@
+/**
+ * A store of some size is sent whole to a member that is added, while clients go on writing: what that does to heartbeats,
+ * elections, writes and memory.
+ */
+import { readFile } from "node:fs/promises";
+import { KvClient } from "../client/kv-client.ts";
+import { nowMs, type Seen, TapRecorder } from "../failover/tap-recorder.ts";
+import { type ClusterMember, ProcessCluster } from "../process/cluster.ts";
+import { eventually, pause } from "../process/wait.ts";
+
+const VALUE_BYTES = 16 << 10;
+const FILLERS = 32;
+const WRITERS = 4;
+const SAMPLE_MS = 250;
+/** Room for what is filled in, whatever its size. */
+const FLAGS = ["--quota-backend-bytes", String(16 * 2 ** 30)];
+const EVENTS = [
+	"heartbeatHeard",
+	"becamePreCandidate",
+	"becameCandidate",
+	"becameLeader",
+	"snapshotBegun",
+	"snapshotSent",
+	"snapshotFailed",
+] as const;
+
+export interface TransferReport {
+	readonly storeBytes: number;
+	readonly sentBytes: number;
+	/** From the capture of the state to the receiver's last acknowledgement. */
+	readonly tookMs: number;
+	/** From the start of the new member's process until it serves. */
+	readonly readyMs: number;
+	/** Longest time between two heartbeats that a follower heard meanwhile. They come every 100 ms. */
+	readonly heartbeatGapMs: number;
+	readonly elections: number;
+	readonly failures: number;
+	readonly writes: number;
+	readonly slowestWriteMs: number;
+	/** Resident memory of each member: before, and at most while the state was sent. */
+	readonly memory: ReadonlyArray<{ readonly member: string; readonly beforeBytes: number; readonly peakBytes: number }>;
+	/** Whether all members, the new one included, showed the same hash in the end. */
+	readonly equal: boolean;
+}
+
+export async function transferReport(storeBytes: number, say: (text: string) => void): Promise<TransferReport> {
+	const cluster = await ProcessCluster.start({ flags: FLAGS });
+	const newcomer = await cluster.newcomer("m4");
+	const everybody = [...cluster.members, newcomer];
+	try {
+		await fill(cluster, storeBytes, say);
+		const before = await Promise.all(cluster.members.map((member) => residentBytes(member)));
+		const memory = new MemoryWatch(everybody);
+		const taps = new TapRecorder(cluster.members, EVENTS);
+		const load = new Writers(cluster.endpoints);
+		await eventually("the addition", () => addMember(cluster, newcomer), 30_000);
+		say("a new member was added and starts");
+		const startedMs = nowMs();
+		await newcomer.process.start(600_000);
+		const readyMs = nowMs() - startedMs;
+		await pause(500);
+		const { writes, slowestMs } = await load.stop();
+		const seen = taps.take(startedMs);
+		const peaks = await memory.stop();
+		const { tookMs, sentBytes } = sent(seen);
+		return {
+			...{ storeBytes, sentBytes, tookMs, readyMs, writes },
+			heartbeatGapMs: longestHeartbeatGap(seen),
+			elections: seen.filter(({ event }) => event.name.startsWith("became")).length,
+			failures: seen.filter(({ event }) => event.name === "snapshotFailed").length,
+			slowestWriteMs: slowestMs,
+			memory: everybody.map(({ name }, at) => ({ member: name, beforeBytes: before[at] ?? 0, peakBytes: peaks[at] as number })),
+			equal: await sameHashes(everybody),
+		};
+	} finally {
+		await newcomer.process.dispose();
+		await cluster.dispose();
+	}
+}
+
+async function fill(cluster: ProcessCluster, storeBytes: number, say: (text: string) => void): Promise<void> {
+	const total = Math.ceil(storeBytes / VALUE_BYTES);
+	const clients = cluster.endpoints.map((endpoint) => new KvClient(endpoint));
+	let next = 0;
+	const value = Buffer.alloc(VALUE_BYTES);
+	await Promise.all(
+		Array.from({ length: FILLERS }, async (_, filler) => {
+			for (let n = next++; n < total; n = next++) {
+				// Not to be compressed, and no two alike.
+				for (let at = 0; at < VALUE_BYTES; at += 4) value.writeInt32LE((Math.random() * 2 ** 32) | 0, at);
+				await (clients[filler % clients.length] as KvClient).put(`big/${n}`, Buffer.from(value), { timeoutMs: 60_000 });
+				if (n % Math.ceil(total / 8) === 0)
+					say(`filled ${Math.round((n * VALUE_BYTES) / 2 ** 20)} of ${Math.round(storeBytes / 2 ** 20)} MiB`);
+			}
+		}),
+	);
+	for (const client of clients) client.close();
+}
+
+async function addMember(cluster: ProcessCluster, newcomer: ClusterMember): Promise<void> {
+	const client = new KvClient(cluster.endpoints[0] as string);
+	const types = ["MemberAddRequest", "MemberAddResponse"] as const;
+	await client.call("Cluster", "MemberAdd", types, { peerURLs: [newcomer.peerUrl] }).finally(() => client.close());
+}
+
+/** Keeps some writes going, and their times. */
+class Writers {
+	private running = true;
+	private readonly timesMs: number[] = [];
+	private readonly clients: readonly KvClient[];
+	private readonly ended: Promise<unknown>;
+
+	constructor(endpoints: readonly string[]) {
+		this.clients = Array.from({ length: WRITERS }, (_, n) => new KvClient(endpoints[n % endpoints.length] as string));
+		this.ended = Promise.all(this.clients.map((client, n) => this.write(client, `small/${n}`)));
+	}
+
+	async stop(): Promise<{ writes: number; slowestMs: number }> {
+		this.running = false;
+		await this.ended;
+		for (const client of this.clients) client.close();
+		return { writes: this.timesMs.length, slowestMs: Math.max(...this.timesMs) };
+	}
+
+	private async write(client: KvClient, key: string): Promise<void> {
+		while (this.running) {
+			const startedMs = performance.now();
+			await client.put(key, "x".repeat(100), { timeoutMs: 60_000 });
+			this.timesMs.push(performance.now() - startedMs);
+			await pause(5);
+		}
+	}
+}
+
+/** The highest resident memory of each process, looked at now and then. */
+class MemoryWatch {
+	private readonly members: readonly ClusterMember[];
+	private readonly peaks: number[];
+	private readonly timer: NodeJS.Timeout;
+
+	constructor(members: readonly ClusterMember[]) {
+		this.members = members;
+		this.peaks = members.map(() => 0);
+		this.timer = setInterval(() => void this.look(), SAMPLE_MS);
+	}
+
+	async stop(): Promise<readonly number[]> {
+		clearInterval(this.timer);
+		await this.look();
+		return this.peaks;
+	}
+
+	private async look(): Promise<void> {
+		const bytes = await Promise.all(this.members.map((member) => residentBytes(member)));
+		for (const [at, each] of bytes.entries()) this.peaks[at] = Math.max(this.peaks[at] as number, each);
+	}
+}
+
+/** 0 while it does not run. */
+async function residentBytes({ process }: ClusterMember): Promise<number> {
+	if (!process.running) return 0;
+	const status = await readFile(`/proc/${process.pid}/status`, "utf8").catch(() => "");
+	return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1_024;
+}
+
+function sent(seen: readonly Seen[]): { tookMs: number; sentBytes: number } {
+	const event = seen.find(({ event: { name } }) => name === "snapshotSent")?.event;
+	if (event === undefined) throw new Error("no state was sent");
+	return { tookMs: Number(event.fields.tookMs), sentBytes: Number(event.fields.bytes) };
+}
+
+function longestHeartbeatGap(seen: readonly Seen[]): number {
+	const last = new Map<string, number>();
+	let longestMs = 0;
+	for (const { member, atMs, event } of seen) {
+		if (event.name !== "heartbeatHeard") continue;
+		longestMs = Math.max(longestMs, atMs - (last.get(member) ?? atMs));
+		last.set(member, atMs);
+	}
+	return longestMs;
+}
+
+async function sameHashes(members: readonly ClusterMember[]): Promise<boolean> {
+	const clients = members.map(({ clientUrl }) => new KvClient(clientUrl.slice("http://".length)));
+	try {
+		const { header } = await (clients[0] as KvClient).put("last", "write");
+		const hashOf = (client: KvClient): Promise<{ hash: number }> =>
+			eventually("a hash", () => client.hashKv(Number(header.revision), { timeoutMs: 120_000 }), 120_000);
+		const hashes = await Promise.all(clients.map(hashOf));
+		return new Set(hashes.map(({ hash }) => hash)).size === 1;
+	} finally {
+		for (const client of clients) client.close();
+	}
+}
