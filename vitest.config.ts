@@ -32,7 +32,7 @@ export default defineConfig({
 			{
 				test: {
 					name: "cluster",
-					include: ["packages/cluster-tests/{src,test}/**/*.test.ts"],
+					include: ["packages/{cluster-tests,bench}/{src,test}/**/*.test.ts"],
 					pool: "forks",
 					execArgv,
 					experimental: { viteModuleRunner: false },

@@ -19,6 +19,7 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
 		outside: ["@grpc/grpc-js", "bcryptjs", "classic-level", "msgpackr", "yaml", "node:*", "prom-client"],
 		pure: false,
 	},
+	bench: { ours: ["base", "api", "server/internal"], outside: ["node:*"], pure: false },
 	"cluster-tests": {
 		ours: ["base", "raft", "mvcc", "api", "api/hot", "replica", "server", "server/internal"],
 		outside: ["@grpc/grpc-js", "etcd3", "protobufjs", "testcontainers", "yaml", "node:*"],

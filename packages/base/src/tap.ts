@@ -42,7 +42,9 @@ export const TAP_EVENTS = [
 	"requestSlow",
 	"requestTimedOut",
 	"writesReleased",
+	"answered",
 	// durability
+	"logAppended",
 	"walSynced",
 	"walSlow",
 	"walSegmentCut",

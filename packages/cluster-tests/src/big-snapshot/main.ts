@@ -22,6 +22,6 @@ console.log(
 );
 console.log(`${report.writes} writes meanwhile, the slowest took ${report.slowestWriteMs.toFixed(0)} ms`);
 for (const { member, beforeBytes, peakBytes } of report.memory)
-	console.log(`${member}: resident ${mib(beforeBytes)} before, ${mib(peakBytes)} at most`);
+	console.log(`${member}: own memory ${mib(beforeBytes)} before, ${mib(peakBytes)} at most`);
 console.log(report.equal ? "all members show the same hash" : "THE STATES DIFFER");
 process.exitCode = report.elections === 0 && report.equal ? 0 : 1;

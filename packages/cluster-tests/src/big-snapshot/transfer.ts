@@ -2,13 +2,14 @@
  * A store of some size is sent whole to a member that is added, while clients go on writing: what that does to heartbeats,
  * elections, writes and memory.
  */
+import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { KvClient } from "../client/kv-client.ts";
 import { nowMs, type Seen, TapRecorder } from "../failover/tap-recorder.ts";
 import { type ClusterMember, ProcessCluster } from "../process/cluster.ts";
 import { eventually, pause } from "../process/wait.ts";
 
-const VALUE_BYTES = 16 << 10;
+const VALUE_BYTES = 64 << 10;
 const FILLERS = 32;
 const WRITERS = 4;
 const SAMPLE_MS = 250;
@@ -37,7 +38,7 @@ export interface TransferReport {
 	readonly failures: number;
 	readonly writes: number;
 	readonly slowestWriteMs: number;
-	/** Resident memory of each member: before, and at most while the state was sent. */
+	/** Memory of each member's own (no pages of files): before, and at most while the state was sent. */
 	readonly memory: ReadonlyArray<{ readonly member: string; readonly beforeBytes: number; readonly peakBytes: number }>;
 	/** Whether all members, the new one included, showed the same hash in the end. */
 	readonly equal: boolean;
@@ -49,7 +50,7 @@ export async function transferReport(storeBytes: number, say: (text: string) => 
 	const everybody = [...cluster.members, newcomer];
 	try {
 		await fill(cluster, storeBytes, say);
-		const before = await Promise.all(cluster.members.map((member) => residentBytes(member)));
+		const before = await Promise.all(cluster.members.map((member) => ownBytes(member)));
 		const memory = new MemoryWatch(everybody);
 		const taps = new TapRecorder(cluster.members, EVENTS);
 		const load = new Writers(cluster.endpoints);
@@ -82,13 +83,11 @@ async function fill(cluster: ProcessCluster, storeBytes: number, say: (text: str
 	const total = Math.ceil(storeBytes / VALUE_BYTES);
 	const clients = cluster.endpoints.map((endpoint) => new KvClient(endpoint));
 	let next = 0;
-	const value = Buffer.alloc(VALUE_BYTES);
 	await Promise.all(
 		Array.from({ length: FILLERS }, async (_, filler) => {
 			for (let n = next++; n < total; n = next++) {
 				// Not to be compressed, and no two alike.
-				for (let at = 0; at < VALUE_BYTES; at += 4) value.writeInt32LE((Math.random() * 2 ** 32) | 0, at);
-				await (clients[filler % clients.length] as KvClient).put(`big/${n}`, Buffer.from(value), { timeoutMs: 60_000 });
+				await (clients[filler % clients.length] as KvClient).put(`big/${n}`, randomBytes(VALUE_BYTES), { timeoutMs: 60_000 });
 				if (n % Math.ceil(total / 8) === 0)
 					say(`filled ${Math.round((n * VALUE_BYTES) / 2 ** 20)} of ${Math.round(storeBytes / 2 ** 20)} MiB`);
 			}
@@ -132,7 +131,7 @@ class Writers {
 	}
 }
 
-/** The highest resident memory of each process, looked at now and then. */
+/** The highest memory of each process, looked at now and then. */
 class MemoryWatch {
 	private readonly members: readonly ClusterMember[];
 	private readonly peaks: number[];
@@ -151,16 +150,16 @@ class MemoryWatch {
 	}
 
 	private async look(): Promise<void> {
-		const bytes = await Promise.all(this.members.map((member) => residentBytes(member)));
+		const bytes = await Promise.all(this.members.map((member) => ownBytes(member)));
 		for (const [at, each] of bytes.entries()) this.peaks[at] = Math.max(this.peaks[at] as number, each);
 	}
 }
 
-/** 0 while it does not run. */
-async function residentBytes({ process }: ClusterMember): Promise<number> {
+/** Without the pages of files: LevelDB maps its tables, and what it reads of them counts as resident. 0 while it does not run. */
+async function ownBytes({ process }: ClusterMember): Promise<number> {
 	if (!process.running) return 0;
 	const status = await readFile(`/proc/${process.pid}/status`, "utf8").catch(() => "");
-	return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1_024;
+	return Number(/RssAnon:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1_024;
 }
 
 function sent(seen: readonly Seen[]): { tookMs: number; sentBytes: number } {

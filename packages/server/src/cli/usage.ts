@@ -10,7 +10,10 @@ export const USAGE = `Usage:
     Run three members on this machine, with a live table of them: what npm start does.
 
   flotilla log dump [--value-bytes N] <data-dir>
-    Print the log of a member in words, also while it runs.
+    Print the log of a member as JSON lines, also while it runs.
+
+  flotilla bench <load> [flags]
+    Measure a server of the etcd v3 API; bench compare: beside etcd. bench --help tells more.
 
   flotilla --version
     Print the version.

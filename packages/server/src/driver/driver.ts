@@ -96,6 +96,9 @@ export class Driver implements MemberPort, PeerEvents {
 	private ended = false;
 	private peerInputs: PeerInput[] = [];
 	private calls: Call[] = [];
+	/** When the first of them came, and when the first of those came that this turn has taken. */
+	private callsSinceMs = 0;
+	private takenSinceMs = 0;
 	private cancels: Call[] = [];
 	/** Taken and not answered. A call that left this set is never answered again. */
 	private readonly open = new Set<Call>();
@@ -241,7 +244,7 @@ export class Driver implements MemberPort, PeerEvents {
 		const tookMs = this.pending.oldestAgeMs(this.world.clock.monotonicMs());
 		this.figures.walSyncSeconds.observe(tookMs / 1_000);
 		this.figures.walBytes += bytes;
-		this.emit("walSynced", { frames, bytes, tookMs });
+		this.emit("walSynced", { frames, bytes, tookMs }, 0, this.pending.lastIndexUpto(this.durableSeq));
 		if (tookMs > SLOW_SYNC_MS) this.emit("walSlow", { frames, bytes, tookMs });
 	}
 	walCut(firstIndex: number): void {
@@ -367,6 +370,7 @@ export class Driver implements MemberPort, PeerEvents {
 
 	private takeCalls(): void {
 		const { calls, cancels } = this;
+		this.takenSinceMs = calls.length === 0 ? 0 : this.callsSinceMs;
 		this.calls = [];
 		this.cancels = [];
 		for (const call of calls) {
@@ -433,6 +437,7 @@ export class Driver implements MemberPort, PeerEvents {
 				if (work.snapshot !== null) this.snapshots.marked(work.seq);
 			}
 			wal.flush();
+			this.tellAppended(output.appends, nowMs);
 		}
 		if (output.send.length > 0) this.send(output.send);
 		watches.publish(this.machine.store, output.events);
@@ -454,13 +459,27 @@ export class Driver implements MemberPort, PeerEvents {
 		this.transport?.send(messages);
 	}
 
+	/** `queuedMs`: how long the first client call of this turn had waited for it; 0 without one. */
+	private tellAppended(appends: ReplicaOutput["appends"], nowMs: number): void {
+		let entries = 0;
+		for (const work of appends) entries += work.entries.length;
+		const last = appends.at(-1)?.entries.at(-1);
+		if (last === undefined) return;
+		const queuedMs = this.takenSinceMs === 0 ? 0 : nowMs - this.takenSinceMs;
+		const appendMs = this.world.clock.monotonicMs() - nowMs;
+		this.emit("logAppended", { entries, queuedMs, appendMs }, last.term, last.index);
+	}
+
 	private answer(output: ReplicaOutput): void {
+		let calls = 0;
 		for (const { call, outcome } of output.completions) {
 			if (!outcome.ok) this.figures.failed("payload" in call ? "write" : "read", outcome.fault);
 			if (!this.open.delete(call)) continue;
+			calls++;
 			// The two are typed together: a write's call comes with a write's outcome.
 			(call.done as (outcome: WriteOutcome | ReadOutcome | MembershipOutcome | LeaseOutcome) => void)(outcome);
 		}
+		if (calls > 0) this.emit("answered", { calls });
 	}
 
 	private fetch(output: ReplicaOutput): void {
@@ -504,6 +523,7 @@ export class Driver implements MemberPort, PeerEvents {
 	private take(call: Call): void {
 		this.open.add(call);
 		if (this.calls.length < this.options.callsATurnMax) {
+			if (this.calls.length === 0) this.callsSinceMs = this.world.clock.monotonicMs();
 			this.calls.push(call);
 			this.schedule();
 			return;
@@ -543,7 +563,7 @@ export class Driver implements MemberPort, PeerEvents {
 		this.world.die(reason);
 	}
 
-	private emit(name: "walSynced" | "walSlow" | "floorWritten", fields: TapFields, term = 0, index = 0): void {
+	private emit(name: "walSynced" | "walSlow" | "floorWritten" | "logAppended" | "answered", fields: TapFields, term = 0, index = 0): void {
 		this.world.tap.emit(name, term, index, fields);
 	}
 }

@@ -6,6 +6,8 @@ interface Pending {
 	readonly seq: number;
 	readonly handedOverMs: number;
 	readonly mustSync: boolean;
+	/** Of its entries; 0 without any. */
+	readonly lastIndex: number;
 	readonly release: readonly PeerMessage[];
 }
 
@@ -19,7 +21,13 @@ export class PendingAppends {
 	add(work: AppendWork, nowMs: number): void {
 		const last = this.frames.at(-1);
 		if (last !== undefined) assert(work.seq === last.seq + 1, "appends come in sequence");
-		this.frames.push({ seq: work.seq, handedOverMs: nowMs, mustSync: work.mustSync, release: work.release });
+		this.frames.push({
+			seq: work.seq,
+			handedOverMs: nowMs,
+			mustSync: work.mustSync,
+			lastIndex: work.entries.at(-1)?.index ?? 0,
+			release: work.release,
+		});
 	}
 
 	/** Takes all frames up to `seq` off and collects what they held back, in order. */
@@ -31,6 +39,16 @@ export class PendingAppends {
 			count++;
 		}
 		this.frames.splice(0, count);
+	}
+
+	/** The last entry in frames up to `seq`; 0 without any. */
+	lastIndexUpto(seq: number): number {
+		let last = 0;
+		for (const frame of this.frames) {
+			if (frame.seq > seq) break;
+			if (frame.lastIndex > 0) last = frame.lastIndex;
+		}
+		return last;
 	}
 
 	get empty(): boolean {

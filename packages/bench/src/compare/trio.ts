@@ -1,0 +1,152 @@
+/** Three members of one kind on free loopback ports, each a process of its own, with their data below one temporary folder. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export type Program = "flotilla" | "etcd";
+
+const FLOTILLA = fileURLToPath(new URL("../../../../bin/flotilla", import.meta.url));
+const READY: Readonly<Record<Program, string>> = { flotilla: "ready to serve client requests", etcd: "serving client traffic insecurely" };
+const READY_MS = 60_000;
+/** Clock ticks a second in /proc: the same on every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100;
+/** The last words of a process, for a failure's message. */
+const TAIL_CHARACTERS = 2_000;
+
+export interface Usage {
+	readonly cpuSeconds: number;
+	readonly residentBytes: number;
+}
+
+interface Running {
+	readonly endpoint: string;
+	readonly dataDir: string;
+	readonly child: ChildProcess;
+}
+
+export class Trio {
+	readonly program: Program;
+	private readonly folder: string;
+	private readonly members: readonly Running[];
+
+	private constructor(program: Program, folder: string, members: readonly Running[]) {
+		this.program = program;
+		this.folder = folder;
+		this.members = members;
+	}
+
+	/** Resolves when all three are ready. */
+	static async start(program: Program): Promise<Trio> {
+		const folder = await mkdtemp(join(tmpdir(), `flotilla-bench-${program}-`));
+		const ports = await freePorts(6);
+		const names = ["m1", "m2", "m3"];
+		const peer = (at: number): string => `http://127.0.0.1:${ports[3 + at]}`;
+		const cluster = names.map((name, at) => `${name}=${peer(at)}`).join(",");
+		const members: Running[] = [];
+		const trio = new Trio(program, folder, members);
+		try {
+			const started = names.map((name, at) => {
+				const client = `http://127.0.0.1:${ports[at]}`;
+				const dataDir = join(folder, name);
+				const args = [
+					...["--name", name, "--data-dir", dataDir],
+					...["--listen-client-urls", client, "--advertise-client-urls", client],
+					...["--listen-peer-urls", peer(at), "--initial-advertise-peer-urls", peer(at)],
+					...["--initial-cluster", cluster, "--initial-cluster-state", "new", "--initial-cluster-token", "flotilla-bench"],
+					...["--quota-backend-bytes", String(8 * 2 ** 30)],
+					...(program === "etcd" ? ["--logger", "zap"] : []),
+				];
+				// Ours end with this process, however it ends.
+				const env = { PATH: process.env.PATH, ETCD_UNSUPPORTED_ARCH: process.arch, FLOTILLA_STOP_WITH_STDIN: "1" };
+				const child = spawn(program === "etcd" ? "etcd" : FLOTILLA, args, { stdio: ["pipe", "ignore", "pipe"], env });
+				members.push({ endpoint: `127.0.0.1:${ports[at]}`, dataDir, child });
+				return ready(child, READY[program], `${program} ${name}`);
+			});
+			await Promise.all(started);
+			return trio;
+		} catch (error) {
+			await trio.dispose();
+			throw error;
+		}
+	}
+
+	get endpoints(): string[] {
+		return this.members.map(({ endpoint }) => endpoint);
+	}
+
+	get dataDirs(): string[] {
+		return this.members.map(({ dataDir }) => dataDir);
+	}
+
+	/** Of each member, in the order of the endpoints. Zeros where there is no /proc. */
+	usage(): Promise<Usage[]> {
+		return Promise.all(this.members.map(({ child }) => usageOf(child.pid as number)));
+	}
+
+	/** Ends the processes and removes their data. */
+	async dispose(): Promise<void> {
+		await Promise.all(this.members.map(({ child }) => ended(child)));
+		await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
+	}
+}
+
+export function haveEtcd(): boolean {
+	return (process.env.PATH ?? "").split(delimiter).some((folder) => existsSync(join(folder, "etcd")));
+}
+
+function ready(child: ChildProcess, text: string, what: string): Promise<void> {
+	return new Promise((resolve, reject) => {
+		let tail = "";
+		const fail = (how: string): void => {
+			clearTimeout(timer);
+			reject(new Error(`${what} ${how}; its last words:\n${tail}`));
+		};
+		const timer = setTimeout(() => fail(`was not ready within ${READY_MS / 1_000} s`), READY_MS);
+		child.once("error", (error) => fail(`cannot be started: ${error.message}`));
+		child.once("exit", (code, signal) => fail(`ended (${code ?? signal})`));
+		// Read on afterwards, too: a full pipe would stop the member.
+		child.stderr?.setEncoding("utf8").on("data", (piece: string) => {
+			tail = `${tail}${piece}`.slice(-TAIL_CHARACTERS);
+			if (!tail.includes(text)) return;
+			clearTimeout(timer);
+			resolve();
+		});
+	});
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+	if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+	const exit = new Promise((resolve) => child.once("exit", resolve));
+	child.kill("SIGKILL");
+	await exit;
+}
+
+async function usageOf(pid: number): Promise<Usage> {
+	const [stat, status] = await Promise.all(["stat", "status"].map((name) => readFile(`/proc/${pid}/${name}`, "utf8").catch(() => "")));
+	// The name of the program stands in brackets and may hold blanks.
+	const fields = (stat as string).slice((stat as string).lastIndexOf(")") + 2).split(" ");
+	const ticks = Number(fields[11] ?? 0) + Number(fields[12] ?? 0);
+	const resident = Number(/VmRSS:\s+(\d+) kB/.exec(status as string)?.[1] ?? 0);
+	return { cpuSeconds: ticks / TICKS_PER_SECOND, residentBytes: resident * 1_024 };
+}
+
+async function freePorts(count: number): Promise<number[]> {
+	const servers = await Promise.all(
+		Array.from(
+			{ length: count },
+			() =>
+				new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
+					const server = createServer();
+					server.once("error", reject);
+					server.listen(0, "127.0.0.1", () => resolve(server));
+				}),
+		),
+	);
+	const ports = servers.map((server) => (server.address() as { port: number }).port);
+	await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))));
+	return ports;
+}

@@ -1,0 +1,100 @@
+/** Leases that are kept alive, each on a stream of its own: a client asks, is answered, and asks again. */
+import { etcdserverpb } from "@flotilla/api";
+import type { GrpcConnection } from "../client/grpc-connection.ts";
+import { MessageStream } from "../client/message-stream.ts";
+import type { Recorder } from "../measure/recorder.ts";
+import type { RunningLoad } from "./unary-load.ts";
+
+const GRANT = "/etcdserverpb.Lease/LeaseGrant";
+const REVOKE = "/etcdserverpb.Lease/LeaseRevoke";
+const KEEP_ALIVE = "/etcdserverpb.Lease/LeaseKeepAlive";
+const TTL_SECONDS = 600;
+const REVOKES_AT_ONCE = 64;
+
+export class LeaseLoad implements RunningLoad {
+	private readonly connections: readonly GrpcConnection[];
+	private readonly clients: number;
+	private readonly recorder: Recorder;
+	private readonly leases: bigint[] = [];
+	private streams: readonly LeaseStream[] = [];
+	private running = false;
+
+	constructor(connections: readonly GrpcConnection[], clients: number, recorder: Recorder) {
+		this.connections = connections;
+		this.clients = clients;
+		this.recorder = recorder;
+	}
+
+	async prepare(): Promise<void> {
+		const grants = Array.from({ length: this.clients }, async (_, client) => {
+			const request = etcdserverpb.LeaseGrantRequest.encode({ TTL: TTL_SECONDS });
+			this.leases[client] = etcdserverpb.LeaseGrantResponse.decode(await this.connection(client).ask(GRANT, request)).ID;
+		});
+		await Promise.all(grants);
+		this.streams = this.leases.map((lease, client) => new LeaseStream(this, this.connection(client), lease));
+	}
+
+	start(): void {
+		this.running = true;
+		for (const stream of this.streams) stream.ask();
+	}
+
+	async stop(): Promise<void> {
+		this.running = false;
+		for (const stream of this.streams) stream.cancel();
+		for (let at = 0; at < this.leases.length; at += REVOKES_AT_ONCE) {
+			const some = this.leases.slice(at, at + REVOKES_AT_ONCE);
+			const revoke = (ID: bigint): Promise<unknown> => this.connection(at).ask(REVOKE, etcdserverpb.LeaseRevokeRequest.encode({ ID }));
+			// What cannot be revoked any more ends by itself.
+			await Promise.allSettled(some.map(revoke));
+		}
+	}
+
+	answered(stream: LeaseStream, ttl: number, ms: number): void {
+		if (!this.running) return;
+		if (ttl > 0) this.recorder.took(ms);
+		else this.recorder.failure("the lease was gone");
+		stream.ask();
+	}
+
+	failed(text: string): void {
+		if (this.running) this.recorder.failure(`a keep-alive stream ended: ${text}`);
+	}
+
+	private connection(client: number): GrpcConnection {
+		return this.connections[client % this.connections.length] as GrpcConnection;
+	}
+}
+
+class LeaseStream extends MessageStream {
+	private readonly load: LeaseLoad;
+	private readonly request: Uint8Array;
+	private sentMs = 0;
+	private cancelled = false;
+
+	constructor(load: LeaseLoad, connection: GrpcConnection, lease: bigint) {
+		super(connection.http2);
+		this.load = load;
+		this.request = etcdserverpb.LeaseKeepAliveRequest.encode({ ID: lease });
+		if (!connection.open(this, connection.method(KEEP_ALIVE))) throw new Error("no stream is free for a lease");
+	}
+
+	ask(): void {
+		this.sentMs = performance.now();
+		this.connection.sendMessage(this, this.request, false);
+	}
+
+	cancel(): void {
+		this.cancelled = true;
+		this.connection.reset(this, 8);
+	}
+
+	override onMessage(bytes: Buffer, start: number, end: number): void {
+		const { TTL } = etcdserverpb.LeaseKeepAliveResponse.decode(bytes.subarray(start, end));
+		this.load.answered(this, TTL, performance.now() - this.sentMs);
+	}
+
+	override onStatus(code: number, text: string): void {
+		if (!this.cancelled) this.load.failed(text === "" ? `status ${code}` : text);
+	}
+}

@@ -1,0 +1,28 @@
+/** What the load generator itself costs: it must not be what is measured. */
+import { type EventLoopUtilization, performance } from "node:perf_hooks";
+
+/** Above this share of its one thread the generator may be what limits the rate. */
+const BOUND_SHARE = 0.9;
+
+export interface OwnLoad {
+	/** CPU seconds a second, all threads of the generator. */
+	readonly cpuShare: number;
+	/** Share of the time in which its loop was at work. */
+	readonly loopShare: number;
+	/** The figures may be those of the client. */
+	readonly clientBound: boolean;
+}
+
+export class OwnLoadWatch {
+	private readonly cpu = process.cpuUsage();
+	private readonly loop: EventLoopUtilization = performance.eventLoopUtilization();
+	private readonly startedMs = performance.now();
+
+	/** Since it was made. */
+	look(): OwnLoad {
+		const { user, system } = process.cpuUsage(this.cpu);
+		const cpuShare = (user + system) / 1_000 / Math.max(1, performance.now() - this.startedMs);
+		const loopShare = performance.eventLoopUtilization(this.loop).utilization;
+		return { cpuShare, loopShare, clientBound: loopShare > BOUND_SHARE };
+	}
+}

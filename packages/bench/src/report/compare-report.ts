@@ -1,0 +1,62 @@
+/** A comparison as a table: in words, and as a page. */
+import { arch, cpus, platform, release, totalmem } from "node:os";
+import { type ComparedValue, goalMet, median } from "../compare/comparison.ts";
+import { escapeHtml } from "./chart.ts";
+import { page, table } from "./page-frame.ts";
+import { mebibytes } from "./units.ts";
+
+export interface CompareReport {
+	readonly tool: "flotilla bench compare";
+	readonly version: 1;
+	readonly rounds: number;
+	readonly seconds: number;
+	readonly warmUpSeconds: number;
+	readonly machine: string;
+	readonly notes: readonly string[];
+	readonly values: readonly ComparedValue[];
+}
+
+export function describeMachine(): string {
+	const all = cpus();
+	return `${all.length} x ${all[0]?.model ?? "unknown processor"}, ${mebibytes(totalmem())}, ${platform()} ${release()} ${arch()}, Node ${process.version}`;
+}
+
+export function compareLines({ values, rounds, seconds, machine, notes }: CompareReport): string[] {
+	const lines = [
+		`${rounds} interleaved rounds of ${seconds} s; three members each on this machine, every write synced in both; ${machine}`,
+		...notes,
+		"",
+	];
+	for (const value of values) lines.push(`${value.title.padEnd(56)} ${cellsOf(value).join("  ")}`);
+	return lines;
+}
+
+export function comparePage(report: CompareReport): string {
+	const rows = report.values.map((value) => [escapeHtml(value.title), ...cellsOf(value).map(escapeHtml)]);
+	const head = ["load", "flotilla", "etcd", "ratio (spread)", "goal"];
+	const about = `<p>${report.rounds} interleaved rounds of ${report.seconds} s after ${report.warmUpSeconds} s of warm-up; three members each on one machine, every write synced in both. Medians; the spread is that of the rounds' ratios.</p><p>${escapeHtml(report.machine)}</p>`;
+	return page(
+		"flotilla bench compare",
+		`${about}${report.notes.map((note) => `<p>${escapeHtml(note)}</p>`).join("")}${table(head, rows)}`,
+		report,
+	);
+}
+
+function cellsOf(compared: ComparedValue): [flotilla: string, etcd: string, ratio: string, goal: string] {
+	const { value, flotilla, etcd, ratios, clientBound } = compared;
+	const shown = (all: readonly (number | null)[]): string => {
+		const values = all.filter((each) => each !== null);
+		return values.length === 0 ? "-" : `${digits(median(values))}${value.unit}`;
+	};
+	const ratio =
+		ratios.length === 0 ? "-" : `${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})`;
+	const met = goalMet(compared);
+	const sign = value.rises ? ">=" : "<=";
+	const goal = value.goal === null ? "-" : `${sign} ${value.goal}${met === null ? "" : met ? ", met" : ", NOT met"}`;
+	return [shown(flotilla), shown(etcd), `${ratio}${clientBound ? ", client-bound" : ""}`, goal];
+}
+
+function digits(value: number): string {
+	if (value >= 100) return Math.round(value).toLocaleString("en-US");
+	return value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}

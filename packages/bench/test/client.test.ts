@@ -1,0 +1,202 @@
+/** The client's own gRPC against Node's HTTP/2 server: messages cut anywhere, statuses, lost connections, and the open loop. */
+import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
+import { ChunkPool } from "@flotilla/server/internal";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { GrpcConnection } from "../src/client/grpc-connection.ts";
+import { MessageStream } from "../src/client/message-stream.ts";
+import { UnaryLoad } from "../src/load/unary-load.ts";
+import { Recorder } from "../src/measure/recorder.ts";
+
+let server: Http2Server;
+let endpoint: string;
+let sessions: Set<ServerHttp2Session>;
+let handle: (stream: ServerHttp2Stream) => void;
+const open: GrpcConnection[] = [];
+
+beforeEach(async () => {
+	sessions = new Set();
+	server = createServer();
+	server.on("session", (session) => void sessions.add(session));
+	server.on("stream", (stream) => {
+		stream.on("error", () => {});
+		stream.resume();
+		handle(stream);
+	});
+	await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+	endpoint = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+
+afterEach(async () => {
+	for (const connection of open.splice(0)) connection.close();
+	for (const session of sessions) session.destroy();
+	await new Promise((resolve) => server.close(resolve));
+});
+
+async function dial(): Promise<GrpcConnection> {
+	const connection = await GrpcConnection.dial(endpoint, new ChunkPool());
+	open.push(connection);
+	return connection;
+}
+
+function framed(message: Uint8Array): Buffer {
+	const head = Buffer.alloc(5);
+	head.writeUInt32BE(message.length, 1);
+	return Buffer.concat([head, message]);
+}
+
+function answer(stream: ServerHttp2Stream, body: Uint8Array, trailers: Record<string, string> = { "grpc-status": "0" }): void {
+	if (stream.destroyed) return;
+	stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+	stream.on("wantTrailers", () => stream.sendTrailers(trailers));
+	stream.end(body);
+}
+
+class Kept extends MessageStream {
+	readonly messages: Buffer[] = [];
+	readonly done: Promise<readonly [number, string]>;
+	private finish: (status: readonly [number, string]) => void = () => {};
+
+	constructor(connection: GrpcConnection) {
+		super(connection.http2);
+		this.done = new Promise((resolve) => {
+			this.finish = resolve;
+		});
+	}
+	onMessage(bytes: Buffer, start: number, end: number): void {
+		this.messages.push(Buffer.from(bytes.subarray(start, end)));
+	}
+	onStatus(code: number, text: string): void {
+		this.finish([code, text]);
+	}
+}
+
+async function call(connection: GrpcConnection): Promise<Kept> {
+	const stream = new Kept(connection);
+	connection.open(stream, connection.method("/a/b"));
+	connection.http2.sendMessage(stream, Buffer.from("question"), true);
+	await stream.done;
+	return stream;
+}
+
+test("messages arrive whole wherever they were cut, and larger than any window", async () => {
+	const messages = [Buffer.alloc(0), Buffer.from("x"), Buffer.alloc(70_000, "y"), Buffer.alloc(3_000_000, "z"), Buffer.from("last")];
+	const bytes = Buffer.concat(messages.map(framed));
+	for (const piece of [1 << 20, 16_383, 4_099]) {
+		handle = (stream) => {
+			stream.respond({ ":status": 200 }, { waitForTrailers: true });
+			stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+			for (let at = 0; at < bytes.length; at += piece) stream.write(bytes.subarray(at, at + piece));
+			stream.end();
+		};
+		const stream = await call(await dial());
+		expect(await stream.done).toEqual([0, ""]);
+		expect(stream.messages.map(({ length }) => length)).toEqual(messages.map(({ length }) => length));
+		expect(Buffer.concat(stream.messages).equals(Buffer.concat(messages))).toBe(true);
+	}
+});
+
+test("heads of messages that come byte by byte are put together", async () => {
+	const bytes = Buffer.concat([framed(Buffer.from("one")), framed(Buffer.from("two"))]);
+	handle = (stream) => {
+		stream.respond({ ":status": 200 }, { waitForTrailers: true });
+		stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+		void (async () => {
+			for (const byte of bytes) {
+				stream.write(Buffer.from([byte]));
+				await pause(1);
+			}
+			stream.end();
+		})();
+	};
+	const stream = await call(await dial());
+	expect(stream.messages.map(String)).toEqual(["one", "two"]);
+});
+
+test("statuses: by trailers, by headers alone, none at all, of HTTP, and a reset", async () => {
+	const connection = await dial();
+	for (const [server, wanted] of [
+		[
+			(stream: ServerHttp2Stream) => answer(stream, Buffer.alloc(0), { "grpc-status": "9", "grpc-message": "no 100%25 %C3%A4" }),
+			[9, "no 100% ä"],
+		],
+		[
+			(stream: ServerHttp2Stream) => stream.respond({ ":status": 200, "grpc-status": "12", "grpc-message": "none" }, { endStream: true }),
+			[12, "none"],
+		],
+		[(stream: ServerHttp2Stream) => stream.end("x"), [2, "the stream ended without a status"]],
+		[(stream: ServerHttp2Stream) => stream.respond({ ":status": 503 }, { endStream: true }), [2, ""]],
+		[(stream: ServerHttp2Stream) => stream.close(7), [14, "stream or connection ended, HTTP/2 code 7"]],
+	] as const) {
+		handle = server;
+		expect(await (await call(connection)).done).toEqual(wanted);
+	}
+});
+
+test("a connection that nobody answers is refused with its name", async () => {
+	await expect(GrpcConnection.dial("127.0.0.1:1", new ChunkPool())).rejects.toThrow("cannot connect to 127.0.0.1:1");
+});
+
+test("a lost connection is a failure, is dialed anew, and the load goes on", async () => {
+	handle = (stream) => answer(stream, framed(Buffer.alloc(0)));
+	const recorder = new Recorder();
+	recorder.beginMeasuring();
+	const load = new UnaryLoad([await dial()], {
+		clients: 4,
+		rate: 0,
+		recorder,
+		requests: () => ({ path: "/a/b", message: Buffer.alloc(1) }),
+		redial: dial,
+	});
+	load.start();
+	await until(() => recorder.operations > 20);
+	for (const session of sessions) session.destroy();
+	await until(() => recorder.failedCount > 0);
+	const before = recorder.operations;
+	await until(() => recorder.operations > before + 20);
+	await load.stop();
+});
+
+test("an open loop charges a stall to all that it held up; a closed one hardly notices it", async () => {
+	const STALL_MS = 600;
+	const shares: number[] = [];
+	for (const rate of [200, 0]) {
+		let stalledUntil = 0;
+		let answered = 0;
+		handle = (stream) => {
+			if (++answered === 50) stalledUntil = performance.now() + STALL_MS;
+			setTimeout(() => answer(stream, framed(Buffer.alloc(0))), Math.max(4, stalledUntil - performance.now()));
+		};
+		const recorder = new Recorder();
+		recorder.beginMeasuring();
+		const slow: number[] = [];
+		const took = recorder.took.bind(recorder);
+		recorder.took = (ms) => {
+			slow.push(ms);
+			took(ms);
+		};
+		const load = new UnaryLoad([await dial()], {
+			clients: 1,
+			rate,
+			recorder,
+			requests: () => ({ path: "/a/b", message: Buffer.alloc(1) }),
+			redial: dial,
+		});
+		load.start();
+		await pause(2_500);
+		await load.stop();
+		expect(answered).toBeGreaterThan(50);
+		shares.push(slow.filter((ms) => ms > STALL_MS / 3).length / slow.length);
+	}
+	const [openLoop = 0, closedLoop = 0] = shares;
+	expect(openLoop).toBeGreaterThan(0.1);
+	expect(openLoop).toBeGreaterThan(3 * closedLoop);
+});
+
+async function until(holds: () => boolean): Promise<void> {
+	for (let tries = 0; !holds(); tries++) {
+		if (tries > 1_000) throw new Error("it did not come to that");
+		await pause(10);
+	}
+}
