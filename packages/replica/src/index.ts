@@ -5,7 +5,7 @@
 export type { AlarmCommand } from "./alarms.ts";
 export { AlarmAction, decodeAlarmCommand, encodeAlarmCommand } from "./alarms.ts";
 export type { AuthCommand, AuthCommandKind } from "./auth/auth-command.ts";
-export { authCommand, encodeAuthCommand } from "./auth/auth-command.ts";
+export { authCommand, decodeAuthCommand, encodeAuthCommand } from "./auth/auth-command.ts";
 export { AuthState } from "./auth/auth-state.ts";
 export type { AuthView, KeyAccess } from "./auth/auth-view.ts";
 export type { AuthFault, Caller } from "./auth/caller.ts";

@@ -3,7 +3,16 @@ import { isUtf8 } from "node:buffer";
 import { etcdserverpb, type FieldType, type MessageTable, type Shape } from "@flotilla/api";
 import { WireError } from "@flotilla/base";
 import { decodeConfChange, type Entry, EntryKind, type NodeId } from "@flotilla/raft";
-import { CommandKind, decodeAlarmCommand, decodeMember, EnvelopeReader, type MemberInfo, readContext } from "@flotilla/replica";
+import {
+	CommandKind,
+	decodeAlarmCommand,
+	decodeAuthCommand,
+	decodeMember,
+	EnvelopeReader,
+	type MemberInfo,
+	type Permission,
+	readContext,
+} from "@flotilla/replica";
 
 export type Plain = Readonly<Record<string, unknown>>;
 
@@ -19,6 +28,7 @@ const REQUESTS: ReadonlyMap<number, MessageTable & { decode(bytes: Uint8Array): 
 	[CommandKind.compact, etcdserverpb.CompactionRequest],
 ]);
 const ALARM_ACTIONS = ["get", "activate", "deactivate"];
+const PERMISSION_TYPES = ["read", "write", "readWrite"];
 const ALARM_TYPES = ["none", "noSpace", "corrupt"];
 
 /** `kind`, who asked, and `operation`; an entry that cannot be read is shown whole, with the reason. */
@@ -64,7 +74,32 @@ function describePayload(kind: number, payload: Uint8Array, valueBytesMax: numbe
 			return { action: ALARM_ACTIONS[command.action], member: hex(command.member), alarm: ALARM_TYPES[command.alarm] };
 		}
 	}
+	// Never whole: it may hold the hash of a password.
+	if (kind === CommandKind.auth) return describeAuth(payload);
 	return bytesField("payload", payload, valueBytesMax);
+}
+
+/** Hashes of passwords and tokens are left out. */
+function describeAuth(payload: Uint8Array): Plain {
+	const command = decodeAuthCommand(payload);
+	if (command === null) return { action: "unknown" };
+	const { kind, user, role, noPassword, permission } = command;
+	return {
+		action: kind,
+		...(user === "" ? {} : { user }),
+		...(role === "" ? {} : { role }),
+		...(noPassword ? { noPassword } : {}),
+		...(permission === null ? {} : describePermission(permission, kind === "roleGrantPermission")),
+	};
+}
+
+function describePermission({ type, key, rangeEnd }: Permission, typed: boolean): Plain {
+	const bytes = (name: string, text: string): Plain => bytesField(name, Buffer.from(text, "latin1"), text.length);
+	return {
+		...(typed ? { permission: PERMISSION_TYPES[type] ?? type } : {}),
+		...bytes("key", key),
+		...(rangeEnd === "" ? {} : bytes("rangeEnd", rangeEnd)),
+	};
 }
 
 function describeConfig(data: Uint8Array): Plain {

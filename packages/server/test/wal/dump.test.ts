@@ -1,7 +1,15 @@
 import { etcdserverpb } from "@flotilla/api";
 import { Dice, portableBytes } from "@flotilla/base";
 import { Entry, encodeConfChange } from "@flotilla/raft";
-import { CommandKind, EnvelopeEncoder, encodeAlarmCommand, encodeMember, encodeMembershipContext } from "@flotilla/replica";
+import {
+	authCommand,
+	CommandKind,
+	EnvelopeEncoder,
+	encodeAlarmCommand,
+	encodeAuthCommand,
+	encodeMember,
+	encodeMembershipContext,
+} from "@flotilla/replica";
 import { describe, expect, it } from "vitest";
 import { LogJson } from "../../src/cli/log-json.ts";
 import { LogWords } from "../../src/cli/log-words.ts";
@@ -139,6 +147,12 @@ function spokenLog(): SimDisk {
 		[CommandKind.memberUpdate, encodeMember(member)],
 		[CommandKind.clusterVersion, text("3.6.0")],
 		[CommandKind.alarm, encodeAlarmCommand({ action: 1, member: 0xa2n, alarm: 1 })],
+		[CommandKind.auth, encodeAuthCommand(authCommand("userAdd", { user: "ann", passwordHash: "$2b$10$secret" }))],
+		[CommandKind.auth, encodeAuthCommand(authCommand("authenticate", { user: "ann", tokenHash: "secret", checkedRevision: 3 }))],
+		[
+			CommandKind.auth,
+			encodeAuthCommand(authCommand("roleGrantPermission", { role: "r", permission: { type: 2, key: "k", rangeEnd: "\xff" } })),
+		],
 		[CommandKind.put, new Uint8Array([0x0a, 0x7f])],
 	];
 	const data = envelopes.encode(
@@ -183,16 +197,23 @@ describe("the dump as JSON lines", () => {
 			{ index: 9, kind: "memberUpdate", ...by(7), operation: { member: "a1", peerUrls: ["http://p"] } },
 			{ index: 10, kind: "clusterVersion", ...by(8), operation: { version: "3.6.0" } },
 			{ index: 11, kind: "alarm", ...by(9), operation: { action: "activate", member: "a2", alarm: "noSpace" } },
-			{ index: 12, kind: "unreadable", reason: expect.any(String), dataBase64: expect.any(String) },
+			// Without the hashes of passwords and tokens.
+			{ index: 12, kind: "auth", ...by(10), operation: { action: "userAdd", user: "ann" } },
+			{ index: 13, kind: "auth", ...by(11), operation: { action: "authenticate", user: "ann" } },
 			{
-				...{ index: 13, kind: "config", life: 77, sequence: 40 },
+				...{ index: 14, kind: "auth", ...by(12) },
+				operation: { action: "roleGrantPermission", role: "r", permission: "readWrite", key: "k", rangeEndBase64: "/w==" },
+			},
+			{ index: 15, kind: "unreadable", reason: expect.any(String), dataBase64: expect.any(String) },
+			{
+				...{ index: 16, kind: "config", life: 77, sequence: 40 },
 				operation: {
 					changes: [{ op: "addLearner", member: "a4" }],
 					transition: "auto",
 					added: [{ ...member, peerUrls: ["http://p"], learner: false }],
 				},
 			},
-			{ index: 14, kind: "unreadable", reason: "an envelope is shorter than its head", dataBase64: "CQk=" },
+			{ index: 17, kind: "unreadable", reason: "an envelope is shorter than its head", dataBase64: "CQk=" },
 		]);
 	});
 
