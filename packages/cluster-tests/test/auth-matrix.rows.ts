@@ -12,9 +12,18 @@ export interface CallerRights {
 
 /**
  * `open`: nobody is asked anything. `nothing`: no credential, but a bad one is refused. `user`: anybody with a credential. A right: on
- * the keys below `m/`.
+ * the keys below `m/`; on others root alone has any.
  */
-export type Need = "open" | "nothing" | "user" | "root" | "read" | "write" | "readAndWrite" | ((caller: CallerRights) => boolean);
+export type Need =
+	| "open"
+	| "nothing"
+	| "user"
+	| "root"
+	| "read"
+	| "write"
+	| "readAndWrite"
+	| "otherKeys"
+	| ((caller: CallerRights) => boolean);
 
 export interface Case {
 	readonly what?: string;
@@ -27,6 +36,14 @@ const bytes = (text: string): Uint8Array => Buffer.from(text);
 const M = bytes("m/1");
 const ALL_M = { key: bytes("m/"), rangeEnd: bytes("m0") };
 const NO_LEASE = 12_345n;
+/** Leases that the test grants, each with one key: the second key is nobody's but root's. */
+export const LEASES: ReadonlyArray<readonly [id: bigint, key: string]> = [
+	[701n, "m/leased"],
+	[702n, "n/leased"],
+	[703n, "m/revoked"],
+	[704n, "n/revoked"],
+];
+const [[MINE], [OTHERS], [MINE_REVOKED], [OTHERS_REVOKED]] = LEASES as unknown as readonly [[bigint], [bigint], [bigint], [bigint]];
 const LEADER_KEY = { name: bytes("m/election"), key: bytes("m/election/1"), rev: 1, lease: NO_LEASE };
 
 const range = (more: Partial<pb.RangeRequest> = {}): pb.RangeRequest => pb.RangeRequest.create({ key: M, ...more });
@@ -53,7 +70,7 @@ const watch = (more: Partial<pb.WatchCreateRequest>): Uint8Array =>
 	pb.WatchRequest.encode({ requestUnion: { kind: "createRequest", value: pb.WatchCreateRequest.create(more) } });
 
 const ROOT_ONLY: Need = "root";
-const OUTSIDE: Need = "root";
+const OUTSIDE: Need = "otherKeys";
 
 export const ROWS: Readonly<Record<RpcPath, readonly Case[]>> = {
 	"/etcdserverpb.KV/Range": [
@@ -75,6 +92,8 @@ export const ROWS: Readonly<Record<RpcPath, readonly Case[]>> = {
 		{ what: "with the previous value", need: "readAndWrite", request: pb.PutRequest.encode(put({ prevKv: true })) },
 		{ what: "ignoring the value", need: "write", request: pb.PutRequest.encode(put({ value: EMPTY, ignoreValue: true })) },
 		{ what: "of another key", need: OUTSIDE, request: pb.PutRequest.encode(put({ key: bytes("n") })) },
+		{ what: "with a lease", need: "write", request: pb.PutRequest.encode(put({ lease: MINE })) },
+		{ what: "with a lease of others' keys", need: OUTSIDE, request: pb.PutRequest.encode(put({ lease: OTHERS })) },
 	],
 	"/etcdserverpb.KV/DeleteRange": [
 		{ need: "write", request: pb.DeleteRangeRequest.encode(remove()) },
@@ -82,7 +101,7 @@ export const ROWS: Readonly<Record<RpcPath, readonly Case[]>> = {
 		{
 			what: "from a key on",
 			need: OUTSIDE,
-			request: pb.DeleteRangeRequest.encode(remove({ key: bytes("m/zz"), rangeEnd: Uint8Array.of(0) })),
+			request: pb.DeleteRangeRequest.encode(remove({ key: bytes("x"), rangeEnd: Uint8Array.of(0) })),
 		},
 	],
 	"/etcdserverpb.KV/Txn": [
@@ -97,6 +116,7 @@ export const ROWS: Readonly<Record<RpcPath, readonly Case[]>> = {
 			request: txn({ success: [opPut()], failure: [opPut({ key: bytes("n") })] }),
 		},
 		{ what: "put with the previous value", need: "readAndWrite", request: txn({ success: [opPut({ prevKv: true })] }) },
+		{ what: "put with a lease of others' keys", need: OUTSIDE, request: txn({ success: [opPut({ lease: OTHERS })] }) },
 		{ what: "range", need: "read", request: txn({ success: [opRange()] }) },
 		{ what: "serializable range outside", need: OUTSIDE, request: txn({ success: [opRange({ key: bytes("n"), serializable: true })] }) },
 		{ what: "delete with the previous values", need: "readAndWrite", request: txn({ success: [opDelete({ prevKv: true })] }) },
@@ -114,13 +134,25 @@ export const ROWS: Readonly<Record<RpcPath, readonly Case[]>> = {
 		{ what: "from a key on", need: OUTSIDE, request: watch({ key: M, rangeEnd: Uint8Array.of(0) }) },
 	],
 	"/etcdserverpb.Lease/LeaseGrant": one("user", pb.LeaseGrantRequest.encode({ TTL: 9_000_000_001 })),
-	"/etcdserverpb.Lease/LeaseRevoke": one("user", pb.LeaseRevokeRequest.encode({ ID: NO_LEASE })),
-	"/etcdserverpb.Lease/LeaseKeepAlive": one("user", pb.LeaseKeepAliveRequest.encode({ ID: NO_LEASE })),
-	"/etcdserverpb.Lease/LeaseTimeToLive": [
-		{ need: "user", request: pb.LeaseTimeToLiveRequest.encode({ ID: NO_LEASE }) },
-		{ what: "with keys", need: "user", request: pb.LeaseTimeToLiveRequest.encode({ ID: NO_LEASE, keys: true }) },
+	"/etcdserverpb.Lease/LeaseRevoke": [
+		{ what: "of none", need: "user", request: pb.LeaseRevokeRequest.encode({ ID: NO_LEASE }) },
+		// Those that may are asked last, and the first of them ends it.
+		{ need: "write", request: pb.LeaseRevokeRequest.encode({ ID: MINE_REVOKED }) },
+		{ what: "of others' keys", need: OUTSIDE, request: pb.LeaseRevokeRequest.encode({ ID: OTHERS_REVOKED }) },
 	],
-	"/etcdserverpb.Lease/LeaseLeases": one("user"),
+	"/etcdserverpb.Lease/LeaseKeepAlive": [
+		{ what: "of none", need: "user", request: pb.LeaseKeepAliveRequest.encode({ ID: NO_LEASE }) },
+		{ need: "write", request: pb.LeaseKeepAliveRequest.encode({ ID: MINE }) },
+		{ what: "of others' keys", need: OUTSIDE, request: pb.LeaseKeepAliveRequest.encode({ ID: OTHERS }) },
+	],
+	"/etcdserverpb.Lease/LeaseTimeToLive": [
+		{ what: "of none", need: "user", request: pb.LeaseTimeToLiveRequest.encode({ ID: NO_LEASE, keys: true }) },
+		{ need: "user", request: pb.LeaseTimeToLiveRequest.encode({ ID: OTHERS }) },
+		{ what: "with keys", need: "read", request: pb.LeaseTimeToLiveRequest.encode({ ID: MINE, keys: true }) },
+		{ what: "with others' keys", need: OUTSIDE, request: pb.LeaseTimeToLiveRequest.encode({ ID: OTHERS, keys: true }) },
+	],
+	// Some of them hold others' keys.
+	"/etcdserverpb.Lease/LeaseLeases": one(OUTSIDE),
 	"/etcdserverpb.Cluster/MemberAdd": one(ROOT_ONLY, pb.MemberAddRequest.encode({ peerURLs: ["no url"] })),
 	"/etcdserverpb.Cluster/MemberRemove": one(ROOT_ONLY, pb.MemberRemoveRequest.encode({ ID: 1n })),
 	"/etcdserverpb.Cluster/MemberUpdate": one(ROOT_ONLY, pb.MemberUpdateRequest.encode({ ID: 1n, peerURLs: ["http://127.0.0.1:1"] })),

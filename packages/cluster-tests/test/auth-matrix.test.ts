@@ -6,7 +6,7 @@ import { FAULTS, type FaultCode, METHODS, etcdserverpb as pb, type RpcPath } fro
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ProcessCluster } from "../src/process/cluster.ts";
-import { type CallerRights, type Case, ROWS } from "./auth-matrix.rows.ts";
+import { type CallerRights, type Case, LEASES, ROWS } from "./auth-matrix.rows.ts";
 
 const CALLERS: readonly CallerRights[] = [
 	{ name: "none", root: false, read: false, write: false },
@@ -37,7 +37,7 @@ function expected(caller: CallerRights, { need }: Case): string {
 function isEnough(caller: CallerRights, need: Exclude<Case["need"], "open">): boolean {
 	if (typeof need === "function") return need(caller);
 	if (caller.root || need === "user" || need === "nothing") return true;
-	if (need === "root") return false;
+	if (need === "root" || need === "otherKeys") return false;
 	return (need === "write" || caller.read) && (need === "read" || caller.write);
 }
 
@@ -92,6 +92,11 @@ async function prepare(): Promise<void> {
 		if (held !== "") await order("UserGrantRole", pb.AuthUserGrantRoleRequest.encode({ user: name, role: held }));
 	}
 	await unary(clients[0] as Client, "/etcdserverpb.KV/Put", pb.PutRequest.encode({ key: Buffer.from("m/1"), value: Buffer.from("v") }), "");
+	for (const [ID, key] of LEASES) {
+		const { kv, lease } = { kv: "/etcdserverpb.KV/Put", lease: "/etcdserverpb.Lease/LeaseGrant" };
+		await answerOf(clients[0] as Client, lease, pb.LeaseGrantRequest.encode({ ID, TTL: 3_600 }), "");
+		await answerOf(clients[0] as Client, kv, pb.PutRequest.encode({ key: Buffer.from(key), value: Buffer.from("v"), lease: ID }), "");
+	}
 	await order("AuthEnable", new Uint8Array(0));
 	for (const { name } of CALLERS.slice(2)) tokens.set(name, await logIn(name));
 	tokens.set("garbage", "abcdefghijklmnopqrstuvwx.17");
