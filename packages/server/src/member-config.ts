@@ -1,5 +1,6 @@
 /** All options of one member: one frozen object, read from flags, environment or file by the command line, or made by a test. */
 import { assert } from "@flotilla/base";
+import { DEFAULT_WATCH_LIMITS, type WatchLimits } from "@flotilla/mvcc";
 import { DEFAULT_RAFT_CONFIG } from "@flotilla/raft";
 
 /** A member of the first configuration, as `--initial-cluster` names it. */
@@ -68,6 +69,8 @@ export interface MemberConfig {
 	readonly warningUnaryRequestMs: number;
 	/** How often a watcher that asked for it hears that nothing happened. */
 	readonly watchProgressMs: number;
+	/** What watchers may take. Tests make it small. */
+	readonly watchLimits: WatchLimits;
 
 	readonly authToken: AuthTokenOptions;
 	/** Life of a simple token since its last use at this member. */
@@ -121,6 +124,7 @@ export const DEFAULT_MEMBER_OPTIONS = {
 	authToken: { kind: "simple" },
 	authTokenTtlMs: 300_000,
 	bcryptCost: 10,
+	watchLimits: DEFAULT_WATCH_LIMITS,
 	walSegmentBytes: 16 << 20,
 	walDepth: 2,
 	walKeepEntries: 5_000,

@@ -12,7 +12,8 @@ export interface Answer {
 
 /** What a client hears of a stream: messages, then exactly one of the two ends. */
 export interface StreamListener {
-	message(bytes: Uint8Array): void;
+	/** False: it reads no more for now, until it says `drain`. */
+	message(bytes: Uint8Array): boolean | undefined;
 	ended(status: Status): void;
 	/** The member ended, and with it the stream. */
 	gone(): void;
@@ -23,6 +24,8 @@ export interface ClientStream {
 	send(bytes: Uint8Array): void;
 	/** Nothing more will be sent. */
 	halfClose(): void;
+	/** Its client has read everything, and reads on. */
+	drain(): void;
 	cancel(): void;
 }
 
@@ -65,15 +68,17 @@ export class MemberCalls {
 		const { once, context, cancel, isOpen } = this.begin(path, Number.POSITIVE_INFINITY, () => listener.gone());
 		const messages: Array<(message: Uint8Array) => void> = [];
 		const halfCloses: Array<() => void> = [];
+		const drains: Array<() => void> = [];
 		const call: StreamCall = {
 			...context,
 			onMessage: (taker) => messages.push(taker),
 			onHalfClose: (taker) => halfCloses.push(taker),
 			send: (bytes) => {
-				if (isOpen() && this.points.pass("answer", "stream")) this.tell(bytes, (told) => listener.message(told));
-				return true;
+				let reads = true;
+				if (isOpen() && this.points.pass("answer", "stream")) this.tell(bytes, (told) => (reads = listener.message(told) !== false));
+				return reads;
 			},
-			onDrain: () => {},
+			onDrain: (taker) => drains.push(taker),
 			end: (status) => once(() => listener.ended(status)),
 		};
 		const run = (work: () => void): void =>
@@ -89,6 +94,10 @@ export class MemberCalls {
 			halfClose: () =>
 				run(() => {
 					for (const taker of halfCloses) taker();
+				}),
+			drain: () =>
+				run(() => {
+					for (const taker of drains) taker();
 				}),
 			cancel,
 		};

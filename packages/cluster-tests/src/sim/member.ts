@@ -23,6 +23,7 @@ import type { Oracle } from "./oracle.ts";
 import { SimProcess } from "./process.ts";
 import type { TraceHash } from "./trace-hash.ts";
 import type { VirtualTime } from "./virtual-time.ts";
+import { forgetAtSnapshot, isWatchMutant, spoilWatches } from "./watch-mutants.ts";
 
 export interface MemberWorld {
 	readonly time: VirtualTime;
@@ -114,6 +115,10 @@ export class SimMember {
 		return this.life?.booted?.driver.store.revision ?? 0;
 	}
 
+	get compactRevision(): number {
+		return this.life?.booted?.driver.store.compactRevision ?? 0;
+	}
+
 	start(): void {
 		if (this.life !== null || !this.present || this.refusedBecause !== null) return;
 		const { time, dice, network, invariants, trace } = this.world;
@@ -155,8 +160,10 @@ export class SimMember {
 				this.onVerified();
 				const { driver } = outcome.booted;
 				life.booted = outcome.booted;
+				const { mutant } = this;
+				if (mutant === "forgetsAtSnapshot") forgetAtSnapshot(driver.watches);
 				const services = createServices({
-					member: driver,
+					member: isWatchMutant(mutant) ? spoilWatches(driver, mutant) : driver,
 					credentials: simCredentials(process, dice.fork("tokens")),
 					bytes: portableBytes,
 					options: {
@@ -230,7 +237,7 @@ export class SimMember {
 		const calls = this.life?.calls;
 		if (calls != null) return calls.stream(path, listener);
 		this.world.time.after(100, () => listener.gone());
-		return { send: () => {}, halfClose: () => {}, cancel: () => {} };
+		return { send: () => {}, halfClose: () => {}, drain: () => {}, cancel: () => {} };
 	}
 
 	/** Whether it counts this one among the members. */

@@ -1,13 +1,24 @@
+import type { EventGroup } from "@flotilla/mvcc";
 import { type ReadCall, type ReplicaMachine, WriteCall } from "@flotilla/replica";
+import { isWatchMutant, spoilEvents, type WatchMutant } from "./watch-mutants.ts";
 
 /**
  * Bugs planted between driver and replica: each breaks one promise, and a simulator that does not find it is not worth its
  * time. Named for what they do.
  */
 export const MUTANTS = ["acknowledgesBeforeDurable", "readsWithoutBarrier", "proposesTwice", "losesAppliedTail"] as const;
-export type Mutant = (typeof MUTANTS)[number];
+/** Those of watching have a list of their own. */
+export type Mutant = (typeof MUTANTS)[number] | WatchMutant;
 
 export function mutate(machine: ReplicaMachine, mutant: Mutant | null): ReplicaMachine {
+	if (isWatchMutant(mutant)) {
+		return override(machine, {
+			drain: () => {
+				const output = machine.drain();
+				return { ...output, events: spoilEvents(output.events, mutant) as EventGroup[] };
+			},
+		});
+	}
 	switch (mutant) {
 		case null:
 			return machine;

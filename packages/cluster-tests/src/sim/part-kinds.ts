@@ -1,21 +1,24 @@
 import type { Dice } from "@flotilla/base";
 import { type KvPlan, kvPart } from "./kv-part.ts";
 import type { PartWorld, WorkloadPart } from "./parts.ts";
+import { type WatchPlan, watchPart } from "./watch-part.ts";
 
 /** The plans of all parts of the workload, by name. */
 export interface PartPlans {
 	readonly kv: KvPlan;
+	readonly watch: WatchPlan;
 }
 
 /** Each part draws from a stream of its own: one that is added later leaves the plans of the others as they were. */
 export function drawParts(streamOf: (name: keyof PartPlans) => Dice): PartPlans {
-	return { kv: kvPart.draw(streamOf("kv")) };
+	return { kv: kvPart.draw(streamOf("kv")), watch: watchPart.draw(streamOf("watch")) };
 }
 
 export function makeParts(plans: PartPlans, worldOf: (name: keyof PartPlans) => PartWorld): WorkloadPart[] {
-	return [kvPart.make(plans.kv, worldOf("kv"))];
+	return [kvPart.make(plans.kv, worldOf("kv")), watchPart.make(plans.watch, worldOf("watch"))];
 }
 
 export function* smallerParts(plans: PartPlans): Generator<PartPlans> {
 	for (const kv of kvPart.smaller(plans.kv)) yield { ...plans, kv };
+	for (const watch of watchPart.smaller(plans.watch)) yield { ...plans, watch };
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { parse } from "yaml";
+import { DEFAULT_MEMBER_OPTIONS } from "../member-config.ts";
 import { type CommandLineOutcome, readCommandLine } from "./command-line.ts";
 import { readConfigFile } from "./config-file.ts";
 import type { Environment } from "./flags.ts";
@@ -152,6 +153,7 @@ test("without flags everything has etcd's default, save the limit of streams", a
 			warningApplyMs: 100,
 			warningUnaryRequestMs: 300,
 			watchProgressMs: 600_000,
+			watchLimits: DEFAULT_MEMBER_OPTIONS.watchLimits,
 			logLevel: "info",
 			logFormat: "json",
 			logOutputs: ["default"],

@@ -172,6 +172,7 @@ function buildOptions(settings: Settings): MemberOptions {
 		authToken: authTokenOf(settings),
 		authTokenTtlMs: settings.number("auth-token-ttl") * 1_000 || DEFAULT_MEMBER_OPTIONS.authTokenTtlMs,
 		bcryptCost: isBcryptCost(settings.number("bcrypt-cost")) ? settings.number("bcrypt-cost") : DEFAULT_MEMBER_OPTIONS.bcryptCost,
+		watchLimits: DEFAULT_MEMBER_OPTIONS.watchLimits,
 		walSegmentBytes: DEFAULT_MEMBER_OPTIONS.walSegmentBytes,
 		walDepth: DEFAULT_MEMBER_OPTIONS.walDepth,
 		walKeepEntries: DEFAULT_MEMBER_OPTIONS.walKeepEntries,

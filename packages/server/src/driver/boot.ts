@@ -73,7 +73,7 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 			tap,
 			machine,
 			wal: recovered.wal,
-			watches: new Watches(recovered.keyValues, bytes, scheduler),
+			watches: new Watches(config.watchLimits, recovered.keyValues, bytes, scheduler),
 			store: recovered.disk,
 			stores: world.stores,
 			restore,

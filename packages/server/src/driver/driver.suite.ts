@@ -1,6 +1,6 @@
 /** A driver among scripted parts, in virtual time: the tests say what the replica decides and see what the driver does. */
 import { portableBytes, silentTap } from "@flotilla/base";
-import type { KeyValueStore, RecordBatch, StoreMark } from "@flotilla/mvcc";
+import { DEFAULT_WATCH_LIMITS, type KeyValueStore, type RecordBatch, type StoreMark } from "@flotilla/mvcc";
 import type { AppendWork, CoreStatus, Entry, NodeId } from "@flotilla/raft";
 import {
 	AuthState,
@@ -257,7 +257,7 @@ export function driverHarness(change: Partial<DriverOptions> = {}) {
 			tap: silentTap,
 			machine,
 			wal,
-			watches: new Watches(machine.store, portableBytes, time.scheduler),
+			watches: new Watches(DEFAULT_WATCH_LIMITS, machine.store, portableBytes, time.scheduler),
 			store,
 			stores,
 			restore: () => {

@@ -1,5 +1,5 @@
 import type { ByteOps } from "@flotilla/base";
-import { DEFAULT_WATCH_LIMITS, type EventGroup, type KeyValueStore, WatchHub, type WatchSink, type WatchStream } from "@flotilla/mvcc";
+import { type EventGroup, type KeyValueStore, WatchHub, type WatchLimits, type WatchSink, type WatchStream } from "@flotilla/mvcc";
 import type { Scheduler } from "../ports.ts";
 
 /** The watchers of this member: told in the turn that applied, and shown the past in turns of their own. */
@@ -9,9 +9,9 @@ export class Watches {
 	private scheduled = false;
 	private ended = false;
 
-	constructor(store: KeyValueStore, bytes: ByteOps, scheduler: Scheduler) {
+	constructor(limits: WatchLimits, store: KeyValueStore, bytes: ByteOps, scheduler: Scheduler) {
 		this.scheduler = scheduler;
-		this.hub = new WatchHub(DEFAULT_WATCH_LIMITS, store, { bytes, wake: () => this.schedule() });
+		this.hub = new WatchHub(limits, store, { bytes, wake: () => this.schedule() });
 	}
 
 	get counts(): WatchHub["counts"] {
