@@ -3,6 +3,7 @@
 export { findSelf } from "./cli/join.ts";
 export type { FileCompletion, FileDisk, FileOp } from "./disk/file-ops.ts";
 export { type DiskCrash, SimDisk, type SimDiskOptions } from "./disk/memory-disk.ts";
+export { NodeDisk } from "./disk/node-disk.ts";
 export type { Booted, BootOutcome, BootWorld } from "./driver/boot.ts";
 export { bootMember } from "./driver/boot.ts";
 export type { Driver } from "./driver/driver.ts";
@@ -36,6 +37,8 @@ export {
 	TICK_MS,
 } from "./member-config.ts";
 export { TAP_SOCKET } from "./member-folder.ts";
+export { nodeBytes } from "./node-bytes.ts";
+export { nodeClock, nodeScheduler } from "./node-ports.ts";
 export type { ClusterView } from "./peers/cluster-view.ts";
 export { Lane, laneOf } from "./peers/lane.ts";
 export { decodeMessage, encodeMessage } from "./peers/message-codec.ts";
@@ -60,6 +63,7 @@ export type { Services } from "./services/create-services.ts";
 export { createServices } from "./services/create-services.ts";
 export type { ServiceDeps, ServiceOptions, ServiceWorld } from "./services/deps.ts";
 export type { MemberPort } from "./services/member-port.ts";
+export { LevelHouse } from "./stores/level-house.ts";
 export type { CrashKind } from "./stores/memory-store.ts";
 export { MemoryStore } from "./stores/memory-store.ts";
 export { EventTap, type TapRecord } from "./tap/event-tap.ts";

@@ -1,0 +1,167 @@
+/** One life of a single member on a folder of real files, in this process and without a port: started, asked, ended. */
+import { Dice, silentTap } from "@flotilla/base";
+import { CommandKind, WriteCall } from "@flotilla/replica";
+import {
+	type Booted,
+	bootMember,
+	DEFAULT_MEMBER_OPTIONS,
+	LevelHouse,
+	type MemberConfig,
+	NodeDisk,
+	nodeBytes,
+	nodeClock,
+	nodeScheduler,
+	type PeerTransport,
+	type Scheduler,
+} from "@flotilla/server/internal";
+import type { Operation } from "../history/operation.ts";
+import { encodeOperation } from "../history/wire.ts";
+
+/** What a client could see, in a form that compares. */
+export interface Contents {
+	readonly revision: number;
+	readonly hash: number;
+	readonly compactRevision: number;
+}
+
+export type LifeOutcome =
+	| { readonly kind: "serves"; readonly contents: Contents }
+	/** The start refuses, or the process ends by itself, with these words. */
+	| { readonly kind: "refused"; readonly text: string }
+	/** Neither within the time allowed. */
+	| { readonly kind: "stuck"; readonly text: string };
+
+const MEMBER_ID = 0x11n;
+const PATIENCE_MS = 20_000;
+const URL = "http://127.0.0.1:1";
+
+/** Small enough that every part of a log and of a store comes into being with a few dozen writes. */
+export const DAMAGE_CONFIG: MemberConfig = {
+	...DEFAULT_MEMBER_OPTIONS,
+	name: "solo",
+	dataDir: "",
+	listenClientUrls: [URL],
+	advertiseClientUrls: [URL],
+	listenPeerUrls: [URL],
+	initialAdvertisePeerUrls: [URL],
+	initialCluster: [{ id: MEMBER_ID, name: "solo", peerUrls: [URL] }],
+	memberId: MEMBER_ID,
+	clusterId: 0x7e57n,
+	heartbeatMs: 20,
+	electionMs: 100,
+	walSegmentBytes: 16 << 10,
+	walKeepEntries: 0,
+	walKeepBytes: 24 << 10,
+	snapshotCount: 20,
+	floorBytes: 8 << 10,
+};
+
+const alone: PeerTransport = { send() {}, setMembers() {}, close: () => Promise.resolve() };
+
+/** A member that runs until it is ended, or ends itself. */
+export class Life {
+	private readonly folder: string;
+	private booted: Booted | null = null;
+	private disk: NodeDisk | null = null;
+	private died: string | null = null;
+	private ended = false;
+	private wake: () => void = () => {};
+
+	constructor(folder: string) {
+		this.folder = folder;
+	}
+
+	/** Resolves when it serves, refuses or dies. */
+	async start(): Promise<LifeOutcome> {
+		this.disk = new NodeDisk(this.folder);
+		const dice = new Dice(process.hrtime.bigint().toString());
+		const outcome = await new Promise<LifeOutcome | null>((resolve) => {
+			const late = setTimeout(() => resolve({ kind: "stuck", text: "neither up nor refused" }), PATIENCE_MS);
+			const settle = (result: LifeOutcome | null): void => {
+				clearTimeout(late);
+				resolve(result);
+			};
+			const world = {
+				...{ clock: nodeClock, scheduler: this.scheduler, tap: silentTap, bytes: nodeBytes, dice },
+				...{ disk: this.disk as NodeDisk, stores: new LevelHouse(this.folder) },
+				die: (reason: string) => {
+					this.die(reason);
+					settle({ kind: "refused", text: reason });
+				},
+				removed: () => settle({ kind: "refused", text: "removed from the cluster" }),
+			};
+			this.wake = () => settle({ kind: "refused", text: this.died ?? "" });
+			this.guard(() =>
+				bootMember(DAMAGE_CONFIG, world, (boot) => {
+					if (!boot.ok) return settle({ kind: "refused", text: boot.refusal.text });
+					this.booted = boot.booted;
+					const { driver } = boot.booted;
+					const unwatch = driver.afterTurns(() => {
+						if (!driver.status().published) return;
+						unwatch();
+						settle(null);
+					});
+					driver.start(alone);
+					driver.publish(DAMAGE_CONFIG.name, DAMAGE_CONFIG.advertiseClientUrls);
+				}),
+			)();
+		});
+		return outcome ?? { kind: "serves", contents: this.look() };
+	}
+
+	/** Throws when it is not acknowledged. */
+	write(operation: Operation & { kind: "put" | "delete" | "txn" | "compact" }): Promise<void> {
+		const kind = { put: CommandKind.put, delete: CommandKind.deleteRange, txn: CommandKind.txn, compact: CommandKind.compact }[
+			operation.kind
+		];
+		return new Promise((resolve, reject) => {
+			const call = new WriteCall(kind, encodeOperation(operation), "", 0, 500, (outcome) =>
+				outcome.ok ? resolve() : reject(new Error(outcome.fault)),
+			);
+			this.booted?.driver.write(call);
+		});
+	}
+
+	/** `clean`: with the closing fence of a stop; otherwise as by SIGKILL: what is written is written. */
+	async end(clean: boolean): Promise<void> {
+		this.ended = true;
+		const { booted, disk } = this;
+		booted?.driver.end();
+		// Closing the store is needed even then: another life in this process takes its lock.
+		if (booted !== null) await new Promise<void>((done) => (clean ? booted.close(done) : booted.driver.closeStores(done)));
+		await disk?.close();
+	}
+
+	/** What clients can see now. */
+	look(): Contents {
+		const store = this.booted?.driver.store;
+		const work = store?.hashKv(0);
+		if (work === undefined || "ok" in work) throw new Error("the present state has no hash");
+		while (!work.step(1_000));
+		const { hash, hashRevision, compactRevision } = work.result();
+		return { revision: hashRevision, hash, compactRevision };
+	}
+
+	private die(reason: string): void {
+		this.died ??= reason;
+		this.ended = true;
+	}
+
+	/** A broken invariant ends the process of a real member, with its words. */
+	private guard(work: () => void): () => void {
+		return () => {
+			if (this.ended) return;
+			try {
+				work();
+			} catch (error) {
+				this.die(error instanceof Error ? error.message : String(error));
+				this.wake();
+			}
+		};
+	}
+
+	private readonly scheduler: Scheduler = {
+		soon: (work) => nodeScheduler.soon(this.guard(work)),
+		after: (ms, work) => nodeScheduler.after(ms, this.guard(work)),
+	};
+}
