@@ -1,6 +1,9 @@
 /** A small data folder with everything in it, and what a member says who serves from it. */
 import { cp, mkdir, readdir, stat } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
+import { FLOTILLA_PROGRAM } from "../process/cluster.ts";
+import { runTool } from "../process/tools.ts";
+import { eventually } from "../process/wait.ts";
 import { type Contents, Life } from "./life.ts";
 
 export interface Master {
@@ -19,9 +22,24 @@ export interface MasterFile {
 
 const WRITES = 60;
 
+/**
+ * Until the log has noted that its last frame is durable, damage there looks like a write that a crash has torn, and nobody can
+ * tell: the member may then go back to the frame before, as after a crash.
+ */
+async function assertNoted(folder: string): Promise<void> {
+	const { stdout } = await runTool(FLOTILLA_PROGRAM, ["log", "dump", dirname(folder), "--value-bytes", "0"]);
+	const lines = stdout
+		.trim()
+		.split("\n")
+		.map((line) => JSON.parse(line) as { type: string; frame?: number; durableFrame?: number });
+	const last = Math.max(...lines.map(({ frame }) => frame ?? 0));
+	const noted = lines.find(({ type }) => type === "vote")?.durableFrame ?? 0;
+	if (noted < last) throw new Error(`${noted} of ${last} frames`);
+}
+
 /** Puts, deletions, transactions, a compaction, floors, several segments; ended as by SIGKILL, so nothing is tidied up. */
 export async function makeMaster(folder: string): Promise<Master> {
-	const [first, older, master] = ["first", "older", "master"].map((name) => join(folder, name)) as [string, string, string];
+	const [first, older, master] = ["first", "older", "master"].map((name) => join(folder, name, "member")) as [string, string, string];
 	await mkdir(first, { recursive: true });
 	await live(first, 0);
 	await cp(first, older, { recursive: true });
@@ -49,7 +67,8 @@ async function live(folder: string, from: number): Promise<Contents> {
 	await life.write({ kind: "compact", revision: start.contents.revision + (WRITES >> 1) });
 	// A few that no floor holds.
 	for (let n = 0; n < 5; n++) await life.write({ kind: "put", key: `late ${n}`, value: `after ${from}` });
-	const end = await life.look();
+	const end = life.look();
+	await eventually("the log notes how far it reaches", () => assertNoted(folder));
 	await life.end(false);
 	return end;
 }
