@@ -2,6 +2,8 @@ import { type Dice, portableBytes, silentTap } from "@flotilla/base";
 import type { NodeId } from "@flotilla/raft";
 import {
 	type FloorImage,
+	type LeaseCall,
+	type LeaseOutcome,
 	type MemberInfo,
 	type MembershipCall,
 	type MembershipOutcome,
@@ -49,6 +51,8 @@ export class Member implements Endpoint {
 	gone = false;
 	/** Log writes do not end while this holds. */
 	diskHeld = false;
+	/** The process stands still: what arrives waits, and of the ticks that pass two are made up for. */
+	private paused = false;
 	private heldWork: Array<() => void> = [];
 
 	constructor(info: MemberInfo, all: readonly MemberInfo[], world: MemberWorld) {
@@ -106,6 +110,7 @@ export class Member implements Endpoint {
 
 	crash(): void {
 		this.machine = null;
+		this.paused = false;
 		this.inputs = [];
 		this.heldWork = [];
 		this.turnScheduled = false;
@@ -152,6 +157,22 @@ export class Member implements Endpoint {
 		this.input((machine) => machine.leaderConnectionLost(peer));
 	}
 
+	pause(): void {
+		this.paused = true;
+	}
+
+	resume(): void {
+		if (!this.paused) return;
+		this.paused = false;
+		// Ticks come after what waits on the streams, as in the driver.
+		for (let tick = 0; tick < 2; tick++) this.input((machine) => machine.tick());
+		this.schedule();
+	}
+
+	askLease(call: LeaseCall): void {
+		this.input((machine) => machine.askLease(call));
+	}
+
 	holdDisk(): void {
 		this.diskHeld = true;
 	}
@@ -186,18 +207,19 @@ export class Member implements Endpoint {
 	}
 
 	private tick(): void {
-		this.input((machine) => machine.tick());
+		if (!this.paused) this.input((machine) => machine.tick());
 		this.later(TICK_US, () => this.tick());
 	}
 
 	private schedule(): void {
-		if (this.turnScheduled) return;
+		if (this.turnScheduled || this.paused) return;
 		this.turnScheduled = true;
 		this.later(this.world.dice.range(5, 40), () => this.turn());
 	}
 
 	private turn(): void {
 		this.turnScheduled = false;
+		if (this.paused) return;
 		const { replica: machine } = this;
 		const inputs = this.inputs;
 		this.inputs = [];
@@ -234,7 +256,7 @@ export class Member implements Endpoint {
 		}
 		for (const { peer } of output.snapshots) this.later(100_000, () => this.input((machine) => machine.reportSnapshot(peer, false, 0)));
 		for (const { call, outcome } of output.completions)
-			(call.done as (outcome: WriteOutcome | ReadOutcome | MembershipOutcome) => void)(outcome);
+			(call.done as (outcome: WriteOutcome | ReadOutcome | MembershipOutcome | LeaseOutcome) => void)(outcome);
 		if (output.removed) {
 			this.leave();
 			return;

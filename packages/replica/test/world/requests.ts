@@ -12,6 +12,14 @@ export function putBytes(key: string, value: string | Uint8Array): Uint8Array {
 	return writer.finish();
 }
 
+export function leasedPutBytes(key: string, value: string, lease: bigint): Uint8Array {
+	const writer = field(field(newWriter(), 1, text(key)), 2, text(value));
+	return writer
+		.varint((3 << 3) | WireType.varint)
+		.varintBig(BigInt.asUintN(64, lease))
+		.finish();
+}
+
 export function deleteBytes(key: string): Uint8Array {
 	return field(newWriter(), 1, text(key)).finish();
 }

@@ -1,6 +1,10 @@
 import { Dice } from "@flotilla/base";
 import {
 	CommandKind,
+	encodeLeaseGrant,
+	encodeLeaseRevoke,
+	LeaseCall,
+	type LeaseOutcome,
 	type MemberInfo,
 	MembershipCall,
 	type MembershipChange,
@@ -110,6 +114,21 @@ export class World {
 			if (outcome.ok) seen();
 		});
 		member.read(pending.call);
+		return pending;
+	}
+
+	grant(member: Member, id: bigint, ttl: number): Pending<WriteOutcome, WriteCall> {
+		return this.write(member, CommandKind.leaseGrant, encodeLeaseGrant({ id, ttl }));
+	}
+
+	revoke(member: Member, id: bigint): Pending<WriteOutcome, WriteCall> {
+		return this.write(member, CommandKind.leaseRevoke, encodeLeaseRevoke(id));
+	}
+
+	lease(member: Member, op: LeaseCall["op"], id: bigint, timeoutTicks = 0): Pending<LeaseOutcome, LeaseCall> {
+		const pending: Pending<LeaseOutcome, LeaseCall> = { outcome: null, call: null as never };
+		pending.call = new LeaseCall(op, id, timeoutTicks, (outcome) => settleOnce(pending, outcome));
+		member.askLease(pending.call);
 		return pending;
 	}
 
