@@ -3,6 +3,8 @@ import type { MethodTable } from "../front/seam.ts";
 import { authService } from "./auth/auth-service.ts";
 import { Callers } from "./auth/callers.ts";
 import { clusterService } from "./cluster.ts";
+import { electionService } from "./concurrency/election.ts";
+import { lockService } from "./concurrency/lock.ts";
 import type { ServiceDeps, ServiceWorld } from "./deps.ts";
 import { unimplemented } from "./door.ts";
 import { healthService } from "./health-rpc.ts";
@@ -24,11 +26,11 @@ export interface Services {
 export function createServices(world: ServiceWorld): Services {
 	const deps: ServiceDeps = { ...world, callers: new Callers(world) };
 	const methods = new Map([...METHODS.keys()].map((path) => unimplemented(path)));
-	for (const service of [clusterService, maintenanceService, authService, healthService]) {
+	for (const service of [clusterService, maintenanceService, authService, healthService, lockService]) {
 		for (const [path, handler] of service(deps)) methods.set(path, handler);
 	}
 	const streams = new OpenStreams(deps);
-	for (const service of [kvService, watchService, leaseService]) {
+	for (const service of [kvService, watchService, leaseService, electionService]) {
 		for (const [path, handler] of service(deps, streams)) methods.set(path, handler);
 	}
 	return { methods, http: probeRoutes(deps), endStreams: () => streams.end() };

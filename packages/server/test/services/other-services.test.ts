@@ -21,12 +21,8 @@ describe("every call of the API", () => {
 			expect([path, house.services.methods.get(path)?.shape]).toEqual([path, shape === "unary" ? "unary" : "stream"]);
 	});
 
-	test.each(["/v3electionpb.Election/Observe", maintenance("Snapshot")])("%s says that it is not served yet", (path) => {
+	test.each([maintenance("Snapshot")])("%s says that it is not served yet", (path) => {
 		expect(house.stream(path).ended).toEqual({ code: 12, message: `${path.slice(1)} is not implemented in this version` });
-	});
-
-	test.each(["/v3lockpb.Lock/Lock"])("%s says so, too", async (path) => {
-		expect(await house.refusal(path, EMPTY)).toEqual({ code: 12, message: `${path.slice(1)} is not implemented in this version` });
 	});
 });
 

@@ -1,0 +1,121 @@
+/**
+ * The calls that locks and elections make inside the member, on behalf of whoever called them. Their refusals reach the client as
+ * UNKNOWN with the usual text (etcd API 8.1).
+ */
+import { etcdserverpb, FAULTS, type FaultCode, GrpcStatus } from "@flotilla/api";
+import { assert } from "@flotilla/base";
+import type { DeleteRangeResult, LeaseId, RangeRequest, RangeResult, TxnResult, WatchMessage } from "@flotilla/mvcc";
+import { CommandKind, type CommandResult, encodeLeaseGrant } from "@flotilla/replica";
+import { type CallContext, Grpc, type Status } from "../../front/seam.ts";
+import type { ServiceDeps } from "../deps.ts";
+import { afterBarrier, propose } from "../replicated.ts";
+
+const NO_BYTES = new Uint8Array(0);
+/** A range without any condition. */
+export const EVERYTHING: RangeRequest = {
+	...{ key: NO_BYTES, rangeEnd: NO_BYTES, limit: 0, revision: 0, sortOrder: 0, sortTarget: 0 },
+	...{ serializable: false, keysOnly: false, countOnly: false },
+	...{ minModRevision: 0, maxModRevision: 0, minCreateRevision: 0, maxCreateRevision: 0 },
+};
+
+/** Ends a watch that is open. */
+export interface OpenWatch {
+	/** The receiver takes messages again. */
+	drained(): void;
+	close(): void;
+}
+
+export function innerStatus(fault: FaultCode): Status {
+	const { grpc, text } = FAULTS[fault];
+	return grpc === GrpcStatus.deadlineExceeded ? { code: Grpc.deadlineExceeded, message: text } : { code: Grpc.unknown, message: text };
+}
+
+export class InnerClient {
+	private readonly deps: ServiceDeps;
+	private readonly call: CallContext;
+	private readonly refuse: (status: Status) => void;
+
+	constructor(deps: ServiceDeps, call: CallContext, refuse: (status: Status) => void) {
+		this.deps = deps;
+		this.call = call;
+		this.refuse = refuse;
+	}
+
+	/** The client may leave meanwhile: what was begun is seen to its end, so that it can be undone. */
+	txn(request: Partial<etcdserverpb.TxnRequest>, done: (result: TxnResult) => void): void {
+		this.propose(CommandKind.txn, etcdserverpb.TxnRequest.encode(request), (command) => {
+			assert(command.kind === "txn", "a transaction is answered by a transaction");
+			done(command.result);
+		});
+	}
+
+	delete(key: Uint8Array, done: (result: DeleteRangeResult) => void): void {
+		this.propose(CommandKind.deleteRange, etcdserverpb.DeleteRangeRequest.encode({ key }), (command) => {
+			assert(command.kind === "deleteRange", "a delete is answered by a delete");
+			done(command.result);
+		});
+	}
+
+	/** A lease of its own for a client that brings none. Nobody keeps it alive. */
+	grant(seconds: number, done: (lease: LeaseId) => void): void {
+		const { member, options } = this.deps;
+		const grant = { id: member.drawLeaseId(), ttl: Math.max(seconds, options.leaseTtlMinSeconds) };
+		this.propose(CommandKind.leaseGrant, encodeLeaseGrant(grant), () => done(grant.id));
+	}
+
+	/** Of the newest state; called off when the client leaves. */
+	get(request: Partial<RangeRequest>, done: (result: RangeResult) => void): void {
+		const { call, deps } = this;
+		const range = { ...EVERYTHING, ...request };
+		const refuse = (fault: FaultCode): void => this.refuse(innerStatus(fault));
+		const asked = {
+			...this.steady(),
+			onCancel: (listener: () => void) => call.onCancel(listener),
+			fail: (status: Status) => this.refuse({ ...status, code: Grpc.unknown }),
+		};
+		const read = (): void =>
+			deps.callers.identify(
+				call,
+				({ caller }) => {
+					const fault = deps.member.auth.rangeFault(caller, range);
+					if (fault !== null) {
+						refuse(fault);
+						return;
+					}
+					const result = deps.member.store.range(range);
+					if (result.ok) done(result);
+					else refuse(result.code);
+				},
+				refuse,
+			);
+		afterBarrier(deps, asked, read);
+	}
+
+	/** `take` as that of a stream of watchers. The right to read was asked for by the read before. */
+	watch(
+		range: { readonly key: Uint8Array; readonly rangeEnd: Uint8Array; readonly startRevision: number },
+		take: (message: WatchMessage) => boolean,
+	): OpenWatch {
+		const stream = this.deps.member.watches.openStream({ take });
+		stream.create({ ...range, watchId: 0n, prevKv: false, noPut: false, noDelete: false, fragment: false, progressNotify: false });
+		return stream;
+	}
+
+	private propose(kind: CommandKind, payload: Uint8Array, done: (command: CommandResult) => void): void {
+		propose(this.deps, { ...this.steady(), fail: this.refuse }, kind, payload, done, (fault) => this.refuse(innerStatus(fault)));
+	}
+
+	/** The call without its end. */
+	private steady(): CallContext {
+		const { call } = this;
+		const { path, peer } = call;
+		return {
+			path,
+			peer,
+			remainingMs: Number.POSITIVE_INFINITY,
+			metadata: (key) => call.metadata(key),
+			...(call.commonName === undefined ? {} : { commonName: call.commonName }),
+			onCancel() {},
+		};
+	}
+}
