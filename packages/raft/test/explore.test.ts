@@ -46,6 +46,14 @@ describe("a rule less, and the search finds the shortest way to a broken promise
 			/^leader 2 of term 3 commits 3@2 by counting$/,
 		],
 		[
+			"a change is answered when its leader alone knows that it is committed (rule C3)",
+			"one change, a crash, an election",
+			(raft) => {
+				raft.progress.durableCommit.fill(9);
+			},
+			/^change 3 is answered before a quorum of the new configuration knows of it durably$/,
+		],
+		[
 			"a joint configuration counts its incoming half only",
 			"two voters, one is exchanged, two elections",
 			(raft) => {

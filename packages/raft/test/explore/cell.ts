@@ -1,5 +1,16 @@
 import { Dice, silentTap } from "@flotilla/base";
-import type { AppendWork, ConfState, Entry, MembershipRequest, Message, NodeId, Role, SnapshotMeta, Term } from "../../src/index.ts";
+import type {
+	AppendWork,
+	ConfState,
+	Entry,
+	LogIndex,
+	MembershipRequest,
+	Message,
+	NodeId,
+	Role,
+	SnapshotMeta,
+	Term,
+} from "../../src/index.ts";
 import { DEFAULT_RAFT_CONFIG, RaftCore } from "../../src/index.ts";
 import type { Raft } from "../../src/raft.ts";
 import { LogImage, SimDisk } from "../sim/disk.ts";
@@ -26,11 +37,13 @@ export interface View {
 	readonly id: NodeId;
 	readonly role: Role;
 	readonly term: Term;
-	readonly commit: number;
+	readonly commit: LogIndex;
 	readonly conf: ConfState;
 	/** In memory and on the disk, each from index 2 on. */
 	readonly log: readonly Entry[];
 	readonly disk: readonly Entry[];
+	/** What it would know to be committed after a crash. */
+	readonly diskCommit: LogIndex;
 	readonly busy: boolean;
 }
 
@@ -48,7 +61,8 @@ export class Cell {
 		const { role, term, commit, confState } = parts.core.status();
 		const { issued, synced } = parts.disk;
 		const busy = parts.outstanding.length > 0;
-		this.view = { id, role, term, commit, conf: confState, log: issued.entries, disk: synced.entries, busy };
+		const diskCommit = synced.hardState.commit;
+		this.view = { id, role, term, commit, conf: confState, log: issued.entries, disk: synced.entries, diskCommit, busy };
 	}
 
 	static start(id: NodeId, base: SnapshotMeta): Cell {
@@ -56,13 +70,13 @@ export class Cell {
 		return new Cell(id, { core: coreOn(id, disk), disk, outstanding: [], unapplied: [] });
 	}
 
-	/** The member after an input, and what it sends. Throws when a promise or an invariant is broken. */
-	after(input: Input, weakening: Weakening): { readonly cell: Cell; readonly sent: readonly Message[] } {
+	/** The member after an input, what it sends, and which changes it answers. Throws when a promise or an invariant is broken. */
+	after(input: Input, weakening: Weakening): Step {
 		const parts = copyGraph(this.parts);
 		const sent: Message[] = [];
 		weakening.core?.((parts.core as unknown as { r: Raft }).r);
 		act(parts, this.id, input, sent);
-		const { send, append, apply } = parts.core.drain();
+		const { send, append, apply, membershipDone } = parts.core.drain();
 		sent.push(...send);
 		parts.unapplied.push(...apply);
 		if (append !== null) {
@@ -70,8 +84,15 @@ export class Cell {
 			parts.outstanding.push(append);
 		}
 		for (const message of sent) assertDurable(parts.disk, message);
-		return { cell: new Cell(this.id, parts), sent: weakening.message === undefined ? sent : sent.map(weakening.message) };
+		const answered = membershipDone.map(({ index }) => index);
+		return { cell: new Cell(this.id, parts), sent: weakening.message === undefined ? sent : sent.map(weakening.message), answered };
 	}
+}
+
+export interface Step {
+	readonly cell: Cell;
+	readonly sent: readonly Message[];
+	readonly answered: readonly LogIndex[];
 }
 
 interface Parts {

@@ -1,4 +1,4 @@
-import type { ConfState, Entry, NodeId, Term } from "../../src/index.ts";
+import type { ConfState, Entry, LogIndex, NodeId, Term } from "../../src/index.ts";
 import { decodeConfChange, EntryKind } from "../../src/index.ts";
 import { confAfter, describeConf, hasQuorum, sameConf } from "../sim/twin.ts";
 import { Violation } from "../sim/violation.ts";
@@ -43,6 +43,13 @@ export class History {
 		assertOneChange(after);
 		for (const other of views) if (other.id !== after.id) assertMatching(after, other);
 		return next;
+	}
+
+	/** Rule C3: a change is answered when a quorum of its configuration, or of a later one, would know of it after a crash. */
+	assertAnswered(index: LogIndex, views: readonly View[]): void {
+		const knows = (id: NodeId) => views.some((view) => view.id === id && view.diskCommit >= index);
+		if (!this.confs.slice(index - FIRST_INDEX + 1).some((conf) => hasQuorum(conf, knows)))
+			throw new Violation(`change ${index} is answered before a quorum of the new configuration knows of it durably`);
 	}
 
 	/** Election safety: a term has at most one leader. */

@@ -1,4 +1,4 @@
-import type { MembershipRequest, Message, NodeId } from "../../src/index.ts";
+import type { LogIndex, MembershipRequest, Message, NodeId } from "../../src/index.ts";
 import { bootstrapPoint, EntryKind } from "../../src/index.ts";
 import { describeMessage } from "../stage/words.ts";
 import { Cell, type Input, type View, type Weakening } from "./cell.ts";
@@ -91,7 +91,9 @@ interface ActOptions {
 	readonly step?: string;
 }
 
-type Outcome = { readonly cell: number; readonly sent: readonly number[] } | { readonly broken: string };
+type Outcome =
+	| { readonly cell: number; readonly sent: readonly number[]; readonly answered: readonly LogIndex[] }
+	| { readonly broken: string };
 
 class Search {
 	private readonly scope: Scope;
@@ -226,6 +228,7 @@ class Search {
 			// Nothing that an outsider sees has changed: no promise can be broken by it.
 			const same = cells[at] === from.cells[at];
 			const history = same ? known : known.after(this.viewOf(from, at), views[at] as View, views);
+			for (const index of outcome.answered) history.assertAnswered(index, views);
 			this.reach({ cells, links: this.send(links, outcome.sent), history: this.histories.of(history), spent, from, step: told });
 		} catch (error) {
 			this.broken = { text: (error as Error).message, way: [...wayTo(from), told] };
@@ -244,13 +247,14 @@ class Search {
 	private compute(cell: Cell, input: Input): Outcome {
 		const { weakening = {}, quickDisks } = this.scope;
 		try {
-			let { cell: next, sent } = cell.after(input, weakening);
+			let { cell: next, sent, answered } = cell.after(input, weakening);
 			while (quickDisks && next.view.busy) {
 				const written = next.after({ kind: "persist" }, weakening);
 				next = written.cell;
 				sent = [...sent, ...written.sent];
+				answered = [...answered, ...written.answered];
 			}
-			return { cell: this.cells.of(next), sent: sent.map((message) => this.messages.of(numbered(message))) };
+			return { cell: this.cells.of(next), sent: sent.map((message) => this.messages.of(numbered(message))), answered };
 		} catch (error) {
 			return { broken: (error as Error).message };
 		}
