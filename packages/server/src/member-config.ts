@@ -2,6 +2,7 @@
 import { assert } from "@flotilla/base";
 import { DEFAULT_WATCH_LIMITS, type WatchLimits } from "@flotilla/mvcc";
 import { DEFAULT_RAFT_CONFIG } from "@flotilla/raft";
+import type { AutoCompaction } from "./services/auto-compaction.ts";
 
 /** A member of the first configuration, as `--initial-cluster` names it. */
 export interface InitialMember {
@@ -93,6 +94,7 @@ export interface MemberConfig {
 	/** Bytes of log between two floors, whatever `snapshotCount` says. */
 	readonly floorBytes: number;
 
+	readonly autoCompaction: AutoCompaction;
 	/** `extensive`: handling times by method. */
 	readonly metrics: "basic" | "extensive";
 	readonly logLevel: LogLevel;
@@ -133,6 +135,7 @@ export const DEFAULT_MEMBER_OPTIONS = {
 	snapshotPartBytes: 1 << 20,
 	snapshotPartPauseMs: 0,
 	floorBytes: 16 << 20,
+	autoCompaction: { mode: "off" },
 	metrics: "basic",
 	logLevel: "info",
 	logFormat: "json",

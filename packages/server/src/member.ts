@@ -5,7 +5,7 @@ import { type ClientSide, openClientSide } from "./client-side.ts";
 import { NodeDisk } from "./disk/node-disk.ts";
 import { type Booted, bootMember } from "./driver/boot.ts";
 import { DATA_DIR_DONE, MEMBER_REMOVED, type StartRefusal } from "./driver/refusal.ts";
-import { assertMemberConfig, type MemberConfig } from "./member-config.ts";
+import { assertMemberConfig, type MemberConfig, quotaBytes } from "./member-config.ts";
 import { makeMemberFolder, TAP_SOCKET } from "./member-folder.ts";
 import { type MemberParts, stopParts } from "./member-stop.ts";
 import { nodeBytes } from "./node-bytes.ts";
@@ -14,6 +14,8 @@ import { TcpPeerTransport } from "./peers/tcp-transport.ts";
 import type { Scheduler } from "./ports.ts";
 import { assertPortsFree } from "./ports-free.ts";
 import { openTokens } from "./services/auth/open-tokens.ts";
+import { startAutoCompaction } from "./services/auto-compaction.ts";
+import { watchSpace } from "./services/space-watch.ts";
 import { LevelHouse } from "./stores/level-house.ts";
 import { EventTap } from "./tap/event-tap.ts";
 import { type Logger, openLogger } from "./tap/logger.ts";
@@ -186,6 +188,7 @@ class RunningMember implements Member {
 		);
 		this.parts = { booted, transport, clients, tapSocket, disk: this.disk };
 		tap.emit("listening", 0, 0, { clientUrls: this.clientUrls.join(","), peerUrls: this.peerUrls.join(",") });
+		this.watchStore(booted.driver);
 		this.serveWhenPublished(booted, clients);
 		booted.driver.start(transport);
 		booted.driver.publish(config.name, config.advertiseClientUrls);
@@ -214,6 +217,24 @@ class RunningMember implements Member {
 				else refuse(new StartError(outcome.refusal.text, outcome.refusal));
 			});
 		});
+	}
+
+	/** Compaction by the clock, and words while there is still space. */
+	private watchStore(driver: Booted["driver"]): void {
+		const { config, logger } = this;
+		const stopCompaction = startAutoCompaction(config.autoCompaction, {
+			...{ member: driver, clock: nodeClock, scheduler: nodeScheduler },
+			log: (level, msg, fields) => logger.write(level, msg, fields, "services/auto-compaction.ts"),
+		});
+		const quota = quotaBytes(config);
+		const space = watchSpace(quota, (percent, usedBytes) =>
+			logger.warn(`the key space takes ${percent} % of its quota: compact, delete keys or raise --quota-backend-bytes`, {
+				"used-bytes": usedBytes,
+				"quota-bytes": quota,
+			}),
+		);
+		driver.afterTurns(() => space.look(driver.store.logicalBytes));
+		void this.ended.then(stopCompaction);
 	}
 
 	/** A member answers nobody before it has applied its own announcement (decisions on headers). */

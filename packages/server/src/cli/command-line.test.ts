@@ -91,7 +91,12 @@ for (const [args, exit, text] of [
 	[["--log-outputs", "default,stdout"], 1, 'multi logoutput for "default" is not supported yet'],
 	[["--auto-compaction-mode", "x"], 1, 'unknown auto-compaction-mode "x"'],
 	[["--auto-compaction-mode", ""], 1, "undefined auto-compaction-mode"],
-	[["--auto-compaction-retention", "1"], 1, "--auto-compaction-retention is not supported by this version of flotilla"],
+	[["--auto-compaction-retention", "1x"], 1, 'error parsing CompactionRetention: time: invalid duration "1x"'],
+	[
+		["--auto-compaction-mode=revision", "--auto-compaction-retention=-5"],
+		1,
+		'error parsing CompactionRetention: time: invalid duration "-5"',
+	],
 	[["--cert-file", "a.pem"], 1, "--cert-file is not supported by this version of flotilla"],
 	[["--client-cert-auth"], 1, "--client-cert-auth is not supported by this version of flotilla"],
 	[["--auth-token", "jwt,x=y"], 1, "auth: invalid auth options"],

@@ -84,7 +84,7 @@ const CLUSTERING = rows("Clustering", [
 	["max-learners", "int", "1", "used", "Learners allowed in the cluster."],
 	["pre-vote", "boolean", "true", "used", "Ask before disturbing a leader. Cannot be switched off."],
 	["force-new-cluster", "boolean", "false", "refused", "Make this member a cluster of its own."],
-	["auto-compaction-retention", "string", "0", "refused", "History to keep. 0: all."],
+	["auto-compaction-retention", "string", "0", "used", "History to keep: hours, a duration, or revisions. 0: all."],
 	["auto-compaction-mode", "string", "periodic", "used", "periodic or revision: how to read the retention."],
 	["discovery", "string", "", "refused", "Discovery URL (v2)."],
 	["discovery-fallback", "choice", "exit", "noEffect", "What to do when discovery (v2) fails."],

@@ -1,6 +1,7 @@
 /** From settings to what a member is started with: every rule that joins two settings, in the order in which etcd checks them. */
 import { fail } from "@flotilla/base";
 import { type AuthTokenOptions, DEFAULT_MEMBER_OPTIONS, type GrpcServer, type MemberConfig } from "../member-config.ts";
+import type { AutoCompaction } from "../services/auto-compaction.ts";
 import { LOG_LEVELS, type LogLevel } from "../tap/logger.ts";
 import { parseAuthToken } from "./auth-token.ts";
 import { type Bootstrap, type BootstrapRequest, initialClusterOf } from "./bootstrap.ts";
@@ -8,6 +9,7 @@ import { FEATURE_GATES, type FlagRow } from "./flag-table.ts";
 import type { LogNote } from "./flags.ts";
 import { parseGoBoolean } from "./go-values.ts";
 import { refuseAdvertising, refuseBinding, urlAddress } from "./member-urls.ts";
+import { parseRetention } from "./retention.ts";
 import { isStandard, type Settings } from "./settings.ts";
 
 /** Everything of a member but its ids, which need a look at the data folder. */
@@ -101,7 +103,9 @@ function refuseCombination(settings: Settings, fromFile: boolean): string | null
 	if (!fromFile && settings.isGiven("listen-client-urls") && !settings.isGiven("advertise-client-urls")) return ADVERTISE_REQUIRED;
 	const mode = settings.text("auto-compaction-mode");
 	if (mode === "") return "undefined auto-compaction-mode";
-	return mode === "periodic" || mode === "revision" ? null : `unknown auto-compaction-mode ${JSON.stringify(mode)}`;
+	if (mode !== "periodic" && mode !== "revision") return `unknown auto-compaction-mode ${JSON.stringify(mode)}`;
+	const retention = parseRetention(mode, settings.text("auto-compaction-retention"));
+	return retention.ok ? null : retention.reason;
 }
 
 export const ADVERTISE_REQUIRED = "--advertise-client-urls is required when --listen-client-urls is set explicitly";
@@ -181,6 +185,7 @@ function buildOptions(settings: Settings): MemberOptions {
 		snapshotPartBytes: DEFAULT_MEMBER_OPTIONS.snapshotPartBytes,
 		snapshotPartPauseMs: DEFAULT_MEMBER_OPTIONS.snapshotPartPauseMs,
 		floorBytes: DEFAULT_MEMBER_OPTIONS.floorBytes,
+		autoCompaction: autoCompactionOf(settings),
 		metrics: settings.text("metrics") === "extensive" ? "extensive" : "basic",
 		logLevel: settings.text("log-level") as LogLevel,
 		logFormat: settings.text("log-format") as "json",
@@ -199,6 +204,11 @@ function isBcryptCost(cost: number): boolean {
 
 const BCRYPT_COST_MIN = 4;
 const BCRYPT_COST_MAX = 31;
+
+function autoCompactionOf(settings: Settings): AutoCompaction {
+	const retention = parseRetention(settings.text("auto-compaction-mode"), settings.text("auto-compaction-retention"));
+	return retention.ok ? retention.value : { mode: "off" };
+}
 
 function naming(settings: Settings): { name: string; peerUrls: readonly string[]; initialCluster: string } {
 	const name = settings.text("name");
