@@ -38,7 +38,7 @@ function mayAnswer(r: Raft, m: Message): boolean {
 function onLowerTerm(r: Raft, m: Message): StepStatus {
 	if (m.kind === "append" || m.kind === "heartbeat") {
 		// Silence would deadlock: a node that came back with a higher term would neither follow nor win (etcd #8243).
-		const { commit } = r.work.durable;
+		const commit = r.work.syncedCommit;
 		r.send({ kind: "appendResp", from: r.id, to: m.from, term: r.term, index: 0, reject: false, hintIndex: 0, hintTerm: 0, commit });
 	}
 	// The asker has to learn this term, or it may ask in vain for ever (etcd #8501).

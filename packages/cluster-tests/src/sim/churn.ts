@@ -134,14 +134,12 @@ export class Churn {
 
 	/** By the list of some member that has applied the change; an operator copies it into the flags of the new one. */
 	private join(machine: number, id: NodeId, part: MemberPart): void {
-		const { serving } = this.fleet;
-		const informed = serving.filter((member) => member.knows(id));
-		const view = informed.length === 0 ? null : this.dice.pick(informed).view();
-		if (view === null) {
+		const informed = this.fleet.views.filter(({ members }) => members.some((member) => member.id === id));
+		if (informed.length === 0) {
 			this.time.after(PAUSE_US, () => this.join(machine, id, part));
 			return;
 		}
-		const joined = this.fleet.join(machine, view, part);
+		const joined = this.fleet.join(machine, this.dice.pick(informed), part);
 		if (typeof joined === "string") throw new Error(`a member that was added cannot join: ${joined}`);
 		this.end();
 	}

@@ -39,15 +39,10 @@ export class Errands {
 	/** `done` with the id that the cluster gave to whoever has these URLs. */
 	add(peerURLs: readonly string[], isLearner: boolean, done: (id: NodeId) => void): void {
 		this.until("MemberAdd", etcdserverpb.MemberAddRequest.encode({ peerURLs: [...peerURLs], isLearner }), (outcome) => {
-			if (outcome.kind === "ok") {
-				const { member } = etcdserverpb.MemberAddResponse.decode(outcome.bytes);
-				if (member == null) throw new Error("MemberAdd answered without the member");
-				done(member.ID);
-				return "over";
-			}
-			if (outcome.kind === "unknown" || !outcome.message.includes("Peer URLs already exists")) return "again";
-			// An earlier request of this errand took effect, and its answer was lost.
-			this.find(peerURLs, done);
+			// The answer may be lost for ever: a voter that was added and does not run can be what keeps the others from answering.
+			const id = outcome.kind === "ok" ? etcdserverpb.MemberAddResponse.decode(outcome.bytes).member?.ID : this.fleet.idOf(peerURLs);
+			if (id === undefined) return "again";
+			done(id);
 			return "over";
 		});
 	}
@@ -66,17 +61,6 @@ export class Errands {
 		this.until("MemberUpdate", etcdserverpb.MemberUpdateRequest.encode({ ID: id, peerURLs: [...peerURLs] }), (outcome) => {
 			if (outcome.kind !== "ok") return "again";
 			done();
-			return "over";
-		});
-	}
-
-	private find(peerUrls: readonly string[], done: (id: NodeId) => void): void {
-		this.until("MemberList", etcdserverpb.MemberListRequest.encode({ linearizable: true }), (outcome) => {
-			if (outcome.kind !== "ok") return "again";
-			const { members } = etcdserverpb.MemberListResponse.decode(outcome.bytes);
-			const found = members.find((member) => member.peerURLs.join() === peerUrls.join());
-			if (found === undefined) return "again";
-			done(found.ID);
 			return "over";
 		});
 	}

@@ -1,5 +1,5 @@
 import type { Dice } from "@flotilla/base";
-import type { NodeId } from "@flotilla/raft";
+import type { ConfState, NodeId } from "@flotilla/raft";
 import { type ClusterView, DEFAULT_MEMBER_OPTIONS, findSelf, type InitialMember, type MemberConfig } from "@flotilla/server/internal";
 import { type MemberWorld, SimMember } from "./member.ts";
 import type { RunPlan } from "./plan.ts";
@@ -23,8 +23,7 @@ export class Fleet {
 	constructor(plan: RunPlan, world: MemberWorld) {
 		this.plan = plan;
 		this.world = world;
-		const ids = Array.from({ length: plan.members }, (_, at) => BigInt(at + 1) * 0x1111_1111n);
-		const initialCluster = ids.map((id): InitialMember => {
+		const initialCluster = initialConf(plan).voters.map((id): InitialMember => {
 			const machine = this.newMachine();
 			return { id, name: `m${machine}`, peerUrls: peerUrls(machine) };
 		});
@@ -52,6 +51,21 @@ export class Fleet {
 
 	get serving(): SimMember[] {
 		return this.all.filter((member) => member.serving);
+	}
+
+	/** What members say to those who ask at their peer ports, served or not. */
+	get views(): ClusterView[] {
+		return this.all.map((member) => member.view()).filter((view) => view !== null);
+	}
+
+	/** The id that some member knows for these URLs, and that is not the id of a former user of them. */
+	idOf(urls: readonly string[]): NodeId | undefined {
+		for (const { members } of this.views) {
+			const isNew = (id: NodeId): boolean => this.all.every((member) => member.id !== id);
+			const found = members.find((member) => member.peerUrls.join() === urls.join() && isNew(member.id));
+			if (found !== undefined) return found.id;
+		}
+		return undefined;
 	}
 
 	/** Calls `watcher` for every member that is there and that comes, before it is started. */
@@ -105,6 +119,11 @@ export class Fleet {
 		this.watcher(member);
 		return member;
 	}
+}
+
+export function initialConf({ members }: RunPlan): ConfState {
+	const voters = Array.from({ length: members }, (_, at) => BigInt(at + 1) * 0x1111_1111n);
+	return { voters, learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false };
 }
 
 export function peerUrls(machine: number): readonly string[] {

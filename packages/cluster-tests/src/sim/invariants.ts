@@ -1,16 +1,42 @@
-import type { AppendWork, ConfState, CoreStatus, Entry, LogIndex, NodeId, RestoredLog, Term } from "@flotilla/raft";
+import type { AppendWork, ConfState, CoreStatus, LogIndex, NodeId, RestoredLog, Term } from "@flotilla/raft";
+import type { LaneMessage } from "@flotilla/server/internal";
+import { ConfChain, describeConf, isQuorum, membersIn, misshapen, quorumsMeet } from "./conf-twin.ts";
+import { LogMirror, type Mark, markOf } from "./log-mirror.ts";
+import { MessageChecks } from "./message-checks.ts";
 
-/** A statement about all members that must hold after every step (raft thesis figure 3.2 and what durability adds). */
+/** Statements about all members that must hold after every step; docs/simulator.md says which number each has elsewhere. */
 export type InvariantName =
 	| "electionSafety"
+	| "electedByQuorum"
+	| "leaderAppendsOnly"
+	| "logMatching"
 	| "leaderCompleteness"
 	| "committedImmutable"
+	| "committedKept"
+	| "committedDurable"
+	| "committedInTerm"
 	| "noReuse"
 	| "termMonotone"
+	| "termsOrdered"
 	| "commitMonotone"
+	| "appliedMonotone"
 	| "marksOrdered"
-	| "committedDurable"
 	| "durableKept"
+	| "voteOnce"
+	| "voteDurable"
+	| "voteJustified"
+	| "acknowledgedDurable"
+	| "messageSane"
+	| "matchTrue"
+	| "progressSane"
+	| "transferStill"
+	| "confShape"
+	| "confOneOpen"
+	| "confChain"
+	| "confAgreement"
+	| "confAppend"
+	| "candidateKnows"
+	| "snapshotTrue"
 	| "equalStates";
 
 export interface Breach {
@@ -18,164 +44,285 @@ export interface Breach {
 	readonly text: string;
 }
 
-interface Mark {
-	readonly term: Term;
+interface Made {
 	readonly hash: number;
-}
-
-/** A member's log as an outsider reconstructs it from what it hands to its disk. */
-interface Mirror {
-	/** What a power cut would surely leave. */
-	readonly durable: Map<LogIndex, Mark>;
-	/** What the process believes. */
-	readonly memory: Map<LogIndex, Mark>;
-	readonly pending: AppendWork[];
-	term: Term;
-	/** A term that was only in memory may be forgotten by a crash: nothing that needs it has left. */
-	durableTerm: Term;
-	durableCommit: LogIndex;
-	commit: LogIndex;
-	lastIndex: LogIndex;
-	wasLeaderOf: Term;
-	/** The configuration in force, behind the one that it has just replaced: what is committed now was so under one of them. */
-	confs: readonly ConfState[];
+	/** Of the entry before; null when nobody could tell. */
+	prevTerm: Term | null;
 }
 
 /**
  * Watches all members of a run. Its state is never reset by crashes, and it shares no code with the core: own majority, own
- * log, own order.
+ * configurations, own log, own order.
  */
 export class Invariants {
-	private readonly mirrors = new Map<NodeId, Mirror>();
+	readonly breaches: Breach[] = [];
+	private readonly mirrors = new Map<NodeId, LogMirror>();
 	private readonly leaders = new Map<Term, NodeId>();
 	private readonly canon = new Map<LogIndex, Mark>();
-	/** Hash of every entry ever made, by index and term. */
-	private readonly made = new Map<string, number>();
+	/** Every entry ever made, by index and term. */
+	private readonly made = new Map<string, Made>();
+	/** Entries that were counted under the configuration before the one that then came into force. */
+	private readonly countedUnder = new Map<LogIndex, ConfState>();
 	private readonly digests = new Map<LogIndex, { readonly digest: number; readonly member: NodeId }>();
-	private maxCommit = 0;
-	readonly breaches: Breach[] = [];
+	private readonly confs: ConfChain;
+	private readonly messages: MessageChecks;
+	private maxCommit: LogIndex;
+
+	/** `first`: the initial configuration, in force at `index`, which no log holds as an entry. */
+	constructor(first: ConfState, index: LogIndex) {
+		this.confs = new ConfChain(first);
+		this.maxCommit = index;
+		this.messages = new MessageChecks(
+			(id) => this.mirror(id),
+			(name, text) => this.breach(name, text),
+		);
+	}
+
 	/** Leaders seen, for the report. */
 	get elections(): number {
 		return this.leaders.size;
 	}
 
+	/** Highest term that was led. */
+	get topTerm(): Term {
+		return Math.max(0, ...this.leaders.keys());
+	}
+
 	/** These voters hold, as a quorum of `voters`, all that `id` holds durably. */
 	holdsElsewhere(id: NodeId, others: readonly NodeId[], voters: number): boolean {
+		const own = this.mirror(id);
 		const copies = others.map((other) => this.mirror(other));
-		for (const [index, mark] of this.mirror(id).durable) {
-			const holding = copies.filter((copy) => copy.durable.get(index)?.term === mark.term).length;
-			if (2 * holding <= voters) return false;
+		for (const [index, mark] of own.durable) {
+			if (2 * copies.filter((copy) => copy.holds(index, mark.term)).length <= voters) return false;
 		}
-		return 2 * copies.filter((copy) => copy.durableCommit >= this.mirror(id).durableCommit).length > voters;
+		return 2 * copies.filter((copy) => copy.durableCommit >= own.durableCommit).length > voters;
+	}
+
+	/** A message leaves its sender. */
+	leaving(from: NodeId, message: LaneMessage): void {
+		this.messages.leaving(from, message);
 	}
 
 	/** A life begins with this log. `damaged`: rot may have made it shorter than what was once durable. */
 	restored(id: NodeId, log: RestoredLog, damaged: boolean): void {
 		const mirror = this.mirror(id);
-		const before = mirror.durableTerm;
-		if (!damaged) this.checkKept(id, log);
-		if (log.hardState.term < before)
-			this.breach("termMonotone", `${hex(id)} fell from term ${before} to ${log.hardState.term} by a restart`);
-		const kept = new Map([...mirror.durable].filter(([index]) => index <= log.base.index));
-		mirror.durable.clear();
-		mirror.memory.clear();
-		mirror.pending.length = 0;
-		mirror.term = log.hardState.term;
-		mirror.durableTerm = log.hardState.term;
-		mirror.durableCommit = log.hardState.commit;
-		mirror.commit = log.hardState.commit;
-		mirror.wasLeaderOf = 0;
-		mirror.confs = [];
-		for (const [index, mark] of kept) {
-			mirror.durable.set(index, mark);
-			mirror.memory.set(index, mark);
-		}
-		for (const entry of log.entries) {
-			mirror.durable.set(entry.index, markOf(entry));
-			mirror.memory.set(entry.index, markOf(entry));
-		}
-		mirror.lastIndex = log.entries.at(-1)?.index ?? log.base.index;
+		mirror.everDamaged ||= damaged;
+		if (!damaged) this.checkKept(mirror, log);
+		mirror.restored(log);
+		if (!damaged) this.checkCommittedKept(id);
 	}
 
 	/** The core handed this to its log. */
-	appended(id: NodeId, work: AppendWork): void {
+	appended(id: NodeId, work: AppendWork, status: CoreStatus): void {
 		const mirror = this.mirror(id);
-		mirror.pending.push(work);
-		applyWork(mirror.memory, work);
-		for (const entry of work.entries) {
-			const name = `${entry.index}/${entry.term}`;
-			const hash = hashOf(entry);
-			const known = this.made.get(name);
-			if (known === undefined) this.made.set(name, hash);
-			else if (known !== hash)
-				this.breach("noReuse", `index ${entry.index} of term ${entry.term} means two things; seen again on ${hex(id)}`);
+		const { snapshot, truncateFrom, entries } = work;
+		const from = truncateFrom > 0 ? truncateFrom : (entries[0]?.index ?? 0);
+		const leads = mirror.role === "leader" && status.role === "leader" && mirror.ledTerm === status.term;
+		if (leads && (snapshot !== null || (from > 0 && from <= mirror.lastIndex)))
+			this.breach("leaderAppendsOnly", `${hex(id)} leads term ${status.term} and rewrites its log from ${from}`);
+		if (from > 0 && from <= mirror.commit && snapshot === null)
+			this.breach("committedImmutable", `${hex(id)} rewrites its log from ${from}, below its commit ${mirror.commit}`);
+		if (snapshot !== null) this.checkSnapshot(id, snapshot);
+		const { term, vote } = work.hardState ?? { term: 0, vote: 0n };
+		const voted = vote !== 0n && vote !== id && (term !== mirror.issuedTerm || vote !== mirror.issuedVote);
+		// What was cut off in the same turn may have been before the vote or after it.
+		if (voted && truncateFrom === 0 && snapshot === null) this.messages.checkJustified(mirror, term, vote);
+		mirror.append(work);
+		for (const entry of entries) {
+			const prevTerm = mirror.termAt(entry.index - 1);
+			if (prevTerm !== null && prevTerm > entry.term) {
+				this.breach("termsOrdered", `${hex(id)} has term ${entry.term} at index ${entry.index} behind term ${prevTerm}`);
+			}
+			if (entry.term > status.term) this.breach("termsOrdered", `${hex(id)} of term ${status.term} holds an entry of term ${entry.term}`);
+			this.created(id, entry.index, mirror.memory.get(entry.index) ?? markOf(entry), prevTerm);
 		}
-		if (work.truncateFrom > 0 || work.entries.length > 0) {
-			mirror.lastIndex = work.entries.at(-1)?.index ?? work.truncateFrom - 1;
-		} else if (work.snapshot !== null) mirror.lastIndex = work.snapshot.index;
 	}
 
 	/** The core was told that everything up to `seq` is durable. */
 	persisted(id: NodeId, seq: number): void {
 		const mirror = this.mirror(id);
-		while (mirror.pending[0] !== undefined && mirror.pending[0].seq <= seq) {
-			const work = mirror.pending.shift() as AppendWork;
-			applyWork(mirror.durable, work);
-			if (work.hardState !== null) mirror.durableTerm = work.hardState.term;
-			if (work.hardState !== null && work.mustSync) mirror.durableCommit = work.hardState.commit;
+		for (const { entries } of mirror.persist(seq)) {
+			for (const { index } of entries) {
+				const config = mirror.durable.get(index)?.config;
+				if (config != null) this.checkConfAppend(mirror, index);
+			}
 		}
 	}
 
 	/** After each output of a member. */
 	observe(id: NodeId, status: CoreStatus, appliedIndex: LogIndex, digest: number | null): void {
 		const mirror = this.mirror(id);
-		if (status.term < mirror.term) this.breach("termMonotone", `${hex(id)} fell from term ${mirror.term} to ${status.term}`);
-		if (status.commit < mirror.commit) this.breach("commitMonotone", `${hex(id)} fell from commit ${mirror.commit} to ${status.commit}`);
-		if (!(appliedIndex <= status.commit && status.commit <= status.lastIndex)) {
-			this.breach("marksOrdered", `${hex(id)}: applied ${appliedIndex}, commit ${status.commit}, last ${status.lastIndex}`);
+		const { role, term, commit, lastIndex, stable } = status;
+		if (term < mirror.term) this.breach("termMonotone", `${hex(id)} fell from term ${mirror.term} to ${term}`);
+		if (commit < mirror.commit) this.breach("commitMonotone", `${hex(id)} fell from commit ${mirror.commit} to ${commit}`);
+		if (appliedIndex < mirror.applied) this.breach("appliedMonotone", `${hex(id)} fell from applied ${mirror.applied} to ${appliedIndex}`);
+		if (!(appliedIndex <= commit && commit <= lastIndex && stable <= lastIndex)) {
+			this.breach("marksOrdered", `${hex(id)}: applied ${appliedIndex}, commit ${commit}, stable ${stable}, last ${lastIndex}`);
 		}
-		mirror.term = status.term;
-		if (status.role === "leader") this.leads(id, status, mirror);
-		const conf = mirror.confs.at(-1);
-		mirror.confs = conf === undefined || conf === status.confState ? [status.confState] : [conf, status.confState];
-		if (status.commit > mirror.commit) this.commits(id, status, mirror);
-		mirror.commit = status.commit;
+		const newTransfer = status.transferee !== 0n && mirror.role === "leader" && mirror.ledTerm === term;
+		if (newTransfer && mirror.transferringFrom > 0 && lastIndex > mirror.transferringFrom)
+			this.breach("transferStill", `${hex(id)} took entries up to ${lastIndex} while it hands over`);
+		mirror.transferringFrom = status.transferee === 0n || role !== "leader" ? 0 : lastIndex;
+		if (commit > mirror.commit) this.commits(status, mirror);
+		if (status.confState !== mirror.conf || commit !== mirror.commit) this.checkConf(status);
+		if (role === "leader") this.leads(status, mirror);
+		else if (role !== "follower" && mirror.role !== role) this.checkCandidate(status);
+		mirror.term = term;
+		mirror.role = role;
+		mirror.commit = commit;
+		mirror.applied = appliedIndex;
+		mirror.conf = status.confState;
 		// A member that joins has no state before it is sent one.
 		if (digest !== null && appliedIndex > 0) this.applied(id, appliedIndex, digest);
 	}
 
-	/** What was once told to be durable is there after a restart, unless it was cut behind a floor or replaced since. */
-	private checkKept(id: NodeId, log: RestoredLog): void {
+	private created(id: NodeId, index: LogIndex, { term, hash }: Mark, prevTerm: Term | null): void {
+		const name = `${index}/${term}`;
+		const known = this.made.get(name);
+		if (known === undefined) {
+			this.made.set(name, { hash, prevTerm });
+			return;
+		}
+		if (known.hash !== hash) this.breach("noReuse", `index ${index} of term ${term} means two things; seen again on ${hex(id)}`);
+		known.prevTerm ??= prevTerm;
+		// With this for every entry, two logs that agree at one index agree below it.
+		if (prevTerm !== null && known.prevTerm !== prevTerm)
+			this.breach("logMatching", `index ${index} of term ${term} follows term ${known.prevTerm} and, on ${hex(id)}, term ${prevTerm}`);
+	}
+
+	/** What was once told to be durable is there after a restart, unless it was replaced since. */
+	private checkKept(mirror: LogMirror, log: RestoredLog): void {
+		const { id } = mirror;
+		const { term, commit } = log.hardState;
+		if (term < mirror.durableTerm) this.breach("termMonotone", `${hex(id)} fell from term ${mirror.durableTerm} to ${term} by a restart`);
+		if (commit < mirror.durableCommit)
+			this.breach("commitMonotone", `${hex(id)} fell from durable commit ${mirror.durableCommit} to ${commit} by a restart`);
 		const found = new Map(log.entries.map((entry) => [entry.index, entry.term]));
-		for (const [index, mark] of this.mirror(id).durable) {
-			if (index <= log.base.index) continue;
-			const term = found.get(index);
-			// What was to be cut off or written over when it died may be gone already.
-			if (term === mark.term || this.mirror(id).pending.some((work) => work.snapshot !== null || isCutBy(work, index))) continue;
+		for (const [index, mark] of mirror.durable) {
+			if (index <= log.base.index || found.get(index) === mark.term || mirror.isBeingReplaced(index)) continue;
 			this.breach("durableKept", `${hex(id)} lost index ${index} of term ${mark.term}, which was durable`);
 			return;
 		}
 	}
 
-	private leads(id: NodeId, status: CoreStatus, mirror: Mirror): void {
-		const known = this.leaders.get(status.term);
-		if (known !== undefined && known !== id)
-			this.breach("electionSafety", `term ${status.term} has two leaders, ${hex(known)} and ${hex(id)}`);
-		this.leaders.set(status.term, id);
-		if (mirror.wasLeaderOf === status.term) return;
-		mirror.wasLeaderOf = status.term;
-		for (const [index, mark] of this.canon) {
-			if (mark.term >= status.term) continue;
-			const own = mirror.memory.get(index);
-			if (own === undefined ? index > status.lastIndex : own.term !== mark.term) {
-				this.breach("leaderCompleteness", `${hex(id)} leads term ${status.term} without index ${index} of term ${mark.term}`);
-				return;
-			}
+	/** Behind every crash a quorum of the newest configuration still holds what was committed. */
+	private checkCommittedKept(after: NodeId): void {
+		if ([...this.mirrors.values()].some(({ everDamaged }) => everDamaged)) return;
+		const conf = this.confs.newest;
+		for (let index = this.confs.newestIndex + 1; index <= this.maxCommit; index++) {
+			const mark = this.canon.get(index);
+			const holds = (voter: NodeId): boolean => mark === undefined || this.mirrors.get(voter)?.holds(index, mark.term) === true;
+			if (mark === undefined || isQuorum(this.countedUnder.get(index) ?? conf, holds)) continue;
+			this.breach(
+				"committedKept",
+				`index ${index} of term ${mark.term} is on no quorum of ${describeConf(conf)} after ${hex(after)} came back`,
+			);
+			return;
 		}
 	}
 
-	private commits(id: NodeId, status: CoreStatus, mirror: Mirror): void {
-		for (let index = mirror.commit + 1; index <= status.commit; index++) {
+	private checkSnapshot(id: NodeId, { index, term, confState }: NonNullable<AppendWork["snapshot"]>): void {
+		const canon = this.canon.get(index);
+		if (canon !== undefined && canon.term !== term)
+			this.breach("snapshotTrue", `${hex(id)} takes a state of term ${term} at ${index}, where term ${canon.term} was committed`);
+		if (index > this.maxCommit) this.breach("snapshotTrue", `${hex(id)} takes a state at ${index}, which nobody has committed`);
+		const want = this.confs.at(index);
+		if (describeConf(confState) !== describeConf(want)) {
+			this.breach(
+				"snapshotTrue",
+				`${hex(id)} takes a state with ${describeConf(confState)} at ${index}, where ${describeConf(want)} was in force`,
+			);
+		}
+	}
+
+	private leads(status: CoreStatus, mirror: LogMirror): void {
+		const { id, term } = status;
+		const known = this.leaders.get(term);
+		if (known !== undefined && known !== id) this.breach("electionSafety", `term ${term} has two leaders, ${hex(known)} and ${hex(id)}`);
+		this.leaders.set(term, id);
+		if (mirror.ledTerm !== term) {
+			mirror.ledTerm = term;
+			mirror.matches.clear();
+			this.checkElected(status, mirror);
+			this.checkComplete(status, mirror);
+		}
+		this.checkPeers(status, mirror);
+		mirror.openConfigs = mirror.openConfigs.filter((index) => index > status.commit);
+		if (mirror.openConfigs.length > 1)
+			this.breach("confOneOpen", `${hex(id)} leads with two open configurations, at ${mirror.openConfigs.join(" and ")}`);
+	}
+
+	private checkElected({ id, term, confState }: CoreStatus, mirror: LogMirror): void {
+		const own = mirror.durableTerm === term && mirror.durableVote === id;
+		if (!isQuorum(confState, (voter) => (voter === id ? own : this.messages.grantedTo(voter, term) === id)))
+			this.breach("electedByQuorum", `${hex(id)} leads term ${term} without the votes of a quorum of ${describeConf(confState)}`);
+	}
+
+	private checkComplete({ id, term, lastIndex }: CoreStatus, mirror: LogMirror): void {
+		for (const [index, mark] of this.canon) {
+			if (mark.term >= term) continue;
+			const own = mirror.memory.get(index);
+			if (own === undefined ? index <= lastIndex : own.term === mark.term) continue;
+			this.breach("leaderCompleteness", `${hex(id)} leads term ${term} without index ${index} of term ${mark.term}`);
+			return;
+		}
+	}
+
+	/** What a leader believes of its peers' logs is so. */
+	private checkPeers({ id, term, lastIndex, peers, confState }: CoreStatus, mirror: LogMirror): void {
+		for (const { id: peer, match, next, state } of peers) {
+			if (next <= match || (state === "replicate" && next > lastIndex + 1))
+				this.breach("progressSane", `${hex(id)} holds match ${match}, next ${next} of ${hex(peer)}, its last index being ${lastIndex}`);
+			const before = mirror.matches.get(peer) ?? 0;
+			if (match === before) continue;
+			mirror.matches.set(peer, match);
+			// A peer that left and came anew begins at 0.
+			if (match < before && match !== 0)
+				this.breach("progressSane", `${hex(id)} took match of ${hex(peer)} back from ${before} to ${match}`);
+			const other = this.mirror(peer);
+			const own = mirror.termAt(match);
+			if (own === null || other.everDamaged || other.term > term || other.holds(match, own)) continue;
+			this.breach("matchTrue", `${hex(id)} believes that ${hex(peer)} holds ${match} of term ${own}, which is not on its disk`);
+		}
+		if (confState === mirror.conf) return;
+		for (const member of membersIn(confState)) {
+			if (member !== id && !peers.some((peer) => peer.id === member))
+				this.breach("progressSane", `${hex(id)} leads ${describeConf(confState)} and does not follow ${hex(member)}`);
+		}
+	}
+
+	private checkCandidate({ id, role, confState }: CoreStatus): void {
+		if (![...confState.voters, ...confState.votersOutgoing].includes(id))
+			this.breach("candidateKnows", `${hex(id)} is ${role} and no voter of ${describeConf(confState)}`);
+	}
+
+	private checkConf({ id, confState, commit }: CoreStatus): void {
+		// Nobody has told it any yet.
+		if (confState.voters.length === 0 && commit === 0) return;
+		const wrong = misshapen(confState);
+		if (wrong !== null) this.breach("confShape", `${hex(id)} is in ${describeConf(confState)}: ${wrong}`);
+		const want = this.confs.at(commit);
+		if (describeConf(want) !== describeConf(confState))
+			this.breach("confAgreement", `${hex(id)} with commit ${commit} is in ${describeConf(confState)}, not in ${describeConf(want)}`);
+	}
+
+	/** A second configuration entry is made only when the first is committed: whoever holds both may rely on that (rule C1). */
+	private checkConfAppend(mirror: LogMirror, index: LogIndex): void {
+		for (const [before, mark] of mirror.durable) {
+			if (before >= index || mark.config === null || before <= this.maxCommit) continue;
+			this.breach("confAppend", `${hex(mirror.id)} holds configurations at ${before} and ${index}, and the first is not committed`);
+		}
+	}
+
+	private commits(status: CoreStatus, mirror: LogMirror): void {
+		const { id, role, term, commit } = status;
+		if (commit > this.maxCommit) {
+			const led = mirror.role === "leader" && mirror.ledTerm === term;
+			if (role !== "leader" && !led) this.breach("committedInTerm", `${hex(id)} knows ${commit} as committed before any leader`);
+			else if (mirror.termAt(commit) !== term)
+				this.breach("committedInTerm", `${hex(id)} leads term ${term} and commits ${commit} of term ${mirror.termAt(commit)}`);
+		}
+		for (let index = mirror.commit + 1; index <= commit; index++) {
 			const own = mirror.memory.get(index);
 			if (own === undefined) continue;
 			const known = this.canon.get(index);
@@ -183,22 +330,31 @@ export class Invariants {
 			else if (known.term !== own.term || known.hash !== own.hash) {
 				this.breach("committedImmutable", `index ${index} was committed in term ${known.term}; ${hex(id)} commits term ${own.term}`);
 			}
-			if (index > this.maxCommit) {
-				this.maxCommit = index;
-				this.checkDurable(index, own, mirror.confs);
-			}
+			if (index > this.maxCommit) this.firstCommitted(index, own, mirror.conf);
 		}
 	}
 
-	private checkDurable(index: LogIndex, mark: Mark, confs: readonly ConfState[]): void {
-		const holds = (voter: NodeId): boolean => this.mirrors.get(voter)?.durable.get(index)?.term === mark.term;
-		const isQuorum = (half: readonly NodeId[]): boolean => half.length === 0 || 2 * half.filter(holds).length > half.length;
-		if (confs.some(({ voters, votersOutgoing }) => isQuorum(voters) && isQuorum(votersOutgoing))) return;
-		const voters = confs.map((conf) => conf.voters.map((id) => `${hex(id)}${holds(id) ? "+" : "-"}`).join(" "));
-		this.breach(
-			"committedDurable",
-			`index ${index} of term ${mark.term} was committed without a quorum of durable copies: ${voters.join(" | ")}`,
-		);
+	/**
+	 * `before`: what its leader had in force until now. A configuration comes into force by the commit of its entry, so what
+	 * is committed in the same step was counted under the one before; quorums of neighbours meet.
+	 */
+	private firstCommitted(index: LogIndex, mark: Mark, before: ConfState | null): void {
+		this.maxCommit = index;
+		const confs = before === null ? [this.confs.newest] : [this.confs.newest, before];
+		if (mark.config !== null) {
+			const step = this.confs.commit(index, mark.config);
+			if (!quorumsMeet(step.before, step.conf))
+				this.breach("confChain", `${describeConf(step.before)} was followed by ${describeConf(step.conf)}`);
+			confs.push(step.conf);
+		}
+		const holds = (voter: NodeId): boolean => this.mirrors.get(voter)?.holds(index, mark.term) === true;
+		const counted = confs.find((conf) => isQuorum(conf, holds));
+		if (counted !== undefined) {
+			if (counted !== this.confs.newest) this.countedUnder.set(index, counted);
+			return;
+		}
+		const text = `index ${index} of term ${mark.term} was committed without a quorum of durable copies in`;
+		this.breach("committedDurable", `${text} ${confs.map(describeConf).join(" or ")}`);
 	}
 
 	private applied(id: NodeId, index: LogIndex, digest: number): void {
@@ -209,21 +365,10 @@ export class Invariants {
 		}
 	}
 
-	private mirror(id: NodeId): Mirror {
+	private mirror(id: NodeId): LogMirror {
 		let mirror = this.mirrors.get(id);
 		if (mirror === undefined) {
-			mirror = {
-				durable: new Map(),
-				memory: new Map(),
-				pending: [],
-				term: 0,
-				durableTerm: 0,
-				durableCommit: 0,
-				commit: 0,
-				lastIndex: 0,
-				wasLeaderOf: 0,
-				confs: [],
-			};
+			mirror = new LogMirror(id);
 			this.mirrors.set(id, mirror);
 		}
 		return mirror;
@@ -232,27 +377,6 @@ export class Invariants {
 	private breach(invariant: InvariantName, text: string): void {
 		if (this.breaches.length < 20) this.breaches.push({ invariant, text });
 	}
-}
-
-function applyWork(log: Map<LogIndex, Mark>, work: AppendWork): void {
-	if (work.snapshot !== null) log.clear();
-	if (work.truncateFrom > 0) for (const index of Array.from(log.keys())) if (index >= work.truncateFrom) log.delete(index);
-	for (const entry of work.entries) log.set(entry.index, markOf(entry));
-}
-
-function isCutBy({ truncateFrom, entries }: AppendWork, index: LogIndex): boolean {
-	return (truncateFrom > 0 && truncateFrom <= index) || (entries[0] !== undefined && entries[0].index <= index);
-}
-
-function markOf(entry: Entry): Mark {
-	return { term: entry.term, hash: hashOf(entry) };
-}
-
-/** FNV-1a; tells entries apart, nothing more. */
-function hashOf(entry: Entry): number {
-	let hash = 0x811c9dc5 ^ entry.kind;
-	for (const byte of entry.data) hash = Math.imul(hash ^ byte, 0x01000193);
-	return hash | 0;
 }
 
 function hex(id: NodeId): string {

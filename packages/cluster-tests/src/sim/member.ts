@@ -140,6 +140,9 @@ export class SimMember {
 				die: () => this.ended(life),
 				// A supervisor starts it again all the same, which must be refused.
 				removed: () => life.booted?.noteRemoval(() => this.ended(life)),
+				watchDurable: (seq) => {
+					if (process.alive) invariants.persisted(this.id, seq);
+				},
 				watchMachine: (machine, { restoredLog }) => {
 					invariants.restored(this.id, restoredLog, this.isDamaged());
 					return mutate(

@@ -19,24 +19,20 @@ export function observedMachine(
 	const drain = (): ReplicaOutput => {
 		const output = machine.drain();
 		if (!alive()) return output;
+		const status = machine.status();
 		for (const work of output.appends) {
-			invariants.appended(id, work);
+			invariants.appended(id, work, status.core);
 			trace.number(work.seq);
 			for (const entry of work.entries) trace.bytes(entry.data);
 		}
 		trace.number(output.send.length);
 		trace.number(output.completions.length);
-		observe(machine.status());
+		observe(status);
 		return output;
-	};
-	const onPersisted = (seq: number): void => {
-		if (alive()) invariants.persisted(id, seq);
-		machine.onPersisted(seq);
 	};
 	return new Proxy(machine, {
 		get(target, name) {
 			if (name === "drain") return drain;
-			if (name === "onPersisted") return onPersisted;
 			const value: unknown = Reflect.get(target, name, target);
 			return typeof value === "function" ? value.bind(target) : value;
 		},

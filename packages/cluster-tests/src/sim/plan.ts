@@ -37,8 +37,9 @@ export type FaultKind = keyof FaultRates;
 export interface RunPlan {
 	readonly seed: string;
 	readonly members: number;
-	/** How long faults go on. */
+	/** How long faults go on, and how many client operations there must be before they end: a quiet run proves nothing. */
 	readonly faultyMs: number;
+	readonly operationsMin: number;
 	readonly electionTicks: number;
 	readonly heartbeatTicks: number;
 	readonly segmentBytes: number;
@@ -65,6 +66,7 @@ export interface RunPlan {
 
 export interface PlanLimits {
 	readonly faultyMs: number;
+	readonly operationsMin: number;
 }
 
 /**
@@ -84,7 +86,7 @@ export function drawPlan(seed: string, limits: PlanLimits): RunPlan {
 	return {
 		seed,
 		members: dice.pick([1, 3, 3, 3, 3, 5, 5]),
-		faultyMs: limits.faultyMs,
+		...limits,
 		electionTicks: dice.pick([20, 50, 100]),
 		heartbeatTicks: dice.pick([2, 5, 10]),
 		segmentBytes: (scarce ? 4 : dice.pick([16, 32, 256])) * 1024,

@@ -1,7 +1,7 @@
 import { Dice } from "@flotilla/base";
 import { Churn, type ChurnCounts } from "./churn.ts";
 import { DamageBudget } from "./damage-budget.ts";
-import { Fleet } from "./fleet.ts";
+import { Fleet, initialConf } from "./fleet.ts";
 import { Invariants } from "./invariants.ts";
 import type { SimMember } from "./member.ts";
 import { type FaultNote, Nemesis } from "./nemesis.ts";
@@ -43,6 +43,11 @@ export interface RunCounts extends PartCounts, ChurnCounts {
 
 /** How long a healed cluster may take until every member serves and holds the same state, in election timeouts. */
 const HEALING_ELECTIONS = 50;
+/** What clients do at least in a healed cluster before they stop, and how often it is looked whether they have. */
+const PROGRESS_OPERATIONS = 20;
+const LONGER_MAX = 40;
+/** The first entry of every log, which stands for the initial configuration and is held by none. */
+const BOOTSTRAP_INDEX = 1;
 const STEPS_MAX = 20_000_000;
 /** A refusal names the file or the generation of the store. */
 const NAMES_PLACE = /\b(wal\/[0-9a-f-]+\.wal|vote|identity|format|store\.\d+)\b/;
@@ -57,7 +62,7 @@ export function simulate(plan: RunPlan): RunResult {
 	try {
 		world.breakThings();
 		if (!world.heal()) findings.push(...world.whyNotHealed());
-		else findings.push(...world.compareMembers(), ...world.churn.findings());
+		else findings.push(...world.compareMembers(), ...world.churn.findings(), ...world.quiet());
 	} catch (error) {
 		findings.push(`exception: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
 	}
@@ -79,7 +84,7 @@ export function simulate(plan: RunPlan): RunResult {
 class World {
 	readonly time = new VirtualTime();
 	readonly trace = new TraceHash();
-	readonly invariants = new Invariants();
+	readonly invariants: Invariants;
 	readonly oracle = new Oracle();
 	readonly nemesis: Nemesis;
 	readonly churn: Churn;
@@ -97,9 +102,12 @@ class World {
 	constructor(plan: RunPlan) {
 		this.plan = plan;
 		const dice = new Dice(plan.seed);
-		const { time, invariants, oracle, trace } = this;
+		const invariants = new Invariants(initialConf(plan), BOOTSTRAP_INDEX);
+		this.invariants = invariants;
+		const { time, oracle, trace } = this;
 		this.electionUs = plan.electionTicks * 10_000;
 		this.network = new SimNetwork(time, dice.fork("network"), plan.network);
+		this.network.onLeaving = (from, message) => invariants.leaving(from, message);
 		this.fleet = new Fleet(plan, { time, dice: dice.fork("members"), network: this.network, invariants, oracle, trace });
 		this.budget = new DamageBudget(this.fleet, invariants);
 		this.fleet.watch((member) => this.meet(member));
@@ -128,7 +136,13 @@ class World {
 		this.nemesis.start(plan.faults);
 		this.churn.start();
 		this.until(plan.faultyMs * 1_000, () => this.broken());
-		for (const part of this.parts) part.stop();
+	}
+
+	/** Findings about a run in which too little happened to say anything. */
+	quiet(): string[] {
+		const { operationsMin } = this.plan;
+		const count = this.operations();
+		return count < operationsMin ? [`quiet: ${count} client operations, ${operationsMin} are the least`] : [];
 	}
 
 	/** False when the cluster did not come to rest in time. */
@@ -136,6 +150,12 @@ class World {
 		this.churn.finish();
 		this.nemesis.heal();
 		const limitUs = HEALING_ELECTIONS * this.electionUs + 20_000_000;
+		const wanted = Math.max(this.plan.operationsMin, this.operations() + PROGRESS_OPERATIONS);
+		// A healed cluster works: clients that go on get somewhere.
+		for (let more = 0; more < LONGER_MAX && !this.broken() && this.operations() < wanted; more++) {
+			this.until(limitUs / LONGER_MAX, () => this.broken());
+		}
+		for (const part of this.parts) part.stop();
 		return this.until(limitUs, () => this.broken() || (this.parts.every((part) => part.idle) && this.atRest())) && !this.broken();
 	}
 
@@ -200,6 +220,10 @@ class World {
 			else if (!NAMES_PLACE.test(text)) this.refusals.push(`start: ${member.name} refused without saying where: ${text}`);
 		};
 		if (this.plan.crashAt > 0 && member === this.fleet.all[0]) member.points.arm({ after: this.plan.crashAt, area: null, kind: "power" });
+	}
+
+	private operations(): number {
+		return this.parts.reduce((total, part) => total + part.counts.operations, 0);
 	}
 
 	private finalRevision(): number {

@@ -5,10 +5,10 @@ import { type RunResult, simulate } from "./run.ts";
 
 const from = Number(process.env.FLOTILLA_SEED ?? Math.floor(Math.random() * 1_000_000_000));
 const seeds = Array.from({ length: Number(process.env.FLOTILLA_SIM_RUNS ?? 60) }, (_, at) => String(from + at));
-const limits = { faultyMs: 8_000 };
+const limits = { faultyMs: 8_000, operationsMin: 100 };
 
 function replay(result: RunResult): string {
-	return `npm run sim -- --seed ${result.plan.seed} --seconds ${limits.faultyMs / 1_000}\n${result.findings.join("\n")}`;
+	return `npm run sim -- --seed ${result.plan.seed} --seconds ${limits.faultyMs / 1_000} --operations ${limits.operationsMin}\n${result.findings.join("\n")}`;
 }
 
 describe(`whole members in virtual time (FLOTILLA_SEED=${from})`, () => {

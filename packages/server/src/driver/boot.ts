@@ -29,6 +29,8 @@ export interface BootWorld extends WorldPorts {
 	removed(): void;
 	/** Stands between driver and replica, for those who watch. */
 	readonly watchMachine?: (machine: ReplicaMachine, state: ReplicaState) => ReplicaMachine;
+	/** Told of every frame of the log that became durable (rule W3), before anybody acts on it; for those who watch. */
+	readonly watchDurable?: (seq: number) => void;
 }
 
 export interface Booted {
@@ -47,7 +49,7 @@ export type BootOutcome = { readonly ok: true; readonly booted: Booted } | { rea
 /** From a data folder to a member that only waits for its transport: `booted.driver.start(transport)`. */
 export function bootMember(config: MemberConfig, world: BootWorld, done: (outcome: BootOutcome) => void): void {
 	const { bytes, dice, tap } = world;
-	const relay = new LogRelay(world.disk, (reason) => world.die(reason));
+	const relay = new LogRelay(world.disk, (reason) => world.die(reason), world.watchDurable);
 	const logs = new LogFolder(walOptions(config), { bytes, events: relay });
 	const incarnation = dice.uint53();
 	const restore: RestoreStore = (mark, storage) => new StoreRebuild(mark, STORE_OPTIONS, storage, bytes);

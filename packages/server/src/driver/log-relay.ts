@@ -10,17 +10,22 @@ export class LogRelay implements WalEvents {
 	driver: Driver | null = null;
 	private readonly disk: FileDisk;
 	private readonly die: (reason: string) => void;
+	private readonly watch: (seq: number) => void;
 
-	constructor(disk: FileDisk, die: (reason: string) => void) {
+	/** `watch`: told what is durable before anybody acts on it. */
+	constructor(disk: FileDisk, die: (reason: string) => void, watch: (seq: number) => void = () => {}) {
 		this.disk = disk;
 		this.die = die;
+		this.watch = watch;
 	}
 
 	emit(op: FileOp): void {
 		this.disk.submit(op);
 	}
 	durable(seq: number): void {
-		this.driver?.walDurable(seq);
+		if (this.driver === null) return;
+		this.watch(seq);
+		this.driver.walDurable(seq);
 	}
 	failed(reason: string): void {
 		if (this.driver === null) this.die(reason);

@@ -124,8 +124,10 @@ export class SegmentedLog implements WriteAheadLog {
 		const { hardState, truncateFrom, entries, snapshot } = work;
 		if (snapshot !== null) assert(truncateFrom === 0, "a snapshot leaves nothing to cut");
 		const changes = entries.length > 0 || truncateFrom !== 0 || snapshot !== null;
-		if (changes || (hardState !== null && work.mustSync)) {
-			this.enqueue(work.seq, { ...EMPTY_CONTENT, hardState, snapshot, truncateFrom, entries });
+		// What must be synced takes along what rides: answers that wait for it may speak of that commit (rule C3).
+		const owed = work.mustSync ? (hardState ?? this.riding) : null;
+		if (changes || owed !== null) {
+			this.enqueue(work.seq, { ...EMPTY_CONTENT, hardState: hardState ?? owed, snapshot, truncateFrom, entries });
 		} else if (hardState !== null) {
 			this.riding = hardState;
 		}

@@ -363,7 +363,7 @@ describe("what rides", () => {
 		const commit = (upto: number): HardState => ({ term: 1, vote: 0n, commit: upto });
 		log.append(work(6, { hardState: commit(3), mustSync: false }));
 		expect(log.durableSeq).toBe(6);
-		log.append(work(7, { hardState: null }));
+		log.append(work(7, { hardState: null, mustSync: false }));
 		expect(log.durableSeq).toBe(7);
 		log.steps.all();
 		expect(log.framesSynced).toBe(frames);
@@ -380,6 +380,23 @@ describe("what rides", () => {
 		expect(reopened(log.disk).recovered.hardState.commit).toBe(4);
 		log.close();
 		expect(reopened(log.disk).recovered.hardState.commit).toBe(5);
+	});
+});
+
+describe("what must be synced without a change of its own", () => {
+	it("takes along what rides: an answer that waits for it may speak of that commit (rule C3)", () => {
+		const log = newLog();
+		fill(log, 2, 5);
+		log.append(work(6, { hardState: { term: 1, vote: 0n, commit: 3 }, mustSync: false }));
+		log.append(work(7, { hardState: null }));
+		expect(log.durableSeq).toBe(6);
+		log.steps.all();
+		expect(log.durableSeq).toBe(7);
+		expect(reopened(log.disk).recovered.hardState.commit).toBe(3);
+		const frames = log.framesSynced;
+		log.append(work(8, { hardState: null }));
+		expect(log.durableSeq).toBe(8);
+		expect(log.framesSynced).toBe(frames);
 	});
 });
 

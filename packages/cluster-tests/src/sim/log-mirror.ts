@@ -1,0 +1,168 @@
+/** A member's log as an outsider puts it together from what the member hands to its disk and is told of it. */
+import {
+	type AppendWork,
+	type ConfState,
+	type Entry,
+	EntryKind,
+	type LogIndex,
+	type NodeId,
+	type RestoredLog,
+	type Role,
+	type Term,
+} from "@flotilla/raft";
+
+export interface Mark {
+	readonly term: Term;
+	readonly hash: number;
+	/** Bytes of a configuration entry; null for every other. */
+	readonly config: Uint8Array | null;
+}
+
+export class LogMirror {
+	readonly id: NodeId;
+	/** What a power cut would surely leave. */
+	readonly durable = new Map<LogIndex, Mark>();
+	/** What the process believes. */
+	readonly memory = new Map<LogIndex, Mark>();
+	/** Handed to the disk, not reported yet. */
+	readonly pending: AppendWork[] = [];
+	/** Everything up to here came with a state that was sent whole, or lies behind the beginning of the log. */
+	base: { readonly index: LogIndex; readonly term: Term } = { index: 0, term: 0 };
+	durableBase: LogIndex = 0;
+	lastIndex: LogIndex = 0;
+	term: Term = 0;
+	/** A term that was only in memory may be forgotten by a crash: nothing that needs it has left. */
+	durableTerm: Term = 0;
+	durableVote: NodeId = 0n;
+	durableCommit: LogIndex = 0;
+	/** The vote that is on the disk or on its way there. */
+	issuedTerm: Term = 0;
+	issuedVote: NodeId = 0n;
+	commit: LogIndex = 0;
+	applied: LogIndex = 0;
+	role: Role = "follower";
+	/** Term of which it was seen as the leader last. */
+	ledTerm: Term = 0;
+	/** Configuration in force, by its own word. */
+	conf: ConfState | null = null;
+	/** What a leader believes that its peers hold. */
+	readonly matches = new Map<NodeId, LogIndex>();
+	/** Configuration entries above its commit. */
+	openConfigs: LogIndex[] = [];
+	/** Last index when it was seen to hand over; 0 when it did not. */
+	transferringFrom: LogIndex = 0;
+	/** Rot has struck its disk: what it once held durably may have been cut off. */
+	everDamaged = false;
+
+	constructor(id: NodeId) {
+		this.id = id;
+	}
+
+	/** Term at an index, as far as it can be told. */
+	termAt(index: LogIndex): Term | null {
+		if (index === 0) return 0;
+		return index === this.base.index ? this.base.term : (this.memory.get(index)?.term ?? null);
+	}
+
+	get lastTerm(): Term | null {
+		return this.termAt(this.lastIndex);
+	}
+
+	restored(log: RestoredLog): void {
+		const kept = [...this.durable].filter(([index]) => index <= log.base.index);
+		for (const marks of [this.durable, this.memory]) {
+			marks.clear();
+			for (const [index, mark] of kept) marks.set(index, mark);
+			for (const entry of log.entries) marks.set(entry.index, markOf(entry));
+		}
+		this.pending.length = 0;
+		this.base = log.base;
+		this.durableBase = log.base.index;
+		const { term, vote, commit } = log.hardState;
+		this.term = term;
+		this.durableTerm = term;
+		this.durableVote = vote;
+		this.issuedTerm = term;
+		this.issuedVote = vote;
+		this.durableCommit = commit;
+		this.commit = commit;
+		this.applied = log.applied;
+		this.role = "follower";
+		this.ledTerm = 0;
+		this.conf = null;
+		this.matches.clear();
+		this.transferringFrom = 0;
+		this.openConfigs = log.entries.filter(({ kind }) => kind === EntryKind.config).map(({ index }) => index);
+		this.lastIndex = log.entries.at(-1)?.index ?? log.base.index;
+	}
+
+	append(work: AppendWork): void {
+		this.pending.push(work);
+		if (work.hardState !== null) {
+			this.issuedTerm = work.hardState.term;
+			this.issuedVote = work.hardState.vote;
+		}
+		applyWork(this.memory, work);
+		const { snapshot, truncateFrom, entries } = work;
+		if (snapshot !== null) {
+			this.base = snapshot;
+			this.openConfigs = [];
+			this.lastIndex = snapshot.index;
+		}
+		const from = truncateFrom > 0 ? truncateFrom : (entries[0]?.index ?? 0);
+		if (from > 0) {
+			this.openConfigs = this.openConfigs.filter((index) => index < from);
+			this.lastIndex = entries.at(-1)?.index ?? from - 1;
+		}
+		for (const entry of entries) if (entry.kind === EntryKind.config) this.openConfigs.push(entry.index);
+	}
+
+	/** Returns the works that became durable. */
+	persist(seq: number): readonly AppendWork[] {
+		const done: AppendWork[] = [];
+		while (this.pending[0] !== undefined && this.pending[0].seq <= seq) {
+			const work = this.pending.shift() as AppendWork;
+			done.push(work);
+			applyWork(this.durable, work);
+			if (work.snapshot !== null) this.durableBase = work.snapshot.index;
+			if (work.hardState === null) continue;
+			this.durableTerm = work.hardState.term;
+			this.durableVote = work.hardState.vote;
+			if (work.mustSync) this.durableCommit = work.hardState.commit;
+		}
+		return done;
+	}
+
+	/** Whether the entry of `term` at `index` is on its disk, by itself or inside a state that stands for it. */
+	holds(index: LogIndex, term: Term): boolean {
+		const own = this.durable.get(index);
+		return own === undefined ? index <= this.durableBase : own.term === term;
+	}
+
+	/** Whether something under way to the disk takes away what is at `index`. */
+	isBeingReplaced(index: LogIndex): boolean {
+		return this.pending.some(
+			({ snapshot, truncateFrom, entries }) =>
+				snapshot !== null || (truncateFrom > 0 && truncateFrom <= index) || (entries[0] !== undefined && entries[0].index <= index),
+		);
+	}
+}
+
+export function markOf(entry: Entry): Mark {
+	return { term: entry.term, hash: hashOf(entry), config: entry.kind === EntryKind.config ? entry.data : null };
+}
+
+function applyWork(log: Map<LogIndex, Mark>, { snapshot, truncateFrom, entries }: AppendWork): void {
+	if (snapshot !== null) log.clear();
+	// A later entry at an index replaces everything from there on.
+	const from = truncateFrom > 0 ? truncateFrom : (entries[0]?.index ?? 0);
+	if (from > 0 && log.has(from)) for (const index of Array.from(log.keys())) if (index >= from) log.delete(index);
+	for (const entry of entries) log.set(entry.index, markOf(entry));
+}
+
+/** FNV-1a; tells entries apart, nothing more. */
+function hashOf(entry: Entry): number {
+	let hash = 0x811c9dc5 ^ entry.kind;
+	for (const byte of entry.data) hash = Math.imul(hash ^ byte, 0x01000193);
+	return hash | 0;
+}

@@ -1,0 +1,130 @@
+/** What a message promises, held against its sender's disk at the moment when it leaves. */
+import type { LogIndex, NodeId, Term } from "@flotilla/raft";
+import type { LaneMessage } from "@flotilla/server/internal";
+import type { InvariantName } from "./invariants.ts";
+import type { LogMirror } from "./log-mirror.ts";
+
+type MessageOf<Kind extends LaneMessage["kind"]> = Extract<LaneMessage, { kind: Kind }>;
+
+interface Candidacy {
+	readonly lastIndex: LogIndex;
+	readonly lastTerm: Term;
+}
+
+export class MessageChecks {
+	private readonly mirror: (id: NodeId) => LogMirror;
+	private readonly breach: (name: InvariantName, text: string) => void;
+	/** Whom a voter gave its vote of a term, by `voter/term`. */
+	private readonly votes = new Map<string, NodeId>();
+	private readonly candidacies = new Map<string, Candidacy>();
+
+	constructor(mirror: (id: NodeId) => LogMirror, breach: (name: InvariantName, text: string) => void) {
+		this.mirror = mirror;
+		this.breach = breach;
+	}
+
+	grantedTo(voter: NodeId, term: Term): NodeId | undefined {
+		return this.votes.get(`${voter}/${term}`);
+	}
+
+	leaving(from: NodeId, message: LaneMessage): void {
+		switch (message.kind) {
+			case "vote":
+				this.asksForVote(from, message);
+				return;
+			case "voteResp":
+				if (!message.reject) this.gives(from, message);
+				return;
+			case "appendResp":
+				if (!message.reject) this.acknowledges(from, message);
+				return;
+			case "append":
+				this.feeds(from, message);
+				return;
+			case "heartbeat":
+				this.beats(from, message);
+				return;
+			default:
+				return;
+		}
+	}
+
+	private asksForVote(from: NodeId, { term, lastIndex, lastTerm }: MessageOf<"vote">): void {
+		const mirror = this.mirror(from);
+		this.vote(from, term, from);
+		this.candidacies.set(`${from}/${term}`, { lastIndex, lastTerm });
+		this.checkVoteDurable(mirror, term, from);
+		// Its log may have grown since, and nothing of it may be gone: the request boasts of what a crash would leave.
+		if (mirror.durableTerm === term && !mirror.holds(lastIndex, lastTerm) && lastIndex > 0)
+			this.breach("voteDurable", `${hex(from)} asks for votes with index ${lastIndex} of term ${lastTerm}, which is not on its disk`);
+	}
+
+	private gives(from: NodeId, { term, to }: MessageOf<"voteResp">): void {
+		const mirror = this.mirror(from);
+		this.vote(from, term, to);
+		this.checkVoteDurable(mirror, term, to);
+	}
+
+	/** `mirror` has just voted, and its log is as it was before the turn in which it did. */
+	checkJustified({ id, lastIndex, lastTerm }: LogMirror, term: Term, candidate: NodeId): void {
+		const candidacy = this.candidacies.get(`${candidate}/${term}`);
+		if (candidacy === undefined) {
+			this.breach("voteJustified", `${hex(id)} votes in term ${term} for ${hex(candidate)}, which has not asked`);
+			return;
+		}
+		const own = lastTerm ?? 0;
+		if (own < candidacy.lastTerm || (own === candidacy.lastTerm && lastIndex <= candidacy.lastIndex)) return;
+		const has = `${candidacy.lastIndex} of term ${candidacy.lastTerm}`;
+		this.breach("voteJustified", `${hex(id)} holds ${lastIndex} of term ${own} and votes for ${hex(candidate)} with ${has}`);
+	}
+
+	private vote(voter: NodeId, term: Term, candidate: NodeId): void {
+		const name = `${voter}/${term}`;
+		const known = this.votes.get(name);
+		if (known !== undefined && known !== candidate)
+			this.breach("voteOnce", `${hex(voter)} votes in term ${term} for ${hex(known)} and for ${hex(candidate)}`);
+		this.votes.set(name, candidate);
+	}
+
+	private checkVoteDurable({ id, durableTerm, durableVote }: LogMirror, term: Term, candidate: NodeId): void {
+		if (durableTerm > term || (durableTerm === term && durableVote === candidate)) return;
+		this.breach(
+			"voteDurable",
+			`${hex(id)} votes in term ${term} for ${hex(candidate)}; its disk says term ${durableTerm}, ${hex(durableVote)}`,
+		);
+	}
+
+	private acknowledges(from: NodeId, { term, index, commit }: MessageOf<"appendResp">): void {
+		const mirror = this.mirror(from);
+		// An answer to a leader of an earlier term acknowledges nothing: it only tells of the term.
+		if (index > 0 && mirror.durableTerm < term)
+			this.breach("acknowledgedDurable", `${hex(from)} answers in term ${term}; its disk says ${mirror.durableTerm}`);
+		// A later term may have replaced it since.
+		const replaced = mirror.durableTerm > term || mirror.term > term;
+		const own = mirror.memory.get(index)?.term;
+		if (!replaced && index > 0 && own !== undefined && !mirror.holds(index, own))
+			this.breach("acknowledgedDurable", `${hex(from)} acknowledges ${index} of term ${own}, which is not on its disk`);
+		if (commit > mirror.durableCommit && commit > mirror.durableBase)
+			this.breach("acknowledgedDurable", `${hex(from)} reports commit ${commit} as durable; its disk says ${mirror.durableCommit}`);
+	}
+
+	private feeds(from: NodeId, { term, prevIndex, prevTerm, commit, entries }: MessageOf<"append">): void {
+		const mirror = this.mirror(from);
+		const known = mirror.termAt(prevIndex);
+		if (known !== null && known !== prevTerm && mirror.term === term)
+			this.breach("messageSane", `${hex(from)} anchors an append on term ${prevTerm} at ${prevIndex}, where it holds term ${known}`);
+		if (commit > mirror.commit) this.breach("messageSane", `${hex(from)} of commit ${mirror.commit} tells of commit ${commit}`);
+		for (const [at, entry] of entries.entries()) {
+			if (entry.index !== prevIndex + 1 + at) this.breach("messageSane", `${hex(from)} sends ${entry.index} behind ${prevIndex + at}`);
+		}
+	}
+
+	private beats(from: NodeId, { to, commit }: MessageOf<"heartbeat">): void {
+		const match = this.mirror(from).matches.get(to) ?? 0;
+		if (commit > match) this.breach("messageSane", `${hex(from)} lets ${hex(to)} commit ${commit}, beyond its match ${match}`);
+	}
+}
+
+function hex(id: NodeId): string {
+	return id.toString(16);
+}

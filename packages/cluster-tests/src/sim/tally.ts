@@ -1,0 +1,87 @@
+import type { SeedReport } from "./campaign.ts";
+import type { RunCounts } from "./run.ts";
+
+type Summed = { [Name in keyof RunCounts]: RunCounts[Name] extends number ? Name : never }[keyof RunCounts];
+
+const SUMMED = [
+	"operations",
+	"acknowledged",
+	"refused",
+	"unknown",
+	"elections",
+	"crashes",
+	"floors",
+	"snapshots",
+	"added",
+	"learnersAdded",
+	"promoted",
+	"removed",
+	"updated",
+	"refusedStarts",
+] as const satisfies readonly Summed[];
+
+/** Every fault that cuts members off from each other. */
+const PARTITIONS: readonly string[] = ["partition", "bridge", "deaf", "mute", "flapping link"];
+
+/** Adds up what the runs of a campaign did. */
+export class Tally {
+	runs = 0;
+	failed = 0;
+	undecided = 0;
+	virtualMs = 0;
+	private cpuMs = 0;
+	private readonly three = { virtualMs: 0, cpuMs: 0 };
+	private readonly sums = new Map<Summed, number>();
+	private readonly faults = new Map<string, number>();
+	private readonly deaths = new Map<string, number>();
+
+	add({ result, differs, cpuMs }: SeedReport): void {
+		this.runs++;
+		if (result.verdict === "violated" || differs) this.failed++;
+		if (result.verdict === "unknown") this.undecided++;
+		this.virtualMs += result.virtualMs;
+		this.cpuMs += cpuMs;
+		if (result.plan.members === 3 && result.plan.churn.everyMs === 0) {
+			this.three.virtualMs += result.virtualMs;
+			this.three.cpuMs += cpuMs;
+		}
+		for (const name of SUMMED) this.sums.set(name, this.sum(name) + result.counts[name]);
+		for (const { fault } of result.faults) raise(this.faults, fault, 1);
+		for (const [point, count] of result.counts.deathsAt) raise(this.deaths, point, count);
+	}
+
+	sum(name: Summed): number {
+		return this.sums.get(name) ?? 0;
+	}
+
+	faultCount(name: string): number {
+		return this.faults.get(name) ?? 0;
+	}
+
+	lines(): string[] {
+		const partitions = PARTITIONS.reduce((total, name) => total + this.faultCount(name), 0);
+		const changes = this.sum("added") + this.sum("promoted") + this.sum("removed") + this.sum("updated");
+		return [
+			`${this.runs - this.failed - this.undecided} of ${this.runs} runs ok, ${this.undecided} undecided, ${this.failed} failed`,
+			`${Math.round(this.virtualMs / 1_000)} simulated seconds, ${this.sum("operations")} client operations (${this.sum("acknowledged")} acknowledged, ${this.sum("refused")} refused, ${this.sum("unknown")} unknown)`,
+			`${this.sum("elections")} elections, ${this.sum("crashes")} crashes, ${partitions} partitions, ${this.sum("snapshots")} snapshots, ${this.sum("floors")} floors`,
+			`${changes} membership changes: ${this.sum("added")} added (${this.sum("learnersAdded")} as learners), ${this.sum("promoted")} promoted, ${this.sum("removed")} removed, ${this.sum("updated")} updated; ${this.sum("refusedStarts")} starts refused for damage`,
+			`faults: ${listed(this.faults)}`,
+			`deaths between two operations, by the operation: ${listed(this.deaths)}`,
+			`speed: ${times(this.virtualMs, this.cpuMs)} times real time on one core; three members: ${times(this.three.virtualMs, this.three.cpuMs)} times`,
+		];
+	}
+}
+
+function raise(counts: Map<string, number>, name: string, by: number): void {
+	counts.set(name, (counts.get(name) ?? 0) + by);
+}
+
+function listed(counts: ReadonlyMap<string, number>): string {
+	const sorted = [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
+	return sorted.map(([name, count]) => `${count} ${name}`).join(", ") || "none";
+}
+
+function times(virtualMs: number, cpuMs: number): string {
+	return cpuMs === 0 ? "?" : String(Math.round(virtualMs / cpuMs));
+}
