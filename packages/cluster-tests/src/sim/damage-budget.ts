@@ -6,7 +6,8 @@ import type { SimMember } from "./member.ts";
  * What damage lies within the promise, and no more of it may be done (faults outside it prove nothing). Crashes, cuts and full
  * or failing disks have no bound: they lose nothing that was promised. Loss of durable data does:
  *
- * 1. Spoilt members (wiped, or with rot that no start has verified since, or refusing to start for it) are fewer than half of
+ * 1. Spoilt members (wiped, with rot that no start has verified since or that
+ *    made their log shorter than it was, or refusing to start for it) are fewer than half of
  *    the voters, so the others are a quorum that holds every acknowledged write. This holds after every change of the members,
  *    too, and nothing is damaged while a change is under way.
  * 2. Rot in a log strikes only what a quorum of the *other* voters holds durably, entries and commits alike. The end of a log
@@ -27,7 +28,7 @@ export class DamageBudget {
 	}
 
 	isSpoilt(member: SimMember): boolean {
-		return this.spoilt.has(member);
+		return this.spoilt.has(member) || this.invariants.owes(member.id);
 	}
 
 	/** Members whose machines are lost to them for good. */
@@ -37,7 +38,7 @@ export class DamageBudget {
 
 	/** What `victim` holds may be lost altogether. */
 	allowsLoss(victim: SimMember): boolean {
-		if (this.changing || this.spoilt.has(victim)) return false;
+		if (this.changing || this.isSpoilt(victim)) return false;
 		return this.fleet.partOf(victim) === "learner" || this.allowsVoters(this.fleet.voters, victim);
 	}
 
@@ -56,7 +57,7 @@ export class DamageBudget {
 
 	/** With these voters the rule holds; `also`: counted as spoilt. */
 	allowsVoters(voters: readonly SimMember[], also: SimMember | null = null): boolean {
-		const spoilt = voters.filter((voter) => voter === also || this.spoilt.has(voter)).length;
+		const spoilt = voters.filter((voter) => voter === also || this.isSpoilt(voter)).length;
 		return 2 * spoilt < voters.length;
 	}
 

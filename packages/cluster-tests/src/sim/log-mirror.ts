@@ -35,6 +35,8 @@ export class LogMirror {
 	durableTerm: Term = 0;
 	durableVote: NodeId = 0n;
 	durableCommit: LogIndex = 0;
+	/** Reported as written; a crash may still take it back. */
+	private writtenCommit: LogIndex = 0;
 	/** The vote that is on the disk or on its way there. */
 	issuedTerm: Term = 0;
 	issuedVote: NodeId = 0n;
@@ -51,6 +53,8 @@ export class LogMirror {
 	openConfigs: LogIndex[] = [];
 	/** Last index when it was seen to hand over; 0 when it did not. */
 	transferringFrom: LogIndex = 0;
+	/** Up to here its log was durable before rot made it shorter; 0: it is as long as it ever was. */
+	owed: LogIndex = 0;
 	/** Rot has struck its disk: what it once held durably may have been cut off. */
 	everDamaged = false;
 
@@ -62,6 +66,11 @@ export class LogMirror {
 	termAt(index: LogIndex): Term | null {
 		if (index === 0) return 0;
 		return index === this.base.index ? this.base.term : (this.memory.get(index)?.term ?? null);
+	}
+
+	/** Rot took something from the end of its log that has not come back. */
+	get owes(): boolean {
+		return this.owed > this.durableBase && !this.durable.has(this.owed);
 	}
 
 	get lastTerm(): Term | null {
@@ -85,6 +94,7 @@ export class LogMirror {
 		this.issuedTerm = term;
 		this.issuedVote = vote;
 		this.durableCommit = commit;
+		this.writtenCommit = commit;
 		this.commit = commit;
 		this.applied = log.applied;
 		this.role = "follower";
@@ -125,10 +135,13 @@ export class LogMirror {
 			done.push(work);
 			applyWork(this.durable, work);
 			if (work.snapshot !== null) this.durableBase = work.snapshot.index;
-			if (work.hardState === null) continue;
-			this.durableTerm = work.hardState.term;
-			this.durableVote = work.hardState.vote;
-			if (work.mustSync) this.durableCommit = work.hardState.commit;
+			if (work.hardState !== null) {
+				this.durableTerm = work.hardState.term;
+				this.durableVote = work.hardState.vote;
+				this.writtenCommit = work.hardState.commit;
+			}
+			// What rides goes with the next write that must be synced, at the latest.
+			if (work.mustSync) this.durableCommit = this.writtenCommit;
 		}
 		return done;
 	}

@@ -1,4 +1,4 @@
-import { type Dice, portableBytes, type TapSink } from "@flotilla/base";
+import { type Dice, InvariantError, portableBytes, type TapSink } from "@flotilla/base";
 import { StoreDamageError } from "@flotilla/mvcc";
 import type { NodeId } from "@flotilla/raft";
 import {
@@ -36,6 +36,9 @@ export interface MemberWorld {
 
 /** A member that ended by itself is started again, as a supervisor would. */
 const SUPERVISOR_US = 500_000;
+
+/** How a member words that its log is shorter than what it acknowledged. */
+const LOST_ENTRIES = "this member has lost entries that it acknowledged";
 
 /** What one process life holds; gone with it. */
 interface Life {
@@ -299,9 +302,13 @@ export class SimMember {
 
 	/** Whether what nobody caught is how a process ends that meets damage in its store: it must not answer from it. */
 	private endsBy(error: unknown, life: Life): boolean {
-		if (!(error instanceof StoreDamageError) || !this.isDamaged()) return false;
+		if (!this.isDamaged()) return false;
+		const isShort = error instanceof InvariantError && error.message.startsWith(LOST_ENTRIES);
+		if (!(error instanceof StoreDamageError) && !isShort) return false;
 		life.booted?.driver.end();
-		this.ended(life);
+		// Rot at the very end of a log looks like a torn write. Its leader knows better, and the member must not go on.
+		if (isShort) this.refuses(life, error.message);
+		else this.ended(life);
 		return true;
 	}
 

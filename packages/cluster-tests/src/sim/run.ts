@@ -50,7 +50,7 @@ const LONGER_MAX = 40;
 const BOOTSTRAP_INDEX = 1;
 const STEPS_MAX = 20_000_000;
 /** A refusal names the file or the generation of the store. */
-const NAMES_PLACE = /\b(wal\/[0-9a-f-]+\.wal|vote|identity|format|store\.\d+)\b/;
+const NAMES_PLACE = /\b(wal\/[0-9a-f-]+\.wal|vote|identity|format|store\.\d+|data folder)\b/;
 
 /**
  * One run: whole members on simulated disks and a simulated network, clients, faults at will; then the faults end, and
