@@ -24,7 +24,7 @@ export interface CampaignOptions {
 	readonly workers: number;
 	readonly twice: boolean;
 	/** Called in the order of the seeds, whichever worker was first. */
-	onReport(report: SeedReport): void;
+	readonly onReport: (report: SeedReport) => void;
 }
 
 /** Spreads seeds over threads. What a seed does depends on nothing but the seed, so neither does anything that is reported. */

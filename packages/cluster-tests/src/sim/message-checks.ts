@@ -28,25 +28,11 @@ export class MessageChecks {
 	}
 
 	leaving(from: NodeId, message: LaneMessage): void {
-		switch (message.kind) {
-			case "vote":
-				this.asksForVote(from, message);
-				return;
-			case "voteResp":
-				if (!message.reject) this.gives(from, message);
-				return;
-			case "appendResp":
-				if (!message.reject) this.acknowledges(from, message);
-				return;
-			case "append":
-				this.feeds(from, message);
-				return;
-			case "heartbeat":
-				this.beats(from, message);
-				return;
-			default:
-				return;
-		}
+		if (message.kind === "vote") this.asksForVote(from, message);
+		else if (message.kind === "voteResp" && !message.reject) this.gives(from, message);
+		else if (message.kind === "appendResp" && !message.reject) this.acknowledges(from, message);
+		else if (message.kind === "append") this.feeds(from, message);
+		else if (message.kind === "heartbeat") this.beats(from, message);
 	}
 
 	private asksForVote(from: NodeId, { term, lastIndex, lastTerm }: MessageOf<"vote">): void {

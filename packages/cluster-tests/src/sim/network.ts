@@ -34,6 +34,8 @@ interface Endpoint {
 	contacts: ReadonlySet<NodeId> | null;
 	/** Whom it turns away for good. */
 	removed: ReadonlySet<NodeId>;
+	/** Strangers that a member which it knows has vouched for. */
+	readonly guests: Set<NodeId>;
 }
 
 /** The connection between two lives; `epoch` rises when it breaks, and what was under way goes with it. */
@@ -76,7 +78,7 @@ export class SimNetwork {
 	/** A life joins; its connections come up one after the other. */
 	attach(id: NodeId, process: SimProcess, events: PeerEvents, points: CrashPoints): PeerTransport {
 		assert(!this.endpoints.has(id), "a member has one life at a time");
-		const endpoint: Endpoint = { id, process, events, points, contacts: null, removed: new Set() };
+		const endpoint: Endpoint = { id, process, events, points, contacts: null, removed: new Set(), guests: new Set() };
 		this.endpoints.set(id, endpoint);
 		for (const other of this.endpoints.values()) if (other !== endpoint) this.dial(endpoint, other);
 		return {
@@ -91,8 +93,9 @@ export class SimNetwork {
 		endpoint.contacts = contacts;
 		endpoint.removed = removed;
 		if (this.endpoints.get(endpoint.id) !== endpoint) return;
+		for (const id of [...contacts, ...removed]) endpoint.guests.delete(id);
 		for (const peer of this.endpoints.values()) {
-			if (peer === endpoint || contacts.has(peer.id)) continue;
+			if (peer === endpoint || knows(endpoint, peer.id)) continue;
 			const connection = this.connection(endpoint.id, peer.id);
 			if (connection.up) this.closeGently(endpoint, peer, connection);
 		}
@@ -113,7 +116,19 @@ export class SimNetwork {
 	private admitted(a: Endpoint, b: Endpoint): boolean {
 		if (b.removed.has(a.id)) a.process.run(() => a.events.removed(b.id));
 		else if (a.removed.has(b.id)) b.process.run(() => b.events.removed(a.id));
+		this.vouch(a, b);
+		this.vouch(b, a);
 		return knows(a, b.id) && knows(b, a.id);
+	}
+
+	/** As the real transport: a stranger that dials is let in when some member that can be asked lists it. */
+	private vouch(endpoint: Endpoint, stranger: Endpoint): void {
+		if (knows(endpoint, stranger.id) || endpoint.removed.has(stranger.id)) return;
+		for (const member of this.endpoints.values()) {
+			const reached =
+				endpoint.contacts?.has(member.id) === true && !this.isCut(endpoint.id, member.id) && !this.isCut(member.id, endpoint.id);
+			if (reached && member.contacts?.has(stranger.id) === true) endpoint.guests.add(stranger.id);
+		}
 	}
 
 	/** The life is over: its kernel closes the connections, which the others notice unless the way to them is cut. */
@@ -286,5 +301,5 @@ export class SimNetwork {
 }
 
 function knows(endpoint: Endpoint, id: NodeId): boolean {
-	return endpoint.contacts === null || endpoint.contacts.has(id);
+	return endpoint.contacts === null || endpoint.contacts.has(id) || endpoint.guests.has(id);
 }

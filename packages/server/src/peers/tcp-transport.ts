@@ -1,6 +1,7 @@
 import type { TapSink } from "@flotilla/base";
 import type { NodeId } from "@flotilla/raft";
 import type { LaneMessage, PeerEvents, PeerTransport } from "../ports.ts";
+import { Guests } from "./guests.ts";
 import { DEFAULT_PEER_LIMITS, type PeerLimits, type PeerTransportOptions } from "./options.ts";
 import { PeerLink, type PeerLinkStats } from "./peer-link.ts";
 import { PeerListener } from "./peer-listener.ts";
@@ -19,6 +20,9 @@ export class TcpPeerTransport implements PeerTransport {
 	private readonly listener: PeerListener;
 	private readonly sums: SlabSums;
 	private readonly links = new Map<NodeId, PeerLink>();
+	/** Those of the links that this member's list does not name yet. */
+	private readonly guests: Guests;
+	private others: ReadonlyArray<{ readonly peerUrls: readonly string[] }> = [];
 	/** Ids that were removed for good: they are told so when they dial. */
 	private removed: ReadonlySet<NodeId> = new Set();
 	private cancelWatch: () => void = () => {};
@@ -35,7 +39,7 @@ export class TcpPeerTransport implements PeerTransport {
 			options,
 			this.limits,
 			{
-				standing: (peer) => (this.links.has(peer) ? "member" : this.removed.has(peer) ? "removed" : "unknown"),
+				standing: (peer) => this.standing(peer),
 				accepted: (peer, lane, incarnation, socket, rest) => {
 					const link = this.links.get(peer);
 					if (link === undefined || this.closing) socket.destroy();
@@ -44,6 +48,9 @@ export class TcpPeerTransport implements PeerTransport {
 			},
 			tap,
 		);
+		this.guests = new Guests(options.clusterId, options.bytes, (id, urls) => {
+			if (!this.closing && !this.removed.has(id) && !this.links.has(id)) this.open(id, urls);
+		});
 	}
 
 	/** Binds the peer URLs and resolves with those really listened on. Links dial once the members are known. */
@@ -67,20 +74,32 @@ export class TcpPeerTransport implements PeerTransport {
 		if (this.closing) return;
 		this.removed = removed;
 		const present = new Set(members.map(({ id }) => id));
+		this.others = members.filter(({ id }) => id !== this.options.memberId);
+		for (const id of [...present, ...removed]) this.guests.forget(id);
 		for (const [id, link] of this.links) {
-			if (present.has(id)) continue;
+			if (present.has(id) || this.guests.has(id)) continue;
 			this.links.delete(id);
 			link.stop("removed from the cluster", true);
 		}
 		for (const { id, peerUrls } of members) {
 			if (id === this.options.memberId) continue;
-			let link = this.links.get(id);
-			if (link === undefined) {
-				link = new PeerLink(id, this.options, this.limits, this.events, this.tap);
-				this.links.set(id, link);
-			}
-			link.setUrls(peerUrls);
+			const link = this.links.get(id);
+			if (link === undefined) this.open(id, peerUrls);
+			else link.setUrls(peerUrls);
 		}
+	}
+
+	private open(id: NodeId, urls: readonly string[]): void {
+		const link = new PeerLink(id, this.options, this.limits, this.events, this.tap);
+		this.links.set(id, link);
+		link.setUrls(urls);
+	}
+
+	private standing(peer: NodeId): "member" | "removed" | "unknown" {
+		if (this.links.has(peer)) return "member";
+		if (this.removed.has(peer)) return "removed";
+		if (!this.closing) this.guests.stranger(peer, this.others);
+		return "unknown";
 	}
 
 	stats(): PeerLinkStats[] {

@@ -293,6 +293,29 @@ describe("who does not belong here", () => {
 		expect(a.events.some(({ name, fields }) => name === "peerRefused" && fields.reason === code)).toBe(true);
 	});
 
+	test("a member that missed the addition of another one lets it in when a member that it knows vouches for it", async () => {
+		const a = await peer(1n);
+		const views: Array<{ id: bigint; name: string; peerUrls: readonly string[] }> = [];
+		const b = await peer(2n, { members: () => views });
+		const [c, d] = [await peer(3n), await peer(4n)];
+		for (const { id, url } of [a, b, c]) views.push({ id, name: `m${id}`, peerUrls: [url] });
+		a.knows(b);
+		b.knows(a, c);
+		// Added while 1 was away; 4 was never added.
+		c.knows(a, b);
+		d.knows(a, b);
+		await until("the newcomer is in", () => a.count("connected 3") > 0 && c.count("connected 1") > 0);
+		c.transport.send([heartbeat(3n, 1n, 1)]);
+		a.transport.send([heartbeat(1n, 3n, 1)]);
+		await until("both hear", () => a.received.some(({ from }) => from === 3n) && c.received.some(({ from }) => from === 1n));
+		expect(a.count("connected 4")).toBe(0);
+		// A list that does not name it yet leaves it in; one that removes it does not.
+		a.knows(b);
+		expect(a.told).not.toContain("lost 3");
+		a.forgets(3n);
+		await until("told", () => c.told.includes("removed by 1"));
+	});
+
 	test("SC-105 a member that was removed is told so", async () => {
 		const [a, b] = await connectedPair();
 		a.forgets(2n);
