@@ -21,7 +21,7 @@ const RUNS = 30;
 
 /** With watchers, and for each bug the circumstances that it needs more often than they come by themselves. */
 function planFor(mutant: WatchMutant, seed: number): RunPlan {
-	const plan = drawPlan(`watch mutant ${seed}`, { faultyMs: 6_000 });
+	const plan = drawPlan(`watch mutant ${seed}`, { faultyMs: 6_000, operationsMin: 0 });
 	const watch = { ...plan.parts.watch, clients: 3, progressPercent: 30, stallPercent: 20 };
 	const kv = { ...plan.parts.kv, weights: { ...plan.parts.kv.weights, compact: 1, txn: 4 } };
 	const wanted = { ...plan, mutant, parts: { ...plan.parts, watch, kv } };
