@@ -85,8 +85,11 @@ export function chart(options: ChartOptions): string {
 	for (const line of lines) parts.push(drawLine(line, x, y, options.logarithmic === true));
 	if (highlight !== null) {
 		const [hx, hy] = [x.place(highlight.x), y.place(highlight.y)];
+		// The word stands where there is room.
+		const [side, anchor] = hx > WIDTH * 0.7 ? [-13, "end"] : [13, "start"];
+		const below = hy + 18 < bottom ? 16 : -12;
 		parts.push(
-			`<circle class="highlight" cx="${at(hx)}" cy="${at(hy)}" r="9"/><text class="note" x="${at(hx + 13)}" y="${at(hy + 16)}">${escapeHtml(highlight.text)}</text>`,
+			`<circle class="highlight" cx="${at(hx)}" cy="${at(hy)}" r="9"/><text class="note" x="${at(hx + side)}" y="${at(hy + below)}" text-anchor="${anchor}">${escapeHtml(highlight.text)}</text>`,
 		);
 	}
 	const legend = lines.map(({ name, style }) => `<span class="key"><i class="${style}"></i>${escapeHtml(name)}</span>`).join("");

@@ -7,6 +7,10 @@ import {
 	CommandKind,
 	decodeAlarmCommand,
 	decodeAuthCommand,
+	decodeLeaseCheckpoints,
+	decodeLeaseEnds,
+	decodeLeaseGrant,
+	decodeLeaseRevoke,
 	decodeMember,
 	EnvelopeReader,
 	type MemberInfo,
@@ -76,7 +80,37 @@ function describePayload(kind: number, payload: Uint8Array, valueBytesMax: numbe
 	}
 	// Never whole: it may hold the hash of a password.
 	if (kind === CommandKind.auth) return describeAuth(payload);
-	return bytesField("payload", payload, valueBytesMax);
+	return describeLease(kind, payload) ?? bytesField("payload", payload, valueBytesMax);
+}
+
+/** Null for what is none, or cannot be read. */
+function describeLease(kind: number, payload: Uint8Array): Plain | null {
+	switch (kind) {
+		case CommandKind.leaseGrant: {
+			const grant = decodeLeaseGrant(payload);
+			return grant && { lease: leaseHex(grant.id), ttl: grant.ttl };
+		}
+		case CommandKind.leaseRevoke: {
+			const lease = decodeLeaseRevoke(payload);
+			return lease === null ? null : { lease: leaseHex(lease) };
+		}
+		case CommandKind.leaseEnd: {
+			const ends = decodeLeaseEnds(payload);
+			return ends && { leaderTerm: ends.term, leases: ends.leases.map(({ id, birth }) => ({ lease: leaseHex(id), birth })) };
+		}
+		case CommandKind.leaseCheckpoint: {
+			const marks = decodeLeaseCheckpoints(payload);
+			const shown = marks?.leases.map(({ id, birth, remainingMs }) => ({ lease: leaseHex(id), birth, remainingMs }));
+			return marks && { leaderTerm: marks.term, leases: shown };
+		}
+		default:
+			return null;
+	}
+}
+
+/** As etcdctl shows it: 64 bits without a sign. */
+function leaseHex(lease: bigint): string {
+	return hex(BigInt.asUintN(64, lease));
 }
 
 /** Hashes of passwords and tokens are left out. */

@@ -7,6 +7,8 @@ import {
 	EnvelopeEncoder,
 	encodeAlarmCommand,
 	encodeAuthCommand,
+	encodeLeaseGrant,
+	encodeLeaseRevoke,
 	encodeMember,
 	encodeMembershipContext,
 } from "@flotilla/replica";
@@ -154,6 +156,9 @@ function spokenLog(): SimDisk {
 			encodeAuthCommand(authCommand("roleGrantPermission", { role: "r", permission: { type: 2, key: "k", rangeEnd: "\xff" } })),
 		],
 		[CommandKind.put, new Uint8Array([0x0a, 0x7f])],
+		[CommandKind.leaseGrant, encodeLeaseGrant({ id: -2n, ttl: 30 })],
+		[CommandKind.leaseRevoke, encodeLeaseRevoke(0x1234n)],
+		[CommandKind.leaseGrant, new Uint8Array([1, 2])],
 	];
 	const data = envelopes.encode(
 		contents.map(([kind, payload], i) => ({ kind, payload, sequence: i + 1, user: i === 4 ? "root" : "", authRevision: 3 })),
@@ -205,15 +210,18 @@ describe("the dump as JSON lines", () => {
 				operation: { action: "roleGrantPermission", role: "r", permission: "readWrite", key: "k", rangeEndBase64: "/w==" },
 			},
 			{ index: 15, kind: "unreadable", reason: expect.any(String), dataBase64: expect.any(String) },
+			{ index: 16, kind: "leaseGrant", ...by(14), operation: { lease: "fffffffffffffffe", ttl: 30 } },
+			{ index: 17, kind: "leaseRevoke", ...by(15), operation: { lease: "1234" } },
+			{ index: 18, kind: "leaseGrant", ...by(16), operation: { payload: "\u0001\u0002", payloadBytes: 2 } },
 			{
-				...{ index: 16, kind: "config", life: 77, sequence: 40 },
+				...{ index: 19, kind: "config", life: 77, sequence: 40 },
 				operation: {
 					changes: [{ op: "addLearner", member: "a4" }],
 					transition: "auto",
 					added: [{ ...member, peerUrls: ["http://p"], learner: false }],
 				},
 			},
-			{ index: 17, kind: "unreadable", reason: "an envelope is shorter than its head", dataBase64: "CQk=" },
+			{ index: 20, kind: "unreadable", reason: "an envelope is shorter than its head", dataBase64: "CQk=" },
 		]);
 	});
 
