@@ -17,7 +17,7 @@ const SCENARIOS = fileURLToPath(new URL("../../scenarios/", import.meta.url));
 const STATUS = { ok: 0, violated: 1, unknown: 3 } as const;
 
 const USAGE = `flotilla chaos [--scenario NAME|FILE] [--seconds N] [--seed S] [--program flotilla|etcd] [--report FOLDER]
-               [--data-dir FOLDER] [--flag FLAG ...] [--list]
+               [--data-dir FOLDER] [--calls N] [--flag FLAG ...] [--list]
 
 Starts a cluster of real processes, runs a workload, strikes the faults of a scenario, heals, checks, and writes a report.
   --scenario   one that --list names, or a file of your own; mixed by default
@@ -26,6 +26,7 @@ Starts a cluster of real processes, runs a workload, strikes the faults of a sce
   --program    what is tested: flotilla, or etcd from the PATH
   --report     folder for report.html and report.json; chaos-report by default
   --data-dir   keep the members' data and logs there
+  --calls      go on beyond the seconds until clients have made so many calls
   --flag       a flag for every member, may come several times
 `;
 
@@ -38,6 +39,7 @@ async function main(): Promise<number> {
 			program: { type: "string", default: "flotilla" },
 			report: { type: "string", default: "chaos-report" },
 			"data-dir": { type: "string" },
+			calls: { type: "string", default: "0" },
 			flag: { type: "string", multiple: true, default: [] },
 			list: { type: "boolean", default: false },
 			help: { type: "boolean", default: false },
@@ -53,12 +55,21 @@ async function main(): Promise<number> {
 		if (!Number.isInteger(seconds) || seconds < 1) throw new Error("--seconds must be a whole number above 0");
 		scenario = { ...scenario, seconds };
 	}
+	const leastCalls = Number(values.calls);
+	if (!Number.isInteger(leastCalls) || leastCalls < 0) throw new Error("--calls must be a whole number");
 	const missing = missingFor(scenario, program);
 	if (missing !== null) throw new Error(`Cannot run ${scenario.name}: ${missing}`);
 	console.log(`${scenario.name}: ${scenario.title}`);
 	console.log(`${scenario.members} members of ${program}, ${scenario.clients} clients, ${scenario.seconds} s of faults, seed ${seed}`);
 	const folder = values["data-dir"] === undefined ? null : resolve(values["data-dir"]);
-	const record = await runScenario(scenario, { program, seed, folder, flags: values.flag, progress: (line) => console.log(line) });
+	const record = await runScenario(scenario, {
+		program,
+		seed,
+		folder,
+		leastCalls,
+		flags: values.flag,
+		progress: (line) => console.log(line),
+	});
 	const judgement = judge(record);
 	const data = reportData(record, judgement);
 	const report = resolve(values.report);

@@ -17,6 +17,8 @@ export interface RunOptions {
 	readonly program: "flotilla" | "etcd";
 	readonly seed: string;
 	readonly folder: string | null;
+	/** The faults go on beyond the scenario's seconds until clients have made so many calls. */
+	readonly leastCalls: number;
 	/** Flags for every member, besides the scenario's. */
 	readonly flags: readonly string[];
 	/** Called now and then with a line for people. */
@@ -200,8 +202,8 @@ class Run {
 	private async reportProgress(fromMs: number): Promise<void> {
 		const untilMs = fromMs + this.scenario.seconds * 1_000;
 		let seen = 0;
-		while (performance.now() < untilMs) {
-			await pause(Math.min(PROGRESS_MS, Math.max(0, untilMs - performance.now())));
+		while (performance.now() < untilMs || this.recorder.attempts.length < this.options.leastCalls) {
+			await pause(Math.min(PROGRESS_MS, Math.max(100, untilMs - performance.now())));
 			const { attempts } = this.recorder;
 			const fresh = attempts.slice(seen);
 			seen = attempts.length;

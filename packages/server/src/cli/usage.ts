@@ -14,6 +14,8 @@ export const USAGE = `Usage:
 
   flotilla bench <load> [flags]
     Measure a server of the etcd v3 API; bench compare: beside etcd. bench --help tells more.
+  flotilla chaos [flags]
+    Break a cluster of its own by a scenario, and judge what clients were told. chaos --help tells more.
 
   flotilla --version
     Print the version.
