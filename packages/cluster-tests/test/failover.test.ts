@@ -4,6 +4,9 @@ import { longestGap, type Outage, outage } from "../src/failover/outage.ts";
 import { timeline } from "../src/failover/timeline.ts";
 import { ProcessCluster } from "../src/process/cluster.ts";
 
+/** How long a stopping leader waits for its successor, less what a busy machine may be late. */
+const HAND_OVER_MS = 800;
+
 describe("the loss of a leader", () => {
 	let cluster: ProcessCluster;
 	beforeAll(async () => {
@@ -11,51 +14,52 @@ describe("the loss of a leader", () => {
 	});
 	afterAll(() => cluster.dispose());
 
-	/** Places of these steps in the timeline; -1 for one that is not there. */
-	function places(cost: Outage, steps: readonly RegExp[]): number[] {
-		const lines = timeline(cost, (id) => id);
-		return steps.map((step) => lines.findIndex((line) => step.test(line)));
-	}
+	/** Clocks of members are put on one axis by what they say of the wall clock: that leaves a millisecond or so. */
+	const ALIGNED_MS = 2;
 
-	const inOrder = (found: readonly number[]): void => {
-		expect(found).not.toContain(-1);
-		expect(found).toEqual(found.toSorted((a, b) => a - b));
-	};
+	/** That the timeline has these steps, and has them in this order. */
+	function tells(cost: Outage, steps: readonly RegExp[]): void {
+		const lines = timeline(cost, (id) => id);
+		const found = steps.map((step) => lines.find((line) => step.test(line)) ?? `nothing about ${step} in\n${lines.join("\n")}`);
+		for (const line of found) expect(line).toMatch(/^ *-?[\d.]+ ms/);
+		const times = found.map((line) => Number.parseFloat(line));
+		for (let at = 1; at < times.length; at++) {
+			expect(times[at], lines.join("\n")).toBeGreaterThanOrEqual((times[at - 1] as number) - ALIGNED_MS);
+		}
+	}
 
 	test("kill -9: its connections break, the others hold it for lost, elect, and write on; nobody's write fails", async () => {
 		const cost = await outage(cluster, "SIGKILL", true);
 		expect(cost.failed).toBe(0);
 		expect(cost.waited).toBe(8);
-		inOrder(
-			places(cost, [
-				/last heartbeat of/,
-				/SIGKILL to the leader/,
-				/holds .* for lost/,
-				/asks for a pre-vote \(connectionLost\)/,
-				/leads term/,
-			]),
-		);
-		inOrder(places(cost, [/asks for votes/, /gives .* its vote/, /leads term/, /first commit of term/]));
+		tells(cost, [
+			/last heartbeat of/,
+			/SIGKILL to the leader/,
+			/holds .* for lost/,
+			/asks for a pre-vote \(connectionLost\)/,
+			/leads term/,
+		]);
+		tells(cost, [/asks for votes/, /gives .* its vote/, /leads term/, /first commit of term/]);
 	});
 
 	test("SIGTERM: it hands over before it stops, and is there until its successor has committed", async () => {
 		const cost = await outage(cluster, "SIGTERM", true);
 		expect(cost.failed).toBe(0);
-		inOrder(
-			places(cost, [
-				/SIGTERM/,
-				/begins to stop/,
-				/hands leadership to/,
-				/to take over/,
-				/asks for votes in term \d+ \(transfer\)/,
-				/leads term/,
-			]),
-		);
-		const at = (name: string): number => cost.seen.findIndex(({ event }) => event.name === name && event.term >= newTerm);
-		const newTerm = cost.seen.find(({ event }) => event.name === "becameLeader")?.event.term as number;
-		const closed = cost.seen.findIndex(({ event, atMs }) => event.name === "peerDisconnected" && atMs > cost.signalMs);
-		expect(at("commitAdvanced")).toBeGreaterThan(at("becameLeader"));
-		expect(closed).toBeGreaterThan(at("commitAdvanced"));
+		tells(cost, [
+			/SIGTERM/,
+			/begins to stop/,
+			/hands leadership to/,
+			/to take over/,
+			/asks for votes in term \d+ \(transfer\)/,
+			/leads term/,
+		]);
+		const newTerm = Math.max(...cost.seen.filter(({ event }) => event.name === "becameLeader").map(({ event }) => event.term));
+		const when = (name: string): number => cost.seen.find(({ event }) => event.name === name && event.term === newTerm)?.atMs ?? Number.NaN;
+		const closed = cost.seen.find(({ event, atMs }) => event.name === "peerDisconnected" && atMs > cost.signalMs)?.atMs ?? Number.NaN;
+		const committed = when("commitAdvanced");
+		expect(committed).toBeGreaterThanOrEqual(when("becameLeader") - ALIGNED_MS);
+		// Either: a successor that takes a second is not waited for.
+		if (committed - cost.signalMs < HAND_OVER_MS) expect(closed).toBeGreaterThan(committed - ALIGNED_MS);
 	});
 });
 
