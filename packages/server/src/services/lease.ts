@@ -57,7 +57,7 @@ function timeToLive(call: UnaryCall, deps: ServiceDeps): void {
 		}
 		call.respond(
 			etcdserverpb.LeaseTimeToLiveResponse.encode({
-				...{ header, ID, grantedTTL: grantedTtl, TTL: Math.floor(remainingMs / 1_000) },
+				...{ header, ID, grantedTTL: grantedTtl, TTL: wholeSeconds(remainingMs) },
 				keys: keys ? lease.keys().map((key) => bytes.fromLatin1(key)) : [],
 			}),
 		);
@@ -75,6 +75,11 @@ function timeToLive(call: UnaryCall, deps: ServiceDeps): void {
 			}),
 		refuse,
 	);
+}
+
+/** Rounded down; some of the clock's present tick has passed, so that a fresh lease of 10 seconds has 9, as from etcd. */
+function wholeSeconds(remainingMs: number): number {
+	return Math.max(0, Math.ceil(remainingMs / 1_000) - 1);
 }
 
 function leases(call: UnaryCall, { callers, member }: ServiceDeps): void {

@@ -1,0 +1,312 @@
+/** Leases on real processes: beside etcd by etcdctl and by the gateway, by the clients of npm and of Python, under kill -9, and many at once. */
+import { Etcd3 } from "etcd3";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ProcessCluster } from "../src/process/cluster.ts";
+import { normaliseOutput } from "../src/process/normalise.ts";
+import { etcdctl, haveProgram, runTool } from "../src/process/tools.ts";
+import { eventually, pause } from "../src/process/wait.ts";
+
+const base64 = (text: string): string => Buffer.from(text).toString("base64");
+const haveTools = haveProgram("etcdctl") && haveProgram("etcd");
+/** The one that Debian's packages belong to. */
+const PYTHON = "/usr/bin/python3";
+
+/** `{lease}`: the id that the last grant of the same cluster has printed. */
+const STEPS = [
+	"lease list",
+	"lease grant 300",
+	"lease timetolive {lease}",
+	"put leased v --lease={lease}",
+	"put other v --lease={lease}",
+	"get leased -w json",
+	"lease timetolive {lease} --keys",
+	"lease timetolive {lease} --keys -w json",
+	"lease keep-alive --once {lease}",
+	"lease keep-alive --once {lease} -w json",
+	"lease list",
+	"lease list -w json",
+	"put other w",
+	"lease timetolive {lease} --keys",
+	"lease revoke {lease}",
+	"get '' --prefix -w json",
+	"lease revoke {lease}",
+	"lease revoke 0",
+	"lease timetolive {lease}",
+	"lease timetolive {lease} -w json",
+	"lease keep-alive {lease}",
+	"put leased v --lease={lease}",
+	"lease grant 0 -w json",
+	"lease grant 1 -w json",
+	"lease grant -- -5",
+	"lease grant 9000000001",
+	"lease grant 9000000000 -w json",
+	"lease grant x",
+	"lease timetolive zz",
+	"lease revoke {lease} -w json",
+];
+
+/** Path, body, and fields of the answer that time moves. */
+const CALLS: ReadonlyArray<readonly [path: string, body: unknown, timed?: string]> = [
+	["/v3/lease/grant", { ID: "7001", TTL: "300" }],
+	["/v3/lease/grant", { ID: "7001", TTL: "300" }],
+	["/v3/lease/grant", { ID: "-7", TTL: "-3" }],
+	["/v3/lease/grant", { ID: "7002", TTL: "9000000001" }],
+	["/v3/kv/put", { key: base64("k1"), value: base64("v"), lease: "7001" }],
+	["/v3/kv/put", { key: base64("k2"), value: base64("v"), lease: "-7" }],
+	["/v3/kv/put", { key: base64("k3"), value: base64("v"), lease: "404" }],
+	["/v3/kv/range", { key: base64("k"), range_end: base64("l") }],
+	[
+		"/v3/kv/txn",
+		{ success: [{ request_put: { key: base64("k4"), lease: "7001" } }, { request_put: { key: base64("k5"), lease: "405" } }] },
+	],
+	["/v3/lease/timetolive", { ID: "7001", keys: true }, "TTL"],
+	["/v3/kv/lease/timetolive", { ID: "-7" }, "TTL"],
+	["/v3/kv/lease/timetolive", { ID: "404", keys: true }],
+	["/v3/lease/keepalive", { ID: "7001" }],
+	["/v3/lease/keepalive", { ID: "404" }],
+	["/v3/lease/leases", {}],
+	["/v3/kv/lease/revoke", { ID: "-7" }],
+	["/v3/lease/revoke", { ID: "404" }],
+	["/v3/lease/revoke", {}],
+	["/v3/kv/lease/leases", {}],
+	["/v3/kv/range", { key: base64("k"), range_end: base64("l") }],
+	["/v3/lock/lock", { name: base64("lock"), lease: "7001" }],
+	["/v3/lock/lock", { name: base64("lock"), lease: "7001" }],
+	["/v3/lock/lock", { name: base64("lock"), lease: "404" }],
+	["/v3/lock/lock", { lease: "7001" }],
+	["/v3/lock/unlock", { key: base64("lock/1b59") }],
+	["/v3/lock/unlock", { key: base64("lock/1b59") }],
+	["/v3/lock/unlock", {}],
+	["/v3/election/leader", { name: base64("poll") }],
+	["/v3/election/campaign", { name: base64("poll"), lease: "7001", value: base64("first") }],
+	["/v3/election/campaign", { name: base64("poll"), lease: "7001", value: base64("second") }],
+	["/v3/election/leader", { name: base64("poll") }],
+	["/v3/election/proclaim", { value: base64("x") }],
+	["/v3/election/proclaim", { leader: { name: base64("poll"), key: base64("poll/1b59"), rev: "1", lease: "7001" }, value: base64("x") }],
+	["/v3/election/resign", {}],
+	["/v3/election/resign", { leader: { name: base64("poll"), key: base64("poll/1b59"), rev: "1", lease: "7001" } }],
+	["/v3/election/leader", { name: base64("poll") }],
+	["/v3/lease/revoke", { ID: "7001" }],
+	["/v3/election/leader", { name: base64("poll") }],
+];
+
+async function post(cluster: ProcessCluster, at: number, path: string, body: unknown): Promise<{ status: number; text: string }> {
+	const url = `${cluster.member(at % cluster.members.length).clientUrl}${path}`;
+	const response = await fetch(url, { method: "POST", body: JSON.stringify(body), signal: AbortSignal.timeout(20_000) });
+	return { status: response.status, text: await response.text() };
+}
+
+async function answerOf<T>(cluster: ProcessCluster, at: number, path: string, body: unknown): Promise<T> {
+	const { status, text } = await post(cluster, at, path, body);
+	if (status !== 200) throw new Error(`${path}: ${status} ${text}`);
+	return JSON.parse(text) as T;
+}
+
+async function renew(cluster: ProcessCluster, at: number, ID: number): Promise<number> {
+	const { result } = await answerOf<{ result: { TTL?: string } }>(cluster, at, "/v3/lease/keepalive", { ID });
+	return Number(result.TTL ?? 0);
+}
+
+async function countOf(cluster: ProcessCluster, at: number, prefix: string): Promise<number> {
+	const range_end = base64(prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1));
+	const { count } = await answerOf<{ count?: string }>(cluster, at, "/v3/kv/range", { key: base64(prefix), range_end, count_only: true });
+	return Number(count ?? 0);
+}
+
+function waitUntil(what: string, holds: () => Promise<boolean>, timeoutMs: number): Promise<void> {
+	return eventually(
+		what,
+		async () => {
+			if (!(await holds())) throw new Error("not yet");
+		},
+		timeoutMs,
+	);
+}
+
+describe.skipIf(!haveTools)("leases beside etcd (needs Debian's etcd-client and etcd-server)", () => {
+	let ours: ProcessCluster;
+	let theirs: ProcessCluster;
+	beforeAll(async () => {
+		[ours, theirs] = await Promise.all([ProcessCluster.start(), ProcessCluster.start({ program: "etcd" })]);
+	});
+	afterAll(async () => {
+		await Promise.all([ours?.dispose(), theirs?.dispose()]);
+	});
+
+	const leases = new Map<ProcessCluster, string>();
+	const run = async (cluster: ProcessCluster, at: number, step: string) => {
+		const args = step.replace("{lease}", leases.get(cluster) ?? "none").split(" ");
+		const result = await etcdctl(
+			cluster.endpoints[at % 3] as string,
+			args.map((arg) => (arg === "''" ? "" : arg)),
+		);
+		const granted = /^lease ([0-9a-f]+) granted with TTL\(300s\)$/m.exec(result.stdout)?.[1];
+		if (granted !== undefined) leases.set(cluster, granted);
+		const show = (text: string): string =>
+			normaliseOutput(text)
+				.replace(/("ttl":)\d+/g, "$1<seconds>")
+				.split("\n")
+				.filter((line) => !line.startsWith('{"level":"warn"'))
+				.join("\n");
+		return { status: result.status, stdout: show(result.stdout), stderr: show(result.stderr) };
+	};
+
+	// Each command goes through another member than the one before: any of them must do.
+	for (const [at, step] of STEPS.entries()) {
+		test(`${at}: etcdctl ${step}`, async () => {
+			const [mine, reference] = await Promise.all([run(ours, at, step), run(theirs, at, step)]);
+			expect(mine).toEqual(reference);
+		});
+	}
+
+	for (const [at, [path, body, timed]] of CALLS.entries()) {
+		test(`gateway ${at}: ${path} ${JSON.stringify(body)}`, async () => {
+			const [mine, reference] = await Promise.all([post(ours, at, path, body), post(theirs, at, path, body)]);
+			const show = ({ text }: { text: string }): unknown => {
+				const answer = JSON.parse(normaliseOutput(text)) as Record<string, unknown>;
+				if (timed !== undefined) delete answer[timed];
+				// Ids of leases lie in no particular order.
+				if (Array.isArray(answer.leases)) answer.leases = answer.leases.length;
+				return "code" in answer ? { code: answer.code, message: answer.message } : answer;
+			};
+			expect(show(mine)).toEqual(show(reference));
+		});
+	}
+});
+
+describe("leases of three members", () => {
+	let cluster: ProcessCluster;
+	beforeAll(async () => {
+		cluster = await ProcessCluster.start();
+	});
+	afterAll(async () => {
+		await cluster?.dispose();
+	});
+
+	test("npm etcd3: granted, kept alive, revoked, lost, and locks and elections on top of it", async () => {
+		const client = new Etcd3({ hosts: cluster.members.map((member) => member.clientUrl) });
+		try {
+			const lease = client.lease(2);
+			await lease.put("npm").value("here");
+			const id = await lease.grant();
+			expect((await client.leaseClient.leaseTimeToLive({ ID: id, keys: true })).keys.map(String)).toEqual(["npm"]);
+			// Longer than its time: the client renews it.
+			await pause(4_000);
+			expect(await client.get("npm").string()).toBe("here");
+			await lease.revoke();
+			expect(await client.get("npm").string()).toBeNull();
+			const left = client.lease(2, { autoKeepAlive: false });
+			await left.put("left").value("alone");
+			await waitUntil("it ends by itself", async () => (await client.get("left").string()) === null, 10_000);
+			const order: string[] = [];
+			const first = await client.lock("npm-lock").acquire();
+			const second = client.lock("npm-lock").acquire();
+			await expect(second, "the lock is taken").rejects.toThrow();
+			order.push("released");
+			await first.release();
+			await (await client.lock("npm-lock").acquire()).release();
+			expect(order).toEqual(["released"]);
+		} finally {
+			client.close();
+		}
+	});
+
+	test("python3-etcd3: lease, refresh, keys, revoke, lock (needs Debian's python3-etcd3)", async (context) => {
+		const known = await runTool(PYTHON, ["-c", "import etcd3"]).catch(() => ({ status: 1 }));
+		if (known.status !== 0) {
+			context.skip();
+			return;
+		}
+		const [host, port] = (cluster.endpoints[1] as string).split(":");
+		const script = `
+import etcd3
+client = etcd3.client(host="${host}", port=${port})
+lease = client.lease(60)
+client.put("python", "here", lease=lease)
+assert client.get("python")[0] == b"here"
+assert [reply.TTL for reply in lease.refresh()] == [60]
+assert lease.granted_ttl == 60 and 55 <= lease.remaining_ttl <= 60
+assert list(lease.keys) == [b"python"]
+lease.revoke()
+assert client.get("python")[0] is None
+assert lease.remaining_ttl == -1
+try:
+    client.put("python", "late", lease=lease)
+    raise SystemExit("a lease that is gone was taken")
+except Exception as error:
+    assert "requested lease not found" in str(error), error
+lock = client.lock("python-lock", ttl=20)
+assert lock.acquire(timeout=5)
+assert lock.is_acquired()
+assert lock.release()
+# To wait for a lock that is taken fails in the library itself, with the version of tenacity that Debian has.
+other = client.lock("python-lock", ttl=20)
+assert other.acquire(timeout=5)
+assert other.release()
+print("done")
+`;
+		const result = await runTool(PYTHON, ["-c", script], { timeoutMs: 60_000 });
+		expect(result).toMatchObject({ status: 0, stdout: "done\n" });
+	});
+
+	test("kill -9 of the leader: no lease that is renewed is lost, and the others end", async () => {
+		const ids = Array.from({ length: 10 }, (_, at) => 9_000 + at);
+		for (const ID of ids) {
+			await answerOf(cluster, ID, "/v3/lease/grant", { ID, TTL: 4 });
+			await answerOf(cluster, ID, "/v3/kv/put", { key: base64(`kill/${ID}`), value: base64("v"), lease: ID });
+		}
+		const status = await answerOf<{ leader: string }>(cluster, 0, "/v3/maintenance/status", {});
+		const heads = await Promise.all(
+			cluster.members.map((_, at) => answerOf<{ header: { member_id: string } }>(cluster, at, "/v3/maintenance/status", {})),
+		);
+		const leader = heads.findIndex(({ header }) => header.member_id === status.leader);
+		const others = [0, 1, 2].filter((at) => at !== leader);
+		await cluster.member(leader).process.kill("SIGKILL");
+		const killedMs = performance.now();
+		const renewed = ids.slice(0, 5);
+		let asked = 0;
+		while (performance.now() - killedMs < 7_000) {
+			for (const ID of renewed) expect(await renew(cluster, others[asked++ % 2] as number, ID)).toBe(4);
+			await pause(300);
+		}
+		for (const ID of renewed) expect(await countOf(cluster, others[0] as number, `kill/${ID}`)).toBe(1);
+		await waitUntil("the others have ended", async () => (await countOf(cluster, others[0] as number, "kill/")) <= renewed.length, 10_000);
+		await cluster.member(leader).process.start();
+		await waitUntil("all end when nobody renews them", async () => (await countOf(cluster, leader, "kill/")) === 0, 20_000);
+	});
+
+	test("two thousand leases of one moment end while others write", async () => {
+		const client = new Etcd3({ hosts: cluster.members.map((member) => member.clientUrl) });
+		try {
+			const many = 2_000;
+			const grantAndPut = async (at: number): Promise<void> => {
+				await client.leaseClient.leaseGrant({ ID: String(20_000 + at), TTL: "5" });
+				await client
+					.put(`mass/${at}`)
+					.lease(String(20_000 + at))
+					.value("v");
+			};
+			for (let at = 0; at < many; at += 200) await Promise.all(Array.from({ length: 200 }, (_, i) => grantAndPut(at + i)));
+			let writes = 0;
+			let slowestMs = 0;
+			await waitUntil(
+				"all of them are gone",
+				async () => {
+					const startedMs = performance.now();
+					await client.put("meanwhile").value(String(++writes));
+					slowestMs = Math.max(slowestMs, performance.now() - startedMs);
+					return (await client.getAll().prefix("mass/").count()) === 0;
+				},
+				40_000,
+			);
+			expect(await client.get("meanwhile").number()).toBe(writes);
+			expect(
+				(await client.leaseClient.leaseLeases({})).leases.filter(({ ID }) => Number(ID) >= 20_000 && Number(ID) < 20_000 + many),
+			).toEqual([]);
+			// A write waits for small batches of ends, never for all of them; the bound leaves room for a busy machine.
+			expect(slowestMs).toBeLessThan(2_000);
+		} finally {
+			client.close();
+		}
+	});
+});
