@@ -1,6 +1,6 @@
 /** The program as its users call it, against real clusters: short runs, every load, every output. */
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -56,6 +56,7 @@ describe("loads on a flotilla of three", () => {
 		["put", ["--rate", "50"]],
 		["watch-fanout", ["--streams", "2"]],
 		["watch-latency", ["--rate", "20"]],
+		["lease-keepalive", []],
 	] as const)("%s %j", async (load, flags) => {
 		const { status, stdout, stderr } = await bench(short(load, "--clients", "6", ...flags));
 		expect([status, stderr.match(/FAILED|DOUBT/)], stderr).toEqual([0, null]);
@@ -67,7 +68,7 @@ describe("loads on a flotilla of three", () => {
 		expect(run?.latency.p50Us).toBeGreaterThan(0);
 		expect(run?.latency.p50Us).toBeLessThanOrEqual(run?.latency.maxUs ?? 0);
 		expect(run?.points).toHaveLength(2);
-		expect((run?.revisionMoved ?? 0) > 0).toBe(load !== "range");
+		expect((run?.revisionMoved ?? 0) > 0).toBe(load !== "range" && load !== "lease-keepalive");
 	});
 
 	test("with the members' taps: stages of a write, and a page that needs nothing else", async () => {
@@ -109,6 +110,22 @@ describe("loads on a flotilla of three", () => {
 	});
 });
 
+test("compare that is told to end takes its clusters and their folders along", async () => {
+	const child = spawn(FLOTILLA, ["bench", "compare", "--rows", "put-1", "--seconds", "100"], {
+		env: { PATH: process.env.PATH, TMPDIR: folder },
+	});
+	let said = "";
+	child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
+	const ended = new Promise((resolve) => child.once("exit", (_code, signal) => resolve(signal)));
+	for (let tries = 0; !said.includes("round 1/3: put-1") && tries < 600; tries++) await new Promise((resolve) => setTimeout(resolve, 100));
+	expect(said).toContain("round 1/3: put-1");
+	const folders = async (): Promise<string[]> => (await readdir(folder)).filter((name) => name.startsWith("flotilla-bench-"));
+	expect(await folders()).not.toEqual([]);
+	child.kill("SIGTERM");
+	expect(await ended).toBe("SIGTERM");
+	expect(await folders()).toEqual([]);
+});
+
 test("a call that is wrong ends with status 2 and the usage, one that meets nobody with 1", async () => {
 	const wrong = await bench(["fly"]);
 	expect([wrong.status, wrong.stdout]).toEqual([2, ""]);
@@ -148,7 +165,7 @@ test.skipIf(!haveEtcd())("compare: both clusters, the same rows, ratios and goal
 		"--warm-up",
 		"1",
 		"--rows",
-		"put-1,txn-256,open-80",
+		"put-1,txn-256,open-80,watch-fanout",
 		"--json",
 		"-",
 		"--html",
@@ -159,7 +176,7 @@ test.skipIf(!haveEtcd())("compare: both clusters, the same rows, ratios and goal
 	const { values, notes } = JSON.parse(stdout) as CompareReport;
 	expect(notes.filter((note) => note.includes("etcd"))).toEqual([]);
 	// The open loop takes its pace from the row of 256 streams.
-	expect([...new Set(values.map(({ row }) => row))]).toEqual(["put-1", "put-256", "open-80", "txn-256"]);
+	expect([...new Set(values.map(({ row }) => row))]).toEqual(["put-1", "put-256", "open-80", "txn-256", "watch-fanout"]);
 	for (const { flotilla, etcd, ratios, value } of values) {
 		expect([flotilla.length, etcd.length, ratios.length]).toEqual([1, 1, 1]);
 		expect(Math.min(...(flotilla as number[]), ...(etcd as number[])), value.name).toBeGreaterThan(0);

@@ -321,6 +321,9 @@ describe.skipIf(!haveProgram("etcdctl"))("changes of the members by etcdctl (nee
 		expect([stranger.status, words(stranger)]).toEqual([expect.any(Number), expect.stringContaining("etcdserver: bad leader transferee")]);
 		const body = { targetID: BigInt(`0x${id}`).toString() };
 		expect(await post(first, "/v3/maintenance/transfer-leadership", body)).toMatchObject({ code: 9, message: "etcdserver: not leader" });
+		const back = { targetID: BigInt(`0x${await idOf(first)}`).toString() };
+		expect(await post(next, "/v3/maintenance/transfer-leadership", back)).toEqual({});
+		expect(await leader()).toBe(first);
 	});
 
 	test("the JSON gateway lists, adds and removes members", async () => {

@@ -2,7 +2,7 @@
 import { compare } from "../compare/comparison.ts";
 import { haveH2load } from "../compare/h2load.ts";
 import { ROWS, type Row } from "../compare/rows.ts";
-import { haveEtcd, type Program } from "../compare/trio.ts";
+import { haveEtcd, type Program, Trio } from "../compare/trio.ts";
 import { type CompareReport, compareLines, comparePage, describeMachine } from "../report/compare-report.ts";
 import { rate } from "../report/units.ts";
 import { write } from "./load-command.ts";
@@ -26,6 +26,9 @@ export async function compareCommand(call: CompareCall): Promise<number> {
 	];
 	const rows = withNeeded(ROWS.filter(({ id }) => call.rows.length === 0 || call.rows.includes(id)));
 	const progress = new Progress(process.stderr);
+	for (const signal of ["SIGINT", "SIGTERM"] as const) {
+		process.once(signal, () => void Trio.disposeAll().then(() => process.kill(process.pid, signal)));
+	}
 	const { rounds, seconds, warmUpSeconds } = call;
 	let failures = 0;
 	const values = await compare(

@@ -1,7 +1,7 @@
 /** Three members of one kind on free loopback ports, each a process of its own, with their data below one temporary folder. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { existsSync, mkdtempSync } from "node:fs";
+import { readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -29,6 +29,10 @@ interface Running {
 }
 
 export class Trio {
+	/** Those that run: a program that is told to end must not leave them behind. */
+	private static readonly running = new Set<Trio>();
+	/** None is started any more. */
+	private static over = false;
 	readonly program: Program;
 	private readonly folder: string;
 	private readonly members: readonly Running[];
@@ -41,13 +45,15 @@ export class Trio {
 
 	/** Resolves when all three are ready. */
 	static async start(program: Program): Promise<Trio> {
-		const folder = await mkdtemp(join(tmpdir(), `flotilla-bench-${program}-`));
 		const ports = await freePorts(6);
+		if (Trio.over) throw new Error("the comparison was told to end");
+		const folder = mkdtempSync(join(tmpdir(), `flotilla-bench-${program}-`));
 		const names = ["m1", "m2", "m3"];
 		const peer = (at: number): string => `http://127.0.0.1:${ports[3 + at]}`;
 		const cluster = names.map((name, at) => `${name}=${peer(at)}`).join(",");
 		const members: Running[] = [];
 		const trio = new Trio(program, folder, members);
+		Trio.running.add(trio);
 		try {
 			const started = names.map((name, at) => {
 				const client = `http://127.0.0.1:${ports[at]}`;
@@ -87,10 +93,18 @@ export class Trio {
 		return Promise.all(this.members.map(({ child }) => usageOf(child.pid as number)));
 	}
 
+	/** For good. */
+	static async disposeAll(): Promise<void> {
+		Trio.over = true;
+		// Those that fail to start because of this dispose of themselves, too.
+		while (Trio.running.size > 0) await Promise.all([...Trio.running].map((trio) => trio.dispose()));
+	}
+
 	/** Ends the processes and removes their data. */
 	async dispose(): Promise<void> {
 		await Promise.all(this.members.map(({ child }) => ended(child)));
 		await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
+		Trio.running.delete(this);
 	}
 }
 

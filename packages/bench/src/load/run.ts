@@ -127,6 +127,7 @@ async function seconds(count: number, recorder: Recorder, warmUp: boolean, hooks
 	for (let at = 1; at <= count && !enough(); at++) {
 		const untilMs = startedMs + at * 1_000;
 		await new Promise((resolve) => setTimeout(resolve, Math.max(0, untilMs - performance.now())));
-		hooks.second?.(recorder.endSecond(WALL(), warmUp), { of: count, at });
+		const point = recorder.endSecond(WALL(), warmUp);
+		hooks.second?.(point, { of: count, at });
 	}
 }
