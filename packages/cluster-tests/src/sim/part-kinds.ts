@@ -1,4 +1,5 @@
 import type { Dice } from "@flotilla/base";
+import { type AuthPlan, authPart } from "./auth-part.ts";
 import { type KvPlan, kvPart } from "./kv-part.ts";
 import type { PartWorld, WorkloadPart } from "./parts.ts";
 import { type WatchPlan, watchPart } from "./watch-part.ts";
@@ -7,18 +8,20 @@ import { type WatchPlan, watchPart } from "./watch-part.ts";
 export interface PartPlans {
 	readonly kv: KvPlan;
 	readonly watch: WatchPlan;
+	readonly auth: AuthPlan;
 }
 
 /** Each part draws from a stream of its own: one that is added later leaves the plans of the others as they were. */
 export function drawParts(streamOf: (name: keyof PartPlans) => Dice): PartPlans {
-	return { kv: kvPart.draw(streamOf("kv")), watch: watchPart.draw(streamOf("watch")) };
+	return { kv: kvPart.draw(streamOf("kv")), watch: watchPart.draw(streamOf("watch")), auth: authPart.draw(streamOf("auth")) };
 }
 
 export function makeParts(plans: PartPlans, worldOf: (name: keyof PartPlans) => PartWorld): WorkloadPart[] {
-	return [kvPart.make(plans.kv, worldOf("kv")), watchPart.make(plans.watch, worldOf("watch"))];
+	return [kvPart.make(plans.kv, worldOf("kv")), watchPart.make(plans.watch, worldOf("watch")), authPart.make(plans.auth, worldOf("auth"))];
 }
 
 export function* smallerParts(plans: PartPlans): Generator<PartPlans> {
 	for (const kv of kvPart.smaller(plans.kv)) yield { ...plans, kv };
 	for (const watch of watchPart.smaller(plans.watch)) yield { ...plans, watch };
+	for (const auth of authPart.smaller(plans.auth)) yield { ...plans, auth };
 }
