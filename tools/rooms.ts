@@ -33,13 +33,14 @@ export const ROOMS: Readonly<Record<string, { readonly folders: readonly string[
 	"server/src/wal": { folders: ["disk"] },
 	"server/src/disk": { folders: [] },
 	"server/src/stores": { folders: [".", "disk"] },
-	"server/src/peers": { folders: [".", "wal", "tap"] },
+	"server/src/peers": { folders: [".", "wal", "tap", "tls"] },
 	"server/src/tap": { folders: ["."] },
 	"server/src/metrics": { folders: [] },
 	"server/src/driver": { folders: [".", "metrics", "wal", "disk", "stores", "services", "tap"] },
 	"server/src/services": { folders: [".", "front", "metrics", "tap"] },
 	"server/src/http2": { folders: [] },
-	"server/src/front": { folders: [".", "http2"] },
+	"server/src/tls": { folders: [] },
+	"server/src/front": { folders: [".", "http2", "tls"] },
 };
 
 /** Names that a pure room must not touch: hidden inputs, or waiting. */

@@ -60,6 +60,8 @@ export const TAP_EVENTS = [
 	"peerConnected",
 	"peerDisconnected",
 	"peerRefused",
+	"handshakeRefused",
+	"certificatesProblem",
 	"peerQueueFull",
 	// process
 	"starting",

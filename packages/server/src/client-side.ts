@@ -24,6 +24,7 @@ import { createServices } from "./services/create-services.ts";
 import type { MemberPort } from "./services/member-port.ts";
 import { observeCalls } from "./services/observed-calls.ts";
 import type { EventTap } from "./tap/event-tap.ts";
+import type { LiveTls } from "./tls/live-tls.ts";
 
 /** The level of the store's tables, as Status names it. */
 const STORAGE_VERSION = "3.6.0";
@@ -32,7 +33,7 @@ const MESSAGE_OVERHEAD_BYTES = 512 << 10;
 
 /** Everything that clients see: the ports of one member, open from the start, answering once it serves. */
 export interface ClientSide {
-	/** `http://host:port` of the client ports, with the ports that were taken. */
+	/** `http://host:port` (or `https`) of the client ports, with the ports that were taken. */
 	readonly urls: readonly string[];
 	/** From now on calls are answered. */
 	serve(): void;
@@ -49,6 +50,7 @@ export interface ClientSideWorld {
 	readonly figures: MemberFigures;
 	peers(): readonly PeerLinkStats[];
 	readonly tokens: TokenProvider;
+	readonly tls: LiveTls | null;
 }
 
 /** Rejects when a port cannot be had; none is then left open. */
@@ -62,7 +64,7 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 			tokens: world.tokens,
 			passwords: thread,
 			bcryptCost: config.bcryptCost,
-			certificateNames: false,
+			certificateNames: config.clientTls?.clientCertAuth === true,
 			clock: world.clock,
 		},
 		bytes,
@@ -88,12 +90,14 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 		tap: world.tap,
 		figures: calls,
 	});
-	const createFront = config.grpcServer === "native" ? createNativeFront : createGrpcJsFront;
-	const grpc = createFront(gate.methods(methods), {
+	const grpcOptions = {
 		...DEFAULT_GRPC_OPTIONS,
 		messageBytesMax: config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES,
 		concurrentStreamsMax: config.maxConcurrentStreams,
-	});
+		pingMinMs: config.keepaliveMinMs,
+		keepaliveIntervalMs: config.keepaliveIntervalMs,
+		keepaliveTimeoutMs: config.keepaliveTimeoutMs,
+	};
 	const gateway = createGateway(methods, { messageBytesMax: config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES });
 	const { all, metrics } = watchedRoutes(services.http, {
 		...{ member, calls, figures: world.figures, tap: world.tap, peers: () => world.peers() },
@@ -105,19 +109,33 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 	const http = gate.http(createHttpRouter({ routes: all, gateway }), early);
 	const metricsHttp = gate.http(createHttpRouter({ routes: metrics }), early);
 	const separate = config.listenClientHttpUrls.length > 0;
+	const guarded = gate.methods(methods);
+	const grpc =
+		config.grpcServer === "native"
+			? createNativeFront(guarded, grpcOptions, separate ? null : http)
+			: createGrpcJsFront(guarded, grpcOptions);
+	const tls =
+		world.tls === null
+			? null
+			: {
+					live: world.tls,
+					onRefused: (address: string, reason: string, untold: number): void =>
+						world.tap.emit("handshakeRefused", 0, 0, { port: "client", address, reason, untold }),
+				};
 	const ports: ClientPort[] = [];
 	const closePorts = async (graceMs: number): Promise<void> => {
+		world.tls?.close();
 		services.endStreams();
 		await Promise.all(ports.map((port) => port.close(graceMs)));
 		await thread.close();
 	};
 	try {
-		ports.push(await openClientPort({ addresses: addressesOf(config.listenClientUrls), grpc, http: separate ? null : http }));
+		ports.push(await openClientPort({ addresses: addressesOf(config.listenClientUrls), grpc, http: separate ? null : http, tls }));
 		// The other ports speak HTTP/1.1 alone.
-		if (separate) ports.push(await openClientPort({ addresses: addressesOf(config.listenClientHttpUrls), grpc: null, http }));
+		if (separate) ports.push(await openClientPort({ addresses: addressesOf(config.listenClientHttpUrls), grpc: null, http, tls }));
 		const { listenMetricsUrls } = config;
 		if (listenMetricsUrls.length > 0) {
-			ports.push(await openClientPort({ addresses: addressesOf(listenMetricsUrls), grpc: null, http: metricsHttp }));
+			ports.push(await openClientPort({ addresses: addressesOf(listenMetricsUrls), grpc: null, http: metricsHttp, tls }));
 		}
 	} catch (error) {
 		await closePorts(0);
@@ -135,11 +153,12 @@ function addressesOf(urls: readonly string[]): ListenAddress[] {
 	return urls.map((url) => {
 		const address = urlAddress(url);
 		if (address === null) throw new Error(`cannot listen on ${url}: http://host:port is needed`);
-		return { host: address.host, port: Number(address.port) };
+		return { host: address.host, port: Number(address.port), secure: url.startsWith("https:") };
 	});
 }
 
 function urlOf(address: ListenAddress): string {
 	if ("socketPath" in address) return `unix://${address.socketPath}`;
-	return `http://${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
+	const scheme = address.secure === true ? "https" : "http";
+	return `${scheme}://${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
 }

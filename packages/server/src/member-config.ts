@@ -3,6 +3,7 @@ import { assert } from "@flotilla/base";
 import { DEFAULT_WATCH_LIMITS, type WatchLimits } from "@flotilla/mvcc";
 import { DEFAULT_RAFT_CONFIG } from "@flotilla/raft";
 import type { AutoCompaction } from "./services/auto-compaction.ts";
+import type { TlsConfig } from "./tls/tls-config.ts";
 
 /** A member of the first configuration, as `--initial-cluster` names it. */
 export interface InitialMember {
@@ -43,6 +44,9 @@ export interface MemberConfig {
 	/** Empty, or URLs that serve only HTTP/1.1 instead of the client URLs. */
 	readonly listenClientHttpUrls: readonly string[];
 	readonly listenMetricsUrls: readonly string[];
+	/** Certificates for URLs of `https`; null: there are none. */
+	readonly clientTls: TlsConfig | null;
+	readonly peerTls: TlsConfig | null;
 
 	/** This member included. Ignored once the data folder holds a member. */
 	readonly initialCluster: readonly InitialMember[];
@@ -62,6 +66,10 @@ export interface MemberConfig {
 	readonly maxTxnOps: number;
 	readonly maxRequestBytes: number;
 	readonly maxConcurrentStreams: number;
+	/** Clients that ping more often lose their connection; those that are silent for so long are pinged, and must answer in time. */
+	readonly keepaliveMinMs: number;
+	readonly keepaliveIntervalMs: number;
+	readonly keepaliveTimeoutMs: number;
 	/** Who speaks gRPC with clients: our own HTTP/2, or the library that it is compared with. */
 	readonly grpcServer: GrpcServer;
 	readonly strictReconfigCheck: boolean;
@@ -107,6 +115,8 @@ export interface MemberConfig {
 export const DEFAULT_MEMBER_OPTIONS = {
 	listenClientHttpUrls: [],
 	listenMetricsUrls: [],
+	clientTls: null,
+	peerTls: null,
 	initialClusterState: "new",
 	initialClusterToken: "etcd-cluster",
 	heartbeatMs: 100,
@@ -117,6 +127,9 @@ export const DEFAULT_MEMBER_OPTIONS = {
 	maxTxnOps: 128,
 	maxRequestBytes: 1_572_864,
 	maxConcurrentStreams: 16_384,
+	keepaliveMinMs: 5_000,
+	keepaliveIntervalMs: 2 * 3_600_000,
+	keepaliveTimeoutMs: 20_000,
 	grpcServer: "native",
 	strictReconfigCheck: true,
 	maxLearners: 1,

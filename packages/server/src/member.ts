@@ -8,6 +8,7 @@ import { DATA_DIR_DONE, MEMBER_REMOVED, type StartRefusal } from "./driver/refus
 import { assertMemberConfig, type MemberConfig, quotaBytes } from "./member-config.ts";
 import { makeMemberFolder, TAP_SOCKET } from "./member-folder.ts";
 import { type MemberParts, stopParts } from "./member-stop.ts";
+import { type MemberTls, openMemberTls } from "./member-tls.ts";
 import { nodeBytes } from "./node-bytes.ts";
 import { nodeClock, nodeDice, nodeScheduler } from "./node-ports.ts";
 import { TcpPeerTransport } from "./peers/tcp-transport.ts";
@@ -76,7 +77,8 @@ export async function startMember(config: MemberConfig, hooks: MemberHooks = {})
 	const tap = new EventTap({ member: config.memberId }, nodeClock);
 	await assertPortsFree([...config.listenPeerUrls, ...config.listenClientUrls]).catch(refuseStart);
 	const endLogging = logTap(tap, logger);
-	const running = new RunningMember(config, hooks, logger, tap);
+	const tls = openTls(config, tap);
+	const running = new RunningMember(config, hooks, logger, tap, tls);
 	await running.start().catch((error) => {
 		endLogging();
 		refuseStart(error);
@@ -86,6 +88,14 @@ export async function startMember(config: MemberConfig, hooks: MemberHooks = {})
 		logger.flush();
 	});
 	return running;
+}
+
+function openTls(config: MemberConfig, tap: EventTap): MemberTls {
+	try {
+		return openMemberTls(config, tap);
+	} catch (error) {
+		return refuseStart(error);
+	}
 }
 
 function refuseStart(error: unknown): never {
@@ -108,6 +118,7 @@ class RunningMember implements Member {
 	peerUrls: readonly string[] = [];
 	private readonly config: MemberConfig;
 	private readonly hooks: MemberHooks;
+	private readonly tls: MemberTls;
 	private readonly logger: Logger;
 	private readonly disk: NodeDisk;
 	private readonly stores: LevelHouse;
@@ -120,7 +131,8 @@ class RunningMember implements Member {
 	/** Said by the cluster before all parts stood. */
 	private removedEarly = false;
 
-	constructor(config: MemberConfig, hooks: MemberHooks, logger: Logger, tap: EventTap) {
+	constructor(config: MemberConfig, hooks: MemberHooks, logger: Logger, tap: EventTap, tls: MemberTls) {
+		this.tls = tls;
 		this.memberId = config.memberId;
 		this.clusterId = config.clusterId;
 		this.config = config;
@@ -154,6 +166,7 @@ class RunningMember implements Member {
 				clusterId: config.clusterId,
 				incarnation: booted.incarnation,
 				listenPeerUrls: config.listenPeerUrls,
+				tls: this.tls.peers,
 				electionTimeoutMs: config.electionMs,
 				clock: nodeClock,
 				scheduler: nodeScheduler,
@@ -175,6 +188,7 @@ class RunningMember implements Member {
 				figures: booted.driver.figures,
 				peers: () => transport.stats(),
 				tokens,
+				tls: this.tls.clients,
 			});
 		} catch (error) {
 			await transport.close();

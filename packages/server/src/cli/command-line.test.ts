@@ -97,8 +97,16 @@ for (const [args, exit, text] of [
 		1,
 		'error parsing CompactionRetention: time: invalid duration "-5"',
 	],
-	[["--cert-file", "a.pem"], 1, "--cert-file is not supported by this version of flotilla"],
-	[["--client-cert-auth"], 1, "--client-cert-auth is not supported by this version of flotilla"],
+	[["--cert-file", "a.pem"], 1, "KeyFile and CertFile must both be present[key: , cert: a.pem]"],
+	[["--peer-key-file", "a.key"], 1, "KeyFile and CertFile must both be present[key: a.key, cert: ]"],
+	[["--tls-min-version", "TLS1.1"], 1, 'unexpected TLS version "TLS1.1"'],
+	[["--tls-min-version=TLS1.3", "--tls-max-version=TLS1.2"], 1, "min version (TLS1.3) is greater than max version (TLS1.2)"],
+	[
+		["--listen-peer-urls", "https://127.0.0.1:1"],
+		1,
+		"cannot listen on TLS for https://127.0.0.1:1: KeyFile and CertFile are not presented",
+	],
+	[["--auto-tls"], 1, "--auto-tls is not supported by this version of flotilla"],
 	[["--auth-token", "jwt,x=y"], 1, "auth: invalid auth options"],
 	[["--auth-token", "jwt,sign-method=none"], 1, "auth: invalid auth options"],
 	[["--auth-token", "jwt,sign-method=RS256,sign-method=RS256"], 1, "auth: invalid auth options"],
@@ -316,7 +324,7 @@ for (const [name, file, error] of [
 	],
 	["a wrong state", "initial-cluster-state: bogus", 'unexpected clusterState "bogus"'],
 	["a wrong combination", "heartbeat-interval: 0", "--heartbeat-interval must be >0 (set to 0ms)"],
-	["TLS", "client-transport-security:\n  cert-file: a.pem", "--cert-file is not supported by this version of flotilla"],
+	["TLS", "client-transport-security:\n  cert-file: a.pem", "KeyFile and CertFile must both be present[key: , cert: a.pem]"],
 	["TLS between peers", "peer-transport-security: {auto-tls: true}", "--peer-auto-tls is not supported by this version of flotilla"],
 	["socket options", "socket-options: {reuse-port: true}", "--socket-reuse-port is not supported by this version of flotilla"],
 	["no map", "- a", "c: cannot use it: need a map of flag names to values"],
@@ -337,4 +345,25 @@ test("unset values, empty sections and plain security defaults in a file are fin
 	const file = "name: a\nwal-dir:\nclient-transport-security:\n  cert-file: ''\n  client-cert-auth: false\n";
 	expect((await options(["--config-file=c"], {}, file)).name).toBe("a");
 	expect((await options(["--config-file=c"], {}, "")).name).toBe("default");
+});
+
+test("certificates come from flags and from the file's sections alike", async () => {
+	const clients = ["--cert-file=a.pem", "--key-file=a.key", "--trusted-ca-file=ca.pem", "--client-cert-auth", "--tls-max-version=TLS1.2"];
+	const peers = ["--peer-cert-file=p.pem", "--peer-key-file=p.key", "--peer-trusted-ca-file=pca.pem", "--peer-cert-allowed-cn=x,y"];
+	const { clientTls, peerTls } = await options([...clients, ...peers, "--peer-client-cert-auth"]);
+	expect(clientTls).toMatchObject({ certFile: "a.pem", keyFile: "a.key", trustedCaFile: "ca.pem", clientCertAuth: true });
+	expect(clientTls).toMatchObject({ minVersion: "TLSv1.2", maxVersion: "TLSv1.2", skipClientSan: true });
+	expect(peerTls).toMatchObject({ certFile: "p.pem", clientCertAuth: true, allowedCommonNames: ["x", "y"], skipClientSan: false });
+	const file =
+		"client-transport-security: {cert-file: a.pem, key-file: a.key}\npeer-transport-security: {cert-file: p.pem, key-file: p.key}";
+	const fromFile = await options(["--config-file=c"], {}, file);
+	expect(fromFile).toMatchObject({ clientTls: { certFile: "a.pem", clientCertAuth: false }, peerTls: { keyFile: "p.key" } });
+	expect(await options(["--client-cert-auth"])).toMatchObject({ clientTls: null, peerTls: null });
+});
+
+test("how often clients may ping, and when they are pinged; 0 is what gRPC takes by itself", async () => {
+	expect(await options([])).toMatchObject({ keepaliveMinMs: 5_000, keepaliveIntervalMs: 7_200_000, keepaliveTimeoutMs: 20_000 });
+	const zeros = ["--grpc-keepalive-min-time=0s", "--grpc-keepalive-interval=0s", "--grpc-keepalive-timeout=0s"];
+	expect(await options(zeros)).toMatchObject({ keepaliveMinMs: 300_000, keepaliveIntervalMs: 7_200_000, keepaliveTimeoutMs: 20_000 });
+	expect(await options(["--grpc-keepalive-min-time=1s"])).toMatchObject({ keepaliveMinMs: 1_000 });
 });

@@ -2,16 +2,19 @@
 
 import { nodeBytes } from "../node-bytes.ts";
 import { askForView, type ClusterView } from "../peers/cluster-view.ts";
+import type { LiveTls } from "../tls/live-tls.ts";
 import { type Bootstrap, type BootstrapRequest, parseInitialCluster } from "./bootstrap.ts";
 import { bad, good, type Parsed } from "./parsed.ts";
+
+/** `tls`: for peer URLs of `https`. */
+export function askOver(tls: LiveTls | null): AskForView {
+	return (url) => askForView(url, nodeBytes, tls);
+}
 
 export type AskForView = (peerUrl: string) => Promise<ClusterView | null>;
 
 /** Asks the other members that the flags name, one after another, and finds itself by its peer URLs in what the first one says. */
-export async function planJoin(
-	request: BootstrapRequest,
-	ask: AskForView = (url) => askForView(url, nodeBytes),
-): Promise<Parsed<Bootstrap>> {
+export async function planJoin(request: BootstrapRequest, ask: AskForView = askOver(null)): Promise<Parsed<Bootstrap>> {
 	const parsed = parseInitialCluster(request.initialCluster);
 	if (!parsed.ok) return parsed;
 	const own = parsed.value.get(request.name);

@@ -11,6 +11,7 @@ import { parseGoBoolean } from "./go-values.ts";
 import { refuseAdvertising, refuseBinding, urlAddress } from "./member-urls.ts";
 import { parseRetention } from "./retention.ts";
 import { isStandard, type Settings } from "./settings.ts";
+import { clientTls, peerTls, refuseTls, tlsWarnings } from "./tls-options.ts";
 
 /** Everything of a member but its ids, which need a look at the data folder. */
 export type MemberOptions = Omit<MemberConfig, keyof Bootstrap>;
@@ -130,12 +131,8 @@ function refuseUnsupported(settings: Settings): string | null {
 }
 
 function refuseSchemes(settings: Settings): string | null {
-	for (const url of settings.list("listen-client-urls")) {
-		if (url.startsWith("https:")) return `TLS key/cert (--cert-file, --key-file) must be provided for client url ${url} with HTTPS scheme`;
-	}
-	for (const url of settings.list("listen-peer-urls")) {
-		if (url.startsWith("https:")) return `cannot listen on TLS for ${url}: KeyFile and CertFile are not presented`;
-	}
+	const tls = refuseTls(settings);
+	if (tls !== null) return tls;
 	for (const name of ["listen-client-urls", "listen-peer-urls", "initial-advertise-peer-urls", "advertise-client-urls"]) {
 		const url = settings.list(name).find((url) => /^unixs?:/.test(url));
 		if (url !== undefined) return `--${name}=${url}: Unix sockets are not supported by this version of flotilla`;
@@ -154,6 +151,8 @@ function buildOptions(settings: Settings): MemberOptions {
 		initialAdvertisePeerUrls: peerUrls,
 		listenClientHttpUrls: settings.list("listen-client-http-urls"),
 		listenMetricsUrls: settings.list("listen-metrics-urls"),
+		clientTls: clientTls(settings),
+		peerTls: peerTls(settings),
 		initialClusterState: settings.text("initial-cluster-state") as "new" | "existing",
 		initialClusterToken: settings.text("initial-cluster-token"),
 		heartbeatMs: settings.number("heartbeat-interval"),
@@ -167,6 +166,10 @@ function buildOptions(settings: Settings): MemberOptions {
 		maxConcurrentStreams: settings.isGiven("max-concurrent-streams")
 			? settings.number("max-concurrent-streams")
 			: DEFAULT_MEMBER_OPTIONS.maxConcurrentStreams,
+		// 0: what the gRPC library of etcd takes by itself.
+		keepaliveMinMs: settings.number("grpc-keepalive-min-time") || 300_000,
+		keepaliveIntervalMs: settings.number("grpc-keepalive-interval") || DEFAULT_MEMBER_OPTIONS.keepaliveIntervalMs,
+		keepaliveTimeoutMs: settings.number("grpc-keepalive-timeout") || DEFAULT_MEMBER_OPTIONS.keepaliveTimeoutMs,
 		grpcServer: settings.text("grpc-server") as GrpcServer,
 		strictReconfigCheck: settings.flag("strict-reconfig-check"),
 		maxLearners: settings.number("max-learners"),
@@ -230,6 +233,7 @@ function warnings(settings: Settings): readonly LogNote[] {
 	for (const [row, value] of settings.given) {
 		if (row.support === "noEffect" && !isStandard(row, value)) warn(`--${row.name} has no effect in flotilla`, { reason: reasonOf(row) });
 	}
+	notes.push(...tlsWarnings(settings));
 	if (settings.text("name") === "default") {
 		warn("members that share the default name are hard to tell apart: set --name", { name: settings.text("name") });
 	}

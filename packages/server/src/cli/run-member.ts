@@ -7,10 +7,11 @@ import { START_REFUSED_STATUS } from "../driver/refusal.ts";
 import { type Member, StartError, startMember, tellRemoval } from "../member.ts";
 import { MEMBER_FOLDER } from "../member-folder.ts";
 import { type Logger, openLogger } from "../tap/logger.ts";
+import { LiveTls } from "../tls/live-tls.ts";
 import { type Bootstrap, planFirstStart, planRestart } from "./bootstrap.ts";
 import type { RunOutcome } from "./command-line.ts";
-import { planJoin } from "./join.ts";
-import { good, type Parsed } from "./parsed.ts";
+import { askOver, planJoin } from "./join.ts";
+import { bad, good, type Parsed } from "./parsed.ts";
 import { endBySignal, onStopRequest, type StopRequest } from "./stop-request.ts";
 import { ETCD_LEVEL } from "./version.ts";
 
@@ -29,7 +30,7 @@ export async function runMember({ options, bootstrap, notes }: RunOutcome): Prom
 		logger.flush();
 		process.exit(PANIC_STATUS);
 	});
-	const ids = await identify(options.dataDir, bootstrap);
+	const ids = await identify(options, bootstrap).catch((error: Error) => bad(error.message));
 	if (!ids.ok) return fail(logger, "discovery failed", ids.reason, FAILED_STATUS);
 	logger.write("info", "starting an etcd server", describeOptions(options, bootstrap.initialCluster), CALLER);
 	let member: Member | null = null;
@@ -46,8 +47,11 @@ export async function runMember({ options, bootstrap, notes }: RunOutcome): Prom
 	}
 	void member.ready.then(() => {
 		const traffic = options.listenClientHttpUrls.length > 0 ? "grpc" : "grpc+http";
-		const msg = "serving client traffic insecurely; this is strongly discouraged!";
-		for (const url of member?.clientUrls ?? []) logger.write("info", msg, { traffic, address: url.slice("http://".length) }, CALLER);
+		for (const url of member?.clientUrls ?? []) {
+			const secure = url.startsWith("https:");
+			const msg = secure ? "serving client traffic securely" : "serving client traffic insecurely; this is strongly discouraged!";
+			logger.write("info", msg, { traffic, address: url.replace(/^https?:\/\//, "") }, CALLER);
+		}
 	});
 	await member.ended;
 	await end(logger, asked());
@@ -106,9 +110,13 @@ async function fail(logger: Logger, msg: string, error: string, status: number):
 }
 
 /** Who this member is, without touching anything: by its folder, or for the first start by the flags. */
-async function identify(dataDir: string, request: RunOutcome["bootstrap"]): Promise<Parsed<Bootstrap>> {
+async function identify({ dataDir, peerTls }: RunOutcome["options"], request: RunOutcome["bootstrap"]): Promise<Parsed<Bootstrap>> {
 	const folder = await readFolder(join(dataDir, MEMBER_FOLDER, FORMAT_FILE));
-	if (folder === null) return request.state === "existing" ? planJoin(request) : planFirstStart(request, resolveHost);
+	if (folder === null && request.state === "existing") {
+		const tls = peerTls === null ? null : new LiveTls(peerTls, () => {});
+		return planJoin(request, askOver(tls)).finally(() => tls?.close());
+	}
+	if (folder === null) return planFirstStart(request, resolveHost);
 	// The id of a member that joined does not follow from its flags.
 	return good(folder.joined ? folder : planRestart(folder, request));
 }

@@ -2,6 +2,9 @@
  * One client port: it listens, tells HTTP/2 from HTTP/1.1 by a connection's first bytes, and hands each to who speaks it.
  */
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { assert } from "@flotilla/base";
+import type { LiveTls } from "../tls/live-tls.ts";
+import { createTlsServer, type TlsServerOptions } from "../tls/tls-server.ts";
 import { DEFAULT_PORT_LIMITS, type PortLimits } from "./front-options.ts";
 import { createHttp1Server, type Http1Server } from "./http1-server.ts";
 import { Http2Opening } from "./http2-opening.ts";
@@ -9,7 +12,7 @@ import { protocolOf } from "./preface.ts";
 import type { GrpcFront, HttpHandler } from "./seam.ts";
 
 /** Where to listen. Port 0 takes a free one. */
-export type ListenAddress = { readonly host: string; readonly port: number } | { readonly socketPath: string };
+export type ListenAddress = { readonly host: string; readonly port: number; readonly secure?: boolean } | { readonly socketPath: string };
 
 export interface ClientPortOptions {
 	readonly addresses: readonly ListenAddress[];
@@ -18,6 +21,14 @@ export interface ClientPortOptions {
 	/** Null: connections that speak HTTP/1.1 are closed. */
 	readonly http: HttpHandler | null;
 	readonly limits?: Partial<PortLimits>;
+	/** For the addresses that are `secure`. */
+	readonly tls?: PortTls | null;
+}
+
+export interface PortTls {
+	readonly live: LiveTls;
+	/** A handshake that failed, or a certificate that was refused. */
+	readonly onRefused: TlsServerOptions["onRefused"];
 }
 
 export interface ClientPort {
@@ -37,7 +48,7 @@ export async function openClientPort(options: ClientPortOptions): Promise<Client
 	const door = new Door(options);
 	const listeners: Server[] = [];
 	try {
-		for (const address of options.addresses) listeners.push(await listen(address, (socket) => door.welcome(socket)));
+		for (const address of options.addresses) listeners.push(await listen(createListener(address, options, door), address));
 	} catch (error) {
 		await Promise.all(listeners.map(stopListening));
 		await door.close(0);
@@ -162,9 +173,16 @@ class Door {
 	}
 }
 
-function listen(address: ListenAddress, onSocket: (socket: Socket) => void): Promise<Server> {
+function createListener(address: ListenAddress, { tls, grpc, http }: ClientPortOptions, door: Door): Server {
+	const onSocket = (socket: Socket): void => door.welcome(socket);
+	if (!("host" in address) || address.secure !== true) return createServer({ allowHalfOpen: true }, onSocket);
+	assert(tls !== null && tls !== undefined, "a secure address needs a certificate");
+	const protocols = [...(grpc === null ? [] : ["h2"]), ...(http === null ? [] : ["http/1.1"])];
+	return createTlsServer({ tls: tls.live, protocols, onSocket, onRefused: tls.onRefused });
+}
+
+function listen(server: Server, address: ListenAddress): Promise<Server> {
 	return new Promise((resolve, reject) => {
-		const server = createServer({ allowHalfOpen: true }, onSocket);
 		server.once("error", reject);
 		const target = "socketPath" in address ? { path: address.socketPath } : address;
 		server.listen(target, () => {
@@ -185,7 +203,7 @@ function addressOf(server: Server, asked: ListenAddress | undefined): ListenAddr
 	const bound = server.address();
 	if (typeof bound === "string" || bound === null) return { socketPath: bound ?? "" };
 	const host = asked !== undefined && "host" in asked ? asked.host : (bound as AddressInfo).address;
-	return { host, port: bound.port };
+	return { host, port: bound.port, ...(asked !== undefined && "host" in asked && asked.secure === true ? { secure: true } : {}) };
 }
 
 function ignore(): void {}

@@ -12,23 +12,14 @@ import type { ConnectionOptions } from "./connection-options.ts";
 import { TokenBucket } from "./flood-guard.ts";
 import { FrameCutter } from "./frame-cutter.ts";
 import { type ChunkPool, FrameWriter } from "./frame-writer.ts";
+import { greet } from "./greeting.ts";
 import { type HeaderBlock, trailersFault } from "./header-block.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
 import { type HeaderField, PreparedBlock } from "./hpack-encoder.ts";
 import { Outbox } from "./outbox.ts";
 import { PartialBlock } from "./partial-block.ts";
 import { PeerSettings } from "./peer-settings.ts";
-import {
-	ConnectionFault,
-	DEFAULT_WINDOW_BYTES,
-	ErrorCode,
-	Flag,
-	FrameType,
-	PREFACE,
-	Setting,
-	STREAM_ID_MAX,
-	WINDOW_MAX,
-} from "./protocol.ts";
+import { ConnectionFault, ErrorCode, Flag, FrameType, PREFACE, STREAM_ID_MAX, WINDOW_MAX } from "./protocol.ts";
 import type { Http2Stream } from "./stream.ts";
 import { StreamNumbers } from "./stream-numbers.ts";
 
@@ -96,7 +87,8 @@ export class Http2Connection {
 		this.control = new TokenBucket(options.floods.controlBurst, options.floods.controlPerSecond, now);
 		this.resets = new TokenBucket(options.floods.resetBurst, options.floods.resetPerSecond, now);
 		this.receiveWindow = options.connectionWindowBytes;
-		this.greet();
+		greet(this.writer, this.isServer, options);
+		this.wake();
 	}
 
 	/** The socket does not take more now. Set by whoever has the socket, who flushes again when it does. */
@@ -220,9 +212,27 @@ export class Http2Connection {
 	 */
 	sendMessage(stream: Http2Stream, message: Uint8Array, ends: boolean): boolean {
 		if (stream.gone || stream.localEnded) return true;
-		const sent = this.outbox.message(stream, message, ends);
+		const sent = this.outbox.send(stream, message, true, ends);
 		this.wake();
 		return sent;
+	}
+
+	/** Bytes as they are, at least one; otherwise as `sendMessage`. */
+	sendBytes(stream: Http2Stream, bytes: Uint8Array, ends: boolean): boolean {
+		if (stream.gone || stream.localEnded) return true;
+		assert(bytes.length > 0, "an empty frame says nothing that headers cannot say");
+		const sent = this.outbox.send(stream, bytes, false, ends);
+		this.wake();
+		return sent;
+	}
+
+	/** This side sends nothing more. Nothing of the stream may wait. */
+	endStream(stream: Http2Stream): void {
+		if (stream.gone || stream.localEnded) return;
+		assert(stream.pendingBytes === 0, "the end does not overtake data");
+		this.writer.dataHead(stream.id, 0, true);
+		this.endLocal(stream);
+		this.wake();
 	}
 
 	/** Ends the stream from this side; it hears nothing more. */
@@ -239,21 +249,6 @@ export class Http2Connection {
 		if (stream.gone || stream.remoteEnded || bytes <= 0) return;
 		stream.receiveWindow += bytes;
 		this.writer.windowUpdate(stream.id, bytes);
-		this.wake();
-	}
-
-	private greet(): void {
-		const { options, writer } = this;
-		if (!this.isServer) writer.raw(PREFACE);
-		writer.settings([
-			...(this.isServer ? [] : [[Setting.enablePush, 0] as const]),
-			[Setting.maxConcurrentStreams, options.concurrentStreamsMax],
-			[Setting.initialWindowSize, options.streamWindowBytes],
-			[Setting.maxHeaderListSize, options.headerListBytesMax],
-		]);
-		if (options.connectionWindowBytes > DEFAULT_WINDOW_BYTES) {
-			writer.windowUpdate(0, options.connectionWindowBytes - DEFAULT_WINDOW_BYTES);
-		}
 		this.wake();
 	}
 

@@ -40,10 +40,10 @@ export class Outbox {
 		this.writer.headers(stream.id, bytes, ends, this.peer.frameBytesMax);
 	}
 
-	/** False when it has to wait. */
-	message(stream: Http2Stream, message: Uint8Array, ends: boolean): boolean {
+	/** False when it has to wait. `framed`: as a message of gRPC. */
+	send(stream: Http2Stream, message: Uint8Array, framed: boolean, ends: boolean): boolean {
 		const { writer } = this;
-		const bytes = MESSAGE_HEAD_BYTES + message.length;
+		const bytes = (framed ? MESSAGE_HEAD_BYTES : 0) + message.length;
 		if (
 			stream.pendingBytes === 0 &&
 			bytes <= stream.sendWindow &&
@@ -53,19 +53,21 @@ export class Outbox {
 			writer.size < this.outputBytesMax
 		) {
 			writer.dataHead(stream.id, bytes, ends);
-			writer.messageHead(message.length, false);
+			if (framed) writer.messageHead(message.length, false);
 			writer.content(message);
 			this.sent(stream, bytes, ends);
 			return true;
 		}
-		const head = Buffer.allocUnsafe(MESSAGE_HEAD_BYTES);
-		head[0] = 0;
-		head.writeUInt32BE(message.length, 1);
 		if (stream.pendingBytes === 0) {
 			stream.pending = [];
 			stream.pendingAt = 0;
 		}
-		stream.pending.push(head);
+		if (framed) {
+			const head = Buffer.allocUnsafe(MESSAGE_HEAD_BYTES);
+			head[0] = 0;
+			head.writeUInt32BE(message.length, 1);
+			stream.pending.push(head);
+		}
 		if (message.length > 0) stream.pending.push(message);
 		stream.pendingBytes += bytes;
 		stream.pendingEnds = ends;

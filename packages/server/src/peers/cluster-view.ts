@@ -2,9 +2,10 @@
  * Who belongs to a cluster, asked at the peer port of any of its members: a member that joins learns its own id so. The
  * question is a hello for a lane of its own number, the answer a frame behind the usual one.
  */
-import { createConnection } from "node:net";
 import type { ByteOps } from "@flotilla/base";
 import type { NodeId } from "@flotilla/raft";
+import type { LiveTls } from "../tls/live-tls.ts";
+import { dialPeer } from "./dial.ts";
 import { encodeFrameHead, type Frame, FrameDecoder } from "./frame.ts";
 import { decodeAnswer, encodeHello, HandshakeReader, PROTOCOL_VERSION } from "./hello.ts";
 import type { Lane } from "./lane.ts";
@@ -42,12 +43,12 @@ export function decodeView({ envelope }: Frame): ClusterView | null {
 }
 
 /** Null when nobody there says. */
-export function askForView(url: string, bytes: ByteOps): Promise<ClusterView | null> {
+export function askForView(url: string, bytes: ByteOps, tls: LiveTls | null = null): Promise<ClusterView | null> {
 	const target = parsePeerUrl(url);
 	if (target === null) return Promise.resolve(null);
 	return new Promise((resolve) => {
-		const socket = createConnection({ host: target.host, port: target.port, noDelay: true });
 		const hello = { versionMin: PROTOCOL_VERSION, versionMax: PROTOCOL_VERSION, clusterId: 0n, from: 0n, to: 0n, incarnation: 0 };
+		const socket = dialPeer(target, tls, (ready) => ready.write(encodeHello(bytes, { ...hello, lane: VIEW_LANE as Lane })));
 		const reader = new HandshakeReader(bytes);
 		const decoder = new FrameDecoder(bytes, VIEW_BYTES_MAX);
 		let answered = false;
@@ -64,7 +65,6 @@ export function askForView(url: string, bytes: ByteOps): Promise<ClusterView | n
 		socket.setTimeout(TIMEOUT_MS, () => end(null));
 		socket.on("error", () => end(null));
 		socket.on("close", () => end(null));
-		socket.on("connect", () => socket.write(encodeHello(bytes, { ...hello, lane: VIEW_LANE as Lane })));
 		socket.on("data", (chunk: Uint8Array) => {
 			if (answered) {
 				takeFrames(chunk);

@@ -1,6 +1,7 @@
 import type { ByteOps, Dice } from "@flotilla/base";
 import type { NodeId } from "@flotilla/raft";
 import type { Clock, Scheduler } from "../ports.ts";
+import type { LiveTls } from "../tls/live-tls.ts";
 import type { ClusterView } from "./cluster-view.ts";
 
 export interface PeerTransportOptions {
@@ -10,6 +11,8 @@ export interface PeerTransportOptions {
 	readonly incarnation: number;
 	/** `http://host:port`; port 0 takes a free one. Empty: only dials (tests). */
 	readonly listenPeerUrls: readonly string[];
+	/** For `https` URLs, to listen on and to dial. Null: those that are dialed are verified by the authorities that Node.js knows. */
+	readonly tls?: LiveTls | null;
 	readonly electionTimeoutMs: number;
 	readonly clock: Clock;
 	readonly scheduler: Scheduler;

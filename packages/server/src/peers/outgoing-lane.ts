@@ -1,6 +1,7 @@
-import { createConnection, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { NodeId } from "@flotilla/raft";
 import type { LaneMessage } from "../ports.ts";
+import { dialPeer } from "./dial.ts";
 import { decodeAnswer, encodeHello, HandshakeReader, type HelloAnswer, type HelloRefusal, PROTOCOL_VERSION } from "./hello.ts";
 import type { Lane } from "./lane.ts";
 import type { PeerLimits, PeerTransportOptions } from "./options.ts";
@@ -127,11 +128,10 @@ export class OutgoingLane {
 			this.wait(this.limits.redialMaxMs);
 			return;
 		}
-		const socket = createConnection({ host: target.host, port: target.port, noDelay: true });
 		const reader = new HandshakeReader(this.options.bytes);
 		let failure = "closed during the handshake";
-		socket.on("connect", () =>
-			socket.write(
+		const socket = dialPeer(target, this.options.tls ?? null, (ready) =>
+			ready.write(
 				encodeHello(this.options.bytes, {
 					versionMin: PROTOCOL_VERSION,
 					versionMax: PROTOCOL_VERSION,
@@ -167,7 +167,7 @@ export class OutgoingLane {
 		if (this.state.name !== "dialing") return;
 		this.state.cancelTimer();
 		// By name: the socket listens to its own `end`.
-		for (const event of ["connect", "data", "error", "close"]) socket.removeAllListeners(event);
+		for (const event of ["data", "error", "close"]) socket.removeAllListeners(event);
 		if (answer.code !== "accepted") {
 			socket.on("error", () => {});
 			socket.destroy();

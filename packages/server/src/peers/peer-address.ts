@@ -2,6 +2,8 @@
 export interface PeerTarget {
 	readonly host: string;
 	readonly port: number;
+	/** `https`: over TLS. */
+	readonly secure: boolean;
 }
 
 /** The URLs of one peer, tried in turn. */
@@ -24,10 +26,10 @@ export class PeerAddress {
 	}
 }
 
-/** Null for what cannot be dialed: another scheme than `http`, or no port. */
+/** Null for what cannot be dialed: another scheme than `http` and `https`, or no port. */
 export function parsePeerUrl(url: string): PeerTarget | null {
-	const match = /^http:\/\/(\[[0-9a-fA-F:.]+\]|[^/:@[\]]+):(\d{1,5})\/?$/.exec(url.trim());
+	const match = /^(https?):\/\/(\[[0-9a-fA-F:.]+\]|[^/:@[\]]+):(\d{1,5})\/?$/.exec(url.trim());
 	if (match === null) return null;
-	const port = Number(match[2]);
-	return port > 65_535 ? null : { host: (match[1] as string).replace(/^\[|\]$/g, ""), port };
+	const port = Number(match[3]);
+	return port > 65_535 ? null : { host: (match[2] as string).replace(/^\[|\]$/g, ""), port, secure: match[1] === "https" };
 }

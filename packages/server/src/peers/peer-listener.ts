@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
-import { concatBytes, type TapSink } from "@flotilla/base";
+import { assert, concatBytes, type TapSink } from "@flotilla/base";
 import type { NodeId } from "@flotilla/raft";
+import { createTlsServer } from "../tls/tls-server.ts";
 import { encodeView, VIEW_LANE } from "./cluster-view.ts";
 import { decodeHello, encodeAnswer, HandshakeReader, type Hello, type HelloCode, isLane, PROTOCOL_VERSION } from "./hello.ts";
 import type { Lane } from "./lane.ts";
@@ -36,12 +37,22 @@ export class PeerListener {
 		for (const url of this.options.listenPeerUrls) {
 			const target = parsePeerUrl(url);
 			if (target === null) throw new Error(`cannot listen on peer URL ${url}: http://host:port is needed`);
-			const server = createServer({ noDelay: true }, (socket) => this.connected(socket));
+			const server = this.createServer(target.secure);
 			this.servers.push(server);
 			const port = await bind(server, target.host, target.port);
-			urls.push(`http://${target.host.includes(":") ? `[${target.host}]` : target.host}:${port}`);
+			urls.push(`${target.secure ? "https" : "http"}://${target.host.includes(":") ? `[${target.host}]` : target.host}:${port}`);
 		}
 		return urls;
+	}
+
+	private createServer(secure: boolean): Server {
+		const onSocket = (socket: Socket): void => this.connected(socket);
+		const { tls } = this.options;
+		if (!secure) return createServer({ noDelay: true }, onSocket);
+		assert(tls !== null && tls !== undefined, "a peer URL of TLS needs a certificate");
+		const onRefused = (address: string, reason: string, untold: number): void =>
+			this.tap.emit("handshakeRefused", 0, 0, { port: "peer", address, reason, untold });
+		return createTlsServer({ tls, protocols: [], onSocket, onRefused });
 	}
 
 	/** Resolves when the ports are free; connections that were handed over must be closed by their owner. */

@@ -110,6 +110,7 @@ export class TcpPeerTransport implements PeerTransport {
 	async close(): Promise<void> {
 		this.closing = true;
 		this.cancelWatch();
+		this.options.tls?.close();
 		const portsFree = this.listener.close();
 		for (const link of this.links.values()) link.stop("this member stops", true);
 		for (let waitedMs = 0; waitedMs < this.limits.closeMs && this.queued(); waitedMs += CLOSE_LOOK_MS) await this.pause(CLOSE_LOOK_MS);

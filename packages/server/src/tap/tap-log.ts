@@ -56,6 +56,8 @@ export const LOG_RULES: Partial<Readonly<Record<TapEventName, LogRule>>> = {
 	peerConnected: { level: "info", msg: "established connection with remote peer" },
 	peerDisconnected: { level: "warn", msg: "lost connection with remote peer" },
 	peerRefused: { level: "warn", msg: "connection with remote peer refused" },
+	handshakeRefused: { level: "warn", msg: "rejected connection" },
+	certificatesProblem: { level: "warn", msg: "certificates cannot be loaded anew; those loaded before stay in use" },
 	peerQueueFull: { level: "warn", msg: "dropped messages to remote peer: its queue is full" },
 
 	starting: { level: "info", msg: "starting etcd server" },

@@ -17,6 +17,8 @@ const MB = 1 << 20;
 const PROMISED_BYTES = 32 * MB;
 /** Short, so that the tests are; the product waits 30 seconds. */
 const STALL_MS = 1_500;
+/** For a machine that does much else. */
+const HOOK_MS = 120_000;
 
 let child: ChildProcess;
 let port: number;
@@ -33,26 +35,26 @@ beforeAll(async () => {
 	[{ port }] = (await once(child, "message")) as [{ port: number }];
 	neighbour = new RawClient(port);
 	for (let calls = 0; calls < 50; calls++) await neighbour.call(ECHO, Buffer.from("warm"));
-});
+}, HOOK_MS);
 
 afterAll(async () => {
 	neighbour.close();
 	child.kill("SIGKILL");
 	await once(child, "exit");
-});
+}, HOOK_MS);
 
 beforeEach(async () => {
 	await ask("begin");
 	done = false;
 	neighbourCalls = callOn();
-});
+}, HOOK_MS);
 
 afterEach(async () => {
 	done = true;
 	for (const socket of sockets.splice(0)) socket.destroy();
 	await neighbourCalls;
 	await expect.poll(async () => (await ask("state")).connections, { timeout: 10_000 }).toBe(1);
-});
+}, HOOK_MS);
 
 /** Calls one after another until the test is done: each must be answered. */
 async function callOn(): Promise<number> {

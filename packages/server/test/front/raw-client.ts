@@ -17,8 +17,8 @@ export class RawClient {
 	/** Last-stream-id and code of each GOAWAY that came. */
 	readonly goaways: Array<{ readonly code: number; readonly lastStreamId: number }> = [];
 
-	constructor(port: number) {
-		this.session = connect(`http://127.0.0.1:${port}`);
+	constructor(port: number | ClientHttp2Session) {
+		this.session = typeof port === "number" ? connect(`http://127.0.0.1:${port}`) : port;
 		this.session.on("error", () => {});
 		this.session.on("goaway", (code, lastStreamId) => this.goaways.push({ code, lastStreamId }));
 	}

@@ -3,10 +3,11 @@ import { PeerAddress, parsePeerUrl } from "../../src/peers/peer-address.ts";
 
 describe("peer URLs", () => {
 	test.each([
-		["http://127.0.0.1:2380", { host: "127.0.0.1", port: 2380 }],
-		["http://member-1.example:80/", { host: "member-1.example", port: 80 }],
-		["http://[::1]:2380", { host: "::1", port: 2380 }],
-		["https://127.0.0.1:2380", null],
+		["http://127.0.0.1:2380", { host: "127.0.0.1", port: 2380, secure: false }],
+		["http://member-1.example:80/", { host: "member-1.example", port: 80, secure: false }],
+		["http://[::1]:2380", { host: "::1", port: 2380, secure: false }],
+		["https://127.0.0.1:2380", { host: "127.0.0.1", port: 2380, secure: true }],
+		["unix://127.0.0.1:2380", null],
 		["http://127.0.0.1", null],
 		["http://127.0.0.1:65536", null],
 		["http://user@host:1", null],

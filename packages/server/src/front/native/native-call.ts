@@ -68,6 +68,10 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 		return this.connection.peer;
 	}
 
+	get commonName(): string | undefined {
+		return this.connection.commonName;
+	}
+
 	get remainingMs(): number {
 		return this.deadlineMs === Number.POSITIVE_INFINITY ? this.deadlineMs : Math.max(0, this.deadlineMs - performance.now());
 	}

@@ -1,5 +1,6 @@
 /** One client's connection: joins HTTP/2, the socket, the method table and what the client makes the port hold. */
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { type ConnectionOwner, Http2Connection } from "../../http2/connection.ts";
 import { type ConnectionOptions, DEFAULT_CONNECTION_OPTIONS } from "../../http2/connection-options.ts";
 import type { ChunkPool } from "../../http2/frame-writer.ts";
@@ -8,13 +9,16 @@ import type { PreparedBlock } from "../../http2/hpack-encoder.ts";
 import { Patience, Stillness } from "../../http2/patience.ts";
 import { ErrorCode } from "../../http2/protocol.ts";
 import { SocketLink } from "../../http2/socket-link.ts";
+import type { Http2Stream } from "../../http2/stream.ts";
+import { commonNameOf } from "../../tls/peer-names.ts";
 import type { GrpcFrontOptions } from "../front-options.ts";
 import type { ConnectionHold, HeldBytes } from "../held-bytes.ts";
-import type { MethodTable } from "../seam.ts";
+import type { HttpHandler, MethodTable } from "../seam.ts";
 import { ANSWER_HEAD, OK_TRAILERS } from "./answer-headers.ts";
-import { type CallHead, readCallHead } from "./call-head.ts";
+import { type CallHead, isGrpc, readCallHead } from "./call-head.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { NativeCall } from "./native-call.ts";
+import { NativeHttpCall } from "./native-http-call.ts";
 import { NativeDuplexCall, NativeServerStreamCall } from "./native-stream-call.ts";
 import { NativeUnaryCall } from "./native-unary-call.ts";
 import { PingPolicy } from "./ping-policy.ts";
@@ -27,6 +31,8 @@ export interface FrontParts {
 	readonly held: HeldBytes;
 	readonly deadlines: Deadlines;
 	readonly pool: ChunkPool;
+	/** For requests that are no gRPC; null: they are answered 415. */
+	readonly http: HttpHandler | null;
 }
 
 /** Waiting answers above which no large ones are made for the connection. */
@@ -43,6 +49,8 @@ export class NativeConnection implements ConnectionOwner {
 	readonly answerHead: PreparedBlock;
 	readonly okTrailers: PreparedBlock;
 	readonly peer: string;
+	/** Of the client's certificate, where one was demanded. */
+	readonly commonName: string | undefined;
 	/** Answers that wait for their reader, with their status behind them. */
 	waitingAnswers = 0;
 	/** Windows granted above the usual, for messages whose length is known. */
@@ -67,6 +75,7 @@ export class NativeConnection implements ConnectionOwner {
 		this.deadlines = deadlines;
 		this.windowBytes = http2Options.streamWindowBytes;
 		this.peer = `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`;
+		this.commonName = socket instanceof TLSSocket ? commonNameOf(socket) : undefined;
 		this.pings = new PingPolicy(options.pingMinMs);
 		this.hold = held.connect(() => this.http2.fail(ErrorCode.enhanceYourCalm, "answers are not read"));
 		this.http2 = new Http2Connection("server", this, http2Options, parts.pool);
@@ -84,7 +93,8 @@ export class NativeConnection implements ConnectionOwner {
 		this.link?.outputWaits();
 	}
 
-	createStream(block: HeaderBlock): NativeCall {
+	createStream(block: HeaderBlock): Http2Stream {
+		if (this.parts.http !== null && !isGrpc(block)) return new NativeHttpCall(this, this.parts.http, block);
 		block.note ??= readCallHead(block, this.parts.methods, this.parts.services);
 		const head = block.note as CallHead;
 		const { method } = head;

@@ -4,14 +4,15 @@ import { ChunkPool } from "../../http2/frame-writer.ts";
 import { servicesOf } from "../etcd-texts.ts";
 import type { GrpcFrontOptions } from "../front-options.ts";
 import { type CountedFront, HeldBytes, LOOKS_PER_STALL } from "../held-bytes.ts";
-import type { MethodTable } from "../seam.ts";
+import type { HttpHandler, MethodTable } from "../seam.ts";
 import { Deadlines } from "./deadlines.ts";
 import { type FrontParts, NativeConnection } from "./native-connection.ts";
 
 const LOOK_MS_MAX = 1_000;
 
-export function createNativeFront(methods: MethodTable, options: GrpcFrontOptions): CountedFront {
-	return new NativeFront(methods, options);
+/** `http`: what requests over HTTP/2 see that are no gRPC; without it they are answered 415. */
+export function createNativeFront(methods: MethodTable, options: GrpcFrontOptions, http: HttpHandler | null = null): CountedFront {
+	return new NativeFront(methods, options, http);
 }
 
 class NativeFront implements CountedFront {
@@ -23,7 +24,7 @@ class NativeFront implements CountedFront {
 	private closing: Promise<void> | null = null;
 	private allGone: () => void = () => {};
 
-	constructor(methods: MethodTable, options: GrpcFrontOptions) {
+	constructor(methods: MethodTable, options: GrpcFrontOptions, http: HttpHandler | null) {
 		this.held = new HeldBytes(options);
 		this.parts = {
 			methods,
@@ -32,6 +33,7 @@ class NativeFront implements CountedFront {
 			held: this.held,
 			deadlines: new Deadlines(),
 			pool: new ChunkPool(),
+			http,
 		};
 		const { stallMs, keepaliveIntervalMs, keepaliveTimeoutMs } = options;
 		const lookMs = Math.min(LOOK_MS_MAX, stallMs / LOOKS_PER_STALL, keepaliveIntervalMs / 2, keepaliveTimeoutMs / 2);

@@ -1,0 +1,101 @@
+/**
+ * Certificates, keys and authorities as they are in their files now: the files are looked at again every few seconds, so that a
+ * renewed certificate holds for the next handshake. Connections that are open go on; files that cannot be read change nothing.
+ */
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { createSecureContext, type SecureContextOptions, type Server } from "node:tls";
+import type { TlsConfig } from "./tls-config.ts";
+
+const LOOK_MS = 5_000;
+const TICKET_KEYS_MS = 12 * 3_600_000;
+const TICKET_KEY_BYTES = 48;
+
+/** File by file, in the order of `filesOf`. */
+type Contents = ReadonlyArray<Buffer | null>;
+
+export class LiveTls {
+	readonly config: TlsConfig;
+	private contents: Contents;
+	private readonly servers = new Set<Server>();
+	private readonly onProblem: (text: string) => void;
+	private readonly looks: NodeJS.Timeout;
+	private readonly tickets: NodeJS.Timeout;
+	private problem = "";
+
+	/** Throws when a file cannot be read, or is not what it should be. `onProblem`: the same later on, once for each text. */
+	constructor(config: TlsConfig, onProblem: (text: string) => void, lookMs: number = LOOK_MS) {
+		this.config = config;
+		this.onProblem = onProblem;
+		this.contents = filesOf(config).map((file) => (file === "" ? null : readFileSync(file)));
+		createSecureContext(this.serverContext);
+		createSecureContext(this.dialContext);
+		this.looks = setInterval(() => void this.look(), lookMs).unref();
+		this.tickets = setInterval(() => {
+			for (const server of this.servers) server.setTicketKeys(randomBytes(TICKET_KEY_BYTES));
+		}, TICKET_KEYS_MS).unref();
+	}
+
+	/** Certificates of whoever connects are demanded and verified. */
+	get demandsCertificates(): boolean {
+		return this.config.clientCertAuth || this.config.trustedCaFile !== "";
+	}
+
+	get serverContext(): SecureContextOptions {
+		const [cert, key] = this.contents;
+		return { ...this.common(), ...(cert && key ? { cert, key } : {}) };
+	}
+
+	/** For connections that this member opens. */
+	get dialContext(): SecureContextOptions {
+		const [cert, key, dialCert, dialKey] = this.contents;
+		const own = dialCert && dialKey ? { cert: dialCert, key: dialKey } : cert && key ? { cert, key } : {};
+		return { ...this.common(), ...own };
+	}
+
+	/** The server gets what the files hold later. */
+	follow(server: Server): void {
+		this.servers.add(server);
+		server.once("close", () => this.servers.delete(server));
+	}
+
+	close(): void {
+		clearInterval(this.looks);
+		clearInterval(this.tickets);
+	}
+
+	private common(): SecureContextOptions {
+		const ca = this.contents[4];
+		const crl = this.contents[5];
+		const { minVersion, maxVersion } = this.config;
+		return { minVersion, maxVersion, ...(ca ? { ca } : {}), ...(crl ? { crl } : {}) };
+	}
+
+	private async look(): Promise<void> {
+		const before = this.contents;
+		try {
+			const contents = await Promise.all(filesOf(this.config).map((file) => (file === "" ? Promise.resolve(null) : readFile(file))));
+			if (contents.every((content, at) => same(content, before[at] ?? null))) return;
+			this.contents = contents;
+			// Half of a renewal: a certificate without its key. The next look sees the other half.
+			createSecureContext(this.serverContext);
+			createSecureContext(this.dialContext);
+			for (const server of this.servers) server.setSecureContext(this.serverContext);
+			this.problem = "";
+		} catch (error) {
+			this.contents = before;
+			const text = error instanceof Error ? error.message : String(error);
+			if (text !== this.problem) this.onProblem(text);
+			this.problem = text;
+		}
+	}
+}
+
+function filesOf(config: TlsConfig): readonly string[] {
+	return [config.certFile, config.keyFile, config.dialCertFile, config.dialKeyFile, config.trustedCaFile, config.crlFile];
+}
+
+function same(left: Buffer | null, right: Buffer | null): boolean {
+	return left === null || right === null ? left === right : left.equals(right);
+}
