@@ -3,7 +3,7 @@ import { compare } from "../compare/comparison.ts";
 import { haveH2load } from "../compare/h2load.ts";
 import { ROWS, type Row } from "../compare/rows.ts";
 import { haveEtcd, type Program, Trio } from "../compare/trio.ts";
-import { type CompareReport, compareLines, comparePage, describeMachine } from "../report/compare-report.ts";
+import { type CompareReport, compareLines, comparePage, describeMachine, describeOtherWork } from "../report/compare-report.ts";
 import { rate } from "../report/units.ts";
 import { write } from "./load-command.ts";
 import type { CompareCall } from "./options.ts";
@@ -20,7 +20,9 @@ export async function compareCommand(call: CompareCall): Promise<number> {
 		return 2;
 	}
 	const programs: Program[] = haveEtcd() ? ["flotilla", "etcd"] : ["flotilla"];
+	const otherWork = describeOtherWork();
 	const notes: string[] = [
+		...(otherWork === null ? [] : [otherWork]),
 		...(haveEtcd() ? [] : ["etcd is not installed (Debian: etcd-server): there is nothing to compare with"]),
 		...(haveH2load() ? [] : ["h2load is not installed (Debian: nghttp2-client): the own client carried all loads"]),
 	];

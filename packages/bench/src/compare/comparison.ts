@@ -87,7 +87,7 @@ function comparedValue(row: Row, value: RowValue, of: ReadonlyMap<Program, reado
 		return theirs === null || ours === null || theirs === 0 ? [] : [ours / theirs];
 	});
 	const clientBound = [...of.values()].some((measured) => measured.some((each) => each?.clientBound === true));
-	return { row: row.id, title: row.title, value, flotilla, etcd, ratios, clientBound };
+	return { row: row.id, title: `${row.title}${value.label}`, value, flotilla, etcd, ratios, clientBound };
 }
 
 export function median(values: readonly number[]): number {

@@ -14,6 +14,8 @@ export type Measure =
 export interface RowValue {
 	/** What the ratio is made of. */
 	readonly name: "rate" | "p99" | "cpuPer100k" | "residentBytes" | "leaderCpuPerEvent" | "endByStart";
+	/** Behind the row's title where the value is not the plain one. */
+	readonly label: string;
 	readonly unit: string;
 	/** More of it is better. */
 	readonly rises: boolean;
@@ -28,7 +30,7 @@ export interface Row {
 	readonly values: readonly RowValue[];
 }
 
-const rate = (goal: number | null, unit = "/s"): RowValue => ({ name: "rate", unit, rises: true, goal });
+const rate = (goal: number | null, unit = "/s"): RowValue => ({ name: "rate", label: "", unit, rises: true, goal });
 
 function h2(
 	id: string,
@@ -45,8 +47,8 @@ const PUT_256: Row = {
 	...h2("put-256", "put, 256 streams on 16 connections", "put", { connections: 16, streams: 16 }, 4),
 	values: [
 		rate(4),
-		{ name: "cpuPer100k", unit: " CPU s per 100,000, whole cluster", rises: false, goal: 0.3 },
-		{ name: "residentBytes", unit: " MiB resident after the run, largest member", rises: false, goal: 1 },
+		{ name: "cpuPer100k", label: ": processor time per 100,000, whole cluster", unit: " s", rises: false, goal: 0.3 },
+		{ name: "residentBytes", label: ": resident memory of the largest member behind it", unit: " MiB", rises: false, goal: 1 },
 	],
 };
 
@@ -65,7 +67,7 @@ export const ROWS: readonly Row[] = [
 		id: "open-80",
 		title: "p99 of puts at 80 % of etcd's saturation rate, open loop",
 		measure: { kind: "openLoop", of: "put-256", share: 0.8, settings: { load: "put", clients: 1_000, connections: 16 } },
-		values: [{ name: "p99", unit: " ms", rises: false, goal: 0.5 }],
+		values: [{ name: "p99", label: "", unit: " ms", rises: false, goal: 0.5 }],
 	},
 	{
 		id: "txn-256",
@@ -83,12 +85,15 @@ export const ROWS: readonly Row[] = [
 		id: "watch-fanout",
 		title: "watch fan-out, 1,000 watchers on 10 streams",
 		measure: { kind: "own", settings: { load: "watch-fanout", clients: 1_000, streams: 10, connections: 10, valueBytes: 256 } },
-		values: [rate(1, " events/s"), { name: "leaderCpuPerEvent", unit: " us of leader CPU an event", rises: false, goal: 0.5 }],
+		values: [
+			rate(1, " events/s"),
+			{ name: "leaderCpuPerEvent", label: ": the leader's processor time an event", unit: " us", rises: false, goal: 0.5 },
+		],
 	},
 	{
 		id: "put-distinct",
 		title: "put, distinct keys, 256 clients, own client",
 		measure: { kind: "own", settings: { load: "put", clients: 256, connections: 16, keys: 100_000_000, operations: 1_000_000 } },
-		values: [rate(3), { name: "endByStart", unit: " of its first seconds' rate at its end", rises: true, goal: null }],
+		values: [rate(3), { name: "endByStart", label: ": rate at the end by rate at the start", unit: "", rises: true, goal: null }],
 	},
 ];

@@ -1,5 +1,5 @@
 /** A comparison as a table: in words, and as a page. */
-import { arch, cpus, platform, release, totalmem } from "node:os";
+import { arch, availableParallelism, cpus, loadavg, platform, release, totalmem } from "node:os";
 import { type ComparedValue, goalMet, median } from "../compare/comparison.ts";
 import { escapeHtml } from "./chart.ts";
 import { page, table } from "./page-frame.ts";
@@ -21,13 +21,21 @@ export function describeMachine(): string {
 	return `${all.length} x ${all[0]?.model ?? "unknown processor"}, ${mebibytes(totalmem())}, ${platform()} ${release()} ${arch()}, Node ${process.version}`;
 }
 
+/** Null while the machine has nothing else to do. To be asked before anything is started. */
+export function describeOtherWork(): string | null {
+	const [lastMinute = 0] = loadavg();
+	const processors = availableParallelism();
+	if (lastMinute < processors / 2) return null;
+	return `the machine was busy with other work (load ${lastMinute.toFixed(1)} on ${processors} processors): even the ratios mean little`;
+}
+
 export function compareLines({ values, rounds, seconds, machine, notes }: CompareReport): string[] {
 	const lines = [
 		`${rounds} interleaved rounds of ${seconds} s; three members each on this machine, every write synced in both; ${machine}`,
 		...notes,
 		"",
 	];
-	for (const value of values) lines.push(`${value.title.padEnd(56)} ${cellsOf(value).join("  ")}`);
+	for (const value of values) lines.push(`${value.title.padEnd(80)} ${cellsOf(value).join("  ")}`);
 	return lines;
 }
 
