@@ -7,6 +7,8 @@ export type { ByteOps } from "./bytes.ts";
 export { bytesEqual, concatBytes, portableBytes } from "./bytes.ts";
 export { Dice } from "./dice.ts";
 export { readBigU64, readU32, readU64, writeBigU64, writeU32, writeU64 } from "./int64.ts";
+export type { MarkName } from "./marks.ts";
+export { MARK_NAMES, marks, marksDuring } from "./marks.ts";
 export { Ring } from "./ring.ts";
 export type { TapEventName, TapFields, TapSink } from "./tap.ts";
 export { silentTap, TAP_EVENTS, TAP_VERSION } from "./tap.ts";

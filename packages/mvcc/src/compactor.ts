@@ -1,4 +1,4 @@
-import { assert } from "@flotilla/base";
+import { assert, marks } from "@flotilla/base";
 import type { DoomedRecords } from "./doomed-records.ts";
 import { HashCache } from "./hash-cache.ts";
 import { HashWalk } from "./hash-walk.ts";
@@ -64,6 +64,7 @@ export class Compactor {
 		if (this.waiting.length === WAITING_MAX) {
 			this.waiting.pop();
 			this.joined = true;
+			marks.compactionsJoined++;
 		}
 		this.waiting.push(target);
 	}
@@ -93,7 +94,11 @@ export class Compactor {
 
 	private begin(): Pass | null {
 		const target = this.waiting[0] as Revision;
-		for (const pin of this.pins) if (pin.upto < target) return null;
+		for (const pin of this.pins) {
+			if (pin.upto >= target) continue;
+			marks.compactionPinned++;
+			return null;
+		}
 		this.waiting.shift();
 		const { log } = this.index;
 		const wantsHash = !(this.joined && this.waiting.length === 0);

@@ -1,3 +1,4 @@
+import { marks } from "@flotilla/base";
 import { raiseCommit } from "./configuration.ts";
 import { SELF } from "./members.ts";
 import type { LogIndex } from "./message.ts";
@@ -61,6 +62,7 @@ export function settledCommit(r: Raft): LogIndex {
 
 /** This leader was removed, and the others know it for good: the best of them should not wait for a time-out. */
 function leave(r: Raft): void {
+	marks.leaderRemovedItself++;
 	const successor = bestVoter(r, () => true);
 	if (successor !== NO_NODE) r.send({ kind: "timeoutNow", from: r.id, to: successor, term: r.term });
 	becomeFollower(r, r.term, NO_NODE, { reason: "removed", keepTimer: false });

@@ -1,4 +1,4 @@
-import { fail } from "@flotilla/base";
+import { fail, marks } from "@flotilla/base";
 import { changedConf, isJoint, isWellFormed } from "./conf-change.ts";
 import { confChangeOfEntry } from "./conf-codec.ts";
 import type { CommitMark, ConfState, Entry, LogIndex, SnapshotMeta } from "./message.ts";
@@ -33,6 +33,8 @@ export function startFrom(r: Raft, restored: RestoredLog): void {
 
 /** Replaces the whole log: what lies beyond the snapshot is unverified or contradicts it. */
 export function installSnapshot(r: Raft, meta: SnapshotMeta): void {
+	marks.snapshotInstalled++;
+	if (isJoint(meta.confState)) marks.snapshotWhileJoint++;
 	r.work.noteSnapshot(meta, Math.min(r.log.stable, r.log.commit));
 	r.log.restore(meta);
 	r.pendingConfigs = [];
@@ -72,7 +74,10 @@ export function truncateLog(r: Raft, index: LogIndex): void {
  * known to a few could be forgotten by an election, and with it the configuration that it brought.
  */
 export function takeCommitMark(r: Raft, mark: CommitMark): void {
-	if (mark.commit > r.log.commit && r.log.matches(mark.commit, mark.commitTerm)) raiseCommit(r, mark.commit);
+	if (mark.commit > r.log.commit && r.log.matches(mark.commit, mark.commitTerm)) {
+		marks.commitByMark++;
+		raiseCommit(r, mark.commit);
+	}
 }
 
 export function commitMark(r: Raft): CommitMark {
@@ -95,6 +100,7 @@ function putInForce(r: Raft, pending: PendingConfig): void {
 			return;
 		case "candidate":
 		case "preCandidate":
+			marks.candidateMetConfig++;
 			// The votes were asked for under a configuration that is no longer in force: ask again soon.
 			becomeFollower(r, r.term, NO_NODE, { reason: "configChanged", keepTimer: false });
 			r.campaignInTicks = r.drawRetryTicks();

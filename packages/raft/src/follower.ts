@@ -1,4 +1,4 @@
-import { fail } from "@flotilla/base";
+import { fail, marks } from "@flotilla/base";
 import { campaign } from "./campaign.ts";
 import { appendToLog, installSnapshot, raiseCommit, truncateLog } from "./configuration.ts";
 import type { Append, Entry, Goodbye, Heartbeat, LogIndex, NodeId, SnapshotMessage } from "./message.ts";
@@ -23,6 +23,7 @@ export function onAppend(r: Raft, m: Append): StepStatus {
 	const lastOfMessage = m.prevIndex + m.entries.length;
 	// Late or repeated. What lies below commit may no longer be known, and is equal anyway.
 	if (lastOfMessage <= log.commit) {
+		marks.appendLate++;
 		acknowledge(r, m.from, log.commit);
 		return "ok";
 	}
@@ -57,8 +58,10 @@ export function onSnapshot(r: Raft, m: SnapshotMessage): StepStatus {
 		const lists = [confState.voters, confState.votersOutgoing, confState.learners];
 		// Some old leader talks to a member that was replaced.
 		if (!lists.some((ids) => ids.includes(r.id))) return "ignored:unknown-peer";
-		if (log.matches(index, term)) raiseCommit(r, index);
-		else if (log.restoringIndex !== 0) return "dropped:overloaded";
+		if (log.matches(index, term)) {
+			marks.snapshotFastForward++;
+			raiseCommit(r, index);
+		} else if (log.restoringIndex !== 0) return "dropped:overloaded";
 		else installSnapshot(r, m.meta);
 	}
 	acknowledge(r, m.from, Math.max(index, log.commit));
@@ -89,6 +92,7 @@ function takeEntries(r: Raft, m: Append): void {
 		if (entry.index > log.lastIndex) break;
 		// Below commit terms may be forgotten; there they cannot differ.
 		if (entry.index >= log.commit && !log.matches(entry.index, entry.term)) {
+			marks.appendConflict++;
 			truncateLog(r, entry.index);
 			break;
 		}
@@ -113,6 +117,7 @@ function acknowledge(r: Raft, to: NodeId, index: LogIndex): void {
 }
 
 function refuse(r: Raft, m: Append): void {
+	marks.appendRefused++;
 	const { log } = r;
 	const found = log.lastIndexWithTermAtMost(Math.min(m.prevIndex, log.lastIndex), m.prevTerm);
 	const hintIndex = Math.max(found, log.commit);

@@ -1,3 +1,4 @@
+import { marks } from "@flotilla/base";
 import { campaign } from "./campaign.ts";
 import { forgetLeader, rankTicks, takeStickyRequests } from "./hints.ts";
 import type { NodeId } from "./message.ts";
@@ -18,6 +19,7 @@ export function loseLeader(r: Raft): void {
 	answerStickyAnew(r);
 	// One of the answers may have been a grant, or a campaign against an older log.
 	if (r.role !== "follower" || r.campaignInTicks > 0) return;
+	marks.hintCampaign++;
 	r.campaignReason = "connectionLost";
 	const waitTicks = rankTicks(r, lost);
 	if (waitTicks === 0) campaign(r, "connectionLost");
@@ -26,5 +28,9 @@ export function loseLeader(r: Raft): void {
 
 /** Those who were refused a moment ago, because this node still heard or was the leader. */
 export function answerStickyAnew(r: Raft): void {
-	for (const message of takeStickyRequests(r)) if (message.term >= r.term) answerPreVote(r, message);
+	for (const message of takeStickyRequests(r)) {
+		if (message.term < r.term) continue;
+		marks.stickyAnsweredAnew++;
+		answerPreVote(r, message);
+	}
 }

@@ -1,4 +1,4 @@
-import { assert } from "@flotilla/base";
+import { assert, marks } from "@flotilla/base";
 import { changedConf } from "./conf-change.ts";
 import { encodeConfChange } from "./conf-codec.ts";
 import { appendToLog } from "./configuration.ts";
@@ -34,7 +34,9 @@ export function proposeConfChange(r: Raft, request: MembershipRequest): ProposeR
 export function proposeAutoLeave(r: Raft): void {
 	if (!r.members.joint || !r.members.conf.autoLeave) return;
 	const leave: MembershipRequest = { changes: [], transition: "auto", context: new Uint8Array(0) };
-	if (confRefusalOf(r, leave) === null) appendConfChange(r, leave);
+	if (confRefusalOf(r, leave) !== null) return;
+	marks.jointLeftByItself++;
+	appendConfChange(r, leave);
 }
 
 /** The entry that opens a term: no limit may refuse it, older entries commit through it (raft thesis §3.6.2). */
@@ -53,7 +55,9 @@ function appendConfChange(r: Raft, request: MembershipRequest): ProposeResult {
 function refusalOf(r: Raft): ProposeRefusal | null {
 	if (r.role !== "leader") return "noLeader";
 	if (!r.members.selfIsVoter) return "notMember";
-	return r.transferee === NO_NODE ? null : "transferring";
+	if (r.transferee === NO_NODE) return null;
+	marks.proposalWhileTransferring++;
+	return "transferring";
 }
 
 function sizeRefusalOf(r: Raft, payloads: readonly Uint8Array[]): ProposeRefusal | null {

@@ -1,3 +1,4 @@
+import { marks } from "@flotilla/base";
 import { SELF } from "./members.ts";
 import type { NodeId, ReadIndexRequest, ReadIndexResponse, ReadToken } from "./message.ts";
 import { NO_NODE } from "./message.ts";
@@ -78,7 +79,10 @@ function takeRead(r: Raft, from: NodeId, token: ReadToken): void {
 	// Before that the commit index may lie behind what an earlier leader acknowledged, for a lone voter too: its commit is
 	// not synced with each write.
 	if (r.committedInTerm) queueRead(r, from, token);
-	else r.reads.waiting.push({ from, token, index: 0, position: 0 });
+	else {
+		marks.readWaitsForTerm++;
+		r.reads.waiting.push({ from, token, index: 0, position: 0 });
+	}
 }
 
 function queueRead(r: Raft, from: NodeId, token: ReadToken): void {

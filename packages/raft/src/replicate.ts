@@ -1,4 +1,4 @@
-import { assert } from "@flotilla/base";
+import { assert, marks } from "@flotilla/base";
 import { entryBytes } from "./entry-tail.ts";
 import type { Entry, LogIndex, NodeId, Term } from "./message.ts";
 import type { Progress } from "./progress.ts";
@@ -34,6 +34,7 @@ export function onFetched(r: Raft, id: NodeId, entries: readonly Entry[]): void 
 	if (peer === null || peer.state === "snapshot") return;
 	const first = entries[0];
 	if (first === undefined) {
+		marks.fetchedTooLate++;
 		needSnapshot(r, peer);
 		return;
 	}
@@ -62,6 +63,7 @@ function stream(r: Raft, peer: Progress): void {
 		peer.next += entries.length;
 		peer.inflights.add(peer.next - 1, bytes);
 	}
+	if (peer.appendDue && peer.inflights.full) marks.windowFull++;
 	const news = peer.sentCommit < Math.min(log.commit, peer.next - 1);
 	// An empty append also finds out that a whole window was lost: it will be refused.
 	if (!(news || peer.appendDue) || sendAppend(r, peer, NO_ENTRIES)) return;
@@ -97,6 +99,7 @@ function readFrom(r: Raft, peer: Progress, fromIndex: LogIndex): null {
 	}
 	if (r.fetching.has(peer.id)) return null;
 	assert(fromIndex < log.memoryFrom, "only what is not in memory is read back");
+	marks.catchUpFromLog++;
 	r.fetching.add(peer.id);
 	r.output.fetch.push({ peer: peer.id, fromIndex, uptoIndex: log.memoryFrom - 1, bytesMax: r.config.appendBytesMax });
 	if (peer.anchorIndex === 0) r.emit("catchUpFromLog", fromIndex, { peer: peer.id });
@@ -106,6 +109,7 @@ function readFrom(r: Raft, peer: Progress, fromIndex: LogIndex): null {
 function needSnapshot(r: Raft, peer: Progress): void {
 	// Nothing is prepared for a peer that may be gone for good.
 	if (!peer.recentActive) return;
+	marks.catchUpBySnapshot++;
 	peer.becomeSnapshot();
 	// The state must also hold the configuration in force: the peer may be new in it.
 	const minIndex = Math.max(r.log.firstIndex - 1, r.members.index);

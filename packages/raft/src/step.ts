@@ -1,4 +1,4 @@
-import { fail } from "@flotilla/base";
+import { fail, marks } from "@flotilla/base";
 import { takeCommitMark } from "./configuration.ts";
 import { hearLeader, onAppend, onGoodbye, onHeartbeat, onSnapshot, onTimeoutNow } from "./follower.ts";
 import { onAppendResp, onHeartbeatResp } from "./leader.ts";
@@ -20,6 +20,7 @@ export function step(r: Raft, m: Message): StepStatus {
 	if (m.term < r.term) return onLowerTerm(r, m);
 	if (m.term > r.term) {
 		if (m.kind === "vote" && !m.transfer && r.inLease) {
+			marks.voteInLease++;
 			respondVote(r, m, true);
 			return "ignored:in-lease";
 		}
@@ -38,11 +39,15 @@ function mayAnswer(r: Raft, m: Message): boolean {
 function onLowerTerm(r: Raft, m: Message): StepStatus {
 	if (m.kind === "append" || m.kind === "heartbeat") {
 		// Silence would deadlock: a node that came back with a higher term would neither follow nor win (etcd #8243).
+		marks.staleLeaderTold++;
 		const commit = r.work.syncedCommit;
 		r.send({ kind: "appendResp", from: r.id, to: m.from, term: r.term, index: 0, reject: false, hintIndex: 0, hintTerm: 0, commit });
 	}
 	// The asker has to learn this term, or it may ask in vain for ever (etcd #8501).
-	if (m.kind === "preVote") respondPreVote(r, m, "rejected");
+	if (m.kind === "preVote") {
+		marks.stalePreVoteTold++;
+		respondPreVote(r, m, "rejected");
+	}
 	return "ignored:stale-term";
 }
 

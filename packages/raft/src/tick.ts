@@ -1,3 +1,4 @@
+import { marks } from "@flotilla/base";
 import { campaign } from "./campaign.ts";
 import { broadcastHeartbeat, clearActive, isQuorumActive } from "./heartbeats.ts";
 import { ageStickyRequests } from "./hints.ts";
@@ -36,6 +37,7 @@ function tickLeader(r: Raft): void {
 	r.heartbeatElapsed++;
 	r.electionElapsed++;
 	if (isQuorumCheckDue(r) && !isQuorumActive(r)) {
+		marks.quorumLost++;
 		becomeFollower(r, r.term, NO_NODE, { reason: "quorumLost", keepTimer: false });
 		answerStickyAnew(r);
 		return;

@@ -1,3 +1,4 @@
+import { marks } from "@flotilla/base";
 import { bestVoter } from "./commit.ts";
 import type { NodeId } from "./message.ts";
 import { NO_NODE } from "./message.ts";
@@ -24,6 +25,7 @@ export function transferLeadership(r: Raft, to: NodeId): boolean {
 export function maybeHandOver(r: Raft): void {
 	if (r.transferee === NO_NODE || r.transferSent) return;
 	if (r.progress.match[r.members.slotOf(r.transferee)] !== r.log.lastIndex) return;
+	marks.transferSent++;
 	r.transferSent = true;
 	r.emit("handedOver", r.log.lastIndex, { to: r.transferee });
 	r.send({ kind: "timeoutNow", from: r.id, to: r.transferee, term: r.term });
@@ -36,6 +38,7 @@ export function maybeHandOver(r: Raft): void {
 /** The target did not take over in time: this leader goes on. A late campaign of it disturbs and harms nothing. */
 export function ageTransfer(r: Raft): void {
 	if (r.transferee === NO_NODE || --r.transferTicksLeft > 0) return;
+	marks.transferTimedOut++;
 	endTransfer(r, "timeout");
 	if (r.diskStalled) becomeFollower(r, r.term, NO_NODE, { reason: "diskStalled", keepTimer: false });
 }
@@ -43,6 +46,7 @@ export function ageTransfer(r: Raft): void {
 /** A leader that cannot write must not stay one because its heartbeats still flow. */
 export function abdicate(r: Raft): void {
 	if (r.role !== "leader") return;
+	marks.diskStalledAbdicates++;
 	const { progress } = r;
 	const successor = bestVoter(r, (slot) => progress.get(slot)?.recentActive === true && progress.get(slot)?.state !== "snapshot");
 	if (successor === NO_NODE) becomeFollower(r, r.term, NO_NODE, { reason: "diskStalled", keepTimer: false });

@@ -1,3 +1,4 @@
+import { marks } from "@flotilla/base";
 import { campaign, countVote } from "./campaign.ts";
 import { commitMark } from "./configuration.ts";
 import { onAskedByLost, rememberSticky } from "./hints.ts";
@@ -70,6 +71,7 @@ export function onPreVoteResp(r: Raft, m: PreVoteResp, slot: number): void {
 }
 
 function refuseAsSticky(r: Raft, m: PreVote): void {
+	marks.preVoteSticky++;
 	rememberSticky(r, m);
 	respondPreVote(r, m, "sticky");
 	if (r.role === "leader" && m.leaderLost) onAskedByLost(r, m.from);

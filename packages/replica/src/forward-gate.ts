@@ -5,7 +5,7 @@
  *
  *   origin's sequences   4 5 6 | 7 8        mark = 6: 4..6 are settled, 7 is next
  */
-import { assert } from "@flotilla/base";
+import { assert, marks } from "@flotilla/base";
 import type { Consensus, ProposeRefusal } from "@flotilla/raft";
 import { CommandKind } from "./calls.ts";
 import { EnvelopeReader } from "./envelope.ts";
@@ -52,11 +52,13 @@ export class ForwardGate {
 	receive(forward: Forward, core: Consensus): void {
 		// Of another term there are no marks: a former process life of this member may have taken these very requests. The
 		// origin settles them by what it applies (F4). A term that this life leads is known here before anyone hears of it.
+		if (forward.term !== this.ledTerm) marks.forwardOfOtherTerm++;
 		if (forward.term !== this.ledTerm || !this.wellFormed(forward)) return;
 		const mark = this.marks.get(forward.incarnation) ?? 0;
 		if (mark === 0 && this.marks.size >= LIVES_MAX) return;
 		let from = 0;
 		while (from < forward.sequences.length && (forward.sequences[from] as number) <= mark) from++;
+		if (from > 0) marks.forwardRepeated++;
 		if (from === forward.sequences.length) return;
 		this.marks.set(forward.incarnation, forward.sequences[forward.sequences.length - 1] as number);
 		if (!this.leadership.leading) {
@@ -73,6 +75,7 @@ export class ForwardGate {
 
 	/** Definite: nothing from `from` on was taken in this term, and now that the mark has moved nothing will be. */
 	private refuse(forward: Forward, from: number, reason: ForwardRefused["reason"]): void {
+		marks.forwardRefused++;
 		this.outbox.send({
 			kind: "forwardRefused",
 			from: this.leadership.self,

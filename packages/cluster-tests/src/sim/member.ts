@@ -122,6 +122,10 @@ export class SimMember {
 		return this.life?.booted?.driver.store.compactRevision ?? 0;
 	}
 
+	get storeBytes(): number {
+		return this.life?.booted?.driver.storeBytes() ?? 0;
+	}
+
 	start(): void {
 		if (this.life !== null || !this.present || this.refusedBecause !== null) return;
 		const { time, dice, network, invariants, trace } = this.world;

@@ -40,8 +40,9 @@ export class MessageChecks {
 		this.vote(from, term, from);
 		this.candidacies.set(`${from}/${term}`, { lastIndex, lastTerm });
 		this.checkVoteDurable(mirror, term, from);
-		// Its log may have grown since, and nothing of it may be gone: the request boasts of what a crash would leave.
-		if (mirror.durableTerm === term && !mirror.holds(lastIndex, lastTerm) && lastIndex > 0)
+		// The request boasts of what a crash would leave; what another leader of the term has had replaced since is another matter.
+		const boasted = mirror.memory.get(lastIndex)?.term === lastTerm;
+		if (mirror.durableTerm === term && boasted && !mirror.holds(lastIndex, lastTerm))
 			this.breach("voteDurable", `${hex(from)} asks for votes with index ${lastIndex} of term ${lastTerm}, which is not on its disk`);
 	}
 

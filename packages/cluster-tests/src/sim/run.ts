@@ -1,4 +1,4 @@
-import { Dice } from "@flotilla/base";
+import { Dice, type MarkName, marksDuring } from "@flotilla/base";
 import { Churn, type ChurnCounts } from "./churn.ts";
 import { DamageBudget } from "./damage-budget.ts";
 import { Fleet, initialConf } from "./fleet.ts";
@@ -24,6 +24,8 @@ export interface RunResult {
 	readonly virtualMs: number;
 	readonly counts: RunCounts;
 	readonly faults: readonly FaultNote[];
+	/** How often rare branches of the members ran. */
+	readonly marks: Readonly<Record<MarkName, number>>;
 }
 
 /** What happened, so that a quiet run is seen for what it is. */
@@ -57,6 +59,15 @@ const NAMES_PLACE = /\b(wal\/[0-9a-f-]+\.wal|vote|identity|format|store\.\d+|dat
  * within a bound every member must serve and hold the same; then the history is checked. A pure function of the plan.
  */
 export function simulate(plan: RunPlan): RunResult {
+	let result: Omit<RunResult, "marks"> | null = null;
+	const marks = marksDuring(() => {
+		result = run(plan);
+	});
+	if (result === null) throw new Error("a run has a result");
+	return { ...(result as Omit<RunResult, "marks">), marks };
+}
+
+function run(plan: RunPlan): Omit<RunResult, "marks"> {
 	const world = new World(plan);
 	const findings: string[] = [];
 	try {
@@ -149,11 +160,11 @@ class World {
 	heal(): boolean {
 		this.churn.finish();
 		this.nemesis.heal();
-		const limitUs = HEALING_ELECTIONS * this.electionUs + 20_000_000;
+		const limitUs = HEALING_ELECTIONS * this.electionUs + 20_000_000 + this.transferUs();
 		const wanted = Math.max(this.plan.operationsMin, this.operations() + PROGRESS_OPERATIONS);
 		// A healed cluster works: clients that go on get somewhere.
 		for (let more = 0; more < LONGER_MAX && !this.broken() && this.operations() < wanted; more++) {
-			this.until(limitUs / LONGER_MAX, () => this.broken());
+			this.until(limitUs / 10, () => this.broken());
 		}
 		for (const part of this.parts) part.stop();
 		return this.until(limitUs, () => this.broken() || (this.parts.every((part) => part.idle) && this.atRest())) && !this.broken();
@@ -208,6 +219,14 @@ class World {
 			refusedStarts: this.refusedStarts,
 			deathsAt,
 		};
+	}
+
+	/** How long the whole state may take on its way to members that need it, one after the other, in parts as small as planned. */
+	private transferUs(): number {
+		const { network, partBytes } = this.plan;
+		const bytes = Math.max(0, ...this.fleet.all.map((member) => member.storeBytes));
+		const roundUs = 2 * (network.delayMinUs + 2 * network.delayMeanUs) + 20_000 + 400 * network.lossPerMille;
+		return this.fleet.roster.length * Math.ceil(bytes / partBytes) * roundUs;
 	}
 
 	private meet(member: SimMember): void {

@@ -1,3 +1,4 @@
+import { MARK_NAMES, type MarkName } from "@flotilla/base";
 import type { SeedReport } from "./campaign.ts";
 import type { RunCounts } from "./run.ts";
 
@@ -23,6 +24,14 @@ const SUMMED = [
 /** Every fault that cuts members off from each other. */
 const PARTITIONS: readonly string[] = ["partition", "bridge", "deaf", "mute", "flapping link"];
 
+/** Branches that whole members under this workload do not reach; each is shown where it says. */
+export const REACHED_ELSEWHERE: Partial<Record<MarkName, string>> = {
+	snapshotWhileJoint: "no call of the API makes a joint configuration: raft, random schedules",
+	jointLeftByItself: "no call of the API makes a joint configuration: raft, random schedules",
+	compactionsJoined: "needs 64 compactions that wait: mvcc, compaction tests",
+	compactionPinned: "reads are over before a pass begins here: mvcc, compaction tests",
+};
+
 /** Adds up what the runs of a campaign did. */
 export class Tally {
 	runs = 0;
@@ -33,6 +42,7 @@ export class Tally {
 	private readonly three = { virtualMs: 0, cpuMs: 0 };
 	private readonly sums = new Map<Summed, number>();
 	private readonly faults = new Map<string, number>();
+	private readonly marks = new Map<MarkName, number>();
 	private readonly deaths = new Map<string, number>();
 
 	add({ result, differs, cpuMs }: SeedReport): void {
@@ -47,6 +57,7 @@ export class Tally {
 		}
 		for (const name of SUMMED) this.sums.set(name, this.sum(name) + result.counts[name]);
 		for (const { fault } of result.faults) raise(this.faults, fault, 1);
+		for (const name of MARK_NAMES) this.marks.set(name, (this.marks.get(name) ?? 0) + result.marks[name]);
 		for (const [point, count] of result.counts.deathsAt) raise(this.deaths, point, count);
 	}
 
@@ -56,6 +67,11 @@ export class Tally {
 
 	faultCount(name: string): number {
 		return this.faults.get(name) ?? 0;
+	}
+
+	/** Branches that no run has reached, though one should have. */
+	get missed(): MarkName[] {
+		return MARK_NAMES.filter((name) => (this.marks.get(name) ?? 0) === 0 && REACHED_ELSEWHERE[name] === undefined);
 	}
 
 	lines(): string[] {
@@ -68,6 +84,8 @@ export class Tally {
 			`${changes} membership changes: ${this.sum("added")} added (${this.sum("learnersAdded")} as learners), ${this.sum("promoted")} promoted, ${this.sum("removed")} removed, ${this.sum("updated")} updated; ${this.sum("refusedStarts")} starts refused for damage`,
 			`faults: ${listed(this.faults)}`,
 			`deaths between two operations, by the operation: ${listed(this.deaths)}`,
+			`marks: ${listed(this.marks)}`,
+			`marks never reached: ${this.missed.join(", ") || "none"}`,
 			`speed: ${times(this.virtualMs, this.cpuMs)} times real time on one core; three members: ${times(this.three.virtualMs, this.three.cpuMs)} times`,
 		];
 	}

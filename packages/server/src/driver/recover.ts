@@ -1,3 +1,4 @@
+import { marks } from "@flotilla/base";
 import { type KeyValueStore, wholly } from "@flotilla/mvcc";
 import type { NodeId, RestoredLog } from "@flotilla/raft";
 import type { TableRow } from "@flotilla/replica";
@@ -67,6 +68,7 @@ export function* recover(options: RecoverOptions): Steps<Recovered> {
 	if (error !== undefined) throw ioRefusal("listing the stores", "the member's folder", error);
 	if (format?.state === "removed") throw refuseRemoved();
 	if (format === null) yield* assertUntouched(generations);
+	if (format?.state === "making") marks.firstStartRepeated++;
 	if (format === null || format.state === "making") return yield* make(options, bytes);
 	const opened = yield* openStores(format.generation, generations);
 	const held = [opened.current, ...opened.others.values()].filter((store) => store !== null);
@@ -112,6 +114,7 @@ function readFormat(bytes: Uint8Array, options: RecoverOptions): MemberFormat {
 
 /** An id that was removed is never used again: with what this folder promised under it, it must not come back. */
 function refuseRemoved(): RefusedStart {
+	marks.removedStartRefused++;
 	return refuse("removed", {
 		what: MEMBER_REMOVED,
 		where: FORMAT_FILE,
@@ -271,6 +274,7 @@ function checkRebuildable(format: MemberFormat, log: RecoveredLog, { code, reaso
 
 /** A new, empty generation, to be filled by replaying the whole log. Naming it in the format file is the only switch. */
 function* rebuild(options: RecoverOptions, format: MemberFormat, disk: OpenStore, generation: string): Steps<StoreState> {
+	marks.storeRebuilt++;
 	const next: MemberFormat = { ...format, generation };
 	const floor = yield* bootstrap.fillStore(disk, next);
 	yield* bootstrap.writeFormat(next);

@@ -1,4 +1,4 @@
-import { assert, portableBytes } from "@flotilla/base";
+import { assert, marks, portableBytes } from "@flotilla/base";
 import type { KeyValueStore, RecordBatch, Restored, StoreRestore } from "@flotilla/mvcc";
 import type { LogIndex, SnapshotMessage } from "@flotilla/raft";
 import { type ReplicaStatus, type TableRow, tableDigest } from "@flotilla/replica";
@@ -99,7 +99,10 @@ export class SnapshotReceiver {
 		if (part.transfer !== this.incoming?.transfer) {
 			if (part.sequence === 0) this.begin(part);
 			// It overtook part 0, or that was sent to a former life of this member: the sender knows.
-			else this.answer(part, { transfer: part.transfer, next: 0, outcome: "more" });
+			else {
+				marks.snapshotPartOvertook++;
+				this.answer(part, { transfer: part.transfer, next: 0, outcome: "more" });
+			}
 			return;
 		}
 		const { incoming } = this;
@@ -142,7 +145,10 @@ export class SnapshotReceiver {
 	private begin(part: SnapshotPart): void {
 		const { owner } = this;
 		const { core } = owner.status();
-		const refuse = (): void => this.answer(part, { transfer: part.transfer, next: 0, outcome: "refused" });
+		const refuse = (): void => {
+			marks.snapshotRefused++;
+			this.answer(part, { transfer: part.transfer, next: 0, outcome: "refused" });
+		};
 		// Late copies of what a former transfer said do not end a newer one.
 		if (this.incoming !== null && (part.term < this.incoming.term || this.ready !== null)) {
 			refuse();
@@ -164,6 +170,7 @@ export class SnapshotReceiver {
 			return;
 		}
 		if (appliedIndex <= core.commit) {
+			marks.snapshotNotNeeded++;
 			this.finished = { transfer: part.transfer, next: 1, outcome: "done" };
 			this.answer(part, this.finished);
 			return;

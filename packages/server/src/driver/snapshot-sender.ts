@@ -1,4 +1,4 @@
-import { assert } from "@flotilla/base";
+import { assert, marks } from "@flotilla/base";
 import { decodeRecordKey, type StoredRecord } from "@flotilla/mvcc";
 import type { LogIndex, NodeId, SnapshotRequest } from "@flotilla/raft";
 import type { FloorImage, ReplicaStatus } from "@flotilla/replica";
@@ -115,6 +115,7 @@ export class SnapshotSender {
 			return;
 		}
 		if (ack.outcome === "refused") {
+			marks.snapshotGivenUp++;
 			this.fail(build, "the receiver refused it");
 			return;
 		}
@@ -242,6 +243,7 @@ export class SnapshotSender {
 			return;
 		}
 		if (nowMs < build.resendMs) return;
+		marks.snapshotResent++;
 		build.resendWaitMs = Math.min(2 * build.resendWaitMs, RESEND_MAX_MS);
 		build.resendMs = nowMs + build.resendWaitMs;
 		// What comes after it may have arrived, and waits there.

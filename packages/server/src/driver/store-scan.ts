@@ -1,4 +1,4 @@
-import { portableBytes } from "@flotilla/base";
+import { marks, portableBytes } from "@flotilla/base";
 import type { KeyValueStore, RecordStorage, StoreMark, StoreRestore } from "@flotilla/mvcc";
 import { type TableRow, tableDigest } from "@flotilla/replica";
 import type { OpenStore } from "../ports.ts";
@@ -85,6 +85,7 @@ function* scanRecords(disk: OpenStore, floor: FloorRecord, rows: readonly TableR
 		}
 		if (problem !== null) return mismatch(problem);
 		if (above.length > 0) {
+			marks.recordsAboveFloor++;
 			const deletion = yield* attempt(disk, floor.generation, { kind: "deleteRecords", keys: above });
 			if (deletion.error !== null) return damaged(deletion.error);
 		}

@@ -2,7 +2,9 @@
  * Reading a log back (rule W7). Nothing is changed before everything was verified; then a torn tail is cut off, what may be
  * in the page cache only is written again, and the rest is zeroed.
  */
+
 import type { ByteOps } from "@flotilla/base";
+import { marks } from "@flotilla/base";
 import type { HardState } from "@flotilla/raft";
 import type { FileScript } from "../disk/file-script.ts";
 import { frameSeed, parseSegmentName, readSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader, WAL_VERSION } from "./format.ts";
@@ -253,6 +255,7 @@ class LogScan {
 			tornBytes: leftover.end - stopped.offset,
 			cleanStop: this.closingSeq === stopped.seq - 1 && leftover.end === stopped.offset,
 		};
+		if (end.tornBytes > 0) marks.tornTailRepaired++;
 		const refusal = examine(end) ?? (yield* repairTail(this.folder, tail));
 		return refusal === null ? { ok: true, end } : { ok: false, refusal };
 	}
@@ -265,6 +268,7 @@ export function cutShort(foundBytes: number, { fileBytes }: SegmentHeader): stri
 
 /** Null when the two name different votes of one term, of which only one can have been given. */
 function combineVotes(log: HardState, mirror: VoteSlot): HardState | null {
+	if (mirror.term > log.term) marks.voteAheadOfLog++;
 	if (mirror.term > log.term) return { term: mirror.term, vote: mirror.vote, commit: log.commit };
 	if (mirror.term < log.term || mirror.vote === log.vote || mirror.vote === 0n) return log;
 	return log.vote === 0n ? { ...log, vote: mirror.vote } : null;

@@ -1,3 +1,4 @@
+import { marks } from "@flotilla/base";
 import type { WalRefusal } from "./wal-interface.ts";
 
 /** Where damage was found; parts that are not known are left out of the text. */
@@ -12,6 +13,7 @@ const WAYS_OUT =
 	"Either remove this member from the cluster and add it anew with an empty data folder, or put back an intact copy of the file.";
 
 export function refuseDamage(code: "corrupt" | "missing", place: DamagePlace, found: string): WalRefusal {
+	marks.logDamageRefused++;
 	return { code, text: `Cannot use the log: ${describePlace(place)}: ${found}. ${WAYS_OUT}` };
 }
 

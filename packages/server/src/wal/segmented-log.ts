@@ -1,4 +1,4 @@
-import { assert, type ByteOps, fail } from "@flotilla/base";
+import { assert, type ByteOps, fail, marks } from "@flotilla/base";
 import type { AppendWork, Entry, HardState, LogIndex } from "@flotilla/raft";
 import type { FileCompletion } from "../disk/file-ops.ts";
 import type { FileScripts } from "../disk/file-script.ts";
@@ -126,6 +126,7 @@ export class SegmentedLog implements WriteAheadLog {
 		const changes = entries.length > 0 || truncateFrom !== 0 || snapshot !== null;
 		// What must be synced takes along what rides: answers that wait for it may speak of that commit (rule C3).
 		const owed = work.mustSync ? (hardState ?? this.riding) : null;
+		if (!changes && hardState === null && owed !== null) marks.commitRodeAlong++;
 		if (changes || owed !== null) {
 			this.enqueue(work.seq, { ...EMPTY_CONTENT, hardState: hardState ?? owed, snapshot, truncateFrom, entries });
 		} else if (hardState !== null) {
@@ -309,6 +310,7 @@ export class SegmentedLog implements WriteAheadLog {
 		const next = this.queue[0] as QueuedFrame;
 		this.spare.take(prefixBytes + FRAME_HEADER_BYTES + next.payloadBytes, (file) => {
 			if ("error" in file) {
+				marks.rolledWithoutRoom++;
 				this.fail(`${file.error}, and the segment in use has no room`);
 				return;
 			}
@@ -331,6 +333,7 @@ export class SegmentedLog implements WriteAheadLog {
 	}
 
 	private rolled(segment: LogSegment, prevCrc: number, endOffset: number): void {
+		marks.segmentRolled++;
 		const before = this.segment;
 		this.state.map.segments.push(segment);
 		this.segment = segment;

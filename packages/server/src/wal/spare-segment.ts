@@ -1,4 +1,4 @@
-import { assert } from "@flotilla/base";
+import { assert, marks } from "@flotilla/base";
 import type { FileScript, FileScripts } from "../disk/file-script.ts";
 import { LARGE_NAME, SPARE_NAME } from "./tail-repair.ts";
 
@@ -66,6 +66,7 @@ export class SpareSegment {
 function* make(path: string, bytes: number): FileScript<string | null> {
 	const created = yield { kind: "create", path, bytes };
 	if (created.error === null) return null;
+	marks.spareFailed++;
 	// Half a file takes room that something else may need, and its name is wanted again.
 	yield { kind: "unlink", path };
 	return `making ${path} with ${bytes} bytes failed with ${created.error}`;

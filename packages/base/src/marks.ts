@@ -1,0 +1,71 @@
+/**
+ * Rare branches, counted by name. A scenario test asserts that it went where it claims to go; a campaign of the simulator says
+ * which branches none of its runs has reached. Written only: nothing ever decides by a count, so rooms that are pure stay so.
+ */
+export const MARK_NAMES = [
+	"appendConflict",
+	"appendLate",
+	"appendRefused",
+	"snapshotFastForward",
+	"snapshotInstalled",
+	"snapshotWhileJoint",
+	"commitByMark",
+	"candidateMetConfig",
+	"staleLeaderTold",
+	"stalePreVoteTold",
+	"voteInLease",
+	"preVoteSticky",
+	"stickyAnsweredAnew",
+	"hintCampaign",
+	"quorumLost",
+	"leaderRemovedItself",
+	"readWaitsForTerm",
+	"transferTimedOut",
+	"transferSent",
+	"diskStalledAbdicates",
+	"jointLeftByItself",
+	"proposalWhileTransferring",
+	"catchUpFromLog",
+	"catchUpBySnapshot",
+	"fetchedTooLate",
+	"windowFull",
+	"tornTailRepaired",
+	"voteAheadOfLog",
+	"logDamageRefused",
+	"segmentRolled",
+	"rolledWithoutRoom",
+	"commitRodeAlong",
+	"spareFailed",
+	"storeRebuilt",
+	"firstStartRepeated",
+	"removedStartRefused",
+	"recordsAboveFloor",
+	"snapshotNotNeeded",
+	"snapshotPartOvertook",
+	"snapshotRefused",
+	"snapshotGivenUp",
+	"snapshotResent",
+	"forwardRepeated",
+	"forwardOfOtherTerm",
+	"forwardRefused",
+	"compactionsJoined",
+	"compactionPinned",
+] as const;
+
+export type MarkName = (typeof MARK_NAMES)[number];
+
+/** How often each branch ran in this thread. `marks.appendConflict++` where it happens. */
+export const marks: Record<MarkName, number> = zeros();
+
+/** What ran while `work` did. */
+export function marksDuring(work: () => void): Readonly<Record<MarkName, number>> {
+	const before = { ...marks };
+	work();
+	const during = zeros();
+	for (const name of MARK_NAMES) during[name] = marks[name] - before[name];
+	return during;
+}
+
+function zeros(): Record<MarkName, number> {
+	return Object.fromEntries(MARK_NAMES.map((name) => [name, 0])) as Record<MarkName, number>;
+}
