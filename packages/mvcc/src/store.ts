@@ -29,7 +29,8 @@ import { type CheckState, checkPath, checkPutState, choosePath, rangeAt, runPath
 import { ValueStore } from "./value-store.ts";
 
 /** Compacted records whose deletion is handed out in one batch, about. */
-const DELETES_PER_BATCH = 4096;
+const DELETES_PER_BATCH = 512;
+const NO_DELETES: readonly Uint8Array[] = [];
 
 /** What a rebuild found in the storage. */
 export interface RebuiltState {
@@ -53,6 +54,8 @@ export class MvccStore implements KeyValueStore, CheckState {
 	private readonly doomed: DoomedRecords;
 	private readonly compactor: Compactor;
 	private readonly changes: Changes;
+	/** The last batch that held deletions. */
+	private deletesSeq = 0;
 	private ranges = 0;
 	private txns = 0;
 
@@ -187,7 +190,11 @@ export class MvccStore implements KeyValueStore, CheckState {
 	}
 
 	takeBatch(): RecordBatch | null {
-		return this.values.takeBatch(this.doomed.take(DELETES_PER_BATCH));
+		// One batch with deletions at a time: the disk's own pace, and what is written meanwhile waits behind few of them.
+		const deletes = this.values.storedUpto(this.deletesSeq) ? this.doomed.take(DELETES_PER_BATCH) : NO_DELETES;
+		const batch = this.values.takeBatch(deletes);
+		if (batch !== null && deletes.length > 0) this.deletesSeq = batch.seq;
+		return batch;
 	}
 
 	batchStored(seq: number): void {

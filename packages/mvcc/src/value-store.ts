@@ -75,6 +75,12 @@ export class ValueStore {
 		return { seq, puts, deletes, bytes };
 	}
 
+	/** All batches up to `seq` are stored. */
+	storedUpto(seq: number): boolean {
+		const oldest = this.batches[0];
+		return oldest === undefined || oldest.seq > seq;
+	}
+
 	batchStored(seq: number): void {
 		assert(seq < this.nextSeq, "only batches that were handed out are stored");
 		let done = 0;

@@ -28,13 +28,11 @@ export class FloorState {
 		return this.digest;
 	}
 
-	/** True when it took deletions: there may be more of them, and they are due in portions. */
-	takeBatch(output: ReplicaOutput): boolean {
+	takeBatch(output: ReplicaOutput): void {
 		const batch = this.state.store.takeBatch();
-		if (batch === null) return false;
+		if (batch === null) return;
 		this.lastBatchSeq = batch.seq;
 		output.batches.push(batch);
-		return batch.deletes.length > 0;
 	}
 
 	/** Null while a compaction pass is running (rule S3). `output`: where records go that were not handed out yet. */

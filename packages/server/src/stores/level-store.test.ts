@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -200,4 +201,35 @@ async function overwrite(path: string): Promise<void> {
 async function replaceByFolder(path: string): Promise<void> {
 	await rm(path);
 	await mkdir(path);
+}
+
+test("the space of deleted records comes back by itself", async () => {
+	const disk = await open(join(root, "space"), true);
+	const store = new StoreRunner(disk);
+	const RECORDS = 12_000;
+	const PART = 500;
+	for (let from = 0; from < RECORDS; from += PART) {
+		const records = Array.from({ length: PART }, (_, i) => record(from + i, randomBytes(150).toString("hex")));
+		await store.run({ kind: "batch", batch: batch(from + 1, records) });
+	}
+	await store.run({ kind: "barrier" });
+	await eventually(() => expect(disk.sizeBytes()).toBeGreaterThan(3_000_000));
+	const full = disk.sizeBytes();
+	for (let from = 0; from < RECORDS; from += PART) {
+		const deletes = Array.from({ length: PART }, (_, i) => recordKey(from + i));
+		await store.run({ kind: "batch", batch: { ...batch(RECORDS + from + 1, []), deletes } });
+	}
+	await eventually(() => expect(disk.sizeBytes()).toBeLessThan(full / 3));
+});
+
+async function eventually(attempt: () => void): Promise<void> {
+	for (let tries = 0; ; tries++) {
+		try {
+			attempt();
+			return;
+		} catch (error) {
+			if (tries > 400) throw error;
+			await new Promise((resolve) => setTimeout(resolve, 50));
+		}
+	}
 }

@@ -5,6 +5,7 @@ import type { RecordBatch, StoredRecord } from "@flotilla/mvcc";
 import { ClassicLevel, type Iterator } from "classic-level";
 import type { StoreCompletion, StoreDisk, StoreOp } from "../ports.ts";
 import { describeLevelError, isDamage, type LevelRefusal, levelRefusal } from "./level-errors.ts";
+import { SpaceReclaimer } from "./space-reclaimer.ts";
 import { takeBytes } from "./take-bytes.ts";
 
 type Level = ClassicLevel<Uint8Array, Uint8Array>;
@@ -45,6 +46,7 @@ export class LevelStore implements StoreDisk {
 	private bytesMeasured = 0;
 	private bytesSince = 0;
 	private measuring = false;
+	private readonly reclaimer = new SpaceReclaimer((from, to) => this.level.compactRange(recordKey(from), recordKey(to)));
 
 	private constructor(level: Level, folder: string) {
 		this.level = level;
@@ -89,6 +91,7 @@ export class LevelStore implements StoreDisk {
 	/** Waits for what was submitted, then releases the lock. */
 	async close(): Promise<void> {
 		if (this.running || this.queue.length > 0) await new Promise<void>((resolve) => (this.onIdle = resolve));
+		await this.reclaimer.stop();
 		await this.scanning?.close();
 		await this.view?.close();
 		await this.level.close();
@@ -122,14 +125,17 @@ export class LevelStore implements StoreDisk {
 		const ids = [first.id];
 		const chain = this.level.batch();
 		let bytes = addBatch(chain, first.batch);
+		this.reclaimer.deleted(first.batch.deletes);
 		for (let next = this.queue[0]; next?.kind === "batch" && bytes < MERGED_BYTES_MAX; next = this.queue[0]) {
 			this.queue.shift();
 			ids.push(next.id);
 			bytes += addBatch(chain, next.batch);
+			this.reclaimer.deleted(next.batch.deletes);
 		}
 		this.bytesSince += bytes;
 		const done = (error: string | null) => {
 			this.running = false;
+			if (this.queue.length === 0 && this.reclaimer.due) this.reclaimer.start(() => void this.measure());
 			for (const id of ids) this.onCompletion({ id, error, rows: null, records: null });
 			if (!this.running) this.startNext();
 		};
