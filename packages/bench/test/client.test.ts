@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { ChunkPool } from "@flotilla/server/internal";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { OPEN_ACCESS } from "../src/client/access.ts";
 import { GrpcConnection } from "../src/client/grpc-connection.ts";
 import { MessageStream } from "../src/client/message-stream.ts";
 import { UnaryLoad } from "../src/load/unary-load.ts";
@@ -35,7 +36,7 @@ afterEach(async () => {
 });
 
 async function dial(): Promise<GrpcConnection> {
-	const connection = await GrpcConnection.dial(endpoint, new ChunkPool());
+	const connection = await GrpcConnection.dial(endpoint, OPEN_ACCESS, "", new ChunkPool());
 	open.push(connection);
 	return connection;
 }
@@ -135,7 +136,7 @@ test("statuses: by trailers, by headers alone, none at all, of HTTP, and a reset
 });
 
 test("a connection that nobody answers is refused with its name", async () => {
-	await expect(GrpcConnection.dial("127.0.0.1:1", new ChunkPool())).rejects.toThrow("cannot connect to 127.0.0.1:1");
+	await expect(GrpcConnection.dial("127.0.0.1:1", OPEN_ACCESS, "", new ChunkPool())).rejects.toThrow("cannot connect to 127.0.0.1:1");
 });
 
 test("a lost connection is a failure, is dialed anew, and the load goes on", async () => {

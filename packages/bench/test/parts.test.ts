@@ -194,6 +194,8 @@ describe("the command line", () => {
 		[["put", "--rounds", "3"], "--rounds belongs to compare"],
 		[["compare", "--clients", "3"], "--clients does not belong to compare"],
 		[["put", "--nonsense"], "--nonsense"],
+		[["put", "--cert", "c.pem"], "--cert and --key go together"],
+		[["put", "--user", "ann"], "--user: need NAME:PASSWORD"],
 	])("%j is refused: %s", (args, problem) => {
 		expect(readBenchCall(args, {})).toMatchObject({ kind: "usage", problem: expect.stringContaining(problem) });
 	});
@@ -201,7 +203,11 @@ describe("the command line", () => {
 	test("endpoints come from the flag, then from etcdctl's variable, then from the default", () => {
 		const endpoints = (args: string[], environment: object): unknown =>
 			(readBenchCall(["put", ...args], { ...environment }) as { endpoints: unknown }).endpoints;
-		expect(endpoints(["--endpoints", "http://a:1,[::1]:2"], { ETCDCTL_ENDPOINTS: "b:1" })).toEqual(["a:1", "[::1]:2"]);
+		expect(endpoints(["--endpoints", "http://a:1,[::1]:2,https://c:3"], { ETCDCTL_ENDPOINTS: "b:1" })).toEqual([
+			"a:1",
+			"[::1]:2",
+			"https://c:3",
+		]);
 		expect(endpoints([], { ETCDCTL_ENDPOINTS: "b:1,c:2" })).toEqual(["b:1", "c:2"]);
 		expect(endpoints([], {})).toEqual(["127.0.0.1:2379"]);
 	});

@@ -1,12 +1,13 @@
 /** The program as its users call it, against real clusters: short runs, every load, every output. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LoadReport } from "../src/cli/load-command.ts";
-import { haveEtcd, Trio } from "../src/compare/trio.ts";
+import { freePorts, haveEtcd, Trio } from "../src/compare/trio.ts";
 import type { LoadName } from "../src/load/settings.ts";
 import type { CompareReport } from "../src/report/compare-report.ts";
 
@@ -107,6 +108,86 @@ describe("loads on a flotilla of three", () => {
 		expect(stdout).toMatch(/latency p50 .*, p90 .*, p99 .*, p99\.9 .*, max /);
 		expect(stdout).toMatch(/client: \d+ % of a processor, its loop \d+ % busy/);
 		expect(stderr.match(/^(warm-up|measure) /gm)).toHaveLength(3);
+	});
+});
+
+describe.skipIf(!existsSync("/usr/bin/openssl"))("a member behind TLS, with users (needs openssl)", () => {
+	let member: ChildProcess;
+	let endpoint: string;
+	const path = (name: string): string => join(folder, name);
+
+	beforeAll(async () => {
+		const openssl = (...args: string[]): void => void execFileSync("openssl", args, { cwd: folder, stdio: "pipe" });
+		const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+		openssl("req", "-x509", ...curve, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca", "-days", "2");
+		openssl("req", ...curve, "-keyout", "own.key", "-out", "own.csr", "-subj", "/CN=own", "-addext", "subjectAltName=IP:127.0.0.1");
+		openssl(
+			"x509",
+			"-req",
+			"-in",
+			"own.csr",
+			"-out",
+			"own.pem",
+			..."-CA ca.pem -CAkey ca.key -CAcreateserial -copy_extensions copyall -days 2".split(" "),
+		);
+		const [client = 0, peer = 0] = await freePorts(2);
+		endpoint = `https://127.0.0.1:${client}`;
+		const peerUrl = `http://127.0.0.1:${peer}`;
+		const args = [
+			...["--name", "m1", "--data-dir", path("m1"), "--initial-cluster", `m1=${peerUrl}`],
+			...["--listen-client-urls", endpoint, "--advertise-client-urls", endpoint],
+			...["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl],
+			...["--cert-file", path("own.pem"), "--key-file", path("own.key"), "--trusted-ca-file", path("ca.pem"), "--client-cert-auth"],
+		];
+		member = spawn(FLOTILLA, args, { stdio: ["pipe", "ignore", "pipe"], env: { PATH: process.env.PATH, FLOTILLA_STOP_WITH_STDIN: "1" } });
+		await new Promise<void>((resolve, reject) => {
+			let said = "";
+			member.stderr?.setEncoding("utf8").on("data", (text: string) => {
+				said += text;
+				if (said.includes("ready to serve client requests")) resolve();
+			});
+			member.once("exit", () => reject(new Error(said)));
+		});
+	});
+	afterAll(() => void member?.kill("SIGKILL"));
+
+	const files = (): string[] => ["--cacert", path("ca.pem"), "--cert", path("own.pem"), "--key", path("own.key")];
+	const put = (...more: string[]): Promise<Ending> => bench(["put", "--endpoints", endpoint, "--seconds", "1", "--warm-up", "0", ...more]);
+
+	test("is measured with its authority and a certificate, and refuses without", async () => {
+		const { status, stdout, stderr } = await put(...files());
+		expect(status, stderr).toBe(0);
+		expect(stdout).toContain("client: ");
+		const stranger = await put("--cert", path("own.pem"), "--key", path("own.key"));
+		expect([stranger.status, stranger.stderr]).toEqual([1, expect.stringMatching(/cannot connect to https:.*(certificate|self-signed)/)]);
+		const nameless = await put("--cacert", path("ca.pem"));
+		expect(nameless.status).toBe(1);
+	});
+
+	test("takes the calls of a user who logs in, and nobody else's once users are asked for", async () => {
+		const { etcdserverpb } = await import("@flotilla/api");
+		const { Target } = await import("../src/client/target.ts");
+		const [ca, cert, key] = await Promise.all(["ca.pem", "own.pem", "own.key"].map((name) => readFile(path(name))));
+		const target = new Target([endpoint], {
+			tls: { ca: ca as Buffer, cert: cert as Buffer, key: key as Buffer, trustAnybody: false },
+			user: null,
+		});
+		const auth = (method: string, message: Uint8Array): Promise<unknown> => target.ask(`/etcdserverpb.Auth/${method}`, message);
+		await auth("UserAdd", etcdserverpb.AuthUserAddRequest.encode({ name: "root", password: "secret" }));
+		await auth("RoleAdd", etcdserverpb.AuthRoleAddRequest.encode({ name: "root" }));
+		await auth("UserGrantRole", etcdserverpb.AuthUserGrantRoleRequest.encode({ user: "root", role: "root" }));
+		await auth("AuthEnable", etcdserverpb.AuthEnableRequest.encode({}));
+		target.close();
+		const known = await put(...files(), "--user", "root:secret");
+		expect([known.status, known.stderr.match(/FAILED/)], known.stderr).toEqual([0, null]);
+		// By the name in its certificate, which is no user's.
+		const stranger = await put(...files());
+		expect([stranger.status, stranger.stdout + stranger.stderr]).toEqual([
+			1,
+			expect.stringMatching(/etcdserver: (permission denied|user name)/),
+		]);
+		const wrong = await put(...files(), "--user", "root:wrong");
+		expect([wrong.status, wrong.stderr]).toEqual([1, expect.stringContaining("authentication failed, invalid user ID or password")]);
 	});
 });
 

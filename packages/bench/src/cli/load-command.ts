@@ -1,5 +1,6 @@
 /** `flotilla bench <load>`: one run or a sweep, told on the terminal and written where it was asked for. */
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
+import type { Access } from "../client/access.ts";
 import { Target } from "../client/target.ts";
 import { type RunResult, runLoad } from "../load/run.ts";
 import type { Settings } from "../load/settings.ts";
@@ -8,7 +9,7 @@ import { kneeOf, type Sweep, sweepClients } from "../report/sweep.ts";
 import { stageLines, summaryLines, sweepLines } from "../report/text.ts";
 import { type ClusterEvent, ClusterEvents } from "../tap/cluster-events.ts";
 import { type Stages, sampleStages } from "../tap/stages.ts";
-import type { LoadCall } from "./options.ts";
+import type { AccessFlags, LoadCall } from "./options.ts";
 import { Progress } from "./progress.ts";
 
 /** What the JSON file holds. */
@@ -24,10 +25,11 @@ export interface LoadReport {
 }
 
 export async function loadCommand(call: LoadCall): Promise<number> {
-	const target = new Target(call.endpoints);
+	const target = new Target(call.endpoints, await accessOf(call.access));
 	const progress = new Progress(process.stderr);
 	const events = new ClusterEvents(call.taps);
 	try {
+		await target.login();
 		const [state] = await target.states();
 		let stages: Stages | null = null;
 		const sample = async (): Promise<void> => {
@@ -56,6 +58,15 @@ export async function loadCommand(call: LoadCall): Promise<number> {
 	} finally {
 		target.close();
 	}
+}
+
+async function accessOf({ cacert, cert, key, trustAnybody, user }: AccessFlags): Promise<Access> {
+	const files = {
+		...(cacert === null ? {} : { ca: await readFile(cacert) }),
+		...(cert === null ? {} : { cert: await readFile(cert) }),
+		...(key === null ? {} : { key: await readFile(key) }),
+	};
+	return { tls: { ...files, trustAnybody }, user };
 }
 
 function sweepOf(runs: readonly RunResult[]): Sweep {

@@ -1,6 +1,6 @@
 /** The command line of `flotilla bench`, read once into plain data. */
 import { parseArgs } from "node:util";
-import { splitEndpoint } from "../client/grpc-connection.ts";
+import { authorityOf, splitEndpoint } from "../client/access.ts";
 import type { Aim } from "../client/target.ts";
 import { DEFAULT_SETTINGS, LOAD_NAMES, type LoadName, type Settings } from "../load/settings.ts";
 
@@ -10,6 +10,8 @@ export const USAGE = `Usage: flotilla bench <load> [flags]       measures any se
 Loads: ${LOAD_NAMES.join(", ")}
 
   --endpoints LIST     host:port,... (default: ETCDCTL_ENDPOINTS, then 127.0.0.1:2379)
+  --cacert, --cert, --key FILE, --insecure-skip-tls-verify, --user NAME:PASSWORD
+                       as etcdctl takes them; TLS is for endpoints with https://
   --to WHOM            leader (default), follower, or all endpoints in turn
   --clients N          calls under way at once; watchers, or leases (default 1)
   --connections N      over so many connections (default 1)
@@ -36,10 +38,20 @@ export interface LoadCall {
 	readonly kind: "load";
 	readonly settings: Settings;
 	readonly endpoints: readonly string[];
+	readonly access: AccessFlags;
 	readonly sweep: boolean;
 	readonly taps: readonly string[];
 	readonly json: string | null;
 	readonly html: string | null;
+}
+
+/** Files by their names. */
+export interface AccessFlags {
+	readonly cacert: string | null;
+	readonly cert: string | null;
+	readonly key: string | null;
+	readonly trustAnybody: boolean;
+	readonly user: { readonly name: string; readonly password: string } | null;
 }
 
 export interface CompareCall {
@@ -57,6 +69,11 @@ export type BenchCall = LoadCall | CompareCall | { readonly kind: "usage"; reado
 
 const FLAGS = {
 	endpoints: { type: "string" },
+	cacert: { type: "string" },
+	cert: { type: "string" },
+	key: { type: "string" },
+	"insecure-skip-tls-verify": { type: "boolean" },
+	user: { type: "string" },
 	to: { type: "string" },
 	clients: { type: "string" },
 	connections: { type: "string" },
@@ -106,8 +123,8 @@ export function readBenchCall(args: readonly string[], environment: Readonly<Rec
 function readLoad(load: LoadName, values: Values, environment: Readonly<Record<string, string | undefined>>): LoadCall {
 	const text = (name: keyof Values): string | undefined => values[name] as string | undefined;
 	const endpoints = (text("endpoints") ?? environment.ETCDCTL_ENDPOINTS ?? "127.0.0.1:2379").split(",").map((each) => {
-		const { host, port } = splitEndpoint(each.trim());
-		return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+		const address = splitEndpoint(each.trim());
+		return `${address.secure ? "https://" : ""}${authorityOf(address)}`;
 	});
 	const defaults = load.startsWith("watch") ? { ...DEFAULT_SETTINGS, rate: load === "watch-latency" ? 100 : 0 } : DEFAULT_SETTINGS;
 	const settings: Settings = {
@@ -131,7 +148,24 @@ function readLoad(load: LoadName, values: Values, environment: Readonly<Record<s
 	if (values.sweep === true && (load.startsWith("watch") || load.startsWith("lease")))
 		throw new Mistake(`--sweep does not go with ${load}`);
 	const taps = text("taps")?.split(",") ?? [];
-	return { kind: "load", settings, endpoints, taps, sweep: values.sweep === true, json: text("json") ?? null, html: text("html") ?? null };
+	const access: AccessFlags = {
+		cacert: text("cacert") ?? null,
+		cert: text("cert") ?? null,
+		key: text("key") ?? null,
+		trustAnybody: values["insecure-skip-tls-verify"] === true,
+		user: userOf(text("user")),
+	};
+	if ((access.cert === null) !== (access.key === null)) throw new Mistake("--cert and --key go together");
+	return {
+		kind: "load",
+		settings,
+		endpoints,
+		access,
+		taps,
+		sweep: values.sweep === true,
+		json: text("json") ?? null,
+		html: text("html") ?? null,
+	};
 }
 
 function readCompare(values: Values): CompareCall {
@@ -151,6 +185,13 @@ function readCompare(values: Values): CompareCall {
 
 function isLoad(name: string): name is LoadName {
 	return LOAD_NAMES.includes(name as LoadName);
+}
+
+function userOf(text: string | undefined): AccessFlags["user"] {
+	if (text === undefined) return null;
+	const colon = text.indexOf(":");
+	if (colon < 1) throw new Mistake("--user: need NAME:PASSWORD");
+	return { name: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 
 function aimOf(text: string): Aim {

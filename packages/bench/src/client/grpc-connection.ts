@@ -1,5 +1,6 @@
 /** One connection of the load generator: our own HTTP/2 on a socket, so that the client costs less than what it measures. */
-import { createConnection } from "node:net";
+import { createConnection, isIP, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import {
 	type ChunkPool,
 	type ConnectionOwner,
@@ -8,6 +9,7 @@ import {
 	type PreparedBlock,
 	SocketLink,
 } from "@flotilla/server/internal";
+import { type Access, type Address, authorityOf, splitEndpoint } from "./access.ts";
 import { MessageStream } from "./message-stream.ts";
 
 const STREAM_WINDOW_BYTES = 1 << 20;
@@ -18,16 +20,20 @@ const DIAL_MS = 5_000;
 export type Method = PreparedBlock;
 
 export class GrpcConnection implements ConnectionOwner {
-	/** `host:port`. */
 	readonly endpoint: string;
 	readonly http2: Http2Connection;
 	/** Set when the connection is over: whoever uses it should dial anew. */
 	closed = false;
+	private readonly address: Address;
+	/** Empty without a login. */
+	private readonly token: string;
 	private readonly link: SocketLink;
 	private readonly methods = new Map<string, Method>();
 
-	private constructor(endpoint: string, socket: ReturnType<typeof createConnection>, pool: ChunkPool) {
+	private constructor(endpoint: string, token: string, socket: Socket, pool: ChunkPool) {
 		this.endpoint = endpoint;
+		this.address = splitEndpoint(endpoint);
+		this.token = token;
 		const options = {
 			...DEFAULT_CONNECTION_OPTIONS,
 			streamWindowBytes: STREAM_WINDOW_BYTES,
@@ -41,18 +47,19 @@ export class GrpcConnection implements ConnectionOwner {
 		});
 	}
 
-	static dial(endpoint: string, pool: ChunkPool): Promise<GrpcConnection> {
-		const { host, port } = splitEndpoint(endpoint);
+	static dial(endpoint: string, access: Access, token: string, pool: ChunkPool): Promise<GrpcConnection> {
+		const address = splitEndpoint(endpoint);
 		return new Promise((resolve, reject) => {
-			const socket = createConnection({ host, port, noDelay: true, timeout: DIAL_MS });
+			const socket = address.secure ? dialTls(address, access) : createConnection({ ...address, noDelay: true, timeout: DIAL_MS });
 			const refused = (error: Error): void => reject(new Error(`cannot connect to ${endpoint}: ${error.message}`));
 			socket.once("error", refused);
 			socket.once("timeout", () => socket.destroy(new Error(`no answer within ${DIAL_MS} ms`)));
-			socket.once("connect", () => {
+			socket.once(address.secure ? "secureConnect" : "connect", () => {
 				socket.setTimeout(0);
+				socket.setNoDelay(true);
 				socket.off("error", refused);
 				socket.removeAllListeners("timeout");
-				resolve(new GrpcConnection(endpoint, socket, pool));
+				resolve(new GrpcConnection(endpoint, token, socket, pool));
 			});
 		});
 	}
@@ -63,12 +70,13 @@ export class GrpcConnection implements ConnectionOwner {
 		if (method === undefined) {
 			method = this.http2.prepare([
 				{ name: ":method", value: "POST", repeats: true },
-				{ name: ":scheme", value: "http", repeats: true },
+				{ name: ":scheme", value: this.address.secure ? "https" : "http", repeats: true },
 				{ name: ":path", value: path, repeats: true },
-				{ name: ":authority", value: this.endpoint, repeats: true },
+				{ name: ":authority", value: authorityOf(this.address), repeats: true },
 				{ name: "te", value: "trailers", repeats: true },
 				{ name: "content-type", value: "application/grpc", repeats: true },
 				{ name: "user-agent", value: "flotilla-bench", repeats: true },
+				...(this.token === "" ? [] : [{ name: "token", value: this.token, repeats: true }]),
 			]);
 			this.methods.set(path, method);
 		}
@@ -123,6 +131,15 @@ export class GrpcConnection implements ConnectionOwner {
 	}
 }
 
+function dialTls({ host, port }: Address, { tls }: Access): Socket {
+	const { trustAnybody, ...files } = tls;
+	return connectTls({
+		...{ host, port, timeout: DIAL_MS, ALPNProtocols: ["h2"], rejectUnauthorized: !trustAnybody, ...files },
+		// An address is checked against the certificate as an address.
+		...(isIP(host) === 0 ? { servername: host } : {}),
+	});
+}
+
 class AskedStream extends MessageStream {
 	private readonly resolve: (answer: Buffer) => void;
 	private readonly reject: (error: Error) => void;
@@ -152,11 +169,4 @@ export class CallError extends Error {
 		super(text);
 		this.code = code;
 	}
-}
-
-/** `host:port`, with `http://` before it or not. */
-export function splitEndpoint(endpoint: string): { readonly host: string; readonly port: number } {
-	const match = /^(?:http:\/\/)?(\[[^\]]+\]|[^:/]+):(\d{1,5})\/?$/.exec(endpoint);
-	if (match === null) throw new Error(`not an endpoint: ${endpoint} (need host:port)`);
-	return { host: (match[1] as string).replace(/^\[|\]$/g, ""), port: Number(match[2]) };
 }

@@ -1,6 +1,7 @@
 /** The cluster under load: who leads, how far it is, and the connections to it. */
 import { etcdserverpb } from "@flotilla/api";
 import { ChunkPool } from "@flotilla/server/internal";
+import { type Access, OPEN_ACCESS } from "./access.ts";
 import { GrpcConnection } from "./grpc-connection.ts";
 
 /** To whom the load goes: the leader, a follower, or all endpoints in turn. */
@@ -16,11 +17,23 @@ export interface MemberState {
 
 export class Target {
 	readonly endpoints: readonly string[];
+	private readonly access: Access;
+	private token = "";
 	private readonly pool = new ChunkPool();
 	private readonly asked = new Map<string, GrpcConnection>();
 
-	constructor(endpoints: readonly string[]) {
+	constructor(endpoints: readonly string[], access: Access = OPEN_ACCESS) {
 		this.endpoints = endpoints;
+		this.access = access;
+	}
+
+	/** Once, before anything else is asked for; nothing where nobody is to be logged in. */
+	async login(): Promise<void> {
+		if (this.access.user === null) return;
+		const request = etcdserverpb.AuthenticateRequest.encode(this.access.user);
+		const answer = await this.ask("/etcdserverpb.Auth/Authenticate", request);
+		this.token = etcdserverpb.AuthenticateResponse.decode(answer).token;
+		this.close();
 	}
 
 	/** Of every endpoint that answers; throws when none does. */
@@ -64,7 +77,7 @@ export class Target {
 
 	/** A new one, for the load. */
 	dial(endpoint: string): Promise<GrpcConnection> {
-		return GrpcConnection.dial(endpoint, this.pool);
+		return GrpcConnection.dial(endpoint, this.access, this.token, this.pool);
 	}
 
 	close(): void {

@@ -148,7 +148,7 @@ async function usageOf(pid: number): Promise<Usage> {
 	return { cpuSeconds: ticks / TICKS_PER_SECOND, residentBytes: resident * 1_024 };
 }
 
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
 	const servers = await Promise.all(
 		Array.from(
 			{ length: count },
