@@ -18,8 +18,8 @@ export class KeyIntervals {
 	}
 
 	/**
-	 * Whether the whole interval is in the set. One that is empty (its end not above its beginning) counts as its first key, as
-	 * in etcd.
+	 * Whether the whole interval is in the set. One that is empty (its end not above its beginning) counts as its first key; etcd's
+	 * answer then depends on the shape of its tree.
 	 */
 	covers({ from, to }: KeyInterval): boolean {
 		const { joined } = this;

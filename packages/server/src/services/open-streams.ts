@@ -99,6 +99,9 @@ class GuardedStream implements StreamCall {
 	get remainingMs(): number {
 		return this.call.remainingMs;
 	}
+	get commonName(): string | undefined {
+		return this.call.commonName;
+	}
 	metadata(key: string): string | undefined {
 		return this.call.metadata(key);
 	}

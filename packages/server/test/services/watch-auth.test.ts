@@ -1,7 +1,8 @@
 /** Watchers and rights (etcd API 3.1 step 3; decisions 5.3): asked for at creation, and again whenever users or roles change. */
+import { v3electionpb } from "@flotilla/api";
 import { beforeEach, describe, expect, test } from "vitest";
 import { enable, order, tokenOf } from "./auth-house.ts";
-import { ServiceHouse } from "./scripted-member.ts";
+import { ScriptedStream, ServiceHouse } from "./scripted-member.ts";
 import { WatchClient } from "./watch-client.ts";
 
 const text = (value: string): Uint8Array => Uint8Array.from(Buffer.from(value));
@@ -144,5 +145,47 @@ describe("a right is taken away", () => {
 		settle();
 		house.member.put("z");
 		expect(client.words()).toEqual(["#7 @1 created", "#7 @2 canceled", "#7 @2 created", "#7 @3 z=v/3"]);
+	});
+});
+
+describe("an election is observed", () => {
+	const OBSERVE = "/v3electionpb.Election/Observe";
+	const settled = async (): Promise<void> => {
+		for (let turn = 0; turn < 5; turn++) {
+			await new Promise((soon) => setImmediate(soon));
+			settle();
+		}
+	};
+
+	test("while its caller may read it: from a change of rights on only after another look at them", async () => {
+		enable(house);
+		const call = house.stream(OBSERVE, { token: await tokenOf(house, "ann") });
+		call.receive(v3electionpb.LeaderRequest.encode({ name: text("a-vote") }));
+		await settled();
+		house.member.put("a-vote/1", "first");
+		await settled();
+		order(house, "roleAdd", { role: "other" });
+		house.member.put("a-vote/1", "second");
+		await settled();
+		const values = (): string[] =>
+			call.sent.map((bytes) => Buffer.from(v3electionpb.LeaderResponse.decode(bytes).kv?.value ?? "").toString());
+		expect([values(), call.ended]).toEqual([["first", "second"], null]);
+		order(house, "userRevokeRole", { user: "ann", role: "as" });
+		house.member.put("a-vote/1", "third");
+		await settled();
+		expect([values(), call.ended]).toEqual([["first", "second"], { code: 2, message: "etcdserver: permission denied" }]);
+	});
+
+	test("by certificate as by token: a stream knows the name that its connection proved", async () => {
+		enable(house);
+		const handler = house.services.methods.get(OBSERVE);
+		const call = new ScriptedStream(OBSERVE, {});
+		Object.assign(call, { commonName: "ann" });
+		if (handler?.shape === "stream") handler.handle(call);
+		call.receive(v3electionpb.LeaderRequest.encode({ name: text("a-vote") }));
+		await settled();
+		house.member.put("a-vote/1", "first");
+		await settled();
+		expect([call.sent.length, call.ended]).toEqual([1, null]);
 	});
 });

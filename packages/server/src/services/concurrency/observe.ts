@@ -28,6 +28,8 @@ class Observer {
 	private watch: OpenWatch | null = null;
 	private writable = true;
 	private over = false;
+	/** Of the users and roles that its caller was judged by last; 0 while authentication is off. */
+	private judgedAt = 0;
 
 	constructor(call: StreamCall, deps: ServiceDeps, name: Uint8Array) {
 		this.call = call;
@@ -49,6 +51,7 @@ class Observer {
 		const range = rangeOfName(this.name);
 		this.client.get({ ...range, ...OLDEST }, (result) => {
 			if (this.over) return;
+			this.judgedAt = this.authNow;
 			const leader = firstPair(result);
 			if (leader === null) this.awaitFirst(range, result.revision);
 			else this.follow(leader, result.revision);
@@ -87,7 +90,8 @@ class Observer {
 			if (message.kind === "refused") {
 				this.close();
 				this.call.end(innerStatus("tooManyRequests"));
-			} else if (message.kind === "compacted") {
+			} else if (message.kind === "compacted" || (message.kind === "events" && this.judgedAt !== this.authNow)) {
+				// Read anew, and so judged anew (rule A8).
 				wanted = false;
 				this.look();
 			} else if (message.kind === "events") {
@@ -102,6 +106,11 @@ class Observer {
 		// What it heard at once may have ended it, or put another one in its place.
 		if (wanted && !this.over) this.watch = watch;
 		else watch.close();
+	}
+
+	private get authNow(): number {
+		const { enabled, revision } = this.deps.member.auth;
+		return enabled ? revision : 0;
 	}
 
 	private send(kv: mvccpb.KeyValue, revision: number): void {
