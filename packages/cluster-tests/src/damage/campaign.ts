@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { Dice } from "@flotilla/base";
 import { allDamages } from "./damages.ts";
+import { LifeProcess } from "./life-process.ts";
 import { makeMaster } from "./master.ts";
 import { type TrialResult, tryDamage } from "./trial.ts";
 
@@ -35,10 +36,12 @@ export async function runDamage({ folder, every, seed, progress }: DamageOptions
 	const results: TrialResult[] = [];
 	let next = 0;
 	const lane = async (number: number): Promise<void> => {
+		const lives = new LifeProcess();
 		for (let at = next++; at < chosen.length; at = next++) {
-			results.push(await tryDamage(master, chosen[at] as (typeof chosen)[number], join(folder, `lane ${number}`)));
+			results.push(await tryDamage(master, chosen[at] as (typeof chosen)[number], join(folder, `lane ${number}`), lives));
 			if (results.length % PROGRESS_EVERY === 0) progress(`${results.length} of ${chosen.length}`);
 		}
+		lives.end();
 	};
 	await Promise.all(Array.from({ length: LANES }, (_, number) => lane(number)));
 	const count = (verdict: TrialResult["verdict"], among = results): number => among.filter((result) => result.verdict === verdict).length;

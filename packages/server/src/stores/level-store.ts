@@ -32,6 +32,8 @@ export type LevelOpening = { readonly ok: true; readonly store: LevelStore } | L
  */
 export class LevelStore implements StoreDisk {
 	onCompletion: (completion: StoreCompletion) => void = () => {};
+	/** A scan has read every record. */
+	onScanned: () => void = () => {};
 	private readonly level: Level;
 	private readonly folder: string;
 	private readonly queue: StoreOp[] = [];
@@ -199,6 +201,7 @@ export class LevelStore implements StoreDisk {
 			if (entries.length === 0) {
 				await this.scanning.close();
 				this.scanning = null;
+				this.onScanned();
 				return records;
 			}
 			this.scanAhead = this.scanning.nextv(PAGE_RECORDS);
