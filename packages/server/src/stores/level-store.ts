@@ -1,5 +1,5 @@
 import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { assert, unreachable } from "@flotilla/base";
 import type { RecordBatch, StoredRecord } from "@flotilla/mvcc";
 import { ClassicLevel, type Iterator } from "classic-level";
@@ -77,7 +77,12 @@ export class LevelStore implements StoreDisk {
 	}
 
 	get(key: Uint8Array): Uint8Array | undefined {
-		return this.level.getSync(recordKey(key));
+		try {
+			return this.level.getSync(recordKey(key));
+		} catch (error) {
+			// Nothing can be answered or applied without it: this ends the process, with the place.
+			throw new Error(`Cannot read record ${Buffer.from(key).toString("hex")} of ${basename(this.folder)}: ${describeLevelError(error)}`);
+		}
 	}
 
 	submit(op: StoreOp): void {
