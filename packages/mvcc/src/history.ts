@@ -1,4 +1,4 @@
-import type { ByteOps } from "@flotilla/base";
+import { assert, type ByteOps } from "@flotilla/base";
 import { type KeyIndex, NO_RECORD } from "./key-index.ts";
 import { NOT_FOUND } from "./key-table.ts";
 import { encodeDeletedPair } from "./key-value.ts";
@@ -49,9 +49,9 @@ export class History implements StoreHistory {
 		const { change } = this;
 		const { log } = this.index;
 		const start = log.firstAt(from);
+		assert(start < log.end, "the history is read up to the present revision");
 		let bytes = 0;
-		// Revision 1 is that of the empty store: nothing was changed by it.
-		let revision = start < log.end ? log.main(start) : from;
+		let revision = log.main(start);
 		for (let ordinal = start; ordinal < log.end; ordinal++) {
 			const main = log.main(ordinal);
 			if (main !== revision && (ordinal - start >= budget.records || bytes >= budget.bytes)) return main;

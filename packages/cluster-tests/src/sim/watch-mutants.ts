@@ -67,7 +67,10 @@ function spoilSink(sink: WatchSink, mutant: WatchMutant): WatchSink {
 		if (message.kind !== "events") return [message];
 		const { batch } = message;
 		if (mutant === "splitsRevisions" && batch.events.length > 1) {
-			return [batch.events.slice(0, 1), batch.events.slice(1)].map((events) => ({ ...message, batch: { events, bytes: batch.bytes } }));
+			return [batch.events.slice(0, 1), batch.events.slice(1)].map((events) => ({
+				...message,
+				batch: { events, bytes: batch.bytes, readers: 1 },
+			}));
 		}
 		if (mutant === "repeatsEvents" && message.revision % 11 === 0) return [message, message];
 		return [message];

@@ -70,9 +70,12 @@ export class WatchEvent {
 export class EventBatch {
 	readonly events: readonly Uint8Array[];
 	readonly bytes: number;
+	/** Watchers that are to hear it. */
+	readonly readers: number;
 
-	constructor(events: readonly Uint8Array[], bytes: number) {
+	constructor(events: readonly Uint8Array[], bytes: number, readers: number) {
 		this.events = events;
 		this.bytes = bytes;
+		this.readers = readers;
 	}
 }

@@ -22,10 +22,11 @@ export interface WatchLimits {
 
 export const DEFAULT_WATCH_LIMITS: WatchLimits = {
 	streamBytesMax: 1 << 20,
-	totalBytesMax: 32 << 20,
+	totalBytesMax: 16 << 20,
 	watcherBytesMax: 512 << 20,
 	sliceRecords: 1_000,
-	sliceBytes: 256 << 10,
+	// A thousand streams that stop in the middle of a slice each keep the rest of it.
+	sliceBytes: 32 << 10,
 };
 
 /** About what a watcher takes besides its range. */

@@ -16,8 +16,8 @@ export type WatchMessage =
 	/** Created and canceled at once, under no id. */
 	| { readonly kind: "refused"; readonly reason: WatchRefusal; readonly revision: Revision };
 
-/** What a message counts in a stream's budget besides its events, which are shared. */
-const MESSAGE_BYTES = 64;
+/** What a message takes besides its events, which are shared. */
+const MESSAGE_BYTES = 160;
 
 /** Messages that a stream does not take yet, first in first out. */
 export class MessageQueue {

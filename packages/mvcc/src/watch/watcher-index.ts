@@ -35,7 +35,7 @@ export class WatchGroup {
 	}
 
 	takeBatch(): EventBatch {
-		const batch = new EventBatch(this.gathered, this.bytes);
+		const batch = new EventBatch(this.gathered, this.bytes, this.watchers.size);
 		this.gathered = [];
 		this.bytes = 0;
 		return batch;

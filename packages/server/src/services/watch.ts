@@ -1,12 +1,13 @@
 /** The Watch service (etcd API, chapter 3): requests of a stream to its watchers, and what they hear to responses. */
 import { etcdserverpb, FAULTS, type FaultCode, WATCH_CANCEL_REASONS } from "@flotilla/api";
-import { createHotCodec, type HotCodec, type WatchResult } from "@flotilla/api/hot";
-import type { WatchMessage, WatchRefusal, WatchStream } from "@flotilla/mvcc";
+import { createHotCodec, type WatchResult } from "@flotilla/api/hot";
+import type { EventBatch, Watcher, WatchMessage, WatchRefusal, WatchStream } from "@flotilla/mvcc";
 import type { Caller } from "@flotilla/replica";
 import { Grpc, type MethodHandler, type StreamCall } from "../front/seam.ts";
 import { headerOf, statusText } from "./answers.ts";
 import type { ServiceDeps } from "./deps.ts";
 import type { OpenStreams } from "./open-streams.ts";
+import { WatchEncoder } from "./watch-encoder.ts";
 import { fragments } from "./watch-fragments.ts";
 import { WatchRights, WatchRightsSweep } from "./watch-rights.ts";
 
@@ -17,18 +18,22 @@ const UNREAD = { code: Grpc.resourceExhausted, message: "etcdserver: too many un
 const HELD_MAX = 1_024;
 const NO_WATCHER = -1n;
 const ZERO_KEY = new Uint8Array(1);
-const NO_EVENTS: readonly Uint8Array[] = [];
 const { WatchCreateRequest_FilterType: Filter } = etcdserverpb;
 type CreateRequest = etcdserverpb.WatchCreateRequest;
 
 export function watchService(deps: ServiceDeps, streams: OpenStreams): ReadonlyArray<readonly [string, MethodHandler]> {
-	const service = { deps, codec: createHotCodec(deps.bytes), progress: new ProgressClock(deps), rights: new WatchRightsSweep(deps) };
+	const service = {
+		deps,
+		encoder: new WatchEncoder(createHotCodec(deps.bytes)),
+		progress: new ProgressClock(deps),
+		rights: new WatchRightsSweep(deps),
+	};
 	return [streams.bidi("/etcdserverpb.Watch/Watch", (call) => void new WatchCall(call, service))];
 }
 
 interface Service {
 	readonly deps: ServiceDeps;
-	readonly codec: HotCodec;
+	readonly encoder: WatchEncoder;
 	readonly progress: ProgressClock;
 	readonly rights: WatchRightsSweep;
 }
@@ -143,7 +148,7 @@ class WatchCall {
 			case "events":
 				// Its client is told in a turn of its own that it ends.
 				if (!this.rights.allow(message.watcher)) return true;
-				return this.takeEvents(message.watcher.id, message.revision, message.batch.events, message.watcher.request.fragment);
+				return this.takeEvents(message.watcher, message.revision, message.batch);
 			case "created":
 				return this.send(message.revision, { watchId: message.id, created: true });
 			case "canceled":
@@ -159,18 +164,20 @@ class WatchCall {
 		}
 	}
 
-	private takeEvents(watchId: bigint, revision: number, events: readonly Uint8Array[], fragment: boolean): boolean {
-		if (!fragment) return this.send(revision, { watchId, events });
+	private takeEvents({ id, request }: Watcher, revision: number, batch: EventBatch): boolean {
+		const { deps, encoder } = this.service;
+		const header = headerOf(deps.member, revision);
+		if (!request.fragment) return this.call.send(encoder.batch(header, id, batch));
 		let mayGoOn = true;
-		for (const part of fragments(events, this.service.deps.options.watchFragmentBytes)) {
-			mayGoOn = this.send(revision, { watchId, events: part.events, fragment: part.more });
+		for (const { events, more } of fragments(batch.events, deps.options.watchFragmentBytes)) {
+			mayGoOn = this.call.send(encoder.events(header, id, events, more));
 		}
 		return mayGoOn;
 	}
 
 	private send(revision: number, result: Partial<WatchResult>): boolean {
-		const { deps, codec } = this.service;
-		return this.call.send(codec.encodeWatchResponse(headerOf(deps.member, revision), { ...PLAIN, ...result }));
+		const { deps, encoder } = this.service;
+		return this.call.send(encoder.answer(headerOf(deps.member, revision), result));
 	}
 
 	private close(): void {
@@ -181,16 +188,6 @@ class WatchCall {
 		this.stream.close();
 	}
 }
-
-const PLAIN: WatchResult = {
-	watchId: 0n,
-	created: false,
-	canceled: false,
-	compactRevision: 0,
-	cancelReason: "",
-	fragment: false,
-	events: NO_EVENTS,
-};
 
 function reasonOf(refusal: WatchRefusal): string {
 	if ("text" in refusal) return refusal.text;

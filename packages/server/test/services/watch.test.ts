@@ -80,13 +80,6 @@ describe("create (3.1, 3.2)", () => {
 		]);
 	});
 
-	test("from revision 1 on in an empty store: everything that is ever written", () => {
-		const client = new WatchClient(house);
-		client.create({ ...ALL, startRevision: 1 });
-		put("a");
-		expect(client.words()).toEqual(["#0 @1 created", "#0 @2 a=v/2"]);
-	});
-
 	test("42: an empty key is the zero byte: alone, and as the beginning of everything", () => {
 		const client = new WatchClient(house);
 		client.create({});

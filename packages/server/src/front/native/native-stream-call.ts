@@ -4,7 +4,9 @@ import type { Status, StreamCall } from "../seam.ts";
 import { NativeCall } from "./native-call.ts";
 
 /** What may wait before the sender is told to stop. */
-const WAITING_BYTES_MAX = 64 << 10;
+const WAITING_BYTES_MAX = 16 << 10;
+/** About what a piece that waits takes besides its bytes: thousands of small messages would otherwise take many times their size. */
+const PIECE_BYTES = 256;
 
 abstract class NativeStream extends NativeCall implements StreamCall {
 	/** What came before somebody listened. */
@@ -32,7 +34,8 @@ abstract class NativeStream extends NativeCall implements StreamCall {
 	send(message: Uint8Array): boolean {
 		if (this.over) return true;
 		this.sendMessage(message);
-		this.full = this.pendingBytes > WAITING_BYTES_MAX;
+		const { pending, pendingAt, pendingBytes } = this;
+		this.full = pendingBytes > 0 && pendingBytes + (pending.length - pendingAt) * PIECE_BYTES > WAITING_BYTES_MAX;
 		return !this.full;
 	}
 

@@ -1,0 +1,74 @@
+/** One watcher on one HTTP/2 stream that is read only when the test says so: what is not read stays with the server. */
+import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
+import { etcdserverpb } from "@flotilla/api";
+
+const HEAD_BYTES = 5;
+
+export interface RawWatchOptions {
+	readonly prefix: string;
+	/** Called for each event of a watcher that is being read. */
+	onEvent(revision: number, value: Uint8Array): void;
+	onCanceled(compactRevision: number, reason: string): void;
+}
+
+export class RawWatch {
+	/** Resolves with the revision of the created response, which is read in any case. */
+	readonly created: Promise<number>;
+	private readonly stream: ClientHttp2Stream;
+	private readonly options: RawWatchOptions;
+	private becomeCreated: (revision: number) => void = () => {};
+	private rest: Buffer = Buffer.alloc(0);
+
+	constructor(session: ClientHttp2Session, options: RawWatchOptions) {
+		this.options = options;
+		this.stream = session.request({
+			":method": "POST",
+			":path": "/etcdserverpb.Watch/Watch",
+			te: "trailers",
+			"content-type": "application/grpc",
+		});
+		this.stream.on("error", () => {});
+		this.created = new Promise((resolve, reject) => {
+			this.becomeCreated = resolve;
+			this.stream.once("close", () => reject(new Error("the watch stream ended before it was created")));
+		});
+		this.stream.on("data", (chunk: Buffer) => this.take(chunk));
+		const end = Buffer.from(options.prefix);
+		end[end.length - 1] = (end.at(-1) ?? 0) + 1;
+		const value = etcdserverpb.WatchCreateRequest.create({ key: Buffer.from(options.prefix), rangeEnd: end });
+		const request = etcdserverpb.WatchRequest.encode({ requestUnion: { kind: "createRequest", value } });
+		const head = Buffer.alloc(HEAD_BYTES);
+		head.writeUInt32BE(request.length, 1);
+		this.stream.write(Buffer.concat([head, request]));
+	}
+
+	stopReading(): void {
+		this.stream.pause();
+	}
+
+	read(): void {
+		this.stream.resume();
+	}
+
+	close(): void {
+		this.stream.close();
+	}
+
+	private take(chunk: Buffer): void {
+		this.rest = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
+		let at = 0;
+		while (this.rest.length - at >= HEAD_BYTES) {
+			const end = at + HEAD_BYTES + this.rest.readUInt32BE(at + 1);
+			if (end > this.rest.length) break;
+			this.hear(etcdserverpb.WatchResponse.decode(this.rest.subarray(at + HEAD_BYTES, end)));
+			at = end;
+		}
+		this.rest = this.rest.subarray(at);
+	}
+
+	private hear({ header, created, canceled, compactRevision, cancelReason, events }: etcdserverpb.WatchResponse): void {
+		if (created) this.becomeCreated(header?.revision ?? 0);
+		for (const { kv } of events) if (kv !== null) this.options.onEvent(kv.modRevision, kv.value);
+		if (canceled) this.options.onCanceled(compactRevision, cancelReason);
+	}
+}
