@@ -39,6 +39,15 @@ describe("a state that another member sent", () => {
 		expect(tableRows(ours)).toEqual(tableRows(theirs));
 	});
 
+	test("leaves nothing of the former users, even at the same revision", () => {
+		const [ours, theirs] = [stateOf("ann"), stateOf("bob")];
+		const caller = { user: "ann", authRevision: ours.users.revision };
+		expect(ours.auth.guard.rootFault(caller)).toBe("permissionDenied");
+		expect(theirs.users.revision).toBe(ours.users.revision);
+		ours.install(newStore(), tableRows(theirs));
+		expect(ours.auth.guard.rootFault(caller)).toBe("userNotFound");
+	});
+
 	test("takes tokens away when users changed in what was skipped, and only then", () => {
 		for (const changed of [false, true]) {
 			const [ours, theirs] = [stateOf("ann"), stateOf("ann")];
