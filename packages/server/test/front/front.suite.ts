@@ -1,5 +1,6 @@
 /** What every adapter behind the seam must do, seen from bare HTTP/2 and from a gRPC library. */
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DEFAULT_GRPC_OPTIONS, type GrpcFrontOptions } from "../../src/front/front-options.ts";
 import { Grpc, type GrpcFront, type MethodTable } from "../../src/front/seam.ts";
@@ -155,6 +156,53 @@ export function testFront(createFront: (methods: MethodTable, options: GrpcFront
 	])("%s is not implemented", async (path, message) => {
 		expect(await raw.call(path, new Uint8Array(0))).toMatchObject({ code: Grpc.unimplemented, message });
 		expect(await library.call(path, new Uint8Array(0))).toMatchObject({ code: Grpc.unimplemented, message });
+	});
+
+	test("a request may be compressed with gzip; the answer never is", async () => {
+		const message = Buffer.alloc(50_000, "compressible ");
+		const packed = gzipSync(message);
+		const framed = frame(packed);
+		framed[0] = 1;
+		const call = raw.open(ECHO, { "grpc-encoding": "gzip", "grpc-accept-encoding": "gzip" });
+		call.stream.end(framed);
+		const answer = await call.answer;
+		expect(answer).toMatchObject({ code: 0 });
+		expect(answer.messages[0]?.equals(message)).toBe(true);
+		const plain = raw.open(ECHO, { "grpc-encoding": "gzip" });
+		plain.stream.end(frame(Buffer.from("not compressed")));
+		expect((await plain.answer).messages.map(String)).toEqual(["not compressed"]);
+	});
+
+	test("what is compressed may not grow beyond the limit", async () => {
+		const bomb = frame(gzipSync(Buffer.alloc(50 << 20)));
+		bomb[0] = 1;
+		const call = raw.open(ECHO, { "grpc-encoding": "gzip" });
+		call.stream.end(bomb);
+		expect(await call.answer).toMatchObject({ code: Grpc.resourceExhausted });
+		const rubbish = frame(Buffer.from("no gzip"));
+		rubbish[0] = 1;
+		const other = raw.open(ECHO, { "grpc-encoding": "gzip" });
+		other.stream.end(rubbish);
+		expect((await other.answer).code).toBe(Grpc.internal);
+		expect(service.echoed.count).toBe(0);
+	});
+
+	test("a message that breaks off is refused", async () => {
+		const call = raw.open(ECHO);
+		call.stream.end(frame(Buffer.from("whole")).subarray(0, 7));
+		expect((await call.answer).code).not.toBe(0);
+		expect(service.echoed.count).toBe(0);
+	});
+
+	test("the first value of a field counts", async () => {
+		const answer = raw.call(HELD, new Uint8Array(0), { token: ["one", "two"] as never, constructor: "odd", "x-bin": "aGVsbG8" });
+		const call = await service.unary.next();
+		expect(call.metadata("token")).toMatch(/^one/);
+		expect(call.metadata("constructor")).toBe("odd");
+		expect(call.metadata("toString")).toBeUndefined();
+		expect(call.metadata("__proto__")).toBeUndefined();
+		call.respond(new Uint8Array(0));
+		await answer;
 	});
 
 	test("what is not gRPC is answered 415", async () => {
