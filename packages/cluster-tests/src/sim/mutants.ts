@@ -1,5 +1,6 @@
 import type { EventGroup } from "@flotilla/mvcc";
 import { type ReadCall, type ReplicaMachine, WriteCall } from "@flotilla/replica";
+import { isLeaseMutant, type LeaseMutant, spoilLeases } from "./lease-mutants.ts";
 import { isWatchMutant, spoilEvents, type WatchMutant } from "./watch-mutants.ts";
 
 /**
@@ -7,10 +8,11 @@ import { isWatchMutant, spoilEvents, type WatchMutant } from "./watch-mutants.ts
  * time. Named for what they do.
  */
 export const MUTANTS = ["acknowledgesBeforeDurable", "readsWithoutBarrier", "proposesTwice", "losesAppliedTail"] as const;
-/** Those of watching have a list of their own. */
-export type Mutant = (typeof MUTANTS)[number] | WatchMutant;
+/** Those of watching and of leases have lists of their own. */
+export type Mutant = (typeof MUTANTS)[number] | WatchMutant | LeaseMutant;
 
 export function mutate(machine: ReplicaMachine, mutant: Mutant | null): ReplicaMachine {
+	if (isLeaseMutant(mutant)) return override(machine, spoilLeases(machine, mutant));
 	if (isWatchMutant(mutant)) {
 		return override(machine, {
 			drain: () => {

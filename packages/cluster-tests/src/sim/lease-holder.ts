@@ -1,0 +1,235 @@
+import { etcdserverpb as pb } from "@flotilla/api";
+import type { LeaseRecord } from "../history/lease-checks.ts";
+import type { PartCounts, PartWorld } from "./parts.ts";
+
+export interface LeasePlan {
+	readonly holders: number;
+	readonly ttlSeconds: number;
+	readonly keysMax: number;
+	readonly timeoutMs: number;
+	/** Of a lease's life: how often its holder gives it back, and how long it sleeps at most, in hundredths of its time. */
+	readonly revokePercent: number;
+	readonly sleepPercent: number;
+}
+
+/** First letter of all keys that hang on leases; ranges of the other parts begin behind it. */
+export const LEASED = "a";
+
+/** One lease as its holder knows it. */
+export interface HeldLease {
+	readonly records: LeaseRecord[];
+	/** All that it tried to attach. */
+	readonly keys: Set<string>;
+	/** Every put had an answer. */
+	certain: boolean;
+}
+
+/** What a holder does next; the answer comes back as bytes, or null when there was none in time or a refusal. */
+type Step =
+	| { readonly do: "call"; readonly path: string; readonly request: Uint8Array }
+	| { readonly do: "renew"; readonly id: bigint }
+	| { readonly do: "wait"; readonly us: number };
+type Heard =
+	| { readonly kind: "answer"; readonly bytes: Uint8Array }
+	| { readonly kind: "refused"; readonly text: string }
+	| { readonly kind: "none" };
+type Life = Generator<Step, void, Heard>;
+
+const NO_ANSWER: Heard = { kind: "none" };
+const NOT_FOUND = "etcdserver: requested lease not found";
+const LOOK_US = 200_000;
+const encode = (text: string): Uint8Array => Buffer.from(text);
+
+/** A client with one lease after the other. */
+export class LeaseHolder {
+	readonly leases = new Map<bigint, HeldLease>();
+	readonly tally = { operations: 0, acknowledged: 0, refused: 0, unknown: 0 } satisfies PartCounts;
+	idle = true;
+	private readonly plan: Omit<LeasePlan, "holders">;
+	private readonly world: PartWorld;
+	private nextId: bigint;
+	private stopping = false;
+
+	constructor(number: number, plan: Omit<LeasePlan, "holders">, world: PartWorld) {
+		this.plan = plan;
+		this.world = world;
+		this.nextId = BigInt(number + 1) * 1_000_000n;
+	}
+
+	start(): void {
+		this.idle = false;
+		const life = this.lives();
+		this.run(life, NO_ANSWER);
+	}
+
+	stop(): void {
+		this.stopping = true;
+	}
+
+	private *lives(): Life {
+		while (!this.stopping) {
+			const id = this.world.dice.chance(1, 4) ? -this.nextId++ : this.nextId++;
+			const lease: HeldLease = { records: [], keys: new Set(), certain: true };
+			this.leases.set(id, lease);
+			yield* this.hold(id, lease);
+			// Where the grant had no answer it may come to pass at any time: nothing can be said of such a lease.
+			if (lease.records.length > 0) yield* this.bury(id, lease);
+		}
+	}
+
+	private *hold(id: bigint, lease: HeldLease): Life {
+		const { dice } = this.world;
+		const { keysMax, revokePercent, sleepPercent, ttlSeconds } = this.plan;
+		const invoked = this.world.moment();
+		const granted = yield this.call("LeaseGrant", pb.LeaseGrantRequest.encode({ ID: id, TTL: ttlSeconds }));
+		if (granted.kind !== "answer") {
+			yield { do: "wait", us: dice.range(10_000, 300_000) };
+			return;
+		}
+		const ttl = pb.LeaseGrantResponse.decode(granted.bytes).TTL;
+		lease.records.push({ kind: "granted", invoked, returned: this.world.moment(), ttl });
+		for (let number = dice.range(0, keysMax); number > 0; number--) yield* this.attach(id, lease, number);
+		let gaveBack = false;
+		while (!this.stopping && !gaveBack && !isOver(lease)) {
+			yield { do: "wait", us: dice.range(1_000, ttl * 10_000 * sleepPercent) };
+			if (this.stopping) return;
+			if (dice.range(1, 100) <= revokePercent) {
+				yield* this.revoke(id, lease);
+				gaveBack = true;
+			} else if (dice.chance(1, 5)) {
+				// Let go of: it must end by itself.
+				return;
+			} else {
+				yield* this.renew(id, lease);
+				if (dice.chance(1, 3)) yield* this.look(id, lease);
+				if (dice.chance(1, 2)) yield* this.read(lease);
+			}
+		}
+	}
+
+	/** Looks until the lease is gone, and whether anything of it is left then. */
+	private *bury(id: bigint, lease: HeldLease): Life {
+		while (!isOver(lease)) {
+			yield* this.look(id, lease);
+			yield* this.read(lease);
+			if (!isOver(lease)) yield { do: "wait", us: LOOK_US };
+		}
+		yield* this.renew(id, lease);
+		if (this.world.dice.chance(1, 2)) yield* this.attach(id, lease, 9);
+		yield* this.read(lease);
+	}
+
+	private *attach(id: bigint, lease: HeldLease, number: number): Life {
+		const key = `${LEASED}${id}/${number}`;
+		lease.keys.add(key);
+		const invoked = this.world.moment();
+		const heard = yield this.kv("Put", pb.PutRequest.encode({ key: encode(key), value: encode(`${id}`), lease: id }));
+		if (heard.kind === "answer") lease.records.push({ kind: "attached", invoked, returned: this.world.moment(), key, ok: true });
+		else if (heard.kind === "refused" && heard.text === NOT_FOUND) {
+			lease.records.push({ kind: "attached", invoked, returned: this.world.moment(), key, ok: false });
+		} else lease.certain = false;
+	}
+
+	private *renew(id: bigint, lease: HeldLease): Life {
+		const invoked = this.world.moment();
+		const heard = yield { do: "renew", id };
+		if (heard.kind !== "answer") return;
+		const { TTL } = pb.LeaseKeepAliveResponse.decode(heard.bytes);
+		lease.records.push({ kind: "renewed", invoked, returned: this.world.moment(), ttl: TTL });
+	}
+
+	private *look(id: bigint, lease: HeldLease): Life {
+		const invoked = this.world.moment();
+		const heard = yield this.call("LeaseTimeToLive", pb.LeaseTimeToLiveRequest.encode({ ID: id, keys: true }));
+		if (heard.kind !== "answer") return;
+		const { TTL, grantedTTL } = pb.LeaseTimeToLiveResponse.decode(heard.bytes);
+		lease.records.push({ kind: "looked", invoked, returned: this.world.moment(), grantedTtl: grantedTTL, ttl: TTL });
+	}
+
+	private *read(lease: HeldLease): Life {
+		if (lease.keys.size === 0) return;
+		const key = this.world.dice.pick([...lease.keys]);
+		const invoked = this.world.moment();
+		const heard = yield this.kv("Range", pb.RangeRequest.encode({ key: encode(key) }));
+		if (heard.kind !== "answer") return;
+		const present = pb.RangeResponse.decode(heard.bytes).count > 0;
+		lease.records.push({ kind: "read", invoked, returned: this.world.moment(), key, present });
+	}
+
+	private *revoke(id: bigint, lease: HeldLease): Life {
+		const invoked = this.world.moment();
+		const heard = yield this.call("LeaseRevoke", pb.LeaseRevokeRequest.encode({ ID: id }));
+		lease.records.push({ kind: "revoked", invoked, returned: heard.kind === "answer" ? this.world.moment() : null });
+	}
+
+	private call(name: string, request: Uint8Array): Step {
+		return { do: "call", path: `/etcdserverpb.Lease/${name}`, request };
+	}
+
+	private kv(name: string, request: Uint8Array): Step {
+		return { do: "call", path: `/etcdserverpb.KV/${name}`, request };
+	}
+
+	private run(life: Life, heard: Heard): void {
+		const { done, value } = life.next(heard);
+		if (done === true || value === undefined) this.idle = true;
+		else this.take(value, (next) => this.run(life, next));
+	}
+
+	private take(step: Step, heard: (what: Heard) => void): void {
+		const { dice, time } = this.world;
+		if (step.do === "wait") {
+			time.after(step.us, () => heard(NO_ANSWER));
+			return;
+		}
+		const members = this.world.members();
+		if (members.length === 0) {
+			time.after(LOOK_US, () => heard(NO_ANSWER));
+			return;
+		}
+		const member = dice.pick(members);
+		this.tally.operations++;
+		let open = true;
+		let cancel = (): void => {};
+		// What is heard in the turn of the call itself is handled behind it.
+		const settle = (what: Heard): void => {
+			if (!open) return;
+			open = false;
+			this.tally[what.kind === "answer" ? "acknowledged" : what.kind === "refused" ? "refused" : "unknown"]++;
+			time.after(1, () => {
+				cancel();
+				heard(what);
+			});
+		};
+		const { timeoutMs } = this.plan;
+		time.after(timeoutMs * 1_000, () => settle(NO_ANSWER));
+		if (step.do === "call") {
+			cancel = member.call(step.path, step.request, timeoutMs, {
+				respond: (bytes) => settle({ kind: "answer", bytes: bytes.slice() }),
+				fail: ({ message }) => settle({ kind: "refused", text: message }),
+				gone: () => settle(NO_ANSWER),
+			});
+			return;
+		}
+		const stream = member.openStream("/etcdserverpb.Lease/LeaseKeepAlive", {
+			message: (bytes) => {
+				settle({ kind: "answer", bytes: bytes.slice() });
+				return true;
+			},
+			ended: () => settle(NO_ANSWER),
+			gone: () => settle(NO_ANSWER),
+		});
+		cancel = () => stream.cancel();
+		stream.send(pb.LeaseKeepAliveRequest.encode({ ID: step.id }));
+	}
+}
+
+/** It was told that the lease does not exist (any more). */
+function isOver({ records }: HeldLease): boolean {
+	return records.some(
+		(record) =>
+			(record.kind === "renewed" && record.ttl === 0) ||
+			(record.kind === "looked" && record.grantedTtl === 0) ||
+			(record.kind === "attached" && !record.ok),
+	);
+}

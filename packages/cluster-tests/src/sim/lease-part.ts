@@ -1,0 +1,93 @@
+import { checkLease, type LeaseRecord } from "../history/lease-checks.ts";
+import { LEASED, LeaseHolder, type LeasePlan } from "./lease-holder.ts";
+import type { Evidence, Judgement, PartCounts, PartKind, PartWorld, WorkloadPart } from "./parts.ts";
+
+const FINDINGS_MAX = 5;
+
+/** Clients that hold a lease each, renew it anywhere, let it go or lose it, and look what became of it and of its keys. */
+export const leasePart: PartKind<LeasePlan> = {
+	draw: (dice) => ({
+		holders: dice.chance(1, 4) ? 0 : dice.range(1, 3),
+		ttlSeconds: dice.range(0, 3),
+		keysMax: dice.range(0, 3),
+		timeoutMs: dice.pick([300, 1_000, 5_000]),
+		revokePercent: dice.chance(2, 3) ? dice.range(1, 30) : 0,
+		sleepPercent: dice.pick([30, 60, 150]),
+	}),
+	make: (plan, world) => new LeasePart(plan, world),
+	*smaller(plan) {
+		if (plan.holders > 0) yield { ...plan, holders: plan.holders - 1 };
+		if (plan.keysMax > 0) yield { ...plan, keysMax: plan.keysMax - 1 };
+		if (plan.revokePercent > 0) yield { ...plan, revokePercent: 0 };
+	},
+};
+
+class LeasePart implements WorkloadPart {
+	private readonly holders: readonly LeaseHolder[];
+
+	constructor({ holders, ...plan }: LeasePlan, world: PartWorld) {
+		this.holders = Array.from(
+			{ length: holders },
+			(_, at) => new LeaseHolder(at, plan, { ...world, dice: world.dice.fork(`holder ${at}`) }),
+		);
+	}
+
+	start(): void {
+		for (const holder of this.holders) holder.start();
+	}
+
+	/** Holders stop renewing and wait until their leases have ended: that they do is what the healing must bring. */
+	stop(): void {
+		for (const holder of this.holders) holder.stop();
+	}
+
+	get idle(): boolean {
+		return this.holders.every(({ idle }) => idle);
+	}
+
+	get counts(): PartCounts {
+		const counts = { operations: 0, acknowledged: 0, refused: 0, unknown: 0 };
+		for (const { tally } of this.holders) for (const name of Object.keys(counts) as Array<keyof PartCounts>) counts[name] += tally[name];
+		return counts;
+	}
+
+	*accountsFor(changes: Evidence["changes"]): Iterable<number> {
+		for (const [revision, group] of changes) if (group.every(({ key }) => key.startsWith(LEASED))) yield revision;
+	}
+
+	judge({ changes }: Evidence): Judgement {
+		const findings = this.holders.flatMap(({ leases }) => [...leases].flatMap(([id, { records }]) => checkLease(id, records)));
+		return {
+			findings: [...findings, ...this.whole(changes)].slice(0, FINDINGS_MAX).map(({ check, text }) => `lease, ${check}: ${text}`),
+			undecided: null,
+		};
+	}
+
+	/** G3: with a lease all of its keys go, in order, in one revision, and nothing else goes with them. */
+	private *whole(changes: Evidence["changes"]): Generator<{ readonly check: string; readonly text: string }> {
+		for (const [revision, group] of changes) {
+			const gone = group.filter(({ key, value }) => key.startsWith(LEASED) && value === null);
+			const [first] = gone;
+			if (first === undefined) continue;
+			const lease = this.leaseOf(first.key);
+			const keys = gone.map(({ key }) => key);
+			const attached = lease?.records.flatMap((record: LeaseRecord) => (record.kind === "attached" && record.ok ? [record.key] : [])) ?? [];
+			const missing = attached.filter((key) => !keys.includes(key));
+			const ordered = keys.every((key, at) => at === 0 || (keys[at - 1] as string) < key);
+			const alone = gone.length === group.length && keys.every((key) => this.leaseOf(key) === lease);
+			// A put without an answer may have come before the end or after it.
+			const told = lease?.certain === true ? missing.length === 0 : true;
+			if (lease === undefined || !ordered || !alone || !told) {
+				yield {
+					check: "whole",
+					text: `revision ${revision} deletes ${keys.join(" ")} of ${group.length} changes; attached were ${attached.join(" ")}`,
+				};
+			}
+		}
+	}
+
+	private leaseOf(key: string): (LeaseHolder["leases"] extends ReadonlyMap<bigint, infer T> ? T : never) | undefined {
+		for (const { leases } of this.holders) for (const lease of leases.values()) if (lease.keys.has(key)) return lease;
+		return undefined;
+	}
+}
