@@ -139,10 +139,11 @@ export class Model {
 		for (const op of succeeded ? request.success : request.failure) if (op.kind === "txn") this.choose(op.txn, chosen);
 	}
 
-	private checkTxn(request: TxnRequest, chosen: Map<TxnRequest, boolean>): string | null {
+	/** Op by op; what an earlier op deletes is not there for a later put that keeps something of it. */
+	private checkTxn(request: TxnRequest, chosen: Map<TxnRequest, boolean>, deleted: DeleteRangeRequest[] = []): string | null {
 		for (const op of branch(request, chosen)) {
 			if (op.kind === "txn") {
-				const refusal = this.checkTxn(op.txn, chosen);
+				const refusal = this.checkTxn(op.txn, chosen, deleted);
 				if (refusal !== null) return refusal;
 			}
 			if (op.kind === "range") {
@@ -152,7 +153,10 @@ export class Model {
 			if (op.kind === "put") {
 				const refusal = this.checkPut(op.put);
 				if (refusal !== null) return refusal;
+				const keeps = op.put.ignoreValue || op.put.ignoreLease;
+				if (keeps && deleted.some(({ key, rangeEnd }) => inRange(text(op.put.key), key, rangeEnd))) return "keyNotFound";
 			}
+			if (op.kind === "deleteRange") deleted.push(op.deleteRange);
 		}
 		return null;
 	}
