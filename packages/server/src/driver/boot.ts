@@ -98,7 +98,7 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 	});
 }
 
-const STORE_OPTIONS = { keepEvents: true, valueCacheBytes: 64 << 20 };
+const STORE_OPTIONS = { keepEvents: true, valueCacheBytes: 32 << 20 };
 const UNSTORED_BYTES_MAX = 64 << 20;
 const APPLY_BACKLOG_MAX = 5_000;
 const PENDING_CALLS_MAX = 10_000;

@@ -64,7 +64,7 @@ export class LevelStore implements StoreDisk {
 			valueEncoding: "view",
 			createIfMissing: create,
 			writeBufferSize: 8 << 20,
-			cacheSize: 16 << 20,
+			cacheSize: 8 << 20,
 		});
 		try {
 			await level.open();
