@@ -23,9 +23,6 @@ const CALLERS: readonly CallerRights[] = [
 /** What is about the caller; everything else came past the door. */
 const ABOUT_CALLERS: readonly FaultCode[] = ["userEmpty", "invalidAuthToken", "permissionDenied", "authOldRevision", "userNotFound"];
 const DISABLE = "/etcdserverpb.Auth/AuthDisable";
-/** These do not answer whoever may call them while nothing happens. */
-const SILENT: ReadonlySet<string> = new Set<RpcPath>(["/v3electionpb.Election/Observe"]);
-const SILENCE_MS = 1_500;
 
 function expected(caller: CallerRights, { need }: Case): string {
 	if (need === "open") return "came in";
@@ -43,6 +40,7 @@ function isEnough(caller: CallerRights, need: Exclude<Case["need"], "open">): bo
 
 /** What became of a call, seen from its answer or its refusal. */
 function verdictOf(text: string): string {
+	if (text === "silence") return text;
 	const about = ABOUT_CALLERS.map((code) => FAULTS[code].text).find((fault) => text.includes(fault));
 	// Unknown users are named by calls that are about them, too: only those of administration say so of the caller.
 	return about === undefined || about === FAULTS.userNotFound.text ? "came in" : about;
@@ -92,6 +90,9 @@ async function prepare(): Promise<void> {
 		if (held !== "") await order("UserGrantRole", pb.AuthUserGrantRoleRequest.encode({ user: name, role: held }));
 	}
 	await unary(clients[0] as Client, "/etcdserverpb.KV/Put", pb.PutRequest.encode({ key: Buffer.from("m/1"), value: Buffer.from("v") }), "");
+	// Somebody who leads: an observer hears of him at once.
+	const leader = pb.PutRequest.encode({ key: Buffer.from("m/election/1"), value: Buffer.from("v") });
+	await unary(clients[0] as Client, "/etcdserverpb.KV/Put", leader, "");
 	for (const [ID, key] of LEASES) {
 		const { kv, lease } = { kv: "/etcdserverpb.KV/Put", lease: "/etcdserverpb.Lease/LeaseGrant" };
 		await answerOf(clients[0] as Client, lease, pb.LeaseGrantRequest.encode({ ID, TTL: 3_600 }), "");
@@ -153,7 +154,7 @@ function stream(client: Client, path: string, request: Uint8Array, token: string
 			call.cancel();
 			resolve(text);
 		};
-		const silence = setTimeout(() => finish("silence"), SILENT.has(path) ? SILENCE_MS : 20_000);
+		const silence = setTimeout(() => finish("silence"), 20_000);
 		call.on("data", (bytes: Buffer) => finish(path === "/etcdserverpb.Watch/Watch" ? pb.WatchResponse.decode(bytes).cancelReason : ""));
 		call.on("error", (error: ServiceError) => finish(error.details));
 		call.write(Buffer.from(request));
