@@ -249,6 +249,76 @@ print("done")
 		expect(result).toMatchObject({ status: 0, stdout: "done\n" });
 	});
 
+	test("Lock: one holder at a time, in the order of coming; who stops waiting leaves no key", async () => {
+		const lock = (at: number, lease: number, signal?: AbortSignal) =>
+			fetch(`${cluster.member(at).clientUrl}/v3/lock/lock`, {
+				method: "POST",
+				body: JSON.stringify({ name: base64("queue"), lease }),
+				...(signal === undefined ? {} : { signal }),
+			}).then(async (response) => (await response.json()) as { header: { revision: string }; key: string });
+		const leases = [501, 502, 503, 504];
+		for (const ID of leases) await answerOf(cluster, 0, "/v3/lease/grant", { ID, TTL: 60 });
+		const waiting = async (count: number) =>
+			waitUntil(`${count} keys`, async () => (await countOf(cluster, 0, "queue/")) === count, 10_000);
+		const first = await lock(0, 501);
+		const leaver = new AbortController();
+		const gone = lock(1, 502, leaver.signal).catch(() => "gone");
+		await waiting(2);
+		const order: number[] = [];
+		const third = lock(2, 503).then((held) => (order.push(3), held));
+		await waiting(3);
+		const fourth = lock(0, 504).then((held) => (order.push(4), held));
+		await waiting(4);
+		leaver.abort();
+		expect(await gone).toBe("gone");
+		await waiting(3);
+		expect(order).toEqual([]);
+		await answerOf(cluster, 1, "/v3/lock/unlock", { key: first.key });
+		const next = await third;
+		expect(order).toEqual([3]);
+		// The end of the lease releases the lock, too.
+		await answerOf(cluster, 2, "/v3/lease/revoke", { ID: 503 });
+		const last = await fourth;
+		expect(order).toEqual([3, 4]);
+		expect([
+			Number(next.header.revision) > Number(first.header.revision),
+			Number(last.header.revision) > Number(next.header.revision),
+		]).toEqual([true, true]);
+		for (const ID of [501, 502, 504]) await answerOf(cluster, 0, "/v3/lease/revoke", { ID });
+		expect(await countOf(cluster, 1, "queue/")).toBe(0);
+	});
+
+	test("Lock through all members: holders never overlap, and what they write is fenced by the key that they hold", async () => {
+		const round = async (worker: number): Promise<void> => {
+			const ID = 600 + worker;
+			await answerOf(cluster, worker % 3, "/v3/lease/grant", { ID, TTL: 60 });
+			for (let turn = 0; turn < 4; turn++) {
+				const { key } = await answerOf<{ key: string }>(cluster, (worker + turn) % 3, "/v3/lock/lock", {
+					name: base64("fence"),
+					lease: ID,
+				});
+				const { kvs } = await answerOf<{ kvs: Array<{ create_revision: string }> }>(cluster, turn % 3, "/v3/kv/range", { key });
+				const create_revision = kvs[0]?.create_revision;
+				const before = await answerOf<{ kvs?: Array<{ value: string }> }>(cluster, worker % 3, "/v3/kv/range", { key: base64("counter") });
+				const count = Number(Buffer.from(before.kvs?.[0]?.value ?? "", "base64").toString() || "0");
+				const written = await answerOf<{ succeeded?: boolean }>(cluster, turn % 3, "/v3/kv/txn", {
+					compare: [{ key, target: "CREATE", result: "EQUAL", create_revision }],
+					success: [{ request_put: { key: base64("counter"), value: base64(String(count + 1)) } }],
+				});
+				expect(written.succeeded).toBe(true);
+				await answerOf(cluster, worker % 3, "/v3/lock/unlock", { key });
+				const late = await answerOf<{ succeeded?: boolean }>(cluster, worker % 3, "/v3/kv/txn", {
+					compare: [{ key, target: "CREATE", result: "EQUAL", create_revision }],
+					success: [{ request_put: { key: base64("counter"), value: base64("lost") } }],
+				});
+				expect(late.succeeded ?? false).toBe(false);
+			}
+		};
+		await Promise.all([0, 1, 2, 3, 4].map(round));
+		const after = await answerOf<{ kvs: Array<{ value: string }> }>(cluster, 0, "/v3/kv/range", { key: base64("counter") });
+		expect(Buffer.from(after.kvs[0]?.value ?? "", "base64").toString()).toBe("20");
+	});
+
 	test("kill -9 of the leader: no lease that is renewed is lost, and the others end", async () => {
 		const ids = Array.from({ length: 10 }, (_, at) => 9_000 + at);
 		for (const ID of ids) {
