@@ -516,6 +516,21 @@ describe("streams (3.10 to 3.12)", () => {
 		}
 	});
 
+	test("#18879: a client with thousands of watchers goes, synced, behind and waiting ones, and a new watcher hears all", () => {
+		for (let at = 0; at < 20; at++) put("a", String(at));
+		const crowd = new WatchClient(house);
+		for (let at = 0; at < 3_000; at++) crowd.create({ ...ALL, startRevision: at % 3 === 0 ? 0 : at % 3 === 1 ? 5 : 500 });
+		crowd.call.room = 0;
+		put("a", "unread");
+		crowd.call.cancel();
+		const client = new WatchClient(house);
+		client.create({ key: text("a") });
+		put("a", "read");
+		house.member.readPast();
+		expect(client.words()).toEqual(["#0 @22 created", "#0 @23 a=read/23"]);
+		expect([house.member.watches.queuedBytes, house.member.watches.catchingUp]).toEqual([0, false]);
+	});
+
 	test("a client that asks and does not read is cut off", () => {
 		const client = new WatchClient(house);
 		client.call.room = 0;
