@@ -4,7 +4,7 @@ import { addedMemberId } from "./cli/cluster-ids.ts";
 import { FEATURE_GATES } from "./cli/flag-table.ts";
 import { urlAddress } from "./cli/member-urls.ts";
 import { ETCD_LEVEL } from "./cli/version.ts";
-import { DEFAULT_GRPC_OPTIONS } from "./front/front-options.ts";
+import { DEFAULT_GRPC_OPTIONS, GRPC_JS_HOLDS } from "./front/front-options.ts";
 import { createGateway } from "./front/gateway.ts";
 import { createGrpcJsFront } from "./front/grpc-js-front.ts";
 import { createHttpRouter } from "./front/http-router.ts";
@@ -113,7 +113,7 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 	const grpc =
 		config.grpcServer === "native"
 			? createNativeFront(guarded, grpcOptions, separate ? null : http)
-			: createGrpcJsFront(guarded, grpcOptions);
+			: createGrpcJsFront(guarded, { ...grpcOptions, ...GRPC_JS_HOLDS });
 	const tls =
 		world.tls === null
 			? null

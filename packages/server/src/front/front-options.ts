@@ -40,6 +40,16 @@ export const DEFAULT_GRPC_OPTIONS: GrpcFrontOptions = {
 	unreadBytesMax: 512 << 20,
 };
 
+/** grpc-js cannot hold back who makes answers (`whenRead`): with the limits above it would refuse honest clients. */
+export const GRPC_JS_HOLDS: Pick<
+	GrpcFrontOptions,
+	"unfinishedBytesPaused" | "unfinishedBytesPerConnectionMax" | "unreadBytesPerConnectionMax"
+> = {
+	unfinishedBytesPaused: 32 << 20,
+	unfinishedBytesPerConnectionMax: 64 << 20,
+	unreadBytesPerConnectionMax: 256 << 20,
+};
+
 export interface PortLimits {
 	/** Open connections of all kinds; one more is closed at once. */
 	readonly connectionsMax: number;

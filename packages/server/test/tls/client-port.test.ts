@@ -5,8 +5,10 @@ import { request } from "node:https";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
+import { Client, credentials } from "@grpc/grpc-js";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { DEFAULT_GRPC_OPTIONS } from "../../src/front/front-options.ts";
+import { createGrpcJsFront } from "../../src/front/grpc-js-front.ts";
 import { createNativeFront } from "../../src/front/native/native-front.ts";
 import { openClientPort } from "../../src/front/port.ts";
 import { LiveTls } from "../../src/tls/live-tls.ts";
@@ -40,7 +42,7 @@ afterEach(async () => {
 	for (const work of cleanUp.splice(0).reverse()) await work();
 });
 
-async function open(config: TlsConfig, lookMs?: number): Promise<number> {
+async function open(config: TlsConfig, lookMs?: number, createFront: typeof createNativeFront = createNativeFront): Promise<number> {
 	service = createTestService();
 	refused = [];
 	problems = [];
@@ -51,7 +53,7 @@ async function open(config: TlsConfig, lookMs?: number): Promise<number> {
 	};
 	const port = await openClientPort({
 		addresses: [{ host: "127.0.0.1", port: 0, secure: true }],
-		grpc: createNativeFront(service.methods, DEFAULT_GRPC_OPTIONS, http),
+		grpc: createFront(service.methods, DEFAULT_GRPC_OPTIONS, http),
 		http,
 		tls: { live, onRefused: (address, reason) => refused.push(`${address} ${reason}`) },
 	});
@@ -101,6 +103,26 @@ test("gRPC, HTTP/1.1 and HTTP over HTTP/2 on one port, for whoever shows a good 
 	for await (const chunk of health.setEncoding("utf8")) text += chunk;
 	expect(text).toBe("hello");
 	expect(refused).toEqual([]);
+});
+
+test.each([
+	["our own front", createNativeFront],
+	["grpc-js", createGrpcJsFront],
+])("a gRPC library as the client of %s", async (_name, createFront) => {
+	const port = await open(authority.config(server), undefined, createFront);
+	const shown = [readFileSync(alice.keyFile), readFileSync(alice.certFile)] as const;
+	const client = new Client(`localhost:${port}`, credentials.createSsl(readFileSync(authority.caFile), ...shown), {
+		"grpc.use_local_subchannel_pool": 1,
+	});
+	cleanUp.push(() => client.close());
+	const asIs = (bytes: Buffer): Buffer => bytes;
+	for (const bytes of [0, 1, 100_000]) {
+		const answer = await new Promise((resolve, reject) => {
+			const message = Buffer.alloc(bytes, 7);
+			client.makeUnaryRequest(ECHO, asIs, asIs, message, (error, response) => (error === null ? resolve(response) : reject(error)));
+		});
+		expect(answer).toEqual(Buffer.alloc(bytes, 7));
+	}
 });
 
 test("without authorities nobody is asked for a certificate, and nobody has a name", async () => {
