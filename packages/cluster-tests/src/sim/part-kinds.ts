@@ -3,6 +3,7 @@ import { type AuthPlan, authPart } from "./auth-part.ts";
 import { type KvPlan, kvPart } from "./kv-part.ts";
 import type { LeasePlan } from "./lease-holder.ts";
 import { leasePart } from "./lease-part.ts";
+import { type LockPlan, lockPart } from "./lock-part.ts";
 import type { PartWorld, WorkloadPart } from "./parts.ts";
 import { type WatchPlan, watchPart } from "./watch-part.ts";
 
@@ -12,6 +13,7 @@ export interface PartPlans {
 	readonly watch: WatchPlan;
 	readonly auth: AuthPlan;
 	readonly lease: LeasePlan;
+	readonly lock: LockPlan;
 }
 
 /** Each part draws from a stream of its own: one that is added later leaves the plans of the others as they were. */
@@ -21,6 +23,7 @@ export function drawParts(streamOf: (name: keyof PartPlans) => Dice): PartPlans 
 		watch: watchPart.draw(streamOf("watch")),
 		auth: authPart.draw(streamOf("auth")),
 		lease: leasePart.draw(streamOf("lease")),
+		lock: lockPart.draw(streamOf("lock")),
 	};
 }
 
@@ -30,11 +33,13 @@ export function makeParts(plans: PartPlans, worldOf: (name: keyof PartPlans) => 
 		watchPart.make(plans.watch, worldOf("watch")),
 		authPart.make(plans.auth, worldOf("auth")),
 		leasePart.make(plans.lease, worldOf("lease")),
+		lockPart.make(plans.lock, worldOf("lock")),
 	];
 }
 
 export function* smallerParts(plans: PartPlans): Generator<PartPlans> {
 	for (const kv of kvPart.smaller(plans.kv)) yield { ...plans, kv };
+	for (const lock of lockPart.smaller(plans.lock)) yield { ...plans, lock };
 	for (const lease of leasePart.smaller(plans.lease)) yield { ...plans, lease };
 	for (const watch of watchPart.smaller(plans.watch)) yield { ...plans, watch };
 	for (const auth of authPart.smaller(plans.auth)) yield { ...plans, auth };
