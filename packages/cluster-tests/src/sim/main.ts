@@ -1,7 +1,8 @@
-/** `npm run sim -- [--seed S | --runs N] [--from S] [--seconds N] [--workers N]`: explores seeds, or replays one. */
+/** `npm run sim -- [--seed S | --runs N] [--from S] [--seconds N] [--workers N] | --mutants`: explores seeds, replays one, or plants bugs. */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { runCampaign, type SeedReport } from "./campaign.ts";
+import { printMutants } from "./mutant-table.ts";
 import { drawPlan, type PlanLimits } from "./plan.ts";
 import { type RunResult, simulate } from "./run.ts";
 import { shrink } from "./shrink.ts";
@@ -17,13 +18,15 @@ const { values } = parseArgs({
 		workers: { type: "string", default: String(availableParallelism()) },
 		twice: { type: "boolean", default: false },
 		faults: { type: "boolean", default: false },
+		mutants: { type: "boolean", default: false },
 	},
 });
 const limits: PlanLimits = { faultyMs: numberOf("seconds") * 1_000, operationsMin: numberOf("operations") };
 
 const MARKS_RUNS_MIN = 500;
 
-if (values.seed === undefined) await explore();
+if (values.mutants) printMutants();
+else if (values.seed === undefined) await explore();
 else replay(values.seed);
 
 function numberOf(name: "runs" | "from" | "seconds" | "operations" | "workers"): number {

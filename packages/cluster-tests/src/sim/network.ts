@@ -58,7 +58,7 @@ const LATE_DUPLICATE_US = 3_000_000;
 export class SimNetwork {
 	private readonly time: VirtualTime;
 	private readonly dice: Dice;
-	private readonly model: NetworkModel;
+	private model: NetworkModel;
 	private readonly endpoints = new Map<NodeId, Endpoint>();
 	private readonly connections = new Map<string, Connection>();
 	private readonly cuts = new Set<string>();
@@ -167,6 +167,13 @@ export class SimNetwork {
 			this.heal(from, to);
 		}
 		this.cloggedUntilUs.clear();
+	}
+
+	/** Loss, doubles and delays out of proportion to the election timeout are faults like others, and end with them. */
+	calm(electionUs: number): void {
+		const { delayMinUs, delayMeanUs } = this.model;
+		const delays = { delayMinUs: Math.min(delayMinUs, electionUs / 50), delayMeanUs: Math.min(delayMeanUs, electionUs / 50) };
+		this.model = { ...this.model, ...delays, lossPerMille: 0, duplicatePerMille: 0, queueMax: 0 };
 	}
 
 	/** The way stands still for a while, then everything bursts through. */

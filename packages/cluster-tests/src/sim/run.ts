@@ -45,9 +45,8 @@ export interface RunCounts extends PartCounts, ChurnCounts {
 
 /** How long a healed cluster may take until every member serves and holds the same state, in election timeouts. */
 const HEALING_ELECTIONS = 50;
-/** What clients do at least in a healed cluster before they stop, and how often it is looked whether they have. */
+/** What clients do at least in a healed cluster before they stop. */
 const PROGRESS_OPERATIONS = 20;
-const LONGER_MAX = 40;
 /** The first entry of every log, which stands for the initial configuration and is held by none. */
 const BOOTSTRAP_INDEX = 1;
 const STEPS_MAX = 20_000_000;
@@ -160,12 +159,12 @@ class World {
 	heal(): boolean {
 		this.churn.finish();
 		this.nemesis.heal();
+		this.network.calm(this.electionUs);
 		const limitUs = HEALING_ELECTIONS * this.electionUs + 20_000_000 + this.transferUs();
 		const wanted = Math.max(this.plan.operationsMin, this.operations() + PROGRESS_OPERATIONS);
 		// A healed cluster works: clients that go on get somewhere.
-		for (let more = 0; more < LONGER_MAX && !this.broken() && this.operations() < wanted; more++) {
-			this.until(limitUs / 10, () => this.broken());
-		}
+		const patienceUs = this.time.nowUs + 4 * limitUs;
+		while (!this.broken() && this.operations() < wanted && this.time.nowUs < patienceUs) this.until(this.electionUs, () => this.broken());
 		for (const part of this.parts) part.stop();
 		return this.until(limitUs, () => this.broken() || (this.parts.every((part) => part.idle) && this.atRest())) && !this.broken();
 	}
@@ -225,7 +224,7 @@ class World {
 	private transferUs(): number {
 		const { network, partBytes } = this.plan;
 		const bytes = Math.max(0, ...this.fleet.all.map((member) => member.storeBytes));
-		const roundUs = 2 * (network.delayMinUs + 2 * network.delayMeanUs) + 20_000 + 400 * network.lossPerMille;
+		const roundUs = 2 * (network.delayMinUs + 2 * network.delayMeanUs) + 20_000;
 		return this.fleet.roster.length * Math.ceil(bytes / partBytes) * roundUs;
 	}
 

@@ -1,6 +1,7 @@
 import type {
 	ConfState,
 	CoreOutput,
+	CoreStatus,
 	Entry,
 	LogIndex,
 	MembershipDone,
@@ -39,6 +40,10 @@ export class Checker {
 	/** Configurations by the index that brought them, ascending. */
 	private readonly confs: { readonly index: LogIndex; readonly conf: ConfState }[];
 	private readonly lastSeen = new Map<NodeId, { role: Role; term: Term; conf: ConfState }>();
+	/** What leaders believe of their peers, by leader, term and peer; how far their logs reached when a hand-over was under way. */
+	private readonly matches = new Map<string, LogIndex>();
+	private readonly handingOver = new Map<NodeId, { readonly term: Term; readonly lastIndex: LogIndex }>();
+	private readonly durableCommits = new Map<NodeId, LogIndex>();
 	private readonly reads = new Map<string, LogIndex>();
 	private readonly members: ReadonlyMap<NodeId, SimMember>;
 
@@ -51,7 +56,8 @@ export class Checker {
 
 	/** After every input of a member. */
 	afterInput(member: SimMember): void {
-		const { id, role, term, commit, confState } = member.core.status();
+		const status = member.core.status();
+		const { id, role, term, commit, confState } = status;
 		const before = this.lastSeen.get(id) ?? { role: "follower", term: 0, conf: confState };
 		if (term < before.term) throw new Violation(`term of ${id} fell from ${before.term} to ${term}`);
 		if (role === "leader") this.onLeader(member, term);
@@ -61,11 +67,15 @@ export class Checker {
 			this.onFirstCommit(member, leads ? term : null, commit, [before.conf, confState]);
 		}
 		this.lastSeen.set(id, { role, term, conf: confState });
+		this.assertLeadership(status);
+		this.durableCommits.set(id, member.disk.synced.hardState.commit);
 	}
 
 	/** After a crash only what was durable is remembered. */
 	afterCrash(member: SimMember): void {
-		const { term } = member.disk.synced.hardState;
+		const { term, commit } = member.disk.synced.hardState;
+		const durable = this.durableCommits.get(member.id) ?? 0;
+		if (commit < durable) throw new Violation(`${member.id} comes back with commit ${commit}, and ${durable} was durable`);
 		this.lastSeen.set(member.id, { role: "follower", term, conf: member.disk.synced.base.confState });
 		for (const key of this.reads.keys()) if (key.startsWith(`${member.id}/`)) this.reads.delete(key);
 	}
@@ -106,6 +116,26 @@ export class Checker {
 		const found = this.confs.findLast((conf) => conf.index <= index);
 		if (found === undefined) throw new Violation(`no configuration is known at ${index}`);
 		return found.conf;
+	}
+
+	/** What a leader knows of a peer it does not unlearn, and while it hands over its log stands still. */
+	private assertLeadership({ id, role, term, lastIndex, transferee, peers, confState }: CoreStatus): void {
+		const handing = this.handingOver.get(id);
+		if (role !== "leader") {
+			if (handing !== undefined) this.handingOver.delete(id);
+			return;
+		}
+		// But for the end of a joint configuration, which waits for nothing.
+		const still = confState.votersOutgoing.length === 0 && handing?.term === term && transferee !== 0n;
+		if (still && lastIndex > handing.lastIndex) throw new Violation(`leader ${id} takes entry ${lastIndex} while it hands over`);
+		if (transferee === 0n) this.handingOver.delete(id);
+		else this.handingOver.set(id, { term, lastIndex });
+		for (const { id: peer, match } of peers) {
+			const key = `${id}/${term}/${peer}`;
+			// A peer that left and came anew begins at 0.
+			if (match !== 0 && match < (this.matches.get(key) ?? 0)) throw new Violation(`leader ${id} takes match of ${peer} back to ${match}`);
+			this.matches.set(key, match);
+		}
 	}
 
 	private onLeader({ id, disk }: SimMember, term: Term): void {

@@ -9,6 +9,7 @@ import type {
 	Message,
 	NodeId,
 	RaftConfig,
+	RaftCore,
 	SnapshotMeta,
 	StepStatus,
 	Term,
@@ -58,6 +59,10 @@ export class Cluster {
 	/** What the last drains told, for scripted tests. */
 	readonly answered: { readonly id: NodeId; readonly index: LogIndex }[] = [];
 	readonly reads: { readonly id: NodeId; readonly counter: number; readonly index: LogIndex }[] = [];
+	/** What a planted bug may change: a core that was made, work for a disk, a disk after a crash. */
+	onCore: (core: RaftCore) => void = () => {};
+	onIssue: (work: AppendWork, member: SimMember) => AppendWork = (work) => work;
+	onCrash: (member: SimMember) => void = () => {};
 	/** Sees each message that leaves. */
 	onMessage: (message: Message) => void = () => {};
 	/** Sees what a drain gave, before anything of it leaves. */
@@ -263,6 +268,7 @@ export class Cluster {
 		if (!member.up) return;
 		member.up = false;
 		member.disk.crash(kept);
+		this.onCrash(member);
 		this.transfers = this.transfers.filter((transfer) => transfer.from !== id);
 		this.checker.afterCrash(member);
 	}
@@ -320,6 +326,10 @@ export class Cluster {
 		this.send(this.member(id), message);
 	}
 
+	leakAll(messages: readonly Message[]): void {
+		for (const message of messages) this.leak(message.from, message);
+	}
+
 	/** Messages on the wire that match are taken off it, for later or for good. */
 	take(wanted: (message: Message) => boolean): Message[] {
 		const taken = this.messages.filter(wanted);
@@ -352,6 +362,7 @@ export class Cluster {
 	private add(id: NodeId, image: LogImage): SimMember {
 		const member = new SimMember(this.configOf(id), image, this.dice.fork(`member ${id}`), this.tapOf(id));
 		this.members.set(id, member);
+		this.onCore(member.core);
 		return member;
 	}
 
@@ -359,7 +370,8 @@ export class Cluster {
 		return { ...DEFAULT_RAFT_CONFIG, ...this.config, id, incarnation: 0 };
 	}
 
-	private issue(member: SimMember, work: AppendWork): void {
+	private issue(member: SimMember, decided: AppendWork): void {
+		const work = this.onIssue(decided, member);
 		member.disk.issue(work);
 		member.outstanding.push(work);
 	}

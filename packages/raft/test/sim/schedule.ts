@@ -1,6 +1,8 @@
 import { Dice } from "@flotilla/base";
 import type { MembershipOp, NodeId, RaftConfig } from "../../src/index.ts";
+import type { Raft } from "../../src/raft.ts";
 import { Cluster } from "./cluster.ts";
+import type { CoreMutant } from "./mutants.ts";
 import { allMembers } from "./twin.ts";
 
 export interface RunOptions {
@@ -9,6 +11,8 @@ export interface RunOptions {
 	readonly mix?: Partial<Mix>;
 	/** Called before each step with a cluster that may be harmed. */
 	readonly sabotage?: (cluster: Cluster, dice: Dice) => void;
+	/** A bug that every member has. */
+	readonly mutant?: CoreMutant;
 }
 
 export interface RunSummary {
@@ -42,10 +46,11 @@ const FIRST_SPARE = 6n;
 const SPARES = 4n;
 
 /** A cluster under a schedule drawn from `seed`, then healed: it must keep its promises all the time and work at the end. */
-export function runSchedule(seed: number | string, { steps, mix: given = {}, sabotage }: RunOptions): RunSummary {
+export function runSchedule(seed: number | string, { steps, mix: given = {}, sabotage, mutant }: RunOptions): RunSummary {
 	const dice = new Dice(seed);
 	const mix = { ...drawMix(dice), ...given };
 	const cluster = new Cluster({ voters: mix.voters, dice: dice.fork("cluster"), config: mix.config });
+	if (mutant !== undefined) plantIn(cluster, mutant);
 	let digest = 0;
 	cluster.onMessage = (message) => {
 		for (const char of `${message.kind}${message.from}${message.to}${message.term}`)
@@ -60,6 +65,27 @@ export function runSchedule(seed: number | string, { steps, mix: given = {}, sab
 	recover(cluster, seed);
 	const { elections, maxCommit, readsGranted, changesDone } = cluster.checker;
 	return { elections, commit: maxCommit, reads: readsGranted, changes: changesDone, digest };
+}
+
+function plantIn(cluster: Cluster, { plant, wrap }: CoreMutant): void {
+	wrap?.(cluster);
+	if (plant === undefined) return;
+	cluster.onCore = (core) => plant(core, (core as unknown as { readonly r: Raft }).r);
+	for (const id of cluster.ids) cluster.onCore(cluster.member(id).core);
+}
+
+/** Runs until a bug is found, one by one from the first seed of a series; null: not within `runsMax`. */
+export function runsUntilFound(mutant: CoreMutant, series: string, runsMax: number): { readonly runs: number; readonly by: string } | null {
+	for (let run = 1; run <= runsMax; run++) {
+		try {
+			runSchedule(`${series} ${run}`, { steps: 800, mutant, mix: mutant.mix ?? {} });
+		} catch (error) {
+			// A bug that only breaks the program is not one that was found.
+			if (!(error instanceof Error) || error instanceof TypeError || error instanceof ReferenceError) throw error;
+			return { runs: run, by: error.message };
+		}
+	}
+	return null;
 }
 
 function drawMix(dice: Dice): Mix {

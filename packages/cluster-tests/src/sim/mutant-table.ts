@@ -1,0 +1,54 @@
+/** Which planted bug is found by what, after how many runs: the measure of the simulators, core alone and whole members. */
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { MUTANTS } from "./mutants.ts";
+import { drawPlan } from "./plan.ts";
+import { simulate } from "./run.ts";
+
+interface Row {
+	readonly name: string;
+	/** Runs until it was found, one a series of seeds; null: not found. */
+	readonly runs: ReadonlyArray<number | null>;
+	readonly by: string;
+}
+
+const SERIES = ["a", "b", "c"];
+const RUNS_MAX = 40;
+
+/** The exit status is 1 when one was not found. */
+export function printMutants(): void {
+	console.log("| bug | found by | runs until then, median of three series |\n|---|---|---|");
+	let missed = 0;
+	for (const { name, runs, by } of [...coreRows(), ...memberRows()]) {
+		const median = [...runs].map((count) => count ?? Number.POSITIVE_INFINITY).sort((a, b) => a - b)[1] as number;
+		if (median === Number.POSITIVE_INFINITY) missed++;
+		console.log(`| ${name} | ${by.slice(0, 90)} | ${median} |`);
+	}
+	process.exitCode = missed === 0 ? 0 : 1;
+}
+
+/** The core's own simulator is no part of the product and has no door: it is asked as a process. */
+function coreRows(): Row[] {
+	const script = fileURLToPath(new URL("../../../raft/scripts/mutants.ts", import.meta.url));
+	const { status, stdout } = spawnSync(process.execPath, [...process.execArgv, script], { encoding: "utf8" });
+	if (status !== 0) throw new Error("the core's simulator ended with an error");
+	const lines = stdout.split("\n").filter((line) => line !== "");
+	return lines.map((line) => ({ ...(JSON.parse(line) as Row), name: `core: ${(JSON.parse(line) as Row).name}` }));
+}
+
+function memberRows(): Row[] {
+	return MUTANTS.map((mutant) => {
+		let by = "";
+		const runs = SERIES.map((series) => {
+			for (let run = 1; run <= RUNS_MAX; run++) {
+				const plan = drawPlan(`mutant ${series} ${run}`, { faultyMs: 8_000, operationsMin: 0 });
+				const result = simulate({ ...plan, mutant });
+				if (result.verdict !== "violated") continue;
+				by = result.findings[0] ?? "";
+				return run;
+			}
+			return null;
+		});
+		return { name: `whole members: ${mutant}`, runs, by };
+	});
+}
