@@ -119,6 +119,8 @@ describe.skipIf(tools.length > 0)(`TLS${tools.length > 0 ? ` (without ${tools.jo
 			["--http1.1", "1.1"],
 			["--http2", "2"],
 		] as const) {
+			// The library answers nothing but gRPC over HTTP/2.
+			if (version === "2" && process.env.ETCD_GRPC_SERVER === "grpc-js") continue;
 			expect((await curl(flag, `${url}/health`)).stdout).toBe(`{"health":"true","reason":""} ${version}`);
 			expect((await curl(flag, `${url}/version`)).stdout).toContain('"etcdserver"');
 			const key = Buffer.from("greeting").toString("base64");

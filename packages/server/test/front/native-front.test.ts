@@ -172,6 +172,7 @@ describe("what the library does not do", () => {
 		expect(seen[0]).toMatchObject({ method: "POST", path: "/v3/a b" });
 		expect(seen[0]?.query.get("x")).toBe("1");
 		expect(seen[0]?.headers.get("cookie")).toBe("a");
+		expect((await client.call(ECHO, Buffer.from("x"), { "content-type": "application/json" })).headers[":status"]).toBe(415);
 		expect(await client.call(ECHO, Buffer.from("grpc"))).toMatchObject({ code: 0 });
 	});
 

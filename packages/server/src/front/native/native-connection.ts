@@ -94,7 +94,9 @@ export class NativeConnection implements ConnectionOwner {
 	}
 
 	createStream(block: HeaderBlock): Http2Stream {
-		if (this.parts.http !== null && !isGrpc(block)) return new NativeHttpCall(this, this.parts.http, block);
+		const { http, methods } = this.parts;
+		// A method that is called in another way is refused as gRPC servers refuse it.
+		if (http !== null && !isGrpc(block) && !methods.has(block.requestHead.path)) return new NativeHttpCall(this, http, block);
 		block.note ??= readCallHead(block, this.parts.methods, this.parts.services);
 		const head = block.note as CallHead;
 		const { method } = head;
