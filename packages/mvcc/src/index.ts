@@ -2,6 +2,7 @@
  * Multi-version key-value state as a pure state machine over a storage interface: revisions, key index, ranges,
  * transactions, compaction and hashes. It knows no terms, no log indexes, no gRPC and no clock.
  */
+export { CompactedMark } from "./compacted-mark.ts";
 export { StoreDamageError } from "./damage.ts";
 export type { HistoryBudget, PastChange, StoreHistory } from "./history.ts";
 export type { KeyValue } from "./key-value.ts";

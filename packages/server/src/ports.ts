@@ -73,6 +73,9 @@ export interface PeerEvents {
 	removed(by: NodeId): void;
 }
 
+/** For whom a view of the store is open: a member that is sent the state, a client that saves it. Neither waits for the other. */
+export type ViewName = "transfer" | "export";
+
 /** The key-value store's disk as numbered operations (rules S1 to S5). */
 export type StoreOp =
 	/** Unsynced batch. */
@@ -91,11 +94,11 @@ export type StoreOp =
 	| { readonly id: number; readonly kind: "scan"; readonly recordsMax: number }
 	/** Removes records (start-up only: those above the floor). */
 	| { readonly id: number; readonly kind: "deleteRecords"; readonly keys: readonly Uint8Array[] }
-	/** Keeps all records as they are now readable through `readView`, whatever is written later. One view at a time. */
-	| { readonly id: number; readonly kind: "openView" }
+	/** Keeps all records as they are now readable through `readView`, whatever is written later. One view of a name at a time. */
+	| { readonly id: number; readonly kind: "openView"; readonly view: ViewName }
 	/** The view's next records in key order: at least one, more up to so many bytes; none at the end. */
-	| { readonly id: number; readonly kind: "readView"; readonly bytesMax: number }
-	| { readonly id: number; readonly kind: "closeView" };
+	| { readonly id: number; readonly kind: "readView"; readonly view: ViewName; readonly bytesMax: number }
+	| { readonly id: number; readonly kind: "closeView"; readonly view: ViewName };
 
 export interface StoreCompletion {
 	readonly id: number;

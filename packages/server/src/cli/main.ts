@@ -16,6 +16,9 @@ switch (command ?? "") {
 	case "log":
 		process.exitCode = await (await import("./log-dump.ts")).logCommand(rest);
 		break;
+	case "snapshot":
+		process.exitCode = await (await import("./snapshot-command.ts")).snapshotCommand(rest);
+		break;
 	case "start-local":
 		process.exit(await (await import("./local-cluster.ts")).startLocal(rest, process.env));
 		break;

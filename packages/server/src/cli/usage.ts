@@ -12,6 +12,9 @@ export const USAGE = `Usage:
   flotilla log dump [--value-bytes N] <data-dir>
     Print the log of a member as JSON lines, also while it runs.
 
+  flotilla snapshot save|status|restore <file> [flags]
+    Save the state of a running cluster to a file, look at one, or make a new cluster from it. snapshot --help tells more.
+
   flotilla bench <load> [flags]
     Measure a server of the etcd v3 API; bench compare: beside etcd. bench --help tells more.
   flotilla chaos [flags]

@@ -21,7 +21,7 @@ import type {
 } from "@flotilla/replica";
 import { MemberFigures } from "../metrics/member-figures.ts";
 import type { LaneMessage, OpenStore, PeerEvents, PeerTransport, WorldPorts } from "../ports.ts";
-import type { MemberPort } from "../services/member-port.ts";
+import type { MemberPort, StateExport } from "../services/member-port.ts";
 import type { WriteAheadLog } from "../wal/wal-interface.ts";
 import { FirstElection, type FirstElectionOptions } from "./first-election.ts";
 import { type FloorPolicy, floorDue, type StoreIdentity } from "./floor.ts";
@@ -206,6 +206,9 @@ export class Driver implements MemberPort, PeerEvents {
 		if (!this.open.delete(call)) return;
 		this.cancels.push(call);
 		this.schedule();
+	}
+	exportState(): StateExport | null {
+		return this.snapshots.export();
 	}
 	afterCompaction(done: () => void): void {
 		this.compactionWaiters.push(done);

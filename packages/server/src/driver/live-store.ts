@@ -1,10 +1,12 @@
 import { assert, fail } from "@flotilla/base";
 import type { RecordBatch } from "@flotilla/mvcc";
 import type { FloorImage, TableRow } from "@flotilla/replica";
-import type { OpenStore, StoreCompletion, StoreOp } from "../ports.ts";
+import type { OpenStore, StoreCompletion, StoreOp, ViewName } from "../ports.ts";
 import { FloorMachine, type FloorOp, type StoreIdentity } from "./floor.ts";
 
-type ViewOp = { readonly kind: "openView" } | { readonly kind: "readView"; readonly bytesMax: number } | { readonly kind: "closeView" };
+type ViewOp =
+	| { readonly kind: "openView" | "closeView"; readonly view: ViewName }
+	| { readonly kind: "readView"; readonly view: ViewName; readonly bytesMax: number };
 
 export interface LiveStoreOwner {
 	/** Something has returned: a turn is due. */

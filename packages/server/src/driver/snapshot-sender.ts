@@ -174,7 +174,7 @@ export class SnapshotSender {
 
 	private open(build: Build): void {
 		build.stage = "opening";
-		build.store.view({ kind: "openView" }, ({ error }) => {
+		build.store.view({ kind: "openView", view: "transfer" }, ({ error }) => {
 			if (build.stage !== "opening") return;
 			build.stage = "sending";
 			if (error !== null) {
@@ -203,7 +203,7 @@ export class SnapshotSender {
 		}
 		build.restUntilMs = clock.monotonicMs() + partPauseMs;
 		build.reading = true;
-		build.store.view({ kind: "readView", bytesMax: this.owner.partBytes }, (completion) => this.read(build, completion));
+		build.store.view({ kind: "readView", view: "transfer", bytesMax: this.owner.partBytes }, (completion) => this.read(build, completion));
 	}
 
 	private read(build: Build, { error, records }: StoreCompletion): void {
@@ -278,7 +278,7 @@ export class SnapshotSender {
 		const closed = (): void => {
 			this.build = null;
 		};
-		if (viewed) build.store.view({ kind: "closeView" }, closed);
+		if (viewed) build.store.view({ kind: "closeView", view: "transfer" }, closed);
 		else closed();
 	}
 }

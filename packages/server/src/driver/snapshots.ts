@@ -3,11 +3,13 @@ import type { KeyValueStore } from "@flotilla/mvcc";
 import type { LogIndex, NodeId, SnapshotRequest } from "@flotilla/raft";
 import type { ReplicaMachine, TableRow } from "@flotilla/replica";
 import type { Clock, OpenStore, Scheduler, SnapshotMessage, StoreHouse } from "../ports.ts";
+import type { StateExport } from "../services/member-port.ts";
 import type { WriteAheadLog } from "../wal/wal-interface.ts";
 import type { StoreIdentity } from "./floor.ts";
 import type { LiveStore } from "./live-store.ts";
 import { type ReceivedStore, SnapshotReceiver } from "./snapshot-receiver.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
+import { StateExporter } from "./state-exporter.ts";
 import type { RestoreStore } from "./store-scan.ts";
 
 export interface SnapshotOptions {
@@ -55,6 +57,7 @@ export class Snapshots {
 	private identity: StoreIdentity;
 	private readonly sender: SnapshotSender;
 	private readonly receiver: SnapshotReceiver;
+	private readonly exporter: StateExporter;
 	private reports: Array<{ readonly peer: NodeId; readonly ok: boolean; readonly index: LogIndex }> = [];
 	private formers: Former[] = [];
 
@@ -77,6 +80,13 @@ export class Snapshots {
 			},
 			hold: (index) => world.wal.holdFrom(index),
 		});
+		this.exporter = new StateExporter({
+			identity: () => this.identity,
+			capture: () => machine.captureFloor(),
+			store: () => world.live(),
+			logicalBytes: () => machine.store.logicalBytes,
+			schedule: () => world.schedule(),
+		});
 		this.receiver = new SnapshotReceiver({
 			...{ clock, stores, restore, told },
 			soon: (work) => scheduler.soon(work),
@@ -90,12 +100,17 @@ export class Snapshots {
 
 	/** No floor may begin now (rule N2). */
 	get holdsFloors(): boolean {
-		return this.sender.capturing;
+		return this.sender.capturing || this.exporter.capturing;
 	}
 
 	/** Besides the store in use. */
 	get openStores(): readonly OpenStore[] {
 		return [...this.receiver.openStores, ...this.formers.map(({ live }) => live.disk)];
+	}
+
+	/** For a client that saves the state; null while another one does. */
+	export(): StateExport | null {
+		return this.exporter.open();
 	}
 
 	want(request: SnapshotRequest): void {
@@ -127,6 +142,7 @@ export class Snapshots {
 	/** After an output was carried out. */
 	turn(): void {
 		this.sender.turn();
+		this.exporter.turn();
 		this.receiver.watch();
 		if (this.formers.length > 0) this.closeFormers();
 	}

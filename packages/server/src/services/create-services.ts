@@ -26,11 +26,11 @@ export interface Services {
 export function createServices(world: ServiceWorld): Services {
 	const deps: ServiceDeps = { ...world, callers: new Callers(world) };
 	const methods = new Map([...METHODS.keys()].map((path) => unimplemented(path)));
-	for (const service of [clusterService, maintenanceService, authService, healthService, lockService]) {
+	for (const service of [clusterService, authService, healthService, lockService]) {
 		for (const [path, handler] of service(deps)) methods.set(path, handler);
 	}
 	const streams = new OpenStreams(deps);
-	for (const service of [kvService, watchService, leaseService, electionService]) {
+	for (const service of [kvService, maintenanceService, watchService, leaseService, electionService]) {
 		for (const [path, handler] of service(deps, streams)) methods.set(path, handler);
 	}
 	return { methods, http: probeRoutes(deps), endStreams: () => streams.end() };

@@ -6,9 +6,11 @@ import { AlarmAction, AlarmType, CommandKind, encodeAlarmCommand } from "@flotil
 import { Grpc, type MethodHandler, type UnaryCall } from "../front/seam.ts";
 import { headerOf, statusOf } from "./answers.ts";
 import type { ServiceDeps } from "./deps.ts";
-import { isLearner, unary, unimplemented } from "./door.ts";
+import { isLearner, unary } from "./door.ts";
 import { LongWork } from "./long-work.ts";
+import type { OpenStreams } from "./open-streams.ts";
 import { afterBarrier, propose } from "./replicated.ts";
+import { snapshotMethod } from "./snapshot-stream.ts";
 
 const ALARM_NAMES = { [AlarmType.none]: "NONE", [AlarmType.noSpace]: "NOSPACE", [AlarmType.corrupt]: "CORRUPT" } as const;
 
@@ -17,7 +19,7 @@ const HASHES = { runningMax: 1, waitingMax: 16 } as const;
 /** A transfer that takes longer has failed: the leader itself gives it up after an election timeout. */
 const TRANSFER_MS = 7_000;
 
-export function maintenanceService(deps: ServiceDeps): ReadonlyArray<readonly [string, MethodHandler]> {
+export function maintenanceService(deps: ServiceDeps, streams: OpenStreams): ReadonlyArray<readonly [string, MethodHandler]> {
 	const hashes = new LongWork(HASHES, deps.soon);
 	return [
 		unary("/etcdserverpb.Maintenance/Status", deps, (call) => call.respond(encodeStatus(deps))),
@@ -31,7 +33,7 @@ export function maintenanceService(deps: ServiceDeps): ReadonlyArray<readonly [s
 		unary("/etcdserverpb.Maintenance/Defragment", deps, (call) => call.respond(etcdserverpb.DefragmentResponse.encode({}))),
 		unary("/etcdserverpb.Maintenance/MoveLeader", deps, (call) => moveLeader(call, deps)),
 		unary("/etcdserverpb.Maintenance/Downgrade", deps, (call) => downgrade(call, deps)),
-		unimplemented("/etcdserverpb.Maintenance/Snapshot"),
+		snapshotMethod(deps, streams),
 	];
 }
 

@@ -40,8 +40,23 @@ export interface MemberPort {
 	/** The leases that this member knows of; at the leader those first that end first. */
 	leaseIds(): readonly LeaseId[];
 
+	/** The replicated state of one moment as the image of a file, for a client that saves it. Null while another client does. */
+	exportState(): StateExport | null;
+
 	/** Runs `done` once no clean-up of a compaction is pending on this member: later, even when there is none now. */
 	afterCompaction(done: () => void): void;
 	/** Leader only: hands over; false when refused. Watch `status().leader` for the outcome. */
 	transferLeadership(to: NodeId): boolean;
 }
+
+/** A state on its way to a file, as fast as it is asked for. */
+export interface StateExport {
+	/** Asks for the next part, one at a time; `done` in a later turn, never after `close`. */
+	next(done: (part: StatePart) => void): void;
+	close(): void;
+}
+
+export type StatePart =
+	/** `bytesLeft`: about, behind this part; 0 only with the last one. */
+	| { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly last: boolean; readonly bytesLeft: number }
+	| { readonly kind: "failed"; readonly reason: string };

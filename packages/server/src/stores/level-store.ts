@@ -3,13 +3,19 @@ import { basename, join } from "node:path";
 import { assert, unreachable } from "@flotilla/base";
 import type { RecordBatch, StoredRecord } from "@flotilla/mvcc";
 import { ClassicLevel, type Iterator } from "classic-level";
-import type { StoreCompletion, StoreDisk, StoreOp } from "../ports.ts";
+import type { StoreCompletion, StoreDisk, StoreOp, ViewName } from "../ports.ts";
 import { describeLevelError, isDamage, type LevelRefusal, levelRefusal } from "./level-errors.ts";
 import { SpaceReclaimer } from "./space-reclaimer.ts";
 import { takeBytes } from "./take-bytes.ts";
 
 type Level = ClassicLevel<Uint8Array, Uint8Array>;
 type RecordIterator = Iterator<Level, Uint8Array, Uint8Array>;
+
+/** What one reader sees: the store at one moment, and what was read of it and not taken yet. */
+interface View {
+	readonly iterator: RecordIterator;
+	page: StoredRecord[];
+}
 
 /** Key spaces: revision records and table rows. The barrier's interval lies below both, so that it meets no table. */
 const RECORD = 0x72;
@@ -43,8 +49,7 @@ export class LevelStore implements StoreDisk {
 	private scanPage: StoredRecord[] = [];
 	private scanAhead: Promise<Array<[Uint8Array, Uint8Array]>> | null = null;
 	/** LevelDB takes its snapshot when the iterator is made. */
-	private view: RecordIterator | null = null;
-	private viewPage: StoredRecord[] = [];
+	private readonly views = new Map<ViewName, View>();
 	private bytesMeasured = 0;
 	private bytesSince = 0;
 	private measuring = false;
@@ -100,7 +105,7 @@ export class LevelStore implements StoreDisk {
 		if (this.running || this.queue.length > 0) await new Promise<void>((resolve) => (this.onIdle = resolve));
 		await this.reclaimer.stop();
 		await this.scanning?.close();
-		await this.view?.close();
+		for (const { iterator } of this.views.values()) await iterator.close();
 		await this.level.close();
 	}
 
@@ -178,15 +183,14 @@ export class LevelStore implements StoreDisk {
 				await this.level.batch(op.keys.map((key) => ({ type: "del" as const, key: recordKey(key) })));
 				return { id: op.id, error: null, rows: null, records: null };
 			case "openView":
-				assert(this.view === null, "one view of a store at a time");
-				this.view = this.iterate();
+				assert(!this.views.has(op.view), "one view of a name at a time");
+				this.views.set(op.view, { iterator: this.iterate(), page: [] });
 				return { id: op.id, error: null, rows: null, records: null };
 			case "readView":
-				return { id: op.id, error: null, rows: null, records: await this.readView(op.bytesMax) };
+				return { id: op.id, error: null, rows: null, records: await this.readView(op.view, op.bytesMax) };
 			case "closeView":
-				await this.view?.close();
-				this.view = null;
-				this.viewPage = [];
+				await this.views.get(op.view)?.iterator.close();
+				this.views.delete(op.view);
 				return { id: op.id, error: null, rows: null, records: null };
 			default:
 				return unreachable(op);
@@ -226,13 +230,14 @@ export class LevelStore implements StoreDisk {
 		});
 	}
 
-	private async readView(bytesMax: number): Promise<StoredRecord[]> {
-		assert(this.view !== null, "a view is opened before it is read");
-		if (this.viewPage.length === 0) {
-			const entries = await this.view.nextv(PAGE_RECORDS);
-			this.viewPage = entries.map(([key, value]) => ({ key: key.subarray(1), value }));
+	private async readView(name: ViewName, bytesMax: number): Promise<StoredRecord[]> {
+		const view = this.views.get(name);
+		assert(view !== undefined, "a view is opened before it is read");
+		if (view.page.length === 0) {
+			const entries = await view.iterator.nextv(PAGE_RECORDS);
+			view.page = entries.map(([key, value]) => ({ key: key.subarray(1), value }));
 		}
-		return takeBytes(this.viewPage, bytesMax);
+		return takeBytes(view.page, bytesMax);
 	}
 
 	/** Sums the files of the folder; those that vanish meanwhile were replaced by others. */

@@ -1,6 +1,6 @@
 import { assert, type Dice, portableBytes, unreachable } from "@flotilla/base";
 import type { StoredRecord } from "@flotilla/mvcc";
-import type { StoreCompletion, StoreDisk, StoreOp } from "../ports.ts";
+import type { StoreCompletion, StoreDisk, StoreOp, ViewName } from "../ports.ts";
 import { takeBytes } from "./take-bytes.ts";
 
 /** `power`: what no barrier covered is lost in any subset. `process`: what had returned is kept, as after kill -9. */
@@ -34,7 +34,7 @@ export class MemoryStore implements StoreDisk {
 	private scheduled = false;
 	private dead = false;
 	private scanning: StoredRecord[] | null = null;
-	private view: StoredRecord[] | null = null;
+	private readonly views = new Map<ViewName, StoredRecord[]>();
 
 	/** `schedule` runs its argument once, later: each call is one step of the disk. */
 	constructor(
@@ -151,14 +151,16 @@ export class MemoryStore implements StoreDisk {
 			case "scan":
 				return { ...plain, records: this.scan(op.recordsMax) };
 			case "openView":
-				assert(this.view === null, "one view of a store at a time");
-				this.view = this.inOrder();
+				assert(!this.views.has(op.view), "one view of a name at a time");
+				this.views.set(op.view, this.inOrder());
 				return plain;
-			case "readView":
-				assert(this.view !== null, "a view is opened before it is read");
-				return { ...plain, records: takeBytes(this.view, op.bytesMax) };
+			case "readView": {
+				const view = this.views.get(op.view);
+				assert(view !== undefined, "a view is opened before it is read");
+				return { ...plain, records: takeBytes(view, op.bytesMax) };
+			}
 			case "closeView":
-				this.view = null;
+				this.views.delete(op.view);
 				return plain;
 			default:
 				return unreachable(op);

@@ -129,20 +129,22 @@ export function storeSuite(name: string, open: () => Promise<StoreDisk>, again: 
 		const store = new StoreRunner(await open());
 		const records = Array.from({ length: 30 }, (_, at) => record(at + 2, `value ${at}`));
 		await store.run({ kind: "batch", batch: batch(1, records) });
-		await store.run({ kind: "openView" });
+		await store.run({ kind: "openView", view: "transfer" });
 		await store.run({ kind: "batch", batch: batch(2, [record(99, "later")], [recordKey(2), recordKey(31)]) });
 		const read: StoredRecord[] = [];
 		for (;;) {
-			const part = (await store.run({ kind: "readView", bytesMax: 60 })).records ?? [];
+			const part = (await store.run({ kind: "readView", view: "transfer", bytesMax: 60 })).records ?? [];
 			if (part.length === 0) break;
 			expect(part.length).toBeLessThanOrEqual(2);
 			read.push(...part);
 		}
 		expect(shape(read)).toEqual(shape(records));
-		await store.run({ kind: "closeView" });
-		await store.run({ kind: "openView" });
-		expect(shape((await store.run({ kind: "readView", bytesMax: 1 })).records ?? [])).toEqual(shape([record(3, "value 1")]));
-		await store.run({ kind: "closeView" });
+		await store.run({ kind: "closeView", view: "transfer" });
+		await store.run({ kind: "openView", view: "transfer" });
+		expect(shape((await store.run({ kind: "readView", view: "transfer", bytesMax: 1 })).records ?? [])).toEqual(
+			shape([record(3, "value 1")]),
+		);
+		await store.run({ kind: "closeView", view: "transfer" });
 		await again(store.disk);
 	});
 }

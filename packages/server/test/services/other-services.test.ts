@@ -20,10 +20,6 @@ describe("every call of the API", () => {
 		for (const [path, { shape }] of METHODS)
 			expect([path, house.services.methods.get(path)?.shape]).toEqual([path, shape === "unary" ? "unary" : "stream"]);
 	});
-
-	test.each([maintenance("Snapshot")])("%s says that it is not served yet", (path) => {
-		expect(house.stream(path).ended).toEqual({ code: 12, message: `${path.slice(1)} is not implemented in this version` });
-	});
 });
 
 describe("the cluster", () => {

@@ -29,7 +29,7 @@ import type { PasswordWork } from "../../src/services/auth/passwords.ts";
 import { simpleTokens } from "../../src/services/auth/token-provider.ts";
 import { createServices, type Services } from "../../src/services/create-services.ts";
 import type { ServiceOptions } from "../../src/services/deps.ts";
-import type { MemberPort } from "../../src/services/member-port.ts";
+import type { MemberPort, StateExport, StatePart } from "../../src/services/member-port.ts";
 
 export const SELF = 0xffff_0000_0000_0001n;
 export const CLUSTER = 0xcccc_0000_0000_0002n;
@@ -162,6 +162,20 @@ export class ScriptedMember implements MemberPort {
 		this.canceled.push(call);
 	}
 
+	/** What the next export hands out, part by part; null: another one runs. */
+	parts: StatePart[] | null = [];
+	exportsClosed = 0;
+	exportState(): StateExport | null {
+		const { parts } = this;
+		if (parts === null) return null;
+		return {
+			next: (done) => {
+				const part = parts.shift();
+				if (part !== undefined) queueMicrotask(() => done(part));
+			},
+			close: () => void this.exportsClosed++,
+		};
+	}
 	afterCompaction(done: () => void): void {
 		this.compactionWaiters.push(done);
 	}
