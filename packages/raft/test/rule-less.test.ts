@@ -125,6 +125,7 @@ test("SC-121 a follower that was wiped would, under its old id, help to elect a 
 	wiped.hardState = { term: 1, vote: 0n, commit: 1 };
 	disk.revert(wiped);
 	machine.restore(machine.at(1));
+	cluster.checker.afterWipe(cluster.member(2n));
 	cluster.checker.afterCrash(cluster.member(2n));
 	cluster.restart(2n);
 	cluster.crash(1n, () => 0);

@@ -71,6 +71,11 @@ export class Checker {
 		this.durableCommits.set(id, member.disk.synced.hardState.commit);
 	}
 
+	/** Its disk is gone: what was durable there is nobody's promise any more. */
+	afterWipe(member: SimMember): void {
+		this.durableCommits.delete(member.id);
+	}
+
 	/** After a crash only what was durable is remembered. */
 	afterCrash(member: SimMember): void {
 		const { term, commit } = member.disk.synced.hardState;
