@@ -95,6 +95,9 @@ export class StoreRebuild implements StoreRestore {
 	/** From the compact revision on nothing may be missing. */
 	private addLogged(): string | null {
 		const { read, index } = this;
+		const { compactRevision } = this.mark;
+		// See `endFault`: the first change behind a raised revision, which itself has no record.
+		if (read.main === compactRevision + 1 && this.revision === compactRevision - 1) this.revision = compactRevision;
 		if (read.main !== this.revision) this.nextSub = 0;
 		if ((read.main !== this.revision && read.main !== this.revision + 1) || read.sub !== this.nextSub) return this.gapFault();
 		this.revision = read.main;

@@ -125,6 +125,24 @@ export function storeSuite(name: string, open: () => Promise<StoreDisk>, again: 
 		await again(reopened.disk);
 	});
 
+	test(`${name}: two views of different names do not know of each other`, async () => {
+		const store = new StoreRunner(await open());
+		const [one, two, three] = [record(2, "one"), record(3, "two"), record(4, "three")];
+		await store.run({ kind: "batch", batch: batch(1, [one, two]) });
+		await store.run({ kind: "openView", view: "transfer" });
+		await store.run({ kind: "batch", batch: batch(2, [three]) });
+		await store.run({ kind: "openView", view: "export" });
+		const read = async (view: "transfer" | "export", bytesMax = 1): Promise<unknown> =>
+			shape((await store.run({ kind: "readView", view, bytesMax })).records ?? []);
+		expect(await read("transfer")).toEqual(shape([one]));
+		expect(await read("export", 1_000)).toEqual(shape([one, two, three]));
+		await store.run({ kind: "closeView", view: "export" });
+		expect(await read("transfer", 1_000)).toEqual(shape([two]));
+		expect(await read("transfer")).toEqual([]);
+		await store.run({ kind: "closeView", view: "transfer" });
+		await again(store.disk);
+	});
+
 	test(`${name}: a view shows the records of its moment in key order, whatever is written and deleted later`, async () => {
 		const store = new StoreRunner(await open());
 		const records = Array.from({ length: 30 }, (_, at) => record(at + 2, `value ${at}`));
