@@ -19,6 +19,8 @@ import { Violation } from "./violation.ts";
 
 interface Committed {
 	readonly term: Term;
+	/** Term of the leader that committed it: this one's or a later one. */
+	readonly committedIn: Term;
 	readonly data: Uint8Array;
 }
 
@@ -158,7 +160,7 @@ export class Checker {
 		if (leaderTerm === null) throw new Violation(`${member.id} knows ${commit} as committed before any leader`);
 		if (issued.termAt(commit) !== leaderTerm)
 			throw new Violation(`leader ${member.id} of term ${leaderTerm} commits ${commit} of term ${issued.termAt(commit)}`);
-		this.extendCommitted(issued, commit);
+		this.extendCommitted(issued, commit, leaderTerm);
 		const holds = (id: NodeId) => {
 			const image = this.members.get(id)?.disk.synced;
 			return image !== undefined && (image.base.index >= commit || image.termAt(commit) === leaderTerm);
@@ -168,10 +170,10 @@ export class Checker {
 			throw new Violation(`leader ${member.id} commits ${commit} without a quorum of disks`);
 	}
 
-	private extendCommitted(issued: LogImage, commit: LogIndex): void {
+	private extendCommitted(issued: LogImage, commit: LogIndex, committedIn: Term): void {
 		for (let index = this.maxCommit + 1; index <= commit; index++) {
 			const entry = issued.entries[index - issued.walFirst] as Entry;
-			this.committed[index] = { term: entry.term, data: entry.data };
+			this.committed[index] = { term: entry.term, committedIn, data: entry.data };
 			const request = entry.kind === EntryKind.config ? decodeConfChange(entry.data) : null;
 			if (request !== null) this.confs.push({ index, conf: confAfter(this.confAt(index), request) });
 		}
@@ -195,13 +197,13 @@ export class Checker {
 		}
 	}
 
-	/** A leader holds every entry that was committed before its term (leader completeness). */
+	/** A leader holds every entry that was committed before its term (leader completeness); one that was deposed unheard need not. */
 	private onComplete(member: SimMember): void {
 		const { issued } = member.disk;
 		const { term } = member.core.status();
 		for (let index = issued.walFirst; index <= this.maxCommit; index++) {
 			const want = this.committed[index];
-			if (want == null || want.term >= term) continue;
+			if (want == null || want.committedIn >= term) continue;
 			if (issued.termAt(index) !== want.term)
 				throw new Violation(`leader ${member.id} of term ${term} lacks committed entry ${index} of term ${want.term}`);
 		}
