@@ -67,7 +67,8 @@ export function runSchedule(seed: number | string, { steps, mix: given = {}, sab
 	return { elections, commit: maxCommit, reads: readsGranted, changes: changesDone, digest };
 }
 
-function plantIn(cluster: Cluster, { plant, wrap }: CoreMutant): void {
+/** Gives every member the bug. */
+export function plantIn(cluster: Cluster, { plant, wrap }: CoreMutant): void {
 	wrap?.(cluster);
 	if (plant === undefined) return;
 	cluster.onCore = (core) => plant(core, (core as unknown as { readonly r: Raft }).r);
