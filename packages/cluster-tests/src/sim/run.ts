@@ -82,7 +82,7 @@ function run(plan: RunPlan): Omit<RunResult, "marks"> {
 	return {
 		plan,
 		verdict: findings.length > 0 ? "violated" : undecided !== null ? "unknown" : "ok",
-		findings: undecided === null ? findings : [undecided],
+		findings: undecided === null ? findings : [...findings, undecided],
 		traceHash: world.trace.hex(),
 		steps: world.time.steps,
 		virtualMs: Math.round(world.time.nowUs / 1_000),

@@ -45,6 +45,7 @@ const NOT_DEMANDED: ReadonlySet<MarkName> = new Set([
 export class Tally {
 	runs = 0;
 	failed = 0;
+	/** Runs whose history nobody could judge. */
 	undecided = 0;
 	virtualMs = 0;
 	private cpuMs = 0;
@@ -68,6 +69,11 @@ export class Tally {
 		for (const { fault } of result.faults) raise(this.faults, fault, 1);
 		for (const name of MARK_NAMES) this.marks.set(name, (this.marks.get(name) ?? 0) + result.marks[name]);
 		for (const [point, count] of result.counts.deathsAt) raise(this.deaths, point, count);
+	}
+
+	/** Every run was judged, and none broke anything. */
+	get clean(): boolean {
+		return this.runs > 0 && this.failed === 0 && this.undecided === 0;
 	}
 
 	sum(name: Summed): number {
