@@ -1,11 +1,14 @@
 /**
- * `npm test`: the static checks, then every test, then one line that counts them. Arguments filter by file name.
+ * `npm test`: the static checks, then every test, then one line that counts them. Arguments filter by file name, `-t PATTERN` by the
+ * test's name.
  * Exit status 0 only if everything passed and something ran.
  */
 import { spawnSync } from "node:child_process";
+import { parseArgs } from "node:util";
 import { startVitest } from "vitest/node";
 
-const filters = process.argv.slice(2);
+const { values, positionals: filters } = parseArgs({ options: { name: { type: "string", short: "t" } }, allowPositionals: true });
+const some = filters.length > 0 || values.name !== undefined;
 process.env.NO_COLOR ??= "1";
 // Members and tools that tests start as processes run from source, like the tests themselves.
 process.env.UV_THREADPOOL_SIZE ??= "8";
@@ -29,9 +32,10 @@ function staticChecks(): boolean {
 	return clean;
 }
 
-const checksFailed = filters.length === 0 && !staticChecks() ? 1 : 0;
+const checksFailed = !some && !staticChecks() ? 1 : 0;
 const vitest = await startVitest("test", filters, {
 	watch: false,
+	...(values.name === undefined ? {} : { testNamePattern: values.name }),
 	run: true,
 	reporters: process.env.CI === undefined ? ["default"] : ["verbose"],
 });
@@ -55,7 +59,8 @@ for (const module of vitest.state.getTestModules()) {
 }
 failed += vitest.state.getUnhandledErrors().length;
 await vitest.close();
-for (const name of skippedNames) console.log(`skipped: ${name}`);
+// What a pattern leaves out is no news.
+if (values.name === undefined) for (const name of skippedNames) console.log(`skipped: ${name}`);
 if (passed === 0 && failed === 0) failed = 1;
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
 process.exit(failed === 0 ? 0 : 1);

@@ -1,5 +1,5 @@
 /**
- * Rare branches, counted by name. A scenario test asserts that it went where it claims to go; a campaign of the simulator says
+ * Rare branches, counted by name. A scenario test can assert that it went where it claims to go; a campaign of the simulator says
  * which branches none of its runs has reached. Written only: nothing ever decides by a count, so rooms that are pure stay so.
  */
 export const MARK_NAMES = [
