@@ -16,7 +16,7 @@ import { SimStores } from "./house.ts";
 import type { Invariants } from "./invariants.ts";
 import { MachineDisk } from "./machine-disk.ts";
 import { type Answer, type ClientStream, MemberCalls, type StreamListener } from "./member-calls.ts";
-import { type Mutant, mutate } from "./mutants.ts";
+import { type Mutant, mutate, spoilDisk } from "./mutants.ts";
 import type { SimNetwork } from "./network.ts";
 import { observedMachine, type Progress } from "./observed-machine.ts";
 import type { Oracle } from "./oracle.ts";
@@ -142,7 +142,7 @@ export class SimMember {
 				tap: this.tap(),
 				bytes: portableBytes,
 				dice: dice.fork(`chance ${this.lives}`),
-				disk: this.disk.open(process),
+				disk: spoilDisk(this.disk.open(process), this.mutant),
 				stores: this.stores.forProcess(process),
 				die: () => this.ended(life),
 				// A supervisor starts it again all the same, which must be refused.

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { MUTANTS } from "./mutants.ts";
-import { drawPlan } from "./plan.ts";
+import { drawPlan, planted } from "./plan.ts";
 import { simulate } from "./run.ts";
 
 interface Row {
@@ -42,7 +42,7 @@ function memberRows(): Row[] {
 		const runs = SERIES.map((series) => {
 			for (let run = 1; run <= RUNS_MAX; run++) {
 				const plan = drawPlan(`mutant ${series} ${run}`, { faultyMs: 8_000, operationsMin: 0 });
-				const result = simulate({ ...plan, mutant });
+				const result = simulate(planted(plan, mutant));
 				if (result.verdict !== "violated") continue;
 				by = result.findings[0] ?? "";
 				return run;

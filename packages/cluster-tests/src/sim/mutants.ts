@@ -1,5 +1,6 @@
 import type { EventGroup } from "@flotilla/mvcc";
 import { type ReadCall, type ReplicaMachine, WriteCall } from "@flotilla/replica";
+import type { FileCompletion, FileDisk, FileOp } from "@flotilla/server/internal";
 import { isLeaseMutant, type LeaseMutant, spoilLeases } from "./lease-mutants.ts";
 import { isWatchMutant, spoilEvents, type WatchMutant } from "./watch-mutants.ts";
 
@@ -7,7 +8,13 @@ import { isWatchMutant, spoilEvents, type WatchMutant } from "./watch-mutants.ts
  * Bugs planted between driver and replica: each breaks one promise, and a simulator that does not find it is not worth its
  * time. Named for what they do.
  */
-export const MUTANTS = ["acknowledgesBeforeDurable", "readsWithoutBarrier", "proposesTwice", "losesAppliedTail"] as const;
+export const MUTANTS = [
+	"acknowledgesBeforeDurable",
+	"readsWithoutBarrier",
+	"proposesTwice",
+	"losesAppliedTail",
+	"goesOnAfterFailedWrite",
+] as const;
 /** Those of watching and of leases have lists of their own. */
 export type Mutant = (typeof MUTANTS)[number] | WatchMutant | LeaseMutant;
 
@@ -23,6 +30,7 @@ export function mutate(machine: ReplicaMachine, mutant: Mutant | null): ReplicaM
 	}
 	switch (mutant) {
 		case null:
+		case "goesOnAfterFailedWrite":
 			return machine;
 		case "acknowledgesBeforeDurable":
 			// The core is told that its write is durable while the disk still works on it.
@@ -56,6 +64,28 @@ export function mutate(machine: ReplicaMachine, mutant: Mutant | null): ReplicaM
 				},
 			});
 	}
+}
+
+/** Of this bug it is the disk that knows: what failed to be written is said to be written, and the member leads on (raft.md 9.9). */
+export function spoilDisk(disk: FileDisk, mutant: Mutant | null): FileDisk {
+	if (mutant !== "goesOnAfterFailedWrite") return disk;
+	const lengths = new Map<number, number>();
+	return {
+		submit: (op: FileOp) => {
+			if (op.kind === "write") lengths.set(op.id, op.data.length);
+			disk.submit(op);
+		},
+		get onCompletion() {
+			return disk.onCompletion;
+		},
+		set onCompletion(listener: (completion: FileCompletion) => void) {
+			disk.onCompletion = (completion) => {
+				const bytes = lengths.get(completion.id);
+				lengths.delete(completion.id);
+				listener(bytes === undefined ? completion : { ...completion, error: null, bytes });
+			};
+		},
+	};
 }
 
 function override(machine: ReplicaMachine, replaced: Partial<ReplicaMachine>): ReplicaMachine {

@@ -137,3 +137,11 @@ export function drawPlan(seed: string, limits: PlanLimits): RunPlan {
 		mutant: null,
 	};
 }
+
+/** The same run with a bug, and with what brings it out more often than chance would. */
+export function planted(plan: RunPlan, mutant: Mutant): RunPlan {
+	if (mutant !== "goesOnAfterFailedWrite") return { ...plan, mutant };
+	// Where nothing was damaged every loss is a finding.
+	const faults = { ...plan.faults, failDiskMs: 500, powerCutMs: 1_500, rotMs: 0, wipeMs: 0 };
+	return { ...plan, faults, mutant };
+}

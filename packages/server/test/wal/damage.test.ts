@@ -161,6 +161,25 @@ describe("damage that no crash explains", () => {
 		}
 	});
 
+	it("is told from a shorter log by these tests, should a start cut the log there instead (a bug of recovery, planted)", () => {
+		const { log, model } = writtenLog();
+		const frames = framesOf(log.disk);
+		const { path } = frames.at(-1) as FoundFrame;
+		const cuts = frames.filter((frame) => frame.path === path && !frame.last);
+		let opened = 0;
+		for (const { offset } of cuts) {
+			const disk = log.disk.copy();
+			const bytes = disk.bytesOf(path);
+			bytes.fill(0, offset);
+			disk.overwrite(path, bytes);
+			const next = reopened(disk);
+			if (next.refusal !== "(open)") continue;
+			opened++;
+			expect(matchingSeq(model, model.lastSeq - 1, next.recovered, next.readAll())).toMatch(/^durable up to/);
+		}
+		expect(opened).toBeGreaterThan(0);
+	});
+
 	it("is refused wherever the last segment is cut, whatever size the next start would give segments", () => {
 		const { log } = writtenLog();
 		const last = framesOf(log.disk).at(-1) as FoundFrame;
