@@ -280,6 +280,7 @@ export class Cluster {
 		// The state machine may have kept more than its floor; never more than was synced when it applied it.
 		const applied = Math.max(floor, this.dice.chance(1, 2) ? member.machine.state.index : floor);
 		member.start(this.configOf(id), applied, this.dice.fork(`member ${id}`), this.tapOf(id));
+		this.onCore(member.core);
 		this.checker.afterInput(member);
 	}
 
