@@ -41,6 +41,7 @@ export type {
 	StoreEvent,
 	TxnResult,
 } from "./result.ts";
+export { recordFault } from "./scanned-record.ts";
 export { wholly } from "./sliced.ts";
 export type { RecordBatch, RecordStorage, StoredRecord, StoreMark } from "./storage.ts";
 export { MvccStore } from "./store.ts";

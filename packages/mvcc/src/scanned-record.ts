@@ -4,6 +4,11 @@ import { CRC_BYTES } from "./record-encoder.ts";
 import { decodeRecordKey, describeRecordKey } from "./record-key.ts";
 import type { LeaseId, Revision } from "./request.ts";
 
+/** Null, or what is wrong with a stored record by itself. */
+export function recordFault(ops: ByteOps, key: Uint8Array, value: Uint8Array): string | null {
+	return new ScannedRecord(ops, Number.MAX_SAFE_INTEGER).read(key, value);
+}
+
 /**
  * One stored record as a start reads it, verified: what the index needs of it. The same object is filled again and again,
  * since a start reads them by the million.

@@ -1,5 +1,5 @@
 import type { ByteOps, Dice } from "@flotilla/base";
-import { StoreRebuild } from "@flotilla/mvcc";
+import { recordFault, StoreRebuild } from "@flotilla/mvcc";
 import { Replica, type ReplicaMachine, type ReplicaOptions, type ReplicaState } from "@flotilla/replica";
 import type { FileDisk } from "../disk/file-ops.ts";
 import { type MemberConfig, quotaBytes, TICK_MS } from "../member-config.ts";
@@ -79,6 +79,7 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 			store: recovered.disk,
 			stores: world.stores,
 			restore,
+			recordFault: ({ key, value }) => recordFault(bytes, key, value),
 			die: (reason) => world.die(reason),
 			removed: () => world.removed(),
 		});

@@ -263,6 +263,8 @@ export function driverHarness(change: Partial<DriverOptions> = {}) {
 			restore: () => {
 				throw new Error("this driver receives no snapshot");
 			},
+			// Records are made up here.
+			recordFault: () => null,
 			die: (reason) => void deaths.push(reason),
 			removed: () => void removals.push("removed"),
 		},

@@ -1,5 +1,5 @@
 import type { TapFields } from "@flotilla/base";
-import type { LeaseId } from "@flotilla/mvcc";
+import type { LeaseId, StoredRecord } from "@flotilla/mvcc";
 import type { Entry, NodeId } from "@flotilla/raft";
 import type {
 	AlarmEntry,
@@ -56,6 +56,8 @@ export interface DriverWorld extends WorldPorts {
 	/** Where the generations of the store are, and how the key space is put together from one. */
 	readonly stores: SnapshotWorld["stores"];
 	readonly restore: SnapshotWorld["restore"];
+	/** Null, or what is wrong with a record as the store holds it. */
+	recordFault(record: StoredRecord): string | null;
 	/** Ends the process at once: the log or the store failed (rule W4). Called at most once. */
 	die(reason: string): void;
 	/** This member was removed from the cluster. Called at most once. */
@@ -513,6 +515,7 @@ export class Driver implements MemberPort, PeerEvents {
 		returned: () => this.schedule(),
 		floorDurable: (image) => this.floorDurable(image),
 		failed: (reason) => this.die(reason),
+		recordFault: (record) => this.world.recordFault(record),
 	};
 
 	private floorDurable(image: FloorImage): void {

@@ -1,5 +1,5 @@
 import { assert, fail } from "@flotilla/base";
-import type { RecordBatch } from "@flotilla/mvcc";
+import type { RecordBatch, StoredRecord } from "@flotilla/mvcc";
 import type { FloorImage, TableRow } from "@flotilla/replica";
 import type { OpenStore, StoreCompletion, StoreOp, ViewName } from "../ports.ts";
 import { FloorMachine, type FloorOp, type StoreIdentity } from "./floor.ts";
@@ -18,6 +18,8 @@ export interface LiveStoreOwner {
 	batchTook(ms: number): void;
 	floorTook(ms: number): void;
 	failed(reason: string): void;
+	/** Null, or what is wrong with a record that was read. */
+	recordFault(record: StoredRecord): string | null;
 }
 
 /** One generation of the store while the replica writes to it: record batches, floors, views, and what has returned of them. */
@@ -96,6 +98,14 @@ export class LiveStore {
 		return image;
 	}
 
+	private faultIn({ records }: StoreCompletion): string | null {
+		for (const record of records ?? []) {
+			const fault = this.owner.recordFault(record);
+			if (fault !== null) return fault;
+		}
+		return null;
+	}
+
 	private submitFloor(op: FloorOp): number {
 		const id = ++this.lastOp;
 		this.disk.submit({ ...op, id });
@@ -113,7 +123,10 @@ export class LiveStore {
 		const viewDone = this.viewOps.get(completion.id);
 		if (viewDone !== undefined) {
 			this.viewOps.delete(completion.id);
-			viewDone(completion);
+			// What is read for another member or for a file must be what was written: a damaged record is never handed on.
+			const fault = this.faultIn(completion);
+			if (fault === null) viewDone(completion);
+			else this.owner.failed(`Cannot read the store: ${fault} in store.${this.generation}. The next start examines all of it.`);
 			return;
 		}
 		if (this.retired || this.floors.complete(completion)) return;

@@ -1,3 +1,4 @@
+import { Dice } from "@flotilla/base";
 import { decodeRecordKey } from "@flotilla/mvcc";
 import { describe, expect, test } from "vitest";
 import type { StateExport, StatePart } from "../services/member-port.ts";
@@ -57,6 +58,19 @@ function sectionsOf(image: Uint8Array): Array<{ kind: number; data: Uint8Array }
 }
 
 describe("a state that is saved", () => {
+	test("is never told from a damaged record: the member ends and names it", () => {
+		const machine = running("rot");
+		machine.putAll(KEYS);
+		machine.runUntil(() => machine.up.driver.store.unstoredBytes === 0);
+		const [store] = machine.stores.values();
+		expect(store?.flip(new Dice("rot"))).toBe(true);
+		const state = opened(machine);
+		const askOn = (): void => state.next((part) => void (part.kind === "bytes" && askOn()));
+		askOn();
+		machine.runUntil(() => machine.deaths.length > 0);
+		expect(machine.deaths[0]).toMatch(/^Cannot read the store: record \d+_\d+t? does not match its checksum in store\.1\. /);
+	});
+
 	test("is that of one moment, whatever is written and made a floor meanwhile", () => {
 		const machine = running("one moment");
 		machine.putAll(KEYS);
