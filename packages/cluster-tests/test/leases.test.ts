@@ -145,6 +145,9 @@ describe.skipIf(!haveTools)("leases beside etcd (needs Debian's etcd-client and 
 		const show = (text: string): string =>
 			normaliseOutput(text)
 				.replace(/("ttl":)\d+/g, "$1<seconds>")
+				// etcd tells a lease's keys in no particular order.
+				.replace(/(attached keys\(\[)([^\]]*)/g, (_all, head: string, keys: string) => head + keys.split(" ").sort().join(" "))
+				.replace(/("keys":\[)([^\]]*)/g, (_all, head: string, keys: string) => head + keys.split(",").sort().join(","))
 				.split("\n")
 				.filter((line) => !line.startsWith('{"level":"warn"'))
 				.join("\n");
