@@ -9,6 +9,8 @@ import { startVitest } from "vitest/node";
 
 const { values, positionals: filters } = parseArgs({ options: { name: { type: "string", short: "t" } }, allowPositionals: true });
 const some = filters.length > 0 || values.name !== undefined;
+/** Enough of an error for its place and its last output. */
+const ERROR_CHARACTERS = 3_000;
 process.env.NO_COLOR ??= "1";
 // Members and tools that tests start as processes run from source, like the tests themselves.
 process.env.UV_THREADPOOL_SIZE ??= "8";
@@ -44,23 +46,39 @@ let passed = 0;
 let failed = checksFailed;
 let skipped = 0;
 const skippedNames: string[] = [];
+const failures: string[] = [];
+
+/** What failed is told once more at the end, where a log that is cut short still has it. */
+function note(name: string, errors: ReadonlyArray<{ readonly message?: string; readonly stack?: string }>): void {
+	failed += errors.length;
+	for (const error of errors) {
+		const text = (error.stack ?? error.message ?? String(error)).split("\n").filter((line) => !line.includes("node_modules"));
+		failures.push(`failed: ${name}\n${text.join("\n").slice(0, ERROR_CHARACTERS)}`);
+	}
+}
+
 for (const module of vitest.state.getTestModules()) {
 	// What fails outside of any test (a file that cannot be loaded, a set-up of a suite) would otherwise count as skipped tests.
-	failed += module.errors().length;
-	for (const suite of module.children.allSuites()) failed += suite.errors().length;
+	note(module.relativeModuleId, module.errors());
+	for (const suite of module.children.allSuites()) note(`${module.relativeModuleId}: set-up of "${suite.fullName}"`, suite.errors());
 	for (const test of module.children.allTests()) {
-		const { state } = test.result();
+		const { state, errors = [] } = test.result();
+		const name = `${module.relativeModuleId}: ${test.fullName}`;
 		if (state === "passed") passed++;
 		else if (state === "skipped") {
 			skipped++;
-			skippedNames.push(test.fullName);
-		} else failed++;
+			skippedNames.push(name);
+		} else note(name, [errors[0] ?? { message: "it did not run" }]);
 	}
 }
-failed += vitest.state.getUnhandledErrors().length;
+note(
+	"outside of any test",
+	vitest.state.getUnhandledErrors().map((error) => error as Error),
+);
 await vitest.close();
 // What a pattern leaves out is no news.
 if (values.name === undefined) for (const name of skippedNames) console.log(`skipped: ${name}`);
+for (const failure of failures) console.log(failure);
 if (passed === 0 && failed === 0) failed = 1;
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
 process.exit(failed === 0 ? 0 : 1);

@@ -5,9 +5,10 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePorts } from "@flotilla/server/internal";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LoadReport } from "../src/cli/load-command.ts";
-import { freePorts, haveEtcd, Trio } from "../src/compare/trio.ts";
+import { haveEtcd, Trio } from "../src/compare/trio.ts";
 import type { LoadName } from "../src/load/settings.ts";
 import type { CompareReport } from "../src/report/compare-report.ts";
 

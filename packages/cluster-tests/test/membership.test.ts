@@ -1,7 +1,8 @@
 /** etcdctl changes the members of clusters of real processes: who is removed ends for good, the others go on. */
+
+import { freePorts } from "@flotilla/server/internal";
 import { afterEach, describe, expect, test } from "vitest";
 import { type ClusterMember, ProcessCluster } from "../src/process/cluster.ts";
-import { freePorts } from "../src/process/ports.ts";
 import { etcdctl, haveProgram, runTool, type ToolResult } from "../src/process/tools.ts";
 import { eventually, pause } from "../src/process/wait.ts";
 

@@ -1,8 +1,9 @@
 /** /metrics of real members: etcd's names, values that are real and move. */
+
+import { freePorts } from "@flotilla/server/internal";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KvClient } from "../src/client/kv-client.ts";
 import { ProcessCluster } from "../src/process/cluster.ts";
-import { freePorts } from "../src/process/ports.ts";
 import { haveProgram } from "../src/process/tools.ts";
 import { eventually } from "../src/process/wait.ts";
 

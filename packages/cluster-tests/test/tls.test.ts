@@ -2,10 +2,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePorts } from "@flotilla/server/internal";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { FLOTILLA_PROGRAM } from "../src/process/cluster.ts";
 import { MemberProcess } from "../src/process/member-process.ts";
-import { freePorts } from "../src/process/ports.ts";
 import { haveProgram, runTool, type ToolResult } from "../src/process/tools.ts";
 
 const tools = ["openssl", "etcdctl", "curl"].filter((name) => !haveProgram(name));

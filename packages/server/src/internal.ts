@@ -8,6 +8,7 @@ export type { Booted, BootOutcome, BootWorld } from "./driver/boot.ts";
 export { bootMember } from "./driver/boot.ts";
 export type { Driver } from "./driver/driver.ts";
 export type { StartRefusal, StartRefusalCode } from "./driver/refusal.ts";
+export { freePorts } from "./free-ports.ts";
 export type {
 	CallContext,
 	HttpHandler,

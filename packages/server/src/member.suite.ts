@@ -1,39 +1,16 @@
 /** Members on real files and sockets for tests: free ports, folders that are removed, a small client. */
-import { randomInt } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { etcdserverpb } from "@flotilla/api";
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
 import { bootstrapMemberId, clusterId } from "./cli/cluster-ids.ts";
+import { freePorts } from "./free-ports.ts";
 import { type Member, type MemberHooks, startMember } from "./member.ts";
 import { DEFAULT_MEMBER_OPTIONS, type MemberConfig } from "./member-config.ts";
 import { Logger } from "./tap/logger.ts";
 
 const PUT = { lease: 0n, prevKv: false, ignoreValue: false, ignoreLease: false };
-
-/** Below those that the kernel gives to outgoing connections: one that is free for a moment during a restart stays free. */
-const PORT_MIN = 20_000;
-const PORT_MAX = 32_000;
-
-/** Ports that were free a moment ago. */
-export async function freePorts(count: number): Promise<number[]> {
-	const ports = new Set<number>();
-	while (ports.size < count) {
-		const port = randomInt(PORT_MIN, PORT_MAX);
-		if (await isFree(port)) ports.add(port);
-	}
-	return [...ports];
-}
-
-function isFree(port: number): Promise<boolean> {
-	return new Promise((resolve) => {
-		const server = createServer();
-		server.once("error", () => resolve(false));
-		server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-	});
-}
 
 export class TestCluster {
 	readonly folder = mkdtempSync(join(tmpdir(), "flotilla-member-"));

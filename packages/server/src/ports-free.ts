@@ -13,7 +13,8 @@ export async function assertPortsFree(urls: readonly string[]): Promise<void> {
 
 function tryPort(host: string, port: number): Promise<void> {
 	return new Promise((resolve, reject) => {
-		const server = createServer();
+		// Whoever comes in this moment, a peer that has started already, comes again: waiting for it to leave could last for ever.
+		const server = createServer((socket) => socket.destroy());
 		server.once("error", reject);
 		server.listen({ host, port }, () => server.close(() => resolve()));
 	});

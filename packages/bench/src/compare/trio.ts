@@ -2,10 +2,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePorts } from "@flotilla/server/internal";
 
 export type Program = "flotilla" | "etcd";
 
@@ -146,21 +146,4 @@ async function usageOf(pid: number): Promise<Usage> {
 	const ticks = Number(fields[11] ?? 0) + Number(fields[12] ?? 0);
 	const resident = Number(/VmRSS:\s+(\d+) kB/.exec(status as string)?.[1] ?? 0);
 	return { cpuSeconds: ticks / TICKS_PER_SECOND, residentBytes: resident * 1_024 };
-}
-
-export async function freePorts(count: number): Promise<number[]> {
-	const servers = await Promise.all(
-		Array.from(
-			{ length: count },
-			() =>
-				new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
-					const server = createServer();
-					server.once("error", reject);
-					server.listen(0, "127.0.0.1", () => resolve(server));
-				}),
-		),
-	);
-	const ports = servers.map((server) => (server.address() as { port: number }).port);
-	await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))));
-	return ports;
 }

@@ -1,6 +1,6 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { freePorts } from "@flotilla/server/internal";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { freePorts } from "../process/ports.ts";
 import { dialerOf } from "./dialer.ts";
 import { Links } from "./links.ts";
 

@@ -2,9 +2,9 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePorts } from "@flotilla/server/internal";
 import { MemberProcess } from "./member-process.ts";
 import { PeerProxy } from "./peer-proxy.ts";
-import { freePorts } from "./ports.ts";
 import type { TunedMember, Tuning } from "./tuned-member.ts";
 
 export const FLOTILLA_PROGRAM = fileURLToPath(new URL("../../../../bin/flotilla", import.meta.url));

@@ -1,6 +1,7 @@
 /** A cluster of containers: clients come by a fixed port of the host each, members meet on a network of their own that can be taken away. */
+
+import { freePorts } from "@flotilla/server/internal";
 import { GenericContainer, getContainerRuntimeClient, Network, type StartedNetwork, type StartedTestContainer, Wait } from "testcontainers";
-import { freePorts } from "./ports.ts";
 
 type Docker = Awaited<ReturnType<typeof getContainerRuntimeClient>>["container"]["dockerode"];
 

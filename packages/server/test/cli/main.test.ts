@@ -4,7 +4,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { FLOTILLA, freePorts, logLines, Program, run } from "./program.ts";
+import { freePorts } from "../../src/free-ports.ts";
+import { FLOTILLA, logLines, Program, run } from "./program.ts";
 
 let folder: string;
 beforeEach(async () => {
