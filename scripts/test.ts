@@ -52,7 +52,7 @@ const failures: string[] = [];
 function note(name: string, errors: ReadonlyArray<{ readonly message?: string; readonly stack?: string }>): void {
 	failed += errors.length;
 	for (const error of errors) {
-		const text = (error.stack ?? error.message ?? String(error)).split("\n").filter((line) => !line.includes("node_modules"));
+		const text = (error.stack ?? error.message ?? "").split("\n").filter((line) => !line.includes("node_modules"));
 		failures.push(`failed: ${name}\n${text.join("\n").slice(0, ERROR_CHARACTERS)}`);
 	}
 }

@@ -21,6 +21,26 @@ describe("bytes", () => {
 		});
 	}
 
+	test("crc32c equals a model that goes bit by bit, at every length around the borders of its loops", () => {
+		const model = (bytes: Uint8Array, seed: number): number => {
+			let crc = ~seed;
+			for (const byte of bytes) {
+				crc ^= byte;
+				for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
+			}
+			return ~crc >>> 0;
+		};
+		const bytes = Uint8Array.from({ length: 1_100 }, (_, i) => (i * 167 + (i >> 3)) & 255);
+		for (const length of [0, 1, 7, 8, 9, 15, 16, 17, 63, 300, 511, 512, 513, 519, 527, 528, 529, 1_031]) {
+			for (const start of [0, 3]) {
+				const part = bytes.subarray(2, 2 + start + length);
+				expect(portableBytes.crc32c(part, start, start + length, 0xdeadbeef), `${start}+${length}`).toBe(
+					model(part.subarray(start), 0xdeadbeef),
+				);
+			}
+		}
+	});
+
 	test("crc32c of the check string, whole and in two steps", () => {
 		const bytes = portableBytes.fromLatin1("123456789");
 		expect(portableBytes.crc32c(bytes)).toBe(0xe3069283);
