@@ -23,6 +23,7 @@ import { MemberFigures } from "../metrics/member-figures.ts";
 import type { LaneMessage, OpenStore, PeerEvents, PeerTransport, WorldPorts } from "../ports.ts";
 import type { MemberPort, StateExport } from "../services/member-port.ts";
 import type { WriteAheadLog } from "../wal/wal-interface.ts";
+import { CommitNews } from "./commit-news.ts";
 import { FirstElection, type FirstElectionOptions } from "./first-election.ts";
 import { type FloorPolicy, floorDue, type StoreIdentity } from "./floor.ts";
 import { LiveStore, type LiveStoreOwner } from "./live-store.ts";
@@ -72,6 +73,8 @@ type PeerInput =
 
 /** A write that waits longer than this for the disk is worth a line. */
 const SLOW_SYNC_MS = 1_000;
+/** What a member asks its leader for on behalf of a client. */
+const ASKS: ReadonlySet<LaneMessage["kind"]> = new Set(["forward", "readIndex", "membershipAsk", "leaseAsk"] as const);
 /** How often the log notes how far it reaches: it narrows what a restart may take for a torn end. */
 const HEAD_MS = 1_000;
 
@@ -92,6 +95,7 @@ export class Driver implements MemberPort, PeerEvents {
 	private readonly snapshots: Snapshots;
 	private live: LiveStore;
 	private readonly pending = new PendingAppends();
+	private readonly news: CommitNews;
 	private readonly firstElection: FirstElection | null;
 
 	private turnScheduled = false;
@@ -140,6 +144,9 @@ export class Driver implements MemberPort, PeerEvents {
 			},
 			tap: world.tap,
 		});
+		this.news = new CommitNews(world.clock, world.scheduler, (late) => {
+			if (!this.ended && late[0]?.term === this.machine.status().core.term) this.transport?.send(late);
+		});
 		this.firstElection = options.firstElection && new FirstElection(options.firstElection, world.scheduler, () => this.campaignSoon());
 	}
 
@@ -156,6 +163,7 @@ export class Driver implements MemberPort, PeerEvents {
 	end(): void {
 		this.ended = true;
 		this.ticker.stop();
+		this.news.stop();
 		this.firstElection?.stop();
 		this.world.watches.end();
 	}
@@ -368,6 +376,7 @@ export class Driver implements MemberPort, PeerEvents {
 	private receive(message: LaneMessage): void {
 		if (message.kind === "snapshotPart" || message.kind === "snapshotAck") this.snapshots.receive(message);
 		else {
+			if (ASKS.has(message.kind)) this.news.asked(message.from);
 			if (message.kind === "heartbeatResp") this.figures.roundTrips.answered(message.from, this.world.clock.monotonicMs());
 			this.machine.receive(message);
 		}
@@ -461,7 +470,7 @@ export class Driver implements MemberPort, PeerEvents {
 	private send(messages: readonly PeerMessage[]): void {
 		const nowMs = this.world.clock.monotonicMs();
 		for (const message of messages) if (message.kind === "heartbeat") this.figures.roundTrips.sent(message.to, nowMs);
-		this.transport?.send(messages);
+		this.transport?.send(this.news.sift(messages));
 	}
 
 	/** `queuedMs`: how long the first client call of this turn had waited for it; 0 without one. */

@@ -92,7 +92,13 @@ export class LevelStore implements StoreDisk {
 
 	submit(op: StoreOp): void {
 		this.queue.push(op);
-		if (!this.running) this.startNext();
+		if (this.running) return;
+		// In a turn of its own: the answers of this turn are on their way to the clients by then.
+		this.running = true;
+		setImmediate(() => {
+			this.running = false;
+			this.startNext();
+		});
 	}
 
 	/** As of the last floor, and the bytes written since. */
