@@ -210,7 +210,7 @@ describe.skipIf(!haveProgram("etcdctl"))("members that die (needs Debian's etcd-
 			}
 			await writer.stop();
 			const last = acknowledged.at(-1) as string;
-			await eventually("the last write is heard", async () => expect(tool?.stdout).toContain(`${last}\n`));
+			await eventually("the last write is heard", async () => expect(tool?.stdout, tool?.stderr.slice(-2_000)).toContain(`\n${last}\n`));
 			const heard = [...tool.stdout.matchAll(/PUT\nk\n(.*)\n/g)].map((match) => match[1] as string);
 			expect(heard, "nothing twice").toEqual([...new Set(heard)]);
 			expect(acknowledged.filter((value) => !heard.includes(value))).toEqual([]);

@@ -1,29 +1,11 @@
 /**
  * The seam between services and whatever speaks gRPC. Handlers see bytes, metadata and a place for the answer; they know
- * nothing of HTTP/2 or of a library. Two adapters serve it: grpc-js and (later) our own framing.
+ * nothing of HTTP/2 or of a library. Two adapters serve it: our own framing and grpc-js.
  */
+import { GrpcStatus } from "@flotilla/api";
 
-/** gRPC status codes (grpc.io, "Status codes and their use in gRPC"). */
-export const Grpc = {
-	ok: 0,
-	canceled: 1,
-	unknown: 2,
-	invalidArgument: 3,
-	deadlineExceeded: 4,
-	notFound: 5,
-	alreadyExists: 6,
-	permissionDenied: 7,
-	resourceExhausted: 8,
-	failedPrecondition: 9,
-	aborted: 10,
-	outOfRange: 11,
-	unimplemented: 12,
-	internal: 13,
-	unavailable: 14,
-	dataLoss: 15,
-	unauthenticated: 16,
-} as const;
-export type GrpcCode = (typeof Grpc)[keyof typeof Grpc];
+export { GrpcStatus as Grpc };
+export type GrpcCode = GrpcStatus;
 
 export interface Status {
 	readonly code: GrpcCode;
