@@ -10,6 +10,7 @@ import { createGrpcJsFront } from "./front/grpc-js-front.ts";
 import { createHttpRouter } from "./front/http-router.ts";
 import { createNativeFront } from "./front/native/native-front.ts";
 import { type ClientPort, type ListenAddress, openClientPort } from "./front/port.ts";
+import type { MethodTable } from "./front/seam.ts";
 import { DEFAULT_QUOTA_BYTES, leaseTtlMinSeconds, type MemberConfig, TICK_MS } from "./member-config.ts";
 import { CallFigures } from "./metrics/call-figures.ts";
 import type { MemberFigures } from "./metrics/member-figures.ts";
@@ -51,6 +52,8 @@ export interface ClientSideWorld {
 	peers(): readonly PeerLinkStats[];
 	readonly tokens: TokenProvider;
 	readonly tls: LiveTls | null;
+	/** What stands between the adapters and the services. */
+	around(methods: MethodTable): MethodTable;
 }
 
 /** Rejects when a port cannot be had; none is then left open. */
@@ -109,7 +112,7 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 	const http = gate.http(createHttpRouter({ routes: all, gateway }), early);
 	const metricsHttp = gate.http(createHttpRouter({ routes: metrics }), early);
 	const separate = config.listenClientHttpUrls.length > 0;
-	const guarded = gate.methods(methods);
+	const guarded = gate.methods(world.around(methods));
 	const grpc =
 		config.grpcServer === "native"
 			? createNativeFront(guarded, grpcOptions, separate ? null : http)

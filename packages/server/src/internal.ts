@@ -29,6 +29,7 @@ export type { HeaderField, PreparedBlock } from "./http2/hpack-encoder.ts";
 export { ErrorCode as Http2ErrorCode } from "./http2/protocol.ts";
 export { SocketLink } from "./http2/socket-link.ts";
 export { Http2Stream } from "./http2/stream.ts";
+export type { PartsAround } from "./member.ts";
 export {
 	assertMemberConfig,
 	DEFAULT_MEMBER_OPTIONS,

@@ -2,9 +2,11 @@ import { join, resolve } from "node:path";
 import type { NodeId } from "@flotilla/raft";
 import type { ReplicaStatus } from "@flotilla/replica";
 import { type ClientSide, openClientSide } from "./client-side.ts";
+import type { FileDisk } from "./disk/file-ops.ts";
 import { NodeDisk } from "./disk/node-disk.ts";
 import { type Booted, bootMember } from "./driver/boot.ts";
 import { DATA_DIR_DONE, MEMBER_REMOVED, type StartRefusal } from "./driver/refusal.ts";
+import type { MethodTable } from "./front/seam.ts";
 import { assertMemberConfig, type MemberConfig, quotaBytes } from "./member-config.ts";
 import { makeMemberFolder, TAP_SOCKET } from "./member-folder.ts";
 import { type MemberParts, stopParts } from "./member-stop.ts";
@@ -12,7 +14,7 @@ import { type MemberTls, openMemberTls } from "./member-tls.ts";
 import { nodeBytes } from "./node-bytes.ts";
 import { nodeClock, nodeDice, nodeScheduler } from "./node-ports.ts";
 import { TcpPeerTransport } from "./peers/tcp-transport.ts";
-import type { Scheduler } from "./ports.ts";
+import type { PeerTransport, Scheduler, StoreHouse } from "./ports.ts";
 import { assertPortsFree } from "./ports-free.ts";
 import { openTokens } from "./services/auth/open-tokens.ts";
 import { startAutoCompaction } from "./services/auto-compaction.ts";
@@ -54,6 +56,15 @@ export interface MemberHooks {
 	readonly onFatal?: (text: string) => void;
 	/** The default opens the outputs that the configuration names. */
 	readonly logger?: Logger;
+	readonly around?: PartsAround;
+}
+
+/** What a test build puts around parts of a member; a normal one puts nothing there. */
+export interface PartsAround {
+	disk(disk: FileDisk): FileDisk;
+	stores(stores: StoreHouse): StoreHouse;
+	transport(transport: PeerTransport): PeerTransport;
+	methods(methods: MethodTable): MethodTable;
 }
 
 /** Exit status after a failed write: not that of a refused start, so that a supervisor may try again. */
@@ -189,6 +200,7 @@ class RunningMember implements Member {
 				peers: () => transport.stats(),
 				tokens,
 				tls: this.tls.clients,
+				around: (methods) => this.hooks.around?.methods(methods) ?? methods,
 			});
 		} catch (error) {
 			await transport.close();
@@ -204,7 +216,7 @@ class RunningMember implements Member {
 		tap.emit("listening", 0, 0, { clientUrls: this.clientUrls.join(","), peerUrls: this.peerUrls.join(",") });
 		this.watchStore(booted.driver);
 		this.serveWhenPublished(booted, clients);
-		booted.driver.start(transport);
+		booted.driver.start(this.hooks.around?.transport(transport) ?? transport);
 		booted.driver.publish(config.name, config.advertiseClientUrls);
 		if (this.removedEarly) this.leave();
 	}
@@ -219,7 +231,9 @@ class RunningMember implements Member {
 	}
 
 	private boot(): Promise<Booted> {
-		const { tap, disk, stores } = this;
+		const { tap } = this;
+		const disk = this.hooks.around?.disk(this.disk) ?? this.disk;
+		const stores = this.hooks.around?.stores(this.stores) ?? this.stores;
 		return new Promise((done, refuse) => {
 			const world = {
 				...{ clock: nodeClock, scheduler: this.scheduler, tap, disk, stores, bytes: nodeBytes, dice: nodeDice() },

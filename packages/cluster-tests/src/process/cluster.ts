@@ -17,6 +17,8 @@ export interface ClusterMember {
 	readonly peerUrl: string;
 	readonly dataDir: string;
 	readonly process: MemberProcess;
+	/** Where its fault points are armed; null: it has none. */
+	readonly faultPort: number | null;
 }
 
 export interface ClusterOptions {
@@ -27,6 +29,8 @@ export interface ClusterOptions {
 	readonly tuning?: Tuning;
 	/** With `tuning`: the members reach each other through proxies that can cut their connections. */
 	readonly proxied?: boolean;
+	/** With `tuning`: the members are test builds with fault points. */
+	readonly faultPoints?: boolean;
 	/** Kept when given; otherwise a temporary folder that `dispose` removes. */
 	readonly folder?: string;
 }
@@ -51,7 +55,7 @@ export class ProcessCluster {
 		const program = options.program ?? "flotilla";
 		const folder = options.folder ?? (await mkdtemp(join(tmpdir(), `${program}-test-`)));
 		await mkdir(folder, { recursive: true });
-		const ports = await freePorts(size * 2);
+		const ports = await freePorts(size * 3);
 		const names = Array.from({ length: size }, (_, i) => `m${i + 1}`);
 		const listenUrl = (i: number): string => `http://127.0.0.1:${ports[size + i]}`;
 		const proxies = options.proxied === true ? await Promise.all(names.map((_, i) => PeerProxy.start(ports[size + i] as number))) : [];
@@ -65,8 +69,10 @@ export class ProcessCluster {
 			const tuned =
 				options.tuning &&
 				tunedArgs({ self: i, names, clientUrls: urls, peerUrls, listenPeerUrl: listenUrl(i), dataDir, tuning: options.tuning });
+			const faultPort = options.faultPoints === true ? (ports[2 * size + i] as number) : null;
 			return {
 				name,
+				faultPort,
 				clientUrl,
 				peerUrl: peerUrl(i),
 				dataDir,
@@ -74,7 +80,7 @@ export class ProcessCluster {
 					name,
 					program: tuned !== undefined ? process.execPath : program === "flotilla" ? FLOTILLA_PROGRAM : ETCD_PROGRAM,
 					// A test that is killed leaves no members behind.
-					environment: { FLOTILLA_STOP_WITH_STDIN: "1" },
+					environment: { FLOTILLA_STOP_WITH_STDIN: "1", ...(faultPort === null ? {} : { FLOTILLA_FAULT_POINTS: String(faultPort) }) },
 					logFile: join(folder, `${name}.log`),
 					readyText: program === "flotilla" ? "ready to serve client requests" : "serving client traffic insecurely",
 					args: tuned ?? [
@@ -134,7 +140,7 @@ export class ProcessCluster {
 				...["--initial-cluster", initialCluster, "--initial-cluster-state", "existing", "--initial-cluster-token", "test"],
 			],
 		});
-		return { name, clientUrl, peerUrl, dataDir, process };
+		return { name, clientUrl, peerUrl, dataDir, process, faultPort: null };
 	}
 
 	/** Ends every process and removes the folder. */

@@ -1,5 +1,9 @@
-/** One member with options that no flag sets, for tests of real processes: `node tuned-member.ts <TunedMember as JSON>`. */
+/**
+ * The test build of a member, with options that no flag sets: `node tuned-member.ts <TunedMember as JSON>`. Where
+ * FLOTILLA_FAULT_POINTS names a port of loopback, it has fault points that can be armed there.
+ */
 import { DEFAULT_MEMBER_OPTIONS, startMember } from "@flotilla/server";
+import { openFaultPoints } from "../fault-points/around.ts";
 
 /** Sizes of `MemberConfig` that tests make small. */
 export interface Tuning {
@@ -32,7 +36,9 @@ const idOf = (place: number): bigint => BigInt(place + 1) * 0x1111n;
 const ownClientUrls = clientUrls.slice(self, self + 1);
 const ownPeerUrls = peerUrls.slice(self, self + 1);
 
-await startMember({
+const { FLOTILLA_FAULT_POINTS: faultPort } = process.env;
+const around = faultPort === undefined ? {} : { around: await openFaultPoints(Number(faultPort)) };
+const config = {
 	...DEFAULT_MEMBER_OPTIONS,
 	...tuning,
 	name: names[self] ?? "",
@@ -44,4 +50,5 @@ await startMember({
 	initialCluster: names.map((name, place) => ({ id: idOf(place), name, peerUrls: peerUrls.slice(place, place + 1) })),
 	memberId: idOf(self),
 	clusterId: CLUSTER_ID,
-});
+};
+await startMember(config, around);
