@@ -2,6 +2,7 @@
  * What clients were told of one lease, held against its promises (faults 7.4). Times are the recorder's. Of attempts without an
  * answer only those are kept that may have ended the lease.
  */
+import type { Change } from "./operation.ts";
 
 /** Keys are those that hang on the lease and that nobody else touches. */
 export type LeaseRecord =
@@ -13,13 +14,44 @@ export type LeaseRecord =
 	| { readonly kind: "revoked"; readonly invoked: number; readonly returned: number | null };
 
 export interface LeaseBreach {
-	readonly check: "notEarly" | "deadIsDead" | "timeLeft" | "whole";
+	readonly check: "notEarly" | "deadIsDead" | "timeLeft" | "whole" | "notLate";
 	readonly text: string;
+}
+
+/** One lease as its holder knows it. */
+export interface LeaseHistory {
+	readonly records: readonly LeaseRecord[];
+	/** All that it tried to attach. */
+	readonly keys: ReadonlySet<string>;
+	/** Every put had an answer. */
+	readonly certain: boolean;
 }
 
 /** Seconds to microseconds, shorter by what a leader's clock may run too fast (per mille) and by a few ticks. */
 const DRIFT_PER_MILLE = 110;
 const TICKS_US = 50_000;
+/** Beyond its time, when nothing is wrong any more: an election, a checkpoint's rest, and a machine that does much else. */
+const LATE_US = 20_000_000;
+
+/** All leases of a run. `prefix`: that of all their keys, and of no others. */
+export function* checkLeases(
+	prefix: string,
+	leases: ReadonlyMap<bigint, LeaseHistory>,
+	changes: ReadonlyMap<number, readonly Change[]>,
+): Generator<LeaseBreach> {
+	for (const [id, { records }] of leases) yield* checkLease(id, records);
+	yield* whole(prefix, leases, changes);
+}
+
+/** G2: nobody broke anything from `calmUs` on, so a lease that is not renewed is gone soon after its time. */
+export function* checkLate(leases: ReadonlyMap<bigint, LeaseHistory>, calmUs: number): Generator<LeaseBreach> {
+	for (const [id, { records }] of leases) {
+		const lives = records.flatMap((record) => (record.kind === "granted" || record.kind === "renewed" ? [record] : []));
+		const untilUs = Math.max(calmUs, ...lives.map(({ returned }) => returned)) + Math.max(0, ...lives.map(({ ttl }) => ttl)) * 1_000_000;
+		const late = records.find((record) => record.kind !== "renewed" && record.invoked > untilUs + LATE_US && saysAlive(record));
+		if (late !== undefined) yield { check: "notLate", text: `lease ${id} ran out, but ${describe(late)}` };
+	}
+}
 
 export function checkLease(id: bigint, records: readonly LeaseRecord[]): LeaseBreach[] {
 	return [...timeLeft(id, records), ...notEarly(id, records), ...deadIsDead(id, records)];
@@ -61,6 +93,34 @@ function* deadIsDead(id: bigint, records: readonly LeaseRecord[]): Generator<Lea
 		if (record.invoked <= deadFrom || !saysAlive(record) || death === null) continue;
 		yield { check: "deadIsDead", text: `lease ${id}: ${describe(death)}, but later ${describe(record)}` };
 		return;
+	}
+}
+
+/** G3: with a lease all of its keys go, in order, in one revision, and nothing else goes with them. */
+function* whole(
+	prefix: string,
+	leases: ReadonlyMap<bigint, LeaseHistory>,
+	changes: ReadonlyMap<number, readonly Change[]>,
+): Generator<LeaseBreach> {
+	const leaseOf = new Map([...leases.values()].flatMap((lease) => [...lease.keys].map((key) => [key, lease] as const)));
+	for (const [revision, group] of changes) {
+		const gone = group.filter(({ key, value }) => key.startsWith(prefix) && value === null);
+		const [first] = gone;
+		if (first === undefined) continue;
+		const lease = leaseOf.get(first.key);
+		const keys = gone.map(({ key }) => key);
+		const attached = lease?.records.flatMap((record) => (record.kind === "attached" && record.ok ? [record.key] : [])) ?? [];
+		const missing = attached.filter((key) => !keys.includes(key));
+		const ordered = keys.every((key, at) => at === 0 || (keys[at - 1] as string) < key);
+		const alone = gone.length === group.length && keys.every((key) => leaseOf.get(key) === lease);
+		// A put without an answer may have come before the end or after it.
+		const told = lease?.certain === true ? missing.length === 0 : true;
+		if (lease === undefined || !ordered || !alone || !told) {
+			yield {
+				check: "whole",
+				text: `revision ${revision} deletes ${keys.join(" ")} of ${group.length} changes; attached were ${attached.join(" ")}`,
+			};
+		}
 	}
 }
 

@@ -1,6 +1,6 @@
 import { etcdserverpb as pb } from "@flotilla/api";
-import type { LeaseRecord } from "../history/lease-checks.ts";
-import type { PartCounts, PartWorld } from "./parts.ts";
+import type { LeaseHistory, LeaseRecord } from "../history/lease-checks.ts";
+import type { ClientWorld, PartCounts } from "./parts.ts";
 
 export interface LeasePlan {
 	readonly holders: number;
@@ -15,12 +15,9 @@ export interface LeasePlan {
 /** First letter of all keys that hang on leases; ranges of the other parts begin behind it. */
 export const LEASED = "a";
 
-/** One lease as its holder knows it. */
-export interface HeldLease {
+interface HeldLease extends LeaseHistory {
 	readonly records: LeaseRecord[];
-	/** All that it tried to attach. */
 	readonly keys: Set<string>;
-	/** Every put had an answer. */
 	certain: boolean;
 }
 
@@ -46,11 +43,11 @@ export class LeaseHolder {
 	readonly tally = { operations: 0, acknowledged: 0, refused: 0, unknown: 0 } satisfies PartCounts;
 	idle = true;
 	private readonly plan: Omit<LeasePlan, "holders">;
-	private readonly world: PartWorld;
+	private readonly world: ClientWorld;
 	private nextId: bigint;
 	private stopping = false;
 
-	constructor(number: number, plan: Omit<LeasePlan, "holders">, world: PartWorld) {
+	constructor(number: number, plan: Omit<LeasePlan, "holders">, world: ClientWorld) {
 		this.plan = plan;
 		this.world = world;
 		this.nextId = BigInt(number + 1) * 1_000_000n;

@@ -1,6 +1,6 @@
-import { checkLease, type LeaseRecord } from "../history/lease-checks.ts";
+import { checkLeases, type LeaseHistory } from "../history/lease-checks.ts";
 import { LEASED, LeaseHolder, type LeasePlan } from "./lease-holder.ts";
-import type { Evidence, Judgement, PartCounts, PartKind, PartWorld, WorkloadPart } from "./parts.ts";
+import type { ClientWorld, Evidence, Judgement, PartCounts, PartKind, WorkloadPart } from "./parts.ts";
 
 const FINDINGS_MAX = 5;
 
@@ -22,14 +22,18 @@ export const leasePart: PartKind<LeasePlan> = {
 	},
 };
 
-class LeasePart implements WorkloadPart {
+export class LeasePart implements WorkloadPart {
 	private readonly holders: readonly LeaseHolder[];
 
-	constructor({ holders, ...plan }: LeasePlan, world: PartWorld) {
+	constructor({ holders, ...plan }: LeasePlan, world: ClientWorld) {
 		this.holders = Array.from(
 			{ length: holders },
 			(_, at) => new LeaseHolder(at, plan, { ...world, dice: world.dice.fork(`holder ${at}`) }),
 		);
+	}
+
+	get leases(): ReadonlyMap<bigint, LeaseHistory> {
+		return new Map(this.holders.flatMap(({ leases }) => [...leases]));
 	}
 
 	start(): void {
@@ -56,38 +60,7 @@ class LeasePart implements WorkloadPart {
 	}
 
 	judge({ changes }: Evidence): Judgement {
-		const findings = this.holders.flatMap(({ leases }) => [...leases].flatMap(([id, { records }]) => checkLease(id, records)));
-		return {
-			findings: [...findings, ...this.whole(changes)].slice(0, FINDINGS_MAX).map(({ check, text }) => `lease, ${check}: ${text}`),
-			undecided: null,
-		};
-	}
-
-	/** G3: with a lease all of its keys go, in order, in one revision, and nothing else goes with them. */
-	private *whole(changes: Evidence["changes"]): Generator<{ readonly check: string; readonly text: string }> {
-		for (const [revision, group] of changes) {
-			const gone = group.filter(({ key, value }) => key.startsWith(LEASED) && value === null);
-			const [first] = gone;
-			if (first === undefined) continue;
-			const lease = this.leaseOf(first.key);
-			const keys = gone.map(({ key }) => key);
-			const attached = lease?.records.flatMap((record: LeaseRecord) => (record.kind === "attached" && record.ok ? [record.key] : [])) ?? [];
-			const missing = attached.filter((key) => !keys.includes(key));
-			const ordered = keys.every((key, at) => at === 0 || (keys[at - 1] as string) < key);
-			const alone = gone.length === group.length && keys.every((key) => this.leaseOf(key) === lease);
-			// A put without an answer may have come before the end or after it.
-			const told = lease?.certain === true ? missing.length === 0 : true;
-			if (lease === undefined || !ordered || !alone || !told) {
-				yield {
-					check: "whole",
-					text: `revision ${revision} deletes ${keys.join(" ")} of ${group.length} changes; attached were ${attached.join(" ")}`,
-				};
-			}
-		}
-	}
-
-	private leaseOf(key: string): (LeaseHolder["leases"] extends ReadonlyMap<bigint, infer T> ? T : never) | undefined {
-		for (const { leases } of this.holders) for (const lease of leases.values()) if (lease.keys.has(key)) return lease;
-		return undefined;
+		const findings = [...checkLeases(LEASED, this.leases, changes)].slice(0, FINDINGS_MAX);
+		return { findings: findings.map(({ check, text }) => `lease, ${check}: ${text}`), undecided: null };
 	}
 }

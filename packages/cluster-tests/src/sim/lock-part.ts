@@ -1,6 +1,6 @@
 import { etcdserverpb as pb, v3lockpb } from "@flotilla/api";
 import { type AnsweredLock, checkLocks } from "../history/lock-checks.ts";
-import type { Evidence, Judgement, PartCounts, PartKind, PartWorld, WorkloadPart } from "./parts.ts";
+import type { ClientWorld, Evidence, Judgement, PartCounts, PartKind, WorkloadPart } from "./parts.ts";
 
 export interface LockPlan {
 	readonly lockers: number;
@@ -12,7 +12,8 @@ export interface LockPlan {
 }
 
 const NAME = "b";
-const PREFIX = `${NAME}/`;
+/** Of all keys of locks, and of no others. */
+export const LOCKED = `${NAME}/`;
 const LEASE_SECONDS = 2;
 const RETRY_US = 100_000;
 const FINDINGS_MAX = 5;
@@ -32,11 +33,20 @@ export const lockPart: PartKind<LockPlan> = {
 	},
 };
 
-class LockPart implements WorkloadPart {
+export class LockPart implements WorkloadPart {
 	private readonly lockers: readonly Locker[];
 
-	constructor({ lockers, ...plan }: LockPlan, world: PartWorld) {
+	constructor({ lockers, ...plan }: LockPlan, world: ClientWorld) {
 		this.lockers = Array.from({ length: lockers }, (_, at) => new Locker(at, plan, { ...world, dice: world.dice.fork(`locker ${at}`) }));
+	}
+
+	get answers(): readonly AnsweredLock[] {
+		return this.lockers.flatMap(({ answers }) => answers);
+	}
+
+	/** Keys that outlived their leases, in words. */
+	get leftOver(): readonly string[] {
+		return this.lockers.flatMap(({ leftOver }) => leftOver);
 	}
 
 	start(): void {
@@ -58,16 +68,11 @@ class LockPart implements WorkloadPart {
 	}
 
 	*accountsFor(changes: Evidence["changes"]): Iterable<number> {
-		for (const [revision, group] of changes) if (group.every(({ key }) => key.startsWith(PREFIX))) yield revision;
+		for (const [revision, group] of changes) if (group.every(({ key }) => key.startsWith(LOCKED))) yield revision;
 	}
 
 	judge({ changes }: Evidence): Judgement {
-		const wrong = checkLocks(
-			PREFIX,
-			changes,
-			this.lockers.flatMap(({ answers }) => answers),
-		);
-		const findings = [...this.lockers.flatMap(({ leftOver }) => leftOver), ...wrong];
+		const findings = [...this.leftOver, ...checkLocks(LOCKED, changes, this.answers)];
 		return { findings: findings.slice(0, FINDINGS_MAX).map((text) => `lock: ${text}`), undecided: null };
 	}
 }
@@ -83,10 +88,10 @@ class Locker {
 	idle = true;
 	stopping = false;
 	private readonly plan: Omit<LockPlan, "lockers">;
-	private readonly world: PartWorld;
+	private readonly world: ClientWorld;
 	private nextId: bigint;
 
-	constructor(number: number, plan: Omit<LockPlan, "lockers">, world: PartWorld) {
+	constructor(number: number, plan: Omit<LockPlan, "lockers">, world: ClientWorld) {
 		this.plan = plan;
 		this.world = world;
 		this.nextId = BigInt(number + 1) * 0x1000_0000n;
@@ -128,7 +133,7 @@ class Locker {
 			if (look !== null && pb.LeaseTimeToLiveResponse.decode(look).grantedTTL === 0) break;
 			yield { wait: RETRY_US };
 		}
-		const key = `${PREFIX}${id.toString(16)}`;
+		const key = `${LOCKED}${id.toString(16)}`;
 		const read = yield { path: "/etcdserverpb.KV/Range", request: pb.RangeRequest.encode({ key: encode(key) }) };
 		if (read !== null && pb.RangeResponse.decode(read).count > 0) this.leftOver.push(`${key} is left over of a lease that has ended`);
 	}

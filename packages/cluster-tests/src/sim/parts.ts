@@ -5,15 +5,29 @@
 import type { Dice } from "@flotilla/base";
 import type { Change } from "../history/operation.ts";
 import type { SimMember } from "./member.ts";
+import type { Answer, ClientStream, StreamListener } from "./member-calls.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
-export interface PartWorld {
-	readonly time: VirtualTime;
+/** A member as a client sees it, simulated or real. */
+export interface ClientMember {
+	/** Returns what the client's cancellation does. */
+	call(path: string, request: Uint8Array, timeoutMs: number, answer: Answer): () => void;
+	openStream(path: string, listener: StreamListener): ClientStream;
+}
+
+/** All that a client needs of the world: those that keep to it work against real processes as well. */
+export interface ClientWorld {
+	readonly time: { after(us: number, work: () => void): unknown };
 	readonly dice: Dice;
 	/** Whom a client may call: members that run, start, lag or were cut off, but none that were removed. */
-	members(): readonly SimMember[];
-	/** No two moments are equal: what is recorded later has the greater time, in virtual microseconds. */
+	members(): readonly ClientMember[];
+	/** No two moments are equal: what is recorded later has the greater time, in microseconds. */
 	moment(): number;
+}
+
+export interface PartWorld extends ClientWorld {
+	readonly time: VirtualTime;
+	members(): readonly SimMember[];
 }
 
 /** What the members themselves say happened, gathered when all is at rest. */
