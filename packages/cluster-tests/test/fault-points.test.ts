@@ -3,11 +3,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePorts } from "@flotilla/server/internal";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { KvClient } from "../src/client/kv-client.ts";
 import { type ClusterMember, ProcessCluster } from "../src/process/cluster.ts";
 import { MemberProcess } from "../src/process/member-process.ts";
-import { freePorts } from "../src/process/ports.ts";
 import { eventually } from "../src/process/wait.ts";
 
 const SERVER_SOURCES = fileURLToPath(new URL("../../server/src", import.meta.url));

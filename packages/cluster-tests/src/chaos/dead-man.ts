@@ -1,5 +1,5 @@
 /**
- * The dead man's switch: a process that is told which processes to end and which commands to run should its parent vanish.
+ * The dead man's switch: a process that is told which processes to end and which commands to run then should its parent vanish.
  * Lines on standard input: `watch <pid>`, `forget <pid>`, `undo <name> <command as JSON list>`, `done <name>`; the end of the
  * input without `bye` is the parent's death.
  */
@@ -21,7 +21,6 @@ for await (const line of createInterface({ input: process.stdin })) {
 	else if (word === "bye") parted = true;
 }
 if (!parted) {
-	for (const [program = "", ...args] of undos.values()) spawnSync(program, args);
 	for (const [pid, start] of pids) {
 		if (start === "" || startOf(pid) !== start) continue;
 		for (const signal of ["SIGCONT", "SIGKILL"] as const) {
@@ -32,6 +31,8 @@ if (!parted) {
 			}
 		}
 	}
+	// What was made last is taken back first, when nobody uses it any more.
+	for (const [program = "", ...args] of [...undos.values()].reverse()) spawnSync(program, args);
 }
 
 /** Empty when there is no such process. */

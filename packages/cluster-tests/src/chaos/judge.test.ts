@@ -1,13 +1,15 @@
 /** The verdict must fall when one thing of a good run is changed, and name the promise that was broken. */
 import { describe, expect, test } from "vitest";
+import type { LeaseRecord } from "../history/lease-checks.ts";
 import type { Attempt, Change } from "../history/operation.ts";
 import type { Follower } from "./follower.ts";
 import { type CheckName, judge } from "./judge.ts";
+import type { LeaseRecords } from "./lease-load.ts";
 import type { RunRecord } from "./run.ts";
 import type { Scenario } from "./scenario.ts";
 
 const scenario: Scenario = {
-	...{ name: "s", title: "t", members: 3, seconds: 1, clients: 1, keys: 3, timeoutMs: 1_000, flags: [] },
+	...{ name: "s", title: "t", members: 3, seconds: 1, clients: 1, holders: 1, lockers: 1, keys: 3, timeoutMs: 1_000, flags: [] },
 	load: { put: 1, get: 1, range: 0, delete: 0, txn: 0, compact: 0, append: 0, bank: 0, lock: 0 },
 	faults: [{ fault: "kill", at: null, every: { minMs: 100, maxMs: 200 }, for: { minMs: 1, maxMs: 1 }, details: {} }],
 };
@@ -26,19 +28,42 @@ function get(id: number, revision: number, fromMs: number): Attempt {
 }
 
 function follower(name: string, values: readonly string[], findings: readonly string[] = []): Follower {
-	const revisions = new Map(values.map((value, at): [number, readonly Change[]] => [at + 2, [{ key: "k", value }]]));
-	return { member: { name }, revisions, findings, next: values.length + 2, events: values.length } as unknown as Follower;
+	const own = values.map((value, at): [number, readonly Change[]] => [at + 2, [{ key: "k", value }]]);
+	const revisions = new Map([...own, ...LEASED_CHANGES]);
+	return { member: { name }, revisions, findings, next: 9, events: values.length } as unknown as Follower;
 }
 
+/** A lease of two seconds with a key, granted at `fromMs`, that ends when it has run out; its key is written at revision 5 and deleted at 6. */
+function leased(change: (records: LeaseRecord[]) => void = () => {}): LeaseRecords {
+	const key = "a7/1";
+	const records: LeaseRecord[] = [
+		{ kind: "granted", invoked: 0, returned: 1_000, ttl: 2 },
+		{ kind: "attached", invoked: 2_000, returned: 3_000, key, ok: true },
+		{ kind: "renewed", invoked: 1_000_000, returned: 1_001_000, ttl: 2 },
+		{ kind: "looked", invoked: 3_100_000, returned: 3_101_000, grantedTtl: 0, ttl: -1 },
+	];
+	change(records);
+	return { leases: new Map([[7n, { records, keys: new Set([key]), certain: true }]]), locks: [{ key: "b/1", revision: 7 }], leftOver: [] };
+}
+
+/** Of leases and a lock, behind those of `follower`. */
+const LEASED_CHANGES: ReadonlyArray<readonly [revision: number, changes: readonly Change[]]> = [
+	[5, [{ key: "a7/1", value: "7" }]],
+	[6, [{ key: "a7/1", value: null }]],
+	[7, [{ key: "b/1", value: "" }]],
+	[8, [{ key: "b/2", value: "" }]],
+];
+
 function record(change: Partial<RunRecord> = {}): RunRecord {
-	const state = { revision: 4, hash: "1", contents: "k=v4" };
+	const state = { revision: 8, hash: "1", contents: "k=v4" };
 	return {
 		...{ scenario, program: "flotilla", seed: "1", startedMs: 0, faultsFromMs: 0, faultsUntilMs: 1_000, endedMs: 1_000 },
 		attempts: [put(0, 2, 0), put(1, 3, 2), get(2, 3, 4), put(3, 4, 6)],
 		followers: ["m1", "m2", "m3"].map((name) => follower(name, ["v2", "v3", "v4"])),
+		leased: leased(),
 		...{ tenures: [], leaderFindings: [], timeline: [], troubles: [] },
 		faults: [{ fault: "kill", members: ["m1"], fromMs: 100, untilMs: 200, notes: [] }],
-		finalRevision: 4,
+		finalRevision: 8,
 		finalStates: ["m1", "m2", "m3"].map((member) => ({ member, ...state })),
 		...change,
 	};
@@ -92,6 +117,45 @@ describe("one thing changed", () => {
 		],
 		["no rest at the end", { finalRevision: null, finalStates: [] }, "recovery", "violated"],
 		["a member that does not come back", { troubles: ["m1 does not start"] }, "recovery", "violated"],
+		[
+			"a lease that ends before its last renewal has run out",
+			{ leased: leased((records) => records.push({ kind: "renewed", invoked: 2_500_000, returned: 2_501_000, ttl: 0 })) },
+			"leases",
+			"violated",
+		],
+		[
+			"a lease that is heard of after its end",
+			{ leased: leased((records) => records.push({ kind: "renewed", invoked: 4_000_000, returned: 4_001_000, ttl: 2 })) },
+			"leases",
+			"violated",
+		],
+		[
+			"a key that outlives its lease",
+			{ leased: leased((records) => records.push({ kind: "read", invoked: 4_000_000, returned: 4_001_000, key: "a7/1", present: true })) },
+			"leases",
+			"violated",
+		],
+		[
+			"a lease that never ends",
+			{
+				leased: leased((records) =>
+					records.splice(-1, 1, { kind: "looked", invoked: 90_000_000, returned: 90_001_000, grantedTtl: 2, ttl: 0 }),
+				),
+			},
+			"leases",
+			"violated",
+		],
+		[
+			"a key of a lease that goes without its sister",
+			{
+				leased: leased((records) => records.push({ kind: "attached", invoked: 4_000, returned: 5_000, key: "a7/2", ok: true })),
+			},
+			"leases",
+			"violated",
+		],
+		["a lock of which something outlives its lease", { leased: { ...leased(), leftOver: ["b/1 is left over"] } }, "locks", "violated"],
+		["two holders of one lock", { leased: { ...leased(), locks: [{ key: "b/2", revision: 8 }] } }, "locks", "violated"],
+		["no lease at all", { leased: { leases: new Map(), locks: [], leftOver: [] }, scenario: { ...scenario } }, "enough", "unknown"],
 		["two leaders of one term", { leaderFindings: ["two leaders of term 3"] }, "leaders", "violated"],
 		["no fault at all", { faults: [] }, "enough", "unknown"],
 		["hardly a call", { attempts: [], followers: [], finalRevision: 1 }, "enough", "unknown"],

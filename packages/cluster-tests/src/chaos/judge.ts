@@ -1,11 +1,16 @@
 /** The verdict over a run: every promise that the recorded history can be held against, one by one. */
 import { checkByRevision } from "../history/by-revision.ts";
+import { checkLate, checkLeases } from "../history/lease-checks.ts";
+import { checkLocks } from "../history/lock-checks.ts";
 import { type Attempt, type Change, isSerializable, type Pair } from "../history/operation.ts";
+import { LEASED } from "../sim/lease-holder.ts";
+import { LOCKED } from "../sim/lock-part.ts";
 import type { Follower } from "./follower.ts";
+import { isLeased } from "./lease-load.ts";
 import { BANK } from "./programs.ts";
 import type { RunRecord } from "./run.ts";
 
-export type CheckName = "linearizable" | "watches" | "agreement" | "bank" | "leaders" | "recovery" | "enough";
+export type CheckName = "linearizable" | "watches" | "agreement" | "bank" | "leases" | "locks" | "leaders" | "recovery" | "enough";
 
 export interface Check {
 	readonly name: CheckName;
@@ -35,6 +40,8 @@ export function judge(record: RunRecord): Judgement {
 		watches(record, oracle),
 		agreement(record),
 		bank(record),
+		leases(record, oracle),
+		locks(record, oracle),
 		leaders(record),
 		recovery(record),
 		enough(record),
@@ -74,7 +81,8 @@ function linearizable({ attempts, finalRevision }: RunRecord, { changes }: Oracl
 	const promise =
 		"There is one order of all calls that respects real time and explains every answer; nothing acknowledged is lost, nothing happens twice.";
 	const known = Math.max(1, ...changes.keys());
-	const verdict = checkByRevision(attempts, changes, finalRevision ?? known);
+	const leased = new Set([...changes].flatMap(([revision, group]) => (isLeased(group.map(({ key }) => key)) ? [revision] : [])));
+	const verdict = checkByRevision(attempts, changes, finalRevision ?? known, leased);
 	if (verdict.kind === "violated") {
 		const { check, text, attempts: culprits } = verdict.violation;
 		return { name: "linearizable", promise, verdict: "violated", findings: [`${check}: ${text}`], attempts: culprits };
@@ -124,6 +132,21 @@ function bank({ attempts }: RunRecord): Check {
 	return { ...found("bank", promise, findings), attempts: culprits.slice(0, 3) };
 }
 
+function leases({ leased, faultsUntilMs }: RunRecord, { changes }: Oracle): Check {
+	const promise = "No lease ends before its time or lives on for ever; its keys are there until it ends, and go with it, all at once.";
+	const breaches = [...checkLeases(LEASED, leased.leases, changes), ...checkLate(leased.leases, faultsUntilMs * 1_000)];
+	return found(
+		"leases",
+		promise,
+		breaches.map(({ check, text }) => `${check}: ${text}`),
+	);
+}
+
+function locks({ leased }: RunRecord, { changes }: Oracle): Check {
+	const promise = "A lock has one holder at a time, in the order of asking, and nothing of it outlives its lease.";
+	return found("locks", promise, [...leased.leftOver, ...checkLocks(LOCKED, changes, leased.locks)]);
+}
+
 function leaders({ leaderFindings }: RunRecord): Check {
 	return found("leaders", "No term has two leaders.", leaderFindings);
 }
@@ -136,12 +159,13 @@ function recovery({ finalRevision, troubles }: RunRecord): Check {
 
 /** A quiet run is no proof. */
 function enough(record: RunRecord): Check {
-	const { scenario, attempts, faults } = record;
+	const { scenario, attempts, faults, leased } = record;
 	const promise = "Enough happened for the rest to mean something.";
 	const findings: string[] = [];
 	const acknowledged = attempts.filter(({ outcome, operation }) => outcome.kind === "ok" && !isSerializable(operation)).length;
 	const least = CALLS_MIN * scenario.clients * scenario.seconds;
 	if (acknowledged < least) findings.push(`${acknowledged} calls were answered, ${least} are the least`);
+	if (scenario.holders > 0 && leased.leases.size === 0) findings.push("no lease was granted");
 	const due = scenario.faults.some(
 		({ at, every }) => Math.min(at?.minMs ?? Number.POSITIVE_INFINITY, every?.maxMs ?? Number.POSITIVE_INFINITY) < scenario.seconds * 1_000,
 	);

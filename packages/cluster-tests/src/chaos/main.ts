@@ -8,6 +8,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { FAULT_NAMES, FAULTS, missingFor } from "./faults/index.ts";
 import { judge } from "./judge.ts";
+import { missingAt } from "./places/index.ts";
+import { cannotAt, PLACES } from "./places/place.ts";
 import { reportData } from "./report-data.ts";
 import { reportPage } from "./report-page.ts";
 import { runScenario } from "./run.ts";
@@ -16,14 +18,18 @@ import { parseScenario, type Scenario } from "./scenario.ts";
 const SCENARIOS = fileURLToPath(new URL("../../scenarios/", import.meta.url));
 const STATUS = { ok: 0, violated: 1, unknown: 3 } as const;
 
-const USAGE = `flotilla chaos [--scenario NAME|FILE] [--seconds N] [--seed S] [--program flotilla|etcd] [--report FOLDER]
-               [--data-dir FOLDER] [--calls N] [--flag FLAG ...] [--list]
+const USAGE = `flotilla chaos [--scenario NAME|FILE] [--seconds N] [--seed S] [--program flotilla|etcd]
+               [--place processes|namespaces|containers] [--grpc-server native|grpc-js]
+               [--report FOLDER] [--data-dir FOLDER] [--calls N] [--flag FLAG ...] [--list]
 
 Starts a cluster of real processes, runs a workload, strikes the faults of a scenario, heals, checks, and writes a report.
   --scenario   one that --list names, or a file of your own; mixed by default
   --seconds    how long faults go on, in place of the scenario's own
   --seed       what chance is drawn from; a random one by default, printed
   --program    what is tested: flotilla, or etcd from the PATH
+  --place      where members live: processes behind proxies (the default), network namespaces of the tool's own
+               (needs root, ip and iptables), or containers of the image of this working tree (needs a Docker engine)
+  --grpc-server  which of flotilla's two adapters serves the clients
   --report     folder for report.html and report.json; chaos-report by default
   --data-dir   keep the members' data and logs there
   --calls      go on beyond the seconds until clients have made so many calls
@@ -37,6 +43,8 @@ async function main(): Promise<number> {
 			seconds: { type: "string" },
 			seed: { type: "string", default: String(Math.floor(Math.random() * 1e9)) },
 			program: { type: "string", default: "flotilla" },
+			place: { type: "string", default: "processes" },
+			"grpc-server": { type: "string" },
 			report: { type: "string", default: "chaos-report" },
 			"data-dir": { type: "string" },
 			calls: { type: "string", default: "0" },
@@ -49,6 +57,13 @@ async function main(): Promise<number> {
 	if (values.list) return list();
 	const { program, seed } = values;
 	if (program !== "flotilla" && program !== "etcd") throw new Error(`--program is flotilla or etcd, not ${program}`);
+	const place = PLACES.find((name) => name === values.place);
+	if (place === undefined) throw new Error(`--place is one of ${PLACES.join(", ")}, not ${values.place}`);
+	const adapter = values["grpc-server"];
+	if (adapter !== undefined && adapter !== "native" && adapter !== "grpc-js") {
+		throw new Error(`--grpc-server is native or grpc-js, not ${adapter}`);
+	}
+	if (adapter !== undefined && program === "etcd") throw new Error("--grpc-server is a choice of flotilla's");
 	let scenario = await load(values.scenario);
 	if (values.seconds !== undefined) {
 		const seconds = Number(values.seconds);
@@ -57,17 +72,20 @@ async function main(): Promise<number> {
 	}
 	const leastCalls = Number(values.calls);
 	if (!Number.isInteger(leastCalls) || leastCalls < 0) throw new Error("--calls must be a whole number");
-	const missing = missingFor(scenario, program);
+	const missing = missingFor(scenario, program) ?? cannotAt(place, scenario) ?? (await missingAt(place, program));
 	if (missing !== null) throw new Error(`Cannot run ${scenario.name}: ${missing}`);
 	console.log(`${scenario.name}: ${scenario.title}`);
-	console.log(`${scenario.members} members of ${program}, ${scenario.clients} clients, ${scenario.seconds} s of faults, seed ${seed}`);
+	console.log(
+		`${scenario.members} members of ${program}, ${scenario.clients} clients, ${scenario.seconds} s of faults, in ${place}, seed ${seed}`,
+	);
 	const folder = values["data-dir"] === undefined ? null : resolve(values["data-dir"]);
 	const record = await runScenario(scenario, {
 		program,
+		place,
 		seed,
 		folder,
 		leastCalls,
-		flags: values.flag,
+		flags: [...values.flag, ...(adapter === undefined ? [] : [`--grpc-server=${adapter}`])],
 		progress: (line) => console.log(line),
 	});
 	const judgement = judge(record);
@@ -82,7 +100,8 @@ async function main(): Promise<number> {
 		for (const finding of findings) console.log(`         ${finding}`);
 	}
 	console.log(`report: ${join(report, "report.html")}`);
-	console.log(`again:  npm run chaos -- --scenario ${scenario.name} --seconds ${scenario.seconds} --seed ${seed} --program ${program}`);
+	const again = ["--scenario", values.scenario, "--seconds", scenario.seconds, "--seed", seed, "--program", program, "--place", place];
+	console.log(`again:  npm run chaos -- ${again.join(" ")}${adapter === undefined ? "" : ` --grpc-server ${adapter}`}`);
 	console.log(`verdict: ${judgement.verdict}`);
 	return STATUS[judgement.verdict];
 }

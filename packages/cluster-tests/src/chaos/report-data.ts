@@ -74,6 +74,8 @@ export function reportData(record: RunRecord, judgement: Judgement): ReportData 
 		...outcomes,
 		revisions: record.finalRevision ?? 0,
 		events: record.followers.reduce((sum, { events }) => sum + events, 0),
+		leases: record.leased.leases.size,
+		locks: record.leased.locks.length,
 		leaders: record.tenures.length,
 		faults: faults.length,
 	};
@@ -110,9 +112,9 @@ export function reportData(record: RunRecord, judgement: Judgement): ReportData 
 }
 
 function summary(counts: Readonly<Record<string, number>>, costs: ReportData["failoverCosts"]): string[] {
-	const { calls, ok, refused, unknown, revisions, events, leaders, faults } = counts;
+	const { calls, ok, refused, unknown, revisions, events, leases, locks, leaders, faults } = counts;
 	return [
-		`${calls} calls: ${ok} answered, ${refused} refused, ${unknown} without an outcome; ${revisions} revisions, ${events} watch events`,
+		`${calls} calls: ${ok} answered, ${refused} refused, ${unknown} without an outcome; ${revisions} revisions, ${events} watch events; ${leases} leases, ${locks} locks held`,
 		`${faults} faults, ${leaders} leaders${costs.count === 0 ? "" : `; a change of leader cost ${costs.p50Ms.toFixed(0)} ms without a write at the median, ${costs.longestMs.toFixed(0)} at most`}`,
 	];
 }

@@ -4,15 +4,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { runTool } from "../process/tools.ts";
+import { browse, CHROMIUM, pageText } from "../process/browser.ts";
 import type { ReportData } from "./report-data.ts";
 import { reportPage } from "./report-page.ts";
-
-const CHROMIUM = process.env.FLOTILLA_CHROMIUM ?? "/usr/bin/chromium";
-const FLAGS = [
-	...["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-quic", "--disable-sync"],
-	...["--disable-background-networking", "--disable-component-update", "--window-size=1200,1400"],
-];
 
 function call(startMs: number, tookMs: number, outcome: 0 | 1 | 2): Buffer {
 	const bytes = Buffer.alloc(16);
@@ -53,13 +47,9 @@ describe.skipIf(!existsSync(CHROMIUM))("the report in a browser (needs chromium)
 	});
 	afterAll(() => rm(folder, { recursive: true, force: true }));
 
-	const browse = (...flags: string[]) =>
-		runTool(CHROMIUM, [...FLAGS, `--user-data-dir=${folder}/profile`, ...flags, `file://${folder}/report.html`], { timeoutMs: 60_000 });
-
 	test("it draws to the end, and names verdict, faults, leaders and what they cost", async () => {
-		const { stdout } = await browse("--dump-dom");
-		expect(stdout).toContain('data-drawn="yes"');
-		const text = stdout.slice(0, stdout.indexOf("<script>")).replace(/<[^>]+>/g, "|");
+		const { drawn, text } = await pageText(join(folder, "report.html"));
+		expect(drawn).toBe(true);
 		for (const words of [
 			"A promise was broken.",
 			"revision 3 came twice",
@@ -76,7 +66,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the report in a browser (needs chromium)
 	});
 
 	test("the picture is not empty", async () => {
-		await browse(`--screenshot=${folder}/report.png`);
+		await browse(join(folder, "report.html"), `--screenshot=${folder}/report.png`);
 		const { size } = await import("node:fs").then(({ statSync }) => statSync(join(folder, "report.png")));
 		expect(size).toBeGreaterThan(30_000);
 	});

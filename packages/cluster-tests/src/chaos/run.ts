@@ -6,7 +6,9 @@ import { eventually, pause } from "../process/wait.ts";
 import type { FaultWorld } from "./faults/fault.ts";
 import { FAULTS } from "./faults/index.ts";
 import { Follower } from "./follower.ts";
+import { LeaseLoad, type LeaseRecords } from "./lease-load.ts";
 import { Observer, type Tenure } from "./observer.ts";
+import type { PlaceName } from "./places/place.ts";
 import { Programs } from "./programs.ts";
 import { Caller, Recorder } from "./recorder.ts";
 import { drawMs, type FaultLine, type Scenario } from "./scenario.ts";
@@ -15,6 +17,7 @@ import { TapWatch, type TimelineEvent } from "./tap-watch.ts";
 
 export interface RunOptions {
 	readonly program: "flotilla" | "etcd";
+	readonly place: PlaceName;
 	readonly seed: string;
 	readonly folder: string | null;
 	/** The faults go on beyond the scenario's seconds until clients have made so many calls. */
@@ -51,6 +54,7 @@ export interface RunRecord {
 	readonly endedMs: number;
 	readonly attempts: readonly Attempt[];
 	readonly followers: readonly Follower[];
+	readonly leased: LeaseRecords;
 	readonly tenures: readonly Tenure[];
 	readonly leaderFindings: readonly string[];
 	readonly faults: readonly StruckFault[];
@@ -67,10 +71,11 @@ const MEND_MS = 120_000;
 const PROGRESS_MS = 2_000;
 
 export async function runScenario(scenario: Scenario, options: RunOptions): Promise<RunRecord> {
-	const { program, seed, folder } = options;
-	const clocks = scenario.faults.some(({ fault }) => fault === "clock");
+	const { program, place, seed, folder } = options;
+	const names = (fault: string): boolean => scenario.faults.some((line) => line.fault === fault);
 	const flags = [...scenario.flags, ...options.flags];
-	const stage = await Stage.start({ program, members: scenario.members, seed, flags, clocks, folder });
+	const surroundings = { clocks: names("clock"), smallDisks: names("full-disk") };
+	const stage = await Stage.start({ program, place, members: scenario.members, seed, flags, folder, ...surroundings });
 	const run = new Run(scenario, options, stage);
 	try {
 		return await run.go();
@@ -90,6 +95,7 @@ class Run {
 	private readonly observer: Observer;
 	private readonly taps: TapWatch;
 	private readonly programs: Programs;
+	private readonly leaseLoad: LeaseLoad;
 	private readonly callers: readonly Caller[];
 	private readonly faults: StruckFault[] = [];
 	private readonly troubles: string[] = [];
@@ -107,6 +113,8 @@ class Run {
 		// Under clocks that are moved the members' stamps mean nothing.
 		this.taps = new TapWatch(options.program === "flotilla" && !stage.options.clocks ? stage.members : []);
 		this.programs = new Programs(this.dice.fork("load"), scenario, () => Math.min(...this.followers.map(({ next }) => next - 1)));
+		const callable = (): StageMember[] => stage.present.filter(({ process }) => process.running);
+		this.leaseLoad = new LeaseLoad(scenario, this.dice.fork("leases"), callable, () => this.recorder.moment());
 		const { clients, timeoutMs } = scenario;
 		this.callers = Array.from({ length: clients }, (_, id) => new Caller(id, this.recorder, stage.members, timeoutMs));
 	}
@@ -121,6 +129,7 @@ class Run {
 			if (!(await this.programs.openBank(this.callers[0] as Caller))) throw new Error("no answer");
 		});
 		const clients = this.callers.map((caller) => this.client(caller));
+		this.leaseLoad.start();
 		await pause(500);
 		const faultsFromMs = recorder.moment();
 		const lines = scenario.faults.map((line, at) => this.strikeLine(line, this.dice.fork(`fault ${at}`)));
@@ -129,11 +138,19 @@ class Run {
 		const faultsUntilMs = recorder.moment();
 		await pause(1_000);
 		this.loading = false;
+		this.leaseLoad.stop();
 		await Promise.all(clients);
+		await this.leaseLoad.ended().catch((error: Error) => this.troubles.push(error.message));
 		const final = await this.rest();
 		return {
 			...{ scenario, program: options.program, seed: options.seed, startedMs, faultsFromMs, faultsUntilMs, endedMs: recorder.moment() },
-			...{ attempts: recorder.attempts, followers: this.followers, tenures: this.observer.tenures, leaderFindings: this.observer.findings },
+			...{
+				attempts: recorder.attempts,
+				followers: this.followers,
+				leased: this.leaseLoad.records,
+				tenures: this.observer.tenures,
+				leaderFindings: this.observer.findings,
+			},
 			...{ faults: this.faults, timeline: this.taps.events, troubles: this.troubles },
 			...{ finalRevision: final?.revision ?? null, finalStates: final?.states ?? [] },
 		};
@@ -142,6 +159,7 @@ class Run {
 	stopWatching(): void {
 		for (const follower of this.followers) follower.stop();
 		for (const caller of this.callers) caller.close();
+		this.leaseLoad.close();
 		this.observer.stop();
 		this.taps.stop();
 	}
@@ -171,6 +189,7 @@ class Run {
 				stage: this.stage,
 				dice,
 				pause: (ms) => this.sleep(ms),
+				ending: () => this.ending,
 				replaced: (member) => this.replaced(member),
 				note: (text) => notes.push(text),
 			};

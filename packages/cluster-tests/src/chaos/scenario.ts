@@ -47,6 +47,9 @@ export interface Scenario {
 	readonly members: number;
 	readonly seconds: number;
 	readonly clients: number;
+	/** Clients with leases, and clients that queue for a lock. */
+	readonly holders: number;
+	readonly lockers: number;
 	readonly keys: number;
 	readonly timeoutMs: number;
 	readonly load: LoadWeights;
@@ -56,8 +59,8 @@ export interface Scenario {
 
 export const DEFAULT_LOAD: LoadWeights = { put: 6, get: 6, range: 1, delete: 1, txn: 2, compact: 0, append: 1, bank: 1, lock: 1 };
 
-const FIELDS = ["title", "members", "seconds", "clients", "keys", "timeout", "load", "flags", "faults"];
-const DEFAULTS = { members: 3, seconds: 30, clients: 12, keys: 8, timeout: "3s" };
+const FIELDS = ["title", "members", "seconds", "clients", "holders", "lockers", "keys", "timeout", "load", "flags", "faults"];
+const DEFAULTS = { members: 3, seconds: 30, clients: 12, holders: 4, lockers: 3, keys: 8, timeout: "3s" };
 
 /** Throws with the name of the scenario and of what is wrong in it. `faultNames`: those that can be struck. */
 export function parseScenario(name: string, text: string, faultNames: ReadonlySet<string>): Scenario {
@@ -91,6 +94,8 @@ export function parseScenario(name: string, text: string, faultNames: ReadonlySe
 		members: whole("members", 1, 9),
 		seconds: whole("seconds", 1, 3_600),
 		clients: whole("clients", 1, 1_000),
+		holders: whole("holders", 0, 1_000),
+		lockers: whole("lockers", 0, 100),
 		keys: whole("keys", 1, 26),
 		timeoutMs: spanOf(fields.timeout)?.maxMs ?? wrong("timeout must be a time such as 3s"),
 		load: fields.load === undefined ? DEFAULT_LOAD : { ...NO_LOAD, ...(load as Partial<LoadWeights>) },

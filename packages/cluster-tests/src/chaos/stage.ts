@@ -1,26 +1,30 @@
-/** The cluster under test: real processes whose members reach each other only through links that can be cut. */
+/** The cluster under test: real processes at some place, whose members reach each other only through links that can be cut. */
 import { writeFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePorts } from "@flotilla/server/internal";
 import { KvClient } from "../client/kv-client.ts";
 import { ETCD_PROGRAM, FLOTILLA_PROGRAM } from "../process/cluster.ts";
-import { MemberProcess } from "../process/member-process.ts";
+import type { MemberProcess } from "../process/member-process.ts";
 import { eventually } from "../process/wait.ts";
 import { DeadMan } from "./dead-man-control.ts";
-import { LinkControl } from "./link-control.ts";
+import { makePlace } from "./places/index.ts";
+import type { LinkHand, Place, PlaceName, Site } from "./places/place.ts";
+import { SmallDisks } from "./small-disk.ts";
 
 /** The loader finds it in its own folder of each architecture. */
 const FAKETIME = `/usr/$LIB/faketime/libfaketimeMT.so.1`;
 
 export interface StageOptions {
 	readonly program: "flotilla" | "etcd";
+	readonly place: PlaceName;
 	readonly members: number;
 	readonly seed: string;
 	readonly flags: readonly string[];
 	/** Members run under a clock that can be moved. */
 	readonly clocks: boolean;
+	/** Each member's data lies on a small file system of its own. */
+	readonly smallDisks: boolean;
 	/** Data and logs; a temporary folder when null. */
 	readonly folder: string | null;
 }
@@ -28,10 +32,7 @@ export interface StageOptions {
 /** One place of the cluster. A member that was replaced keeps place and ports and has another id and folder. */
 export class StageMember {
 	readonly name: string;
-	readonly clientUrl: string;
-	/** Where it listens, and the proxy in front that the others dial. */
-	readonly peerPort: number;
-	readonly proxyPort: number;
+	readonly site: Site;
 	dataDir: string;
 	process: MemberProcess;
 	/** Hexadecimal, once it is known. */
@@ -43,21 +44,20 @@ export class StageMember {
 	/** A fault holds it down or still; others leave it alone. */
 	held = false;
 
-	constructor(name: string, ports: { readonly client: number; readonly peer: number; readonly proxy: number }, dataDir: string) {
+	constructor(name: string, site: Site, dataDir: string) {
 		this.name = name;
-		this.clientUrl = `http://127.0.0.1:${ports.client}`;
-		this.peerPort = ports.peer;
-		this.proxyPort = ports.proxy;
+		this.site = site;
 		this.dataDir = dataDir;
 		this.process = null as unknown as MemberProcess;
 	}
 
 	get address(): string {
-		return this.clientUrl.slice("http://".length);
+		return this.site.address;
 	}
 
-	get proxyUrl(): string {
-		return `http://127.0.0.1:${this.proxyPort}`;
+	/** Where the others dial it. */
+	get peerUrl(): string {
+		return this.site.peerUrl;
 	}
 
 	get life(): string {
@@ -67,34 +67,40 @@ export class StageMember {
 
 export class Stage {
 	readonly members: readonly StageMember[];
-	readonly links: LinkControl;
 	readonly folder: string;
 	readonly options: StageOptions;
 	readonly deadMan: DeadMan;
+	private readonly place: Place;
+	private readonly disks: SmallDisks;
 	private folders = 0;
 
-	private constructor(options: StageOptions, folder: string, members: readonly StageMember[]) {
+	private constructor(options: StageOptions, folder: string, place: Place, deadMan: DeadMan) {
 		this.options = options;
 		this.folder = folder;
-		this.members = members;
-		this.deadMan = new DeadMan();
-		this.links = new LinkControl(options.seed);
-		this.deadMan.watch(this.links.pid);
+		this.place = place;
+		this.deadMan = deadMan;
+		this.disks = new SmallDisks(deadMan);
+		this.members = place.sites.map((site, at) => new StageMember(nameOf(at), site, join(folder, nameOf(at))));
 	}
 
 	static async start(options: StageOptions): Promise<Stage> {
 		const folder = options.folder ?? (await mkdtemp(join(tmpdir(), "flotilla-chaos-")));
 		await mkdir(folder, { recursive: true });
-		const ports = await freePorts(3 * options.members);
-		const members = Array.from({ length: options.members }, (_, at) => {
-			const [client, peer, proxy] = ports.slice(3 * at, 3 * at + 3) as [number, number, number];
-			return new StageMember(`m${at + 1}`, { client, peer, proxy }, join(folder, `m${at + 1}`));
+		const deadMan = new DeadMan();
+		if (options.folder === null) deadMan.undo(folder, ["rm", "-rf", folder]);
+		const names = Array.from({ length: options.members }, (_, at) => nameOf(at));
+		const place = await makePlace(options.place, names, options.seed, deadMan).catch(async (error) => {
+			await deadMan.close();
+			throw error;
 		});
-		const stage = new Stage(options, folder, members);
+		const stage = new Stage(options, folder, place, deadMan);
+		const { members } = stage;
 		try {
-			for (const member of members) await stage.links.add({ name: member.name, targetPort: member.peerPort, listenPort: member.proxyPort });
-			const all = members.map(({ name, proxyUrl }) => `${name}=${proxyUrl}`).join(",");
-			for (const member of members) stage.prepare(member, all, "new");
+			const all = members.map(({ name, peerUrl }) => `${name}=${peerUrl}`).join(",");
+			for (const member of members) {
+				await stage.makeFolder(member);
+				stage.prepare(member, all, "new");
+			}
 			await Promise.all(members.map((member) => stage.startMember(member)));
 			for (const member of members) await stage.identify(member);
 		} catch (error) {
@@ -102,6 +108,10 @@ export class Stage {
 			throw error;
 		}
 		return stage;
+	}
+
+	get links(): LinkHand {
+		return this.place.links;
 	}
 
 	/** Members that belong to the cluster, whether they run or not. */
@@ -112,21 +122,23 @@ export class Stage {
 	/** How the member is started from now on. */
 	prepare(member: StageMember, initialCluster: string, state: "new" | "existing"): void {
 		const { program, flags } = this.options;
-		member.process = new MemberProcess({
-			name: member.name,
+		const { name, site, dataDir } = member;
+		const spec = {
+			name,
 			program: program === "flotilla" ? FLOTILLA_PROGRAM : ETCD_PROGRAM,
 			environment: { FLOTILLA_STOP_WITH_STDIN: "1", ...(this.options.clocks ? this.clockOf(member) : {}) },
-			logFile: join(this.folder, `${member.name}.log`),
+			logFile: join(this.folder, `${name}.log`),
 			readyText: program === "flotilla" ? "ready to serve client requests" : "serving client traffic insecurely",
 			args: [
-				...["--name", member.name, "--data-dir", member.dataDir],
-				...["--listen-client-urls", member.clientUrl, "--advertise-client-urls", member.clientUrl],
-				...["--listen-peer-urls", `http://127.0.0.1:${member.peerPort}`, "--initial-advertise-peer-urls", member.proxyUrl],
+				...["--name", name, "--data-dir", site.folderInside ?? dataDir],
+				...["--listen-client-urls", site.listenClientUrl, "--advertise-client-urls", `http://${site.address}`],
+				...["--listen-peer-urls", site.listenPeerUrl, "--initial-advertise-peer-urls", site.peerUrl],
 				...["--initial-cluster", initialCluster, "--initial-cluster-state", state, "--initial-cluster-token", "chaos"],
 				...["--logger", "zap"],
 				...flags,
 			],
-		});
+		};
+		member.process = this.place.process(site, spec, dataDir);
 	}
 
 	private clockOf(member: StageMember): Record<string, string> {
@@ -155,8 +167,9 @@ export class Stage {
 		return join(this.folder, `${member.name}.clock`);
 	}
 
-	freshFolder(member: StageMember): void {
+	async freshFolder(member: StageMember): Promise<void> {
 		member.dataDir = join(this.folder, `${member.name}-${++this.folders}`);
+		await this.makeFolder(member);
 	}
 
 	/** Tells the links which id the member dials with. */
@@ -178,6 +191,11 @@ export class Stage {
 		return newest === undefined ? null : (this.present.find(({ id }) => id === newest.leader) ?? null);
 	}
 
+	/** Members make their own folders, unless they are to be small. */
+	private async makeFolder({ dataDir }: StageMember): Promise<void> {
+		if (this.options.smallDisks) await this.disks.mount(dataDir);
+	}
+
 	private async statusOf(member: StageMember): Promise<{ readonly term: number; readonly leader: string } | null> {
 		const client = new KvClient(member.address);
 		try {
@@ -193,8 +211,13 @@ export class Stage {
 	/** Every process ends; the folder goes, if it was a temporary one. */
 	async close(): Promise<void> {
 		await Promise.all(this.members.map((member) => member.process?.dispose()));
-		await this.links.close();
+		await this.place.close();
+		await this.disks.close();
 		await this.deadMan.close();
 		if (this.options.folder === null) await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
 	}
+}
+
+function nameOf(at: number): string {
+	return `m${at + 1}`;
 }

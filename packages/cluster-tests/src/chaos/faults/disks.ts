@@ -1,6 +1,6 @@
 /** Faults of the disk under a real process: by a tracer that changes what system calls return, or by changing files between two lives. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { open, readdir, rm, stat } from "node:fs/promises";
+import { open, readdir, rm, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { Dice } from "@flotilla/base";
 import { FLOTILLA_PROGRAM } from "../../process/cluster.ts";
@@ -123,6 +123,50 @@ function changedFiles(change: (world: FaultWorld, member: StageMember) => Promis
 	};
 }
 
+const BALLAST = "ballast";
+const REFILL_MS = 200;
+const BALLAST_CHUNKS = [1 << 20, 4 << 10];
+
+/** Writes until nothing more fits. */
+async function fill(path: string): Promise<void> {
+	const file = await open(path, "a");
+	try {
+		for (const bytes of BALLAST_CHUNKS) {
+			const zeros = Buffer.alloc(bytes);
+			while (await fits(() => file.write(zeros)));
+		}
+	} finally {
+		await file.close();
+	}
+}
+
+async function fits(write: () => Promise<unknown>): Promise<boolean> {
+	try {
+		await write();
+		return true;
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "ENOSPC") return false;
+		throw error;
+	}
+}
+
+const fullDisk: Fault["strike"] = async (world, details, forMs) => {
+	const [member] = (await choose(world, textOf(details, "who", "one"))) ?? [];
+	if (member === undefined) return null;
+	const ballast = join(member.dataDir, BALLAST);
+	return holding([member], async () => {
+		const endMs = performance.now() + forMs;
+		do {
+			await fill(ballast);
+			await world.pause(Math.min(REFILL_MS, forMs));
+		} while (performance.now() < endMs && !world.ending());
+		const { bavail } = await statfs(member.dataDir);
+		await rm(ballast);
+		world.note(`${member.name} had ${bavail} blocks left, and ${member.process.running ? "went on" : "ended"}`);
+		if (!member.process.running) await world.stage.startMember(member);
+	});
+};
+
 function traced(injectOf: (world: FaultWorld, details: Parameters<Fault["strike"]>[1]) => string, restarts: boolean): Fault["strike"] {
 	return async (world, details, forMs) => {
 		const [member] = (await choose(world, textOf(details, "who", "one"))) ?? [];
@@ -149,6 +193,11 @@ export const DISK_FAULTS: Readonly<Record<string, Fault>> = {
 		about: "a write or sync of the log fails with EIO: the process must end",
 		needs: ["strace", "root"],
 		strike: traced(({ dice }) => `error=EIO:when=${dice.range(1, 40)}`, true),
+	},
+	"full-disk": {
+		about: "the disk of a member is full, and has room again later: it refuses or ends, and comes back without help",
+		needs: ["mount", "root"],
+		strike: fullDisk,
 	},
 	"torn-tail": {
 		about: "kill -9, and half of a write behind the end of the log",

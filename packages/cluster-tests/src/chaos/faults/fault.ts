@@ -7,6 +7,8 @@ export interface FaultWorld {
 	readonly dice: Dice;
 	/** Resolves after so many milliseconds, or at once when the faults are to end. */
 	pause(ms: number): Promise<void>;
+	/** The faults are to end now. */
+	ending(): boolean;
 	/** A member of the watchers has another process or folder now. */
 	replaced(member: StageMember): void;
 	/** For the report: more about what was done. */

@@ -1,27 +1,26 @@
 /** Faults of the network between members, in the proxies. */
 import type { LinkState } from "../links.ts";
+import type { Direction } from "../places/place.ts";
 import type { StageMember } from "../stage.ts";
 import { choose, type Details, type Fault, type FaultWorld, numberOf, textOf } from "./fault.ts";
 
-type Pair = readonly [from: string, to: string];
-
-async function change(world: FaultWorld, pairs: readonly Pair[], state: Partial<LinkState>): Promise<void> {
-	await Promise.all(pairs.map(([from, to]) => world.stage.links.set(from, to, state)));
+function change(world: FaultWorld, pairs: readonly Direction[], state: Partial<LinkState>): Promise<void> {
+	return world.stage.links.set(pairs, state);
 }
 
-function between(a: readonly StageMember[], b: readonly StageMember[]): Pair[] {
-	return a.flatMap((one) => b.map((other): Pair => [one.name, other.name]));
+function between(a: readonly StageMember[], b: readonly StageMember[]): Direction[] {
+	return a.flatMap((one) => b.map((other): Direction => [one.name, other.name]));
 }
 
-function bothWays(pairs: readonly Pair[]): Pair[] {
-	return pairs.flatMap(([from, to]): Pair[] => [
+function bothWays(pairs: readonly Direction[]): Direction[] {
+	return pairs.flatMap(([from, to]): Direction[] => [
 		[from, to],
 		[to, from],
 	]);
 }
 
 interface Cut {
-	readonly pairs: readonly Pair[];
+	readonly pairs: readonly Direction[];
 	readonly struck: readonly string[];
 }
 

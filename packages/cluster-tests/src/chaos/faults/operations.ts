@@ -60,7 +60,7 @@ async function remove(stage: Stage, member: StageMember): Promise<void> {
 async function add(stage: Stage, member: StageMember, learner: boolean): Promise<void> {
 	await atAny(stage, [member], `${member.name} added`, async (client) => {
 		try {
-			const request = { peerURLs: [member.proxyUrl], isLearner: learner };
+			const request = { peerURLs: [member.peerUrl], isLearner: learner };
 			await client.call("Cluster", "MemberAdd", ["MemberAddRequest", "MemberAddResponse"], request, { timeoutMs: 5_000 });
 		} catch (error) {
 			if (!(error instanceof RpcError && error.text === "etcdserver: Peer URLs already exists")) throw error;
@@ -97,7 +97,7 @@ async function successor(world: FaultWorld, member: StageMember, learner: boolea
 	await member.process.kill("SIGKILL");
 	await member.process.dispose();
 	await world.pause(forMs);
-	stage.freshFolder(member);
+	await stage.freshFolder(member);
 	await add(stage, member, learner);
 	await join(world, member);
 	if (learner) await promote(stage, member);

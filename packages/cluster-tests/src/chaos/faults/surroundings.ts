@@ -28,8 +28,7 @@ export const SURROUNDINGS: Readonly<Record<string, Fault>> = {
 			if (member === undefined) return null;
 			const sockets: Socket[] = [];
 			for (let n = 0; n < Math.min(1_000, numberOf(details, "count", 50)); n++) {
-				const port = n % 2 === 0 ? member.peerPort : Number(new URL(member.clientUrl).port);
-				const socket = connect({ port, host: "127.0.0.1" });
+				const socket = connect(world.dice.pick(member.site.doors));
 				socket.on("error", () => {});
 				socket.write(world.dice.pick(OPENINGS), "latin1");
 				sockets.push(socket);

@@ -1,0 +1,86 @@
+/**
+ * `npm run kills -- [--kills N] [--all] [--members N] [--seed S] [--program flotilla|etcd]`: members are killed with SIGKILL under
+ * load, a random one at a time or (`--all`) all of them at the same moment, and started again; at the end everything that was
+ * acknowledged must be there once. A fresh cluster every fifty strikes, so that the judgement of each fits into memory.
+ * Exit status 0: nothing was lost, doubled or left unexplained; 1: something was; 2: the call was wrong.
+ */
+import { parseArgs } from "node:util";
+import { Dice } from "@flotilla/base";
+import { ProcessCluster } from "../process/cluster.ts";
+import { type KillReport, runKillCampaign } from "./kill-campaign.ts";
+
+const STRIKES_A_CLUSTER = 50;
+const WRITERS = 8;
+const FINDINGS_SHOWN = 20;
+
+async function main(): Promise<number> {
+	const { values } = parseArgs({
+		options: {
+			kills: { type: "string", default: "500" },
+			all: { type: "boolean", default: false },
+			members: { type: "string", default: "3" },
+			seed: { type: "string", default: String(Math.floor(Math.random() * 1e9)) },
+			program: { type: "string", default: "flotilla" },
+		},
+	});
+	const { seed, program, all } = values;
+	const [kills, members] = [whole("kills", values.kills), whole("members", values.members)];
+	if (program !== "flotilla" && program !== "etcd") throw new Error(`--program is flotilla or etcd, not ${program}`);
+	const what = all ? `times all ${members} members at once` : `kills of random members, one of ${members} at a time,`;
+	const reports: KillReport[] = [];
+	for (let done = 0; done < kills; done += STRIKES_A_CLUSTER) {
+		const strikes = Math.min(STRIKES_A_CLUSTER, kills - done);
+		reports.push(await strike(program, members, strikes, all ? members : 1, new Dice(`kills/${seed}/${done}`)));
+		const total = sum(reports, "acknowledged");
+		console.log(
+			`${done + strikes} of ${kills}: ${total} writes acknowledged, ${reports.flatMap(({ findings }) => findings).length} findings`,
+		);
+	}
+	const findings = reports.flatMap((report) => report.findings);
+	for (const finding of findings.slice(0, FINDINGS_SHOWN)) console.log(`  ${finding}`);
+	console.log(
+		`${kills} ${what} ${program}, seed ${seed}: ${sum(reports, "writes")} writes, ${sum(reports, "acknowledged")} acknowledged, ` +
+			`${sum(reports, "unknown")} without an outcome`,
+	);
+	console.log(`acknowledged writes lost: ${findings.filter((finding) => finding.startsWith("lost: ")).length}`);
+	console.log(`verdict: ${findings.length === 0 ? "ok" : "violated"}`);
+	return findings.length === 0 ? 0 : 1;
+}
+
+async function strike(
+	program: "flotilla" | "etcd",
+	members: number,
+	strikes: number,
+	killsAtOnce: number,
+	dice: Dice,
+): Promise<KillReport> {
+	const cluster = await ProcessCluster.start({ program, size: members });
+	try {
+		const leastKills = strikes * killsAtOnce;
+		const report = await runKillCampaign(cluster, {
+			...{ seconds: 0, leastKills, writers: WRITERS, dice, killsAtOnce, minPauseMs: 200, maxPauseMs: 1_000 },
+		});
+		// A quiet run proves nothing.
+		if (report.acknowledged < strikes) throw new Error(`only ${report.acknowledged} writes were acknowledged under ${strikes} strikes`);
+		return report;
+	} finally {
+		await cluster.dispose();
+	}
+}
+
+function whole(name: string, text: string): number {
+	const value = Number(text);
+	if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} must be a whole number above 0`);
+	return value;
+}
+
+function sum(reports: readonly KillReport[], what: "writes" | "acknowledged" | "unknown"): number {
+	return reports.reduce((total, report) => total + report[what], 0);
+}
+
+try {
+	process.exitCode = await main();
+} catch (error) {
+	console.error(error instanceof Error ? error.message : String(error));
+	process.exitCode = 2;
+}

@@ -1,0 +1,133 @@
+/** Chaos in the other places where members can live, on disks that fill up, and what is left when the tester itself is killed. */
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { missingFor } from "../src/chaos/faults/index.ts";
+import { missingAt } from "../src/chaos/places/index.ts";
+import { haveProgram, runTool } from "../src/process/tools.ts";
+import { eventually } from "../src/process/wait.ts";
+import { runKept, shipped, written } from "./chaos-run.ts";
+
+const MAIN = fileURLToPath(new URL("../src/chaos/main.ts", import.meta.url));
+const MINUTES = 60_000;
+const SECONDS = process.env.FLOTILLA_CHAOS_CALLS === undefined ? 8 : 30;
+
+const noNamespaces = await missingAt("namespaces", "flotilla");
+const noContainers = await missingAt("containers", "flotilla");
+const noDisk = missingFor(shipped("full-disk", 1), "flotilla");
+const because = (missing: string | null): string => (missing === null ? "" : ` (${missing})`);
+
+async function namespaces(): Promise<string[]> {
+	const { stdout } = await runTool("ip", ["netns", "list"]);
+	return stdout.split("\n").flatMap((line) => line.split(" ")[0] ?? []);
+}
+
+const APART = `
+title: hosts of their own, whose packets are dropped
+faults:
+  - { fault: partition, shape: halves, every: 2s..3s, for: 0.5s..2s }
+  - { fault: partition, shape: deaf, who: leader, every: 3s..4s, for: 0.5s..1s }
+  - { fault: partition, shape: alone, who: leader, refused: true, every: 3s..5s, for: 0.5s..1s }
+  - { fault: slow-links, who: one, loss: 100, every: 2s..4s, for: 1s }
+  - { fault: reset, every: 1s..2s }
+  - { fault: kill, who: one, every: 2s..3s, for: 0.2s..1s }
+`;
+
+test.skipIf(noNamespaces !== null)(
+	`members in network namespaces, cut off by iptables${because(noNamespaces)}; none of them is left`,
+	{ timeout: 10 * MINUTES },
+	async () => {
+		const before = new Set(await namespaces());
+		const { record } = await runKept(written("apart", APART, SECONDS), { place: "namespaces" });
+		expect(new Set(record.faults.filter(({ members }) => members.length > 0).map(({ fault }) => fault))).toContain("partition");
+		expect((await namespaces()).filter((name) => name.startsWith("fl") && name.endsWith("-net") && !before.has(name))).toEqual([]);
+	},
+);
+
+test.skipIf(noDisk !== null)(
+	`a disk that fills up: members end or refuse, and come back without help${because(noDisk)}`,
+	{ timeout: 10 * MINUTES },
+	async () => {
+		const { record } = await runKept(shipped("full-disk", SECONDS));
+		const notes = record.faults.flatMap((fault) => fault.notes);
+		expect(notes.length).toBeGreaterThan(0);
+		for (const note of notes) expect(note).toMatch(/^m\d had 0 blocks left, and (went on|ended)$/);
+	},
+);
+
+const IN_CONTAINERS = `
+title: containers, killed, stood still, off the network, and with their disks gone
+faults:
+  - { fault: kill, who: leader, every: 3s..5s, for: 0.2s..1s }
+  - { fault: pause, who: one, every: 3s..5s, for: 0.5s..2s }
+  - { fault: partition, shape: alone, who: one, every: 4s..6s, for: 1s..2s }
+  - { fault: lost-folder, who: one, every: 6s..9s, for: 0.2s..1s }
+`;
+
+test.skipIf(noContainers !== null)(`members in containers${because(noContainers)}`, { timeout: 10 * MINUTES }, async () => {
+	const { record } = await runKept(written("containers", IN_CONTAINERS, SECONDS), { place: "containers" });
+	expect(record.faults.filter(({ members }) => members.length > 0).length).toBeGreaterThan(2);
+	const { stdout } = await runTool("docker", ["ps", "--all", "--quiet", "--filter", "name=flotilla-chaos-"]);
+	expect(stdout).toBe("");
+});
+
+const HALF_DONE = `
+title: everything that can be left behind
+seconds: 600
+faults:
+  - { fault: partition, shape: halves, every: 500ms, for: 5s }
+  - { fault: pause, who: one, every: 1s, for: 30s }
+  - { fault: full-disk, who: one, at: 59m, for: 1s }
+`;
+
+test.skipIf(noNamespaces !== null || noDisk !== null || !haveProgram("pgrep"))(
+	`the tester is killed: members, namespaces, disks and folders go all the same${because(noNamespaces ?? noDisk)}`,
+	{ timeout: 5 * MINUTES },
+	async () => {
+		const folder = await mkdtemp(join(tmpdir(), "flotilla-dead-man-"));
+		const before = new Set(await namespaces());
+		const scenario = join(folder, "half-done.yaml");
+		await writeFile(scenario, HALF_DONE);
+		const args = [
+			"--conditions=@flotilla/source",
+			MAIN,
+			"--scenario",
+			scenario,
+			"--place",
+			"namespaces",
+			"--report",
+			join(folder, "report"),
+		];
+		// Folders of its own making lie in the temporary folder that it is told.
+		const tester = spawn(process.execPath, args, { env: { ...process.env, TMPDIR: folder }, stdio: ["ignore", "pipe", "inherit"] });
+		try {
+			let said = "";
+			tester.stdout.setEncoding("utf8").on("data", (text: string) => {
+				said += text;
+			});
+			await eventually("a member stands still", async () => expect(said).toContain("under partition, pause"), 120_000);
+			const mine = (await namespaces()).filter((name) => name.startsWith("fl") && !before.has(name));
+			expect(mine.length).toBe(4);
+			tester.kill("SIGKILL");
+			await eventually(
+				"nothing is left",
+				async () => {
+					expect((await namespaces()).filter((name) => mine.includes(name))).toEqual([]);
+					expect(await readFile("/proc/mounts", "utf8")).not.toContain(folder);
+					expect((await runTool("pgrep", ["--full", `data-dir ${folder}`])).stdout).toBe("");
+					const { stdout } = await runTool("ls", [folder]);
+					expect(stdout).not.toContain("flotilla-chaos-");
+				},
+				60_000,
+			);
+		} finally {
+			tester.kill("SIGKILL");
+			await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+			expect(existsSync(folder)).toBe(false);
+		}
+	},
+);

@@ -1,0 +1,34 @@
+/** A chaos run inside a test: every promise must be kept. */
+import { readFileSync } from "node:fs";
+import { expect } from "vitest";
+import { FAULT_NAMES } from "../src/chaos/faults/index.ts";
+import { type Judgement, judge } from "../src/chaos/judge.ts";
+import { type RunOptions, type RunRecord, runScenario } from "../src/chaos/run.ts";
+import { parseScenario, type Scenario } from "../src/chaos/scenario.ts";
+
+export const SEED = process.env.FLOTILLA_SEED ?? String(Math.floor(Math.random() * 1e9));
+
+export function shipped(name: string, seconds: number): Scenario {
+	return written(name, readFileSync(new URL(`../scenarios/${name}.yaml`, import.meta.url), "utf8"), seconds);
+}
+
+export function written(name: string, text: string, seconds: number): Scenario {
+	return { ...parseScenario(name, text, FAULT_NAMES), seconds };
+}
+
+export async function runKept(
+	scenario: Scenario,
+	options: Partial<RunOptions> = {},
+): Promise<{ readonly record: RunRecord; readonly judgement: Judgement }> {
+	const standard = { program: "flotilla", place: "processes", folder: null, leastCalls: 0, flags: [] } as const;
+	const all = { ...standard, seed: SEED, progress: () => {}, ...options };
+	const record = await runScenario(scenario, all);
+	const judgement = judge(record);
+	const where = [all.program, all.place, ...all.flags].join(" ");
+	console.log(
+		`${scenario.name} on ${where} (FLOTILLA_SEED=${all.seed}): ${judgement.checked} answers judged, ${record.faults.length} faults, ` +
+			`${record.leased.leases.size} leases: ${judgement.verdict}`,
+	);
+	expect(judgement.checks.filter((check) => check.verdict !== "ok")).toEqual([]);
+	return { record, judgement };
+}
