@@ -1,6 +1,6 @@
 import type { TapFields } from "@flotilla/base";
 import type { LeaseId, StoredRecord } from "@flotilla/mvcc";
-import type { Entry, NodeId } from "@flotilla/raft";
+import { type Entry, NO_NODE, type NodeId } from "@flotilla/raft";
 import type {
 	AlarmEntry,
 	AuthView,
@@ -113,6 +113,7 @@ export class Driver implements MemberPort, PeerEvents {
 	private deliveredSeq = 0;
 	private cutIndex = 0;
 	private floorWanted = false;
+	leaderlessTicks = 0;
 	private diskStalled = false;
 	private headNotedMs = 0;
 	private wasRemoved = false;
@@ -423,6 +424,7 @@ export class Driver implements MemberPort, PeerEvents {
 		if (passed >= this.options.electionTicks) this.machine.onStall(passed);
 		if (ticks === 0) return;
 		for (let tick = 0; tick < ticks; tick++) this.machine.tick();
+		this.leaderlessTicks = this.machine.status().leader === NO_NODE ? this.leaderlessTicks + passed : 0;
 		const nowMs = this.world.clock.monotonicMs();
 		this.watchDisk(nowMs);
 		if (nowMs < this.headNotedMs + HEAD_MS) return;

@@ -1,7 +1,6 @@
 /** What every call passes before its handler sees it (etcd API, order of checks for a unary call). */
 import { isUtf8 } from "node:buffer";
 import { METHODS } from "@flotilla/api";
-import { NO_NODE } from "@flotilla/raft";
 import { type CallContext, Grpc, type MethodHandler, type Status, type UnaryCall, type UnaryHandler } from "../front/seam.ts";
 import { statusOf } from "./answers.ts";
 import type { ServiceDeps } from "./deps.ts";
@@ -20,8 +19,17 @@ export function refusalAtDoor(path: string, call: CallContext, deps: ServiceDeps
 	const version = call.metadata("client-api-version");
 	// Values of headers come with one character a byte.
 	if (version !== undefined && version !== "" && !isUtf8(Buffer.from(version, "latin1"))) return statusOf("invalidClientApiVersion");
-	if (needsLeader(call) && deps.member.status().leader === NO_NODE) return statusOf("noLeader");
+	if (needsLeader(call) && isLeaderless(deps)) return statusOf("noLeader");
 	return null;
+}
+
+/**
+ * Without a leader for an election timeout: what etcd calls having none, since it notices no sooner. This member knows of a broken
+ * connection within milliseconds; clients of the leader that died come here in that very moment, and a watch of the Go client
+ * that is told of no leader then ends for good.
+ */
+function isLeaderless({ member, options }: ServiceDeps): boolean {
+	return member.leaderlessTicks >= options.electionTicks;
 }
 
 /** Its client wants no service from a member that knows no leader. */

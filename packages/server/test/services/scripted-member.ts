@@ -62,6 +62,8 @@ export class ScriptedMember implements MemberPort {
 	readonly auth = this.users.guard;
 	private readonly authListeners: Array<() => void> = [];
 	leader = SELF;
+	/** How long it has known none, when it knows none. */
+	leaderless = 1_000;
 	transferee = NO_NODE;
 	/** Of the next write. */
 	writeIndex = 1;
@@ -94,6 +96,10 @@ export class ScriptedMember implements MemberPort {
 			published: true,
 			clusterVersion: this.clusterVersion,
 		};
+	}
+
+	get leaderlessTicks(): number {
+		return this.leader === NO_NODE ? this.leaderless : 0;
 	}
 
 	onAuthChange(listener: () => void): void {

@@ -463,6 +463,14 @@ describe("streams (3.10 to 3.12)", () => {
 		expect(new WatchClient(house).call.ended).toBeNull();
 	});
 
+	test("one that lost its leader less than an election timeout ago is opened: clients of a leader that died come just then", () => {
+		house.member.leader = 0n;
+		house.member.leaderless = 99;
+		expect(new WatchClient(house, { hasleader: "true" }).call.ended).toBeNull();
+		house.member.leaderless = 100;
+		expect(new WatchClient(house, { hasleader: "true" }).call.ended).toEqual(statusOf("noLeader"));
+	});
+
 	test("54: an open one is ended when three looks in a row, an election timeout apart, find no leader", () => {
 		const [strict, plain] = [new WatchClient(house, { hasleader: "true" }), new WatchClient(house)];
 		strict.create({ key: text("a") });
