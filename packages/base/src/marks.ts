@@ -39,6 +39,7 @@ export const MARK_NAMES = [
 	"storeRebuilt",
 	"firstStartRepeated",
 	"removedStartRefused",
+	"clusterForced",
 	"recordsAboveFloor",
 	"snapshotNotNeeded",
 	"snapshotPartOvertook",

@@ -56,6 +56,7 @@ export const TAP_EVENTS = [
 	"snapshotReceived",
 	"snapshotFailed",
 	"recovered",
+	"clusterForced",
 	// peers
 	"peerConnected",
 	"peerDisconnected",

@@ -51,6 +51,8 @@ export interface MemberConfig {
 	/** This member included. Ignored once the data folder holds a member. */
 	readonly initialCluster: readonly InitialMember[];
 	readonly initialClusterState: "new" | "existing";
+	/** Goes on alone with what its data folder holds; all other members are removed for good. */
+	readonly forceNewCluster: boolean;
 	readonly initialClusterToken: string;
 	readonly memberId: bigint;
 	readonly clusterId: bigint;
@@ -118,6 +120,7 @@ export const DEFAULT_MEMBER_OPTIONS = {
 	clientTls: null,
 	peerTls: null,
 	initialClusterState: "new",
+	forceNewCluster: false,
 	initialClusterToken: "etcd-cluster",
 	heartbeatMs: 100,
 	electionMs: 1_000,

@@ -13,6 +13,7 @@ import { type MemberParts, stopParts } from "./member-stop.ts";
 import { type MemberTls, openMemberTls } from "./member-tls.ts";
 import { nodeBytes } from "./node-bytes.ts";
 import { nodeClock, nodeDice, nodeScheduler } from "./node-ports.ts";
+import { askOthersOver } from "./peers/ask-others.ts";
 import { TcpPeerTransport } from "./peers/tcp-transport.ts";
 import type { PeerTransport, Scheduler, StoreHouse } from "./ports.ts";
 import { assertPortsFree } from "./ports-free.ts";
@@ -239,6 +240,7 @@ class RunningMember implements Member {
 				...{ clock: nodeClock, scheduler: this.scheduler, tap, disk, stores, bytes: nodeBytes, dice: nodeDice() },
 				die: (reason: string) => this.die(reason),
 				removed: () => this.leave(),
+				askOthers: askOthersOver(this.tls.peers),
 			};
 			bootMember(this.config, world, (outcome) => {
 				if (outcome.ok) done(outcome.booted);

@@ -155,6 +155,7 @@ function buildOptions(settings: Settings): MemberOptions {
 		peerTls: peerTls(settings),
 		initialClusterState: settings.text("initial-cluster-state") as "new" | "existing",
 		initialClusterToken: settings.text("initial-cluster-token"),
+		forceNewCluster: settings.flag("force-new-cluster"),
 		heartbeatMs: settings.number("heartbeat-interval"),
 		electionMs: settings.number("election-timeout"),
 		initialElectionTickAdvance: settings.flag("initial-election-tick-advance"),

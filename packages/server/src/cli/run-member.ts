@@ -1,7 +1,8 @@
 /** The process of one member: from the options to its end, with etcd's log lines and exit statuses. */
 import { lookup } from "node:dns/promises";
-import { readFile } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { nothingToForce } from "../driver/force-cluster.ts";
 import { decodeFormat, FORMAT_FILE } from "../driver/format-file.ts";
 import { START_REFUSED_STATUS } from "../driver/refusal.ts";
 import { type Member, StartError, startMember, tellRemoval } from "../member.ts";
@@ -22,6 +23,8 @@ const FAILED_STATUS = 1;
 const LAST_LINES_MS = 500;
 
 export async function runMember({ options, bootstrap, notes }: RunOutcome): Promise<void> {
+	// Whatever makes a file, LevelDB too: nobody but the owner reads it.
+	process.umask(0o077);
 	const logger = await openLogs(options.logLevel, options.logOutputs);
 	for (const { level, msg, fields } of notes) logger.write(level, msg, fields, CALLER);
 	process.on("uncaughtException", (error) => {
@@ -30,6 +33,9 @@ export async function runMember({ options, bootstrap, notes }: RunOutcome): Prom
 		logger.flush();
 		process.exit(PANIC_STATUS);
 	});
+	if (options.forceNewCluster && !(await holdsMember(options.dataDir))) {
+		return fail(logger, "cannot start", nothingToForce("no such file").message, START_REFUSED_STATUS);
+	}
 	const ids = await identify(options, bootstrap).catch((error: Error) => bad(error.message));
 	if (!ids.ok) return fail(logger, "discovery failed", ids.reason, FAILED_STATUS);
 	logger.write("info", "starting an etcd server", describeOptions(options, bootstrap.initialCluster), CALLER);
@@ -119,6 +125,12 @@ async function identify({ dataDir, peerTls }: RunOutcome["options"], request: Ru
 	if (folder === null) return planFirstStart(request, resolveHost);
 	// The id of a member that joined does not follow from its flags.
 	return good(folder.joined ? folder : planRestart(folder, request));
+}
+
+/** So that a wrong --data-dir is not made. */
+async function holdsMember(dataDir: string): Promise<boolean> {
+	const missing = (error: NodeJS.ErrnoException): boolean => error.code !== "ENOENT";
+	return access(join(dataDir, MEMBER_FOLDER, FORMAT_FILE)).then(() => true, missing);
 }
 
 /** Null: no member was made there, or what says whose it is cannot be read; then the start itself refuses with the reason. */

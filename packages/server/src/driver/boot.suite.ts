@@ -7,6 +7,7 @@ import { DEFAULT_MEMBER_OPTIONS, type MemberConfig } from "../member-config.ts";
 import type { PeerTransport, StoreCompletion, StoreHouse, StoreOp, StoreOpening } from "../ports.ts";
 import { MemoryStore } from "../stores/memory-store.ts";
 import { type Booted, bootMember } from "./boot.ts";
+import type { OtherMember } from "./recovery-steps.ts";
 import type { StartRefusal } from "./refusal.ts";
 
 export const MEMBER_ID = 0x8e9e05c52164694dn;
@@ -90,6 +91,9 @@ export class Machine {
 	private open = new Set<string>();
 	/** Met by generation 1; `make` by any. */
 	storeFault: StoreFault | null = null;
+	/** Where another member of the cluster answers, and who was asked for. */
+	othersAnswer: string | null = null;
+	asked: readonly OtherMember[] = [];
 	booted: Booted | null = null;
 	refusal: StartRefusal | null = null;
 
@@ -117,6 +121,10 @@ export class Machine {
 			stores: this.house(),
 			die: (reason: string) => void this.deaths.push(reason),
 			removed: () => {},
+			askOthers: (_clusterId: bigint, members: readonly OtherMember[], answer: (alive: string | null) => void) => {
+				this.asked = members;
+				loop.after(1, () => answer(this.othersAnswer));
+			},
 		};
 		bootMember(config, world, (outcome) => {
 			if (outcome.ok) this.booted = outcome.booted;

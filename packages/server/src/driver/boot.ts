@@ -10,7 +10,7 @@ import { LOG_FOLDER } from "./bootstrap.ts";
 import { Driver, type DriverOptions } from "./driver.ts";
 import { LogRelay } from "./log-relay.ts";
 import { noteRemoval, type Recovered, type RecoveryReport, recover } from "./recover.ts";
-import { runRecovery } from "./recovery-runner.ts";
+import { type AskOthers, runRecovery } from "./recovery-runner.ts";
 import type { StartRefusal } from "./refusal.ts";
 import type { RestoreStore } from "./store-scan.ts";
 import { Watches } from "./watches.ts";
@@ -31,6 +31,8 @@ export interface BootWorld extends WorldPorts {
 	readonly watchMachine?: (machine: ReplicaMachine, state: ReplicaState) => ReplicaMachine;
 	/** Told of every frame of the log that became durable (rule W3), before anybody acts on it; for those who watch. */
 	readonly watchDurable?: (seq: number) => void;
+	/** Who else of the cluster runs, where a member is to go on alone. */
+	readonly askOthers?: AskOthers;
 }
 
 export interface Booted {
@@ -58,10 +60,12 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 		memberId: config.memberId,
 		initialMembers: config.initialCluster,
 		initialClusterState: config.initialClusterState,
+		forceNewCluster: config.forceNewCluster,
 		walId: (BigInt(dice.uint32()) << 32n) | BigInt(dice.uint32()),
 		restore,
 	});
-	const recoveryWorld = { scheduler: world.scheduler, disk: world.disk, stores: world.stores, logs };
+	const others = world.askOthers === undefined ? {} : { askOthers: world.askOthers };
+	const recoveryWorld = { scheduler: world.scheduler, disk: world.disk, stores: world.stores, logs, ...others };
 	runRecovery(steps, recoveryWorld, (outcome) => {
 		if (!outcome.ok) return done(outcome);
 		const recovered = outcome.value;
@@ -138,10 +142,11 @@ function electionTicks(config: MemberConfig): number {
 	return Math.max(2, Math.round(config.electionMs / TICK_MS));
 }
 
-function driverOptions(config: MemberConfig, { floor, rows, report }: Recovered, incarnation: number): DriverOptions {
+function driverOptions(config: MemberConfig, { floor, rows, report, forced }: Recovered, incarnation: number): DriverOptions {
 	const { clusterId, memberId, generation, appliedIndex, confState } = floor;
+	const voters = forced === null ? confState.voters : [memberId];
 	// Where nobody else votes, and where nothing was elected yet, there is no leader to listen for.
-	const listenMs = report.made || confState.voters.length === 1 ? 0 : config.heartbeatMs + 2 * TICK_MS;
+	const listenMs = report.made || voters.length === 1 ? 0 : config.heartbeatMs + 2 * TICK_MS;
 	return {
 		tickMs: TICK_MS,
 		electionTicks: electionTicks(config),
@@ -152,17 +157,17 @@ function driverOptions(config: MemberConfig, { floor, rows, report }: Recovered,
 		rows,
 		floorIndex: appliedIndex,
 		snapshots: { partBytes: config.snapshotPartBytes, partPauseMs: config.snapshotPartPauseMs, incarnation },
-		firstElection:
-			config.initialElectionTickAdvance && confState.voters.includes(memberId)
-				? { voters: confState.voters, self: memberId, listenMs }
-				: null,
+		firstElection: config.initialElectionTickAdvance && voters.includes(memberId) ? { voters, self: memberId, listenMs } : null,
 	};
 }
 
-function tellRecovery(world: BootWorld, { report, restoredLog }: Recovered): void {
+function tellRecovery(world: BootWorld, { report, restoredLog, forced }: Recovered): void {
 	const { rebuiltBecause, tornBytes, ...numbers } = report;
 	const { term } = restoredLog.hardState;
 	if (tornBytes > 0) world.tap.emit("walTornTail", term, report.lastIndex, { tornBytes });
 	const fields = rebuiltBecause === null ? numbers : { ...numbers, rebuiltBecause };
 	world.tap.emit("recovered", term, report.lastIndex, fields);
+	if (forced === null) return;
+	const removed = forced.removed.map((id) => id.toString(16)).join(",");
+	world.tap.emit("clusterForced", term, report.lastIndex, { removed, uncertain: forced.uncertain });
 }

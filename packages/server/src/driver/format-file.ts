@@ -14,6 +14,8 @@ export interface MemberFormat {
 	readonly generation: string;
 	/** Added to a running cluster: it begins with nothing, and is sent the state. */
 	readonly joined?: boolean;
+	/** Made a cluster of its own by the flag, which no start has left out since. */
+	readonly forced?: boolean;
 	/** The first configuration: what the log starts from. Of a member that joined: whom it may ask. */
 	readonly initialMembers: ReadonlyArray<{ readonly id: NodeId; readonly name: string; readonly peerUrls: readonly string[] }>;
 }
@@ -31,6 +33,7 @@ export function encodeFormat(format: MemberFormat): Uint8Array {
 		state: format.state,
 		generation: format.generation,
 		...(format.joined === true ? { joined: true } : {}),
+		...(format.forced === true ? { forced: true } : {}),
 		initialMembers: format.initialMembers.map(({ id, name, peerUrls }) => ({ id: id.toString(16), name, peerUrls })),
 	});
 	const line = new TextEncoder().encode(`${text}\n`);
@@ -65,6 +68,7 @@ function fromFields(fields: Record<string, unknown>): MemberFormat {
 		state: fields.state === "ready" || fields.state === "removed" ? fields.state : "making",
 		generation: String(fields.generation),
 		joined: fields.joined === true,
+		...(fields.forced === true ? { forced: true } : {}),
 		initialMembers: members.map(({ id, name, peerUrls }) => ({ id: fromHex(id), name, peerUrls })),
 	};
 }

@@ -6,6 +6,7 @@ import type { OpenStore } from "../ports.ts";
 import type { RecoveredLog, WalRefusal, WriteAheadLog } from "../wal/wal-interface.ts";
 import * as bootstrap from "./bootstrap.ts";
 import type { FloorRecord } from "./floor-record.ts";
+import { type ForcedCluster, forceNewCluster, nothingToForce } from "./force-cluster.ts";
 import { decodeFormat, FORMAT_FILE, type MemberFormat } from "./format-file.ts";
 import { checkLog, checkLogOwner, readTail } from "./log-checks.ts";
 import { closeAll, makeStore, type OpenedStores, openStores, removeOthers, type StoreProblem } from "./open-stores.ts";
@@ -18,6 +19,8 @@ export interface RecoverOptions {
 	readonly memberId: NodeId;
 	readonly initialMembers: MemberFormat["initialMembers"];
 	readonly initialClusterState: "new" | "existing";
+	/** This member is to go on alone. */
+	readonly forceNewCluster: boolean;
 	/** Random 64 bits, for a log that has to be made. */
 	readonly walId: bigint;
 	/** Rebuilds the key space from its records; `mark` is what it must add up to. */
@@ -35,6 +38,8 @@ export interface Recovered {
 	/** Without the floor's own row. */
 	readonly rows: readonly TableRow[];
 	readonly floor: FloorRecord;
+	/** All others were removed by this start. */
+	readonly forced: ForcedCluster | null;
 	/** How it went, for the log and the tap. */
 	readonly report: RecoveryReport;
 }
@@ -67,6 +72,8 @@ export function* recover(options: RecoverOptions): Steps<Recovered> {
 	const { generations, error } = yield* ask({ on: "listStores" });
 	if (error !== undefined) throw ioRefusal("listing the stores", "the member's folder", error);
 	if (format?.state === "removed") throw refuseRemoved();
+	if (options.forceNewCluster && format?.state !== "ready")
+		throw nothingToForce(format === null ? "no such file" : `state ${format.state}`);
 	if (format === null) yield* assertUntouched(generations);
 	if (format?.state === "making") marks.firstStartRepeated++;
 	if (format === null || format.state === "making") return yield* make(options, bytes);
@@ -76,7 +83,8 @@ export function* recover(options: RecoverOptions): Steps<Recovered> {
 		// Where no store could be opened, a new one's lock is the member's.
 		const fresh = held.length === 0 ? yield* makeStore(nextGeneration(generations, format.generation)) : null;
 		if (fresh !== null) held.push(fresh);
-		return yield* reopen(options, format, opened, fresh, held);
+		const recovered = yield* reopen(options, format, opened, fresh, held);
+		return yield* force(options, format.forced === true, recovered);
 	} catch (error) {
 		yield* closeAll(held);
 		throw error;
@@ -112,6 +120,16 @@ function readFormat(bytes: Uint8Array, options: RecoverOptions): MemberFormat {
 	return format;
 }
 
+/** The mark in the format file says that the flag was given at each start since: nothing that joined may be thrown out by it. */
+function* force(options: RecoverOptions, forcedBefore: boolean, recovered: Recovered): Steps<Recovered> {
+	const { clusterId, memberId, forceNewCluster: forcing } = options;
+	if (!forcing && !forcedBefore) return recovered;
+	const { restoredLog, rows, wal } = recovered;
+	const forced = forcing ? yield* forceNewCluster(restoredLog, rows, wal, { clusterId, memberId, forcedBefore }) : null;
+	if (forcing !== forcedBefore) yield* changeFormat({ forced: forcing });
+	return forced === null ? recovered : { ...recovered, restoredLog: forced.log, forced: forced.forced };
+}
+
 /** An id that was removed is never used again: with what this folder promised under it, it must not come back. */
 function refuseRemoved(): RefusedStart {
 	marks.removedStartRefused++;
@@ -126,9 +144,13 @@ function refuseRemoved(): RefusedStart {
 
 /** Notes in the data folder that its member was removed from the cluster: no later start gets beyond that. */
 export function* noteRemoval(): Steps<void> {
+	yield* changeFormat({ state: "removed" });
+}
+
+function* changeFormat(change: Pick<MemberFormat, "state"> | Required<Pick<MemberFormat, "forced">>): Steps<void> {
 	const bytes = yield* readWhole(FORMAT_FILE);
 	const decoding = bytes === null ? null : decodeFormat(bytes);
-	if (decoding?.ok === true) yield* bootstrap.writeFormat({ ...decoding.format, state: "removed" });
+	if (decoding?.ok === true) yield* bootstrap.writeFormat({ ...decoding.format, ...change });
 }
 
 /** Without a format file the folder must be empty, or hold no more than the store whose lock a first start took. */
@@ -309,6 +331,7 @@ function* finish(
 		keyValues,
 		rows,
 		floor,
+		forced: null,
 		report: { ...how, cleanStop, tornBytes, records, floorIndex: floor.appliedIndex, lastIndex },
 	};
 }

@@ -3,7 +3,15 @@ import type { HardState, SnapshotMeta } from "@flotilla/raft";
 import type { FileCompletion, FileDisk, FileOp } from "../disk/file-ops.ts";
 import type { OpenStore, Scheduler, StoreCompletion, StoreHouse, StoreOp } from "../ports.ts";
 import type { WalIdentity } from "../wal/wal-interface.ts";
-import { type LogExaminer, type LogOpening, type RecoveryOp, type RecoveryReply, RefusedStart, type Steps } from "./recovery-steps.ts";
+import {
+	type LogExaminer,
+	type LogOpening,
+	type OtherMember,
+	type RecoveryOp,
+	type RecoveryReply,
+	RefusedStart,
+	type Steps,
+} from "./recovery-steps.ts";
 import type { StartRefusal } from "./refusal.ts";
 
 /** Makes or opens the member's log; both answer in a later turn. */
@@ -19,7 +27,11 @@ export interface RecoveryWorld {
 	readonly disk: FileDisk;
 	readonly stores: StoreHouse;
 	readonly logs: LogHouse;
+	/** Answers with the URL of one that runs, or null. Absent: nobody can be asked. */
+	readonly askOthers?: AskOthers;
 }
+
+export type AskOthers = (clusterId: bigint, members: readonly OtherMember[], done: (alive: string | null) => void) => void;
 
 export type RecoveryOutcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly refusal: StartRefusal };
 
@@ -96,6 +108,13 @@ class Runner<T> {
 				return;
 			case "readLog":
 				op.wal.read(op.fromIndex, op.uptoIndex, op.bytesMax, (entries) => this.step({ on: "readLog", entries }));
+				return;
+			case "amendLog":
+				op.wal.amend(op.hardState, op.entries, () => this.step({ on: "amendLog" }));
+				return;
+			case "askOthers":
+				if (this.world.askOthers === undefined) this.world.scheduler.soon(() => this.step({ on: "askOthers", alive: null }));
+				else this.world.askOthers(op.clusterId, op.members, (alive) => this.step({ on: "askOthers", alive }));
 				return;
 			default:
 				unreachable(op);

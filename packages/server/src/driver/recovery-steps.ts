@@ -1,5 +1,5 @@
 import { fail } from "@flotilla/base";
-import type { Entry, HardState, LogIndex, SnapshotMeta, Term } from "@flotilla/raft";
+import type { Entry, HardState, LogIndex, NodeId, SnapshotMeta, Term } from "@flotilla/raft";
 import type { FileCompletion, FileOp } from "../disk/file-ops.ts";
 import type { OpenStore, StoreCompletion, StoreOp, StoreOpening } from "../ports.ts";
 import type { RecoveredLog, WalIdentity, WalRefusal, WriteAheadLog } from "../wal/wal-interface.ts";
@@ -32,7 +32,16 @@ export type RecoveryOp =
 			readonly fromIndex: LogIndex;
 			readonly uptoIndex: LogIndex;
 			readonly bytesMax: number;
-	  };
+	  }
+	/** One frame behind what was recovered. */
+	| { readonly on: "amendLog"; readonly wal: WriteAheadLog; readonly hardState: HardState; readonly entries: readonly Entry[] }
+	/** Whether one of these members of the cluster is running. */
+	| { readonly on: "askOthers"; readonly clusterId: bigint; readonly members: readonly OtherMember[] };
+
+export interface OtherMember {
+	readonly id: NodeId;
+	readonly peerUrls: readonly string[];
+}
 
 export type RecoveryReply =
 	| { readonly on: "file"; readonly completion: FileCompletion }
@@ -44,7 +53,10 @@ export type RecoveryReply =
 	| { readonly on: "removeStore"; readonly error: string | null }
 	| { readonly on: "createLog"; readonly opening: LogOpening }
 	| { readonly on: "recoverLog"; readonly opening: LogOpening }
-	| { readonly on: "readLog"; readonly entries: readonly Entry[] };
+	| { readonly on: "readLog"; readonly entries: readonly Entry[] }
+	| { readonly on: "amendLog" }
+	/** The URL at which one answered; null: nobody did. */
+	| { readonly on: "askOthers"; readonly alive: string | null };
 
 type ReplyTo<Op extends RecoveryOp> = Extract<RecoveryReply, { on: Op["on"] }>;
 

@@ -21,6 +21,7 @@ export type StartRefusalCode =
 	| "logBeginsLate"
 	| "io"
 	| "notInCluster"
+	| "cannotForce"
 	| "removed";
 
 /** Exit status of a process whose data folder must not be used. */

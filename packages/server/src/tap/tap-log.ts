@@ -52,6 +52,10 @@ export const LOG_RULES: Partial<Readonly<Record<TapEventName, LogRule>>> = {
 	snapshotReceived: { level: "info", msg: "received a snapshot" },
 	snapshotFailed: { level: "warn", msg: "the transfer of a snapshot ended early" },
 	recovered: { level: "info", msg: "recovered the log and the store" },
+	clusterForced: {
+		level: "warn",
+		msg: "FORCED A NEW CLUSTER of this member alone: all others are removed for good; take --force-new-cluster off the command now",
+	},
 
 	peerConnected: { level: "info", msg: "established connection with remote peer" },
 	peerDisconnected: { level: "warn", msg: "lost connection with remote peer" },

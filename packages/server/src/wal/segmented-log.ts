@@ -167,6 +167,16 @@ export class SegmentedLog implements WriteAheadLog {
 		this.pump();
 	}
 
+	amend(hardState: HardState, entries: readonly Entry[], done: () => void): void {
+		if (this.ended) return;
+		assert(this.takenSeq === 0 && this.fenceDone === null, "what a start adds comes before all work");
+		const fence = { verifiedSeq: this.syncedFrameSeq, closing: false };
+		this.enqueue(1, { ...EMPTY_CONTENT, hardState, entries, fence });
+		this.fenceFrameSeq = 0;
+		this.fenceDone = done;
+		this.pump();
+	}
+
 	/** Begins what runs beside the writes. */
 	start(): void {
 		this.mirror.hint(this.syncedFrameSeq);

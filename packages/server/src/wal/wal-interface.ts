@@ -44,6 +44,8 @@ export interface WalRefusal {
 
 /** Segmented write-ahead log, sans-I/O: emits file operations, takes completions, owns no descriptor and no clock. */
 export interface WriteAheadLog {
+	/** After the opening and before all work: one frame of the start's own; `done` when it is durable. */
+	amend(hardState: HardState, entries: readonly Entry[], done: () => void): void;
 	/** Queues one frame. Several queued items become one write. */
 	append(work: AppendWork): void;
 	/** Called by the owner at the end of its turn: starts the writes that may start. */
