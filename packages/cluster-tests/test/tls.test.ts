@@ -1,39 +1,39 @@
-/** A cluster of real processes whose clients and peers speak TLS, seen by etcdctl and curl. */
-import { mkdtemp, rm } from "node:fs/promises";
+/** A cluster of real processes whose clients and peers speak TLS, seen by etcdctl, curl and client libraries. */
+import { spawnSync } from "node:child_process";
+import { appendFile, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePorts } from "@flotilla/server/internal";
+import { Etcd3 } from "etcd3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Certificates } from "../src/process/certificates.ts";
 import { FLOTILLA_PROGRAM } from "../src/process/cluster.ts";
 import { MemberProcess } from "../src/process/member-process.ts";
 import { haveProgram, runTool, type ToolResult } from "../src/process/tools.ts";
+import { eventually } from "../src/process/wait.ts";
+
+const PYTHON = "/usr/bin/python3";
+const havePython = spawnSync(PYTHON, ["-c", "import etcd3"]).status === 0;
+
+/** Puts, reads, and prints what was read. */
+function python(url: string, files: string): Promise<ToolResult> {
+	const { hostname, port } = new URL(url);
+	const script = `import etcd3
+client = etcd3.client(host="${hostname}", port=${port}, ${files})
+client.put("python", "v")
+print(client.get("python")[0].decode())`;
+	return runTool(PYTHON, ["-c", script]);
+}
 
 const tools = ["openssl", "etcdctl", "curl"].filter((name) => !haveProgram(name));
 
 describe.skipIf(tools.length > 0)(`TLS${tools.length > 0 ? ` (without ${tools.join(", ")})` : ""}`, () => {
 	let folder: string;
+	let made: Certificates;
 	let members: MemberProcess[] = [];
 	let endpoints: string[] = [];
 
-	async function openssl(...args: string[]): Promise<void> {
-		const result = await runTool("openssl", args);
-		if (result.status !== 0) throw new Error(result.stderr);
-	}
-
 	const path = (name: string): string => join(folder, name);
-
-	async function authority(name: string): Promise<void> {
-		const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", path(`${name}.key`)];
-		await openssl("req", "-x509", ...key, "-out", path(`${name}.pem`), "-subj", `/CN=${name}`, "-days", "2");
-	}
-
-	async function certificate(name: string, ca: string, days = "2"): Promise<void> {
-		const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", path(`${name}.key`)];
-		const names = "subjectAltName=IP:127.0.0.1,DNS:localhost";
-		await openssl("req", ...key, "-out", path(`${name}.csr`), "-subj", `/CN=${name}`, "-addext", names);
-		const signing = ["-CA", path(`${ca}.pem`), "-CAkey", path(`${ca}.key`), "-CAcreateserial", "-copy_extensions", "copyall"];
-		await openssl("x509", "-req", "-in", path(`${name}.csr`), "-out", path(`${name}.pem`), ...signing, "-days", days);
-	}
 
 	const etcdctl = (shown: string, ...args: string[]): Promise<ToolResult> => {
 		const own = shown === "" ? [] : ["--cert", path(`${shown}.pem`), "--key", path(`${shown}.key`)];
@@ -47,12 +47,13 @@ describe.skipIf(tools.length > 0)(`TLS${tools.length > 0 ? ` (without ${tools.jo
 
 	beforeAll(async () => {
 		folder = await mkdtemp(join(tmpdir(), "flotilla-tls-cluster-"));
-		for (const name of ["ca", "peer-ca", "stranger-ca"]) await authority(name);
-		await certificate("server", "ca");
-		await certificate("client", "ca");
-		await certificate("expired", "ca", "-1");
-		await certificate("stranger", "stranger-ca");
-		for (const name of ["p1", "p2", "p3"]) await certificate(name, "peer-ca");
+		made = new Certificates(folder);
+		for (const name of ["ca", "peer-ca", "stranger-ca"]) await made.authority(name);
+		for (const name of ["server", "client", "reader", "revoked", "later"]) await made.issue(name, "ca");
+		await made.issue("expired", "ca", { days: -1 });
+		await made.issue("stranger", "stranger-ca");
+		for (const name of ["p1", "p2", "p3"]) await made.issue(name, "peer-ca");
+		await made.revoke("ca", "revoked");
 		const ports = await freePorts(6);
 		const url = (at: number): string => `https://127.0.0.1:${ports[at]}`;
 		endpoints = [0, 1, 2].map(url);
@@ -67,6 +68,8 @@ describe.skipIf(tools.length > 0)(`TLS${tools.length > 0 ? ` (without ${tools.jo
 				"--trusted-ca-file",
 				path("ca.pem"),
 				"--client-cert-auth",
+				"--client-crl-file",
+				path("ca.crl"),
 			];
 			const peers = [
 				"--peer-cert-file",
@@ -88,6 +91,8 @@ describe.skipIf(tools.length > 0)(`TLS${tools.length > 0 ? ` (without ${tools.jo
 					...["--listen-peer-urls", url(3 + at), "--initial-advertise-peer-urls", url(3 + at)],
 					...clients,
 					...peers,
+					// The second one is served by the library.
+					...(at === 1 && process.env.ETCD_GRPC_SERVER === undefined ? ["--grpc-server", "grpc-js"] : []),
 					"--peer-client-cert-auth",
 				],
 			});
@@ -107,10 +112,83 @@ describe.skipIf(tools.length > 0)(`TLS${tools.length > 0 ? ` (without ${tools.jo
 		expect((await etcdctl("client", "member", "list")).stdout).toContain(endpoints[0]);
 	});
 
-	test.each(["", "stranger", "expired"])("etcdctl gets nowhere with %j", async (shown) => {
-		const result = await etcdctl(shown, "get", "greeting");
-		expect(result.status).not.toBe(0);
-		expect(result.stdout).toBe("");
+	test.each(["", "stranger", "expired", "revoked"])(
+		"etcdctl gets nowhere with %j, each try costs one line, and nobody else notices",
+		async (shown) => {
+			const watched = members[0] as MemberProcess;
+			const lines: string[] = [];
+			void watched
+				.waitForLine((line) => {
+					if (line.includes("rejected connection")) lines.push(line);
+					return false;
+				}, 60_000)
+				.catch(() => {});
+			const result = await etcdctl(shown, "--endpoints", endpoints[0] as string, "get", "greeting");
+			expect(result.status).not.toBe(0);
+			expect(result.stdout).toBe("");
+			await eventually("a line", async () => expect(lines.length).toBeGreaterThan(0));
+			const addresses = lines.map((line) => (JSON.parse(line) as { address: string }).address);
+			expect(new Set(addresses).size).toBe(addresses.length);
+			if (shown === "revoked") expect(lines[0]).toContain("was revoked");
+			expect(await etcdctl("client", "get", "greeting")).toMatchObject({ stdout: "greeting\nsecret\n", status: 0 });
+		},
+	);
+
+	test("what is revoked, renewed and trusted later holds without a restart", async () => {
+		expect((await etcdctl("later", "get", "greeting")).status).toBe(0);
+		await made.revoke("ca", "later");
+		const before = await shownBy(endpoints[0] as string);
+		await made.issue("server", "ca");
+		await made.issue("stranger", "stranger-ca");
+		await appendFile(path("ca.pem"), await readFile(path("stranger-ca.pem")));
+		await eventually("the new list", async () => expect((await etcdctl("later", "get", "greeting")).status).not.toBe(0));
+		await eventually("the new certificate", async () => expect(await shownBy(endpoints[0] as string)).not.toBe(before));
+		await eventually("the new authority", async () => expect((await etcdctl("stranger", "get", "greeting")).status).toBe(0));
+		expect(await etcdctl("client", "get", "greeting")).toMatchObject({ stdout: "greeting\nsecret\n", status: 0 });
+	});
+
+	test("npm etcd3 and Python's etcd3 with certificates", async () => {
+		const credentials = {
+			rootCertificate: await readFile(path("ca.pem")),
+			privateKey: await readFile(path("client.key")),
+			certChain: await readFile(path("client.pem")),
+		};
+		const client = new Etcd3({ hosts: endpoints, credentials });
+		await client.put("npm").value("over TLS");
+		expect(await client.get("npm").string()).toBe("over TLS");
+		client.close();
+		if (!havePython) return;
+		const files = `ca_cert="${path("ca.pem")}", cert_cert="${path("client.pem")}", cert_key="${path("client.key")}"`;
+		expect(await python(endpoints[2] as string, files)).toEqual({ status: 0, stdout: "v\n", stderr: "" });
+	});
+
+	test("the common name of a certificate is the user, by our own front and by the library", async () => {
+		const good = async (...args: string[]): Promise<void> => expect(await etcdctl("client", ...args)).toMatchObject({ status: 0 });
+		await good("user", "add", "client", "--no-password");
+		await good("user", "add", "root", "--no-password");
+		await good("user", "add", "reader", "--no-password");
+		await good("role", "add", "reads");
+		await good("role", "grant-permission", "reads", "read", "greeting");
+		await good("user", "grant-role", "reader", "reads");
+		for (const user of ["root", "client"]) await good("user", "grant-role", user, "root");
+		await good("auth", "enable");
+		for (const endpoint of endpoints) {
+			const at = (shown: string, ...args: string[]): Promise<ToolResult> => etcdctl(shown, "--endpoints", endpoint, ...args);
+			await eventually("known there", async () =>
+				expect(await at("reader", "get", "greeting")).toMatchObject({ stdout: "greeting\nsecret\n", status: 0 }),
+			);
+			for (const args of [
+				["put", "greeting", "x"],
+				["get", "npm"],
+				["user", "list"],
+			]) {
+				expect([args, (await at("reader", ...args)).stderr]).toEqual([args, expect.stringContaining("permission denied")]);
+			}
+			// Nobody is called that.
+			expect((await at("stranger", "get", "greeting")).stderr).toContain("permission denied");
+			expect(await at("client", "put", "by", "root")).toMatchObject({ status: 0 });
+		}
+		await good("auth", "disable");
 	});
 
 	test("curl over HTTP/1.1 and HTTP/2: health, version and the gateway", async () => {
@@ -131,6 +209,19 @@ describe.skipIf(tools.length > 0)(`TLS${tools.length > 0 ? ` (without ${tools.jo
 		expect(none.stdout).toBe("");
 	});
 
+	const shownBy = async (url: string): Promise<string> => {
+		const { stdout } = await runTool("openssl", [
+			"s_client",
+			"-connect",
+			url.slice("https://".length),
+			"-cert",
+			path("client.pem"),
+			"-key",
+			path("client.key"),
+		]);
+		return /-----BEGIN CERTIFICATE-----[^-]+/.exec(stdout)?.[0] ?? "";
+	};
+
 	test("a member that comes back meets the others over TLS", async () => {
 		await members[2]?.kill("SIGKILL");
 		expect((await etcdctl("client", "put", "greeting", "again")).stdout).toBe("OK\n");
@@ -138,5 +229,90 @@ describe.skipIf(tools.length > 0)(`TLS${tools.length > 0 ? ` (without ${tools.jo
 		expect(await etcdctl("client", "--endpoints", endpoints[2] as string, "get", "greeting")).toMatchObject({
 			stdout: "greeting\nagain\n",
 		});
+	});
+});
+
+describe.skipIf(!haveProgram("etcdctl"))("--auto-tls and --peer-auto-tls", () => {
+	let folder: string;
+	let members: MemberProcess[] = [];
+	beforeAll(async () => {
+		folder = await mkdtemp(join(tmpdir(), "flotilla-auto-tls-"));
+	});
+	afterAll(async () => {
+		await Promise.all(members.map((member) => member.dispose()));
+		await rm(folder, { recursive: true, force: true });
+	});
+
+	test("three members make certificates, meet, serve libraries that trust them, keep them, and let nobody else read a file", async () => {
+		const ports = await freePorts(6);
+		const url = (at: number): string => `https://127.0.0.1:${ports[at]}`;
+		const initial = [0, 1, 2].map((at) => `a${at}=${url(3 + at)}`).join(",");
+		members = [0, 1, 2].map(
+			(at) =>
+				new MemberProcess({
+					name: `a${at}`,
+					program: FLOTILLA_PROGRAM,
+					environment: { FLOTILLA_STOP_WITH_STDIN: "1" },
+					logFile: join(folder, `a${at}.log`),
+					readyText: "serving client traffic securely",
+					args: [
+						...["--name", `a${at}`, "--data-dir", join(folder, `a${at}`), "--initial-cluster", initial, "--auto-tls", "--peer-auto-tls"],
+						...["--listen-client-urls", url(at), "--advertise-client-urls", url(at)],
+						...["--listen-peer-urls", url(3 + at), "--initial-advertise-peer-urls", url(3 + at)],
+					],
+				}),
+		);
+		await Promise.all(members.map((member) => member.start()));
+		const certificate = (at: number): string => join(folder, `a${at}`, "fixtures", "client", "cert.pem");
+		const client = new Etcd3({ hosts: url(0), credentials: { rootCertificate: await readFile(certificate(0)) } });
+		await client.put("a").value("b");
+		client.close();
+		const get = ["--endpoints", url(1), "--cacert", certificate(1), "get", "a", "--print-value-only"];
+		expect(await runTool("etcdctl", get, { environment: { ETCDCTL_API: "3" } })).toMatchObject({ stdout: "b\n", status: 0 });
+		const distrusting = await runTool("etcdctl", ["--endpoints", url(1), "--cacert", certificate(0), "get", "a"], {
+			environment: { ETCDCTL_API: "3" },
+		});
+		expect(distrusting.status).not.toBe(0);
+		if (havePython) expect(await python(url(2), `ca_cert="${certificate(2)}"`)).toEqual({ status: 0, stdout: "v\n", stderr: "" });
+		const before = await readFile(certificate(1), "utf8");
+		await members[1]?.kill("SIGTERM");
+		await members[1]?.start();
+		expect(await readFile(certificate(1), "utf8")).toBe(before);
+		for (const at of [0, 1, 2]) {
+			const names = await readdir(join(folder, `a${at}`), { recursive: true });
+			expect(names.length).toBeGreaterThan(10);
+			for (const name of names) {
+				const found = await stat(join(folder, `a${at}`, name)).catch(() => null);
+				// A file of the log or the store may be gone by now.
+				if (found !== null) expect([name, (found.mode & 0o777).toString(8)]).toEqual([name, found.isDirectory() ? "700" : "600"]);
+			}
+		}
+	});
+
+	test("a certificate for another name is refused by whoever dials", async () => {
+		if (!haveProgram("openssl")) return;
+		const made = new Certificates(folder);
+		await made.authority("ca");
+		await made.issue("elsewhere", "ca", { names: "DNS:elsewhere.example" });
+		const [port, peerPort] = await freePorts(2);
+		const member = new MemberProcess({
+			name: "elsewhere",
+			program: FLOTILLA_PROGRAM,
+			environment: { FLOTILLA_STOP_WITH_STDIN: "1" },
+			logFile: join(folder, "elsewhere.log"),
+			readyText: "serving client traffic securely",
+			args: [
+				...["--data-dir", join(folder, "elsewhere"), "--cert-file", made.path("elsewhere.pem"), "--key-file", made.path("elsewhere.key")],
+				...["--listen-client-urls", `https://127.0.0.1:${port}`, "--advertise-client-urls", `https://127.0.0.1:${port}`],
+				...["--listen-peer-urls", `http://127.0.0.1:${peerPort}`, "--initial-advertise-peer-urls", `http://127.0.0.1:${peerPort}`],
+			],
+		});
+		members.push(member);
+		await member.start();
+		const get = ["--endpoints", `https://127.0.0.1:${port}`, "--cacert", made.path("ca.pem"), "--dial-timeout=1s", "get", "a"];
+		const refused = await runTool("etcdctl", get, { environment: { ETCDCTL_API: "3" } });
+		expect([refused.status === 0, refused.stdout]).toEqual([false, ""]);
+		const insecure = await runTool("etcdctl", [...get, "--insecure-skip-tls-verify"], { environment: { ETCDCTL_API: "3" } });
+		expect(insecure.status).toBe(0);
 	});
 });

@@ -12,10 +12,11 @@ export interface ToolResult {
 export function runTool(
 	program: string,
 	args: readonly string[],
-	options: { input?: string; environment?: Record<string, string>; timeoutMs?: number } = {},
+	options: { input?: string; environment?: Record<string, string>; timeoutMs?: number; folder?: string } = {},
 ): Promise<ToolResult> {
 	return new Promise((resolve, reject) => {
 		const child = spawn(program, args, {
+			...(options.folder === undefined ? {} : { cwd: options.folder }),
 			stdio: ["pipe", "pipe", "pipe"],
 			env: { PATH: process.env.PATH, HOME: "/tmp", ...options.environment },
 		});

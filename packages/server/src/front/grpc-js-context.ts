@@ -1,5 +1,11 @@
 /** What the calls of both shapes read from the library in the same way. */
-import type { Deadline, MetadataValue } from "@grpc/grpc-js";
+import type { Deadline, MetadataValue, ServerUnaryCall } from "@grpc/grpc-js";
+
+/** Of a certificate that was demanded and verified; undefined otherwise. */
+export function commonNameFrom(call: Pick<ServerUnaryCall<unknown, unknown>, "getAuthContext">): string | undefined {
+	const name: unknown = call.getAuthContext().sslPeerCertificate?.subject?.CN;
+	return typeof name === "string" && name !== "" ? name : undefined;
+}
 
 export function remainingMs(deadline: Deadline): number {
 	if (deadline === Number.POSITIVE_INFINITY) return deadline;

@@ -1,7 +1,7 @@
 /** One streaming call of grpc-js as the seam has it. */
 import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
 import { MALFORMED } from "./etcd-texts.ts";
-import { remainingMs, textOf } from "./grpc-js-context.ts";
+import { commonNameFrom, remainingMs, textOf } from "./grpc-js-context.ts";
 import { isMalformed } from "./handler-errors.ts";
 import { Grpc, type Status, type StreamCall, type StreamHandler } from "./seam.ts";
 
@@ -36,6 +36,10 @@ abstract class GrpcJsStreamCall<C extends Duplex | ServerStream> {
 
 	get peer(): string {
 		return this.call.getPeer();
+	}
+
+	get commonName(): string | undefined {
+		return commonNameFrom(this.call);
 	}
 
 	get remainingMs(): number {

@@ -1,7 +1,7 @@
 /** One unary call of grpc-js as the seam has it. */
 import type { ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
 import { MALFORMED } from "./etcd-texts.ts";
-import { remainingMs, textOf } from "./grpc-js-context.ts";
+import { commonNameFrom, remainingMs, textOf } from "./grpc-js-context.ts";
 import { isMalformed } from "./handler-errors.ts";
 import type { Status, UnaryCall, UnaryHandler } from "./seam.ts";
 
@@ -34,6 +34,10 @@ class GrpcJsUnaryCall implements UnaryCall {
 
 	get peer(): string {
 		return this.call.getPeer();
+	}
+
+	get commonName(): string | undefined {
+		return commonNameFrom(this.call);
 	}
 
 	get remainingMs(): number {

@@ -11,8 +11,16 @@ export function dialPeer({ host, port, secure }: PeerTarget, tls: LiveTls | null
 		socket.once("connect", () => onReady(socket));
 		return socket;
 	}
-	const socket = connect({ host, port, ...(isIP(host) === 0 ? { servername: host } : {}), ...tls?.dialContext });
+	const socket = connect({
+		...{ host, port, rejectUnauthorized: tls?.trustsAnybody !== true },
+		...(isIP(host) === 0 ? { servername: host } : {}),
+		...tls?.dialContext,
+	});
 	socket.setNoDelay(true);
-	socket.once("secureConnect", () => onReady(socket));
+	socket.once("secureConnect", () => {
+		const revoked = tls?.revokedIn(socket.getPeerCertificate(true)) ?? null;
+		if (revoked === null) onReady(socket);
+		else socket.destroy(new Error(revoked));
+	});
 	return socket;
 }

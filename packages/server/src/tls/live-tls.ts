@@ -6,6 +6,8 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createSecureContext, type SecureContextOptions, type Server } from "node:tls";
+import { cipherList } from "./cipher-suites.ts";
+import { Revocations, type ShownCertificate } from "./revocations.ts";
 import type { TlsConfig } from "./tls-config.ts";
 
 const LOOK_MS = 5_000;
@@ -15,9 +17,12 @@ const TICKET_KEY_BYTES = 48;
 /** File by file, in the order of `filesOf`. */
 type Contents = ReadonlyArray<Buffer | null>;
 
+const CRL_AT = 5;
+
 export class LiveTls {
 	readonly config: TlsConfig;
 	private contents: Contents;
+	private revocations: Revocations | null;
 	private readonly servers = new Set<Server>();
 	private readonly onProblem: (text: string) => void;
 	private readonly looks: NodeJS.Timeout;
@@ -29,6 +34,7 @@ export class LiveTls {
 		this.config = config;
 		this.onProblem = onProblem;
 		this.contents = filesOf(config).map((file) => (file === "" ? null : readFileSync(file)));
+		this.revocations = revocationsIn(this.contents);
 		createSecureContext(this.serverContext);
 		createSecureContext(this.dialContext);
 		this.looks = setInterval(() => void this.look(), lookMs).unref();
@@ -45,6 +51,16 @@ export class LiveTls {
 	get serverContext(): SecureContextOptions {
 		const [cert, key] = this.contents;
 		return { ...this.common(), ...(cert && key ? { cert, key } : {}) };
+	}
+
+	/** The other side of a connection that this member opens need not be vouched for by anybody. */
+	get trustsAnybody(): boolean {
+		return this.config.selfSignedYears > 0;
+	}
+
+	/** Null, or which of the certificates shown was revoked. */
+	revokedIn(shown: ShownCertificate): string | null {
+		return this.revocations?.revokedIn(shown) ?? null;
 	}
 
 	/** For connections that this member opens. */
@@ -67,9 +83,9 @@ export class LiveTls {
 
 	private common(): SecureContextOptions {
 		const ca = this.contents[4];
-		const crl = this.contents[5];
-		const { minVersion, maxVersion } = this.config;
-		return { minVersion, maxVersion, ...(ca ? { ca } : {}), ...(crl ? { crl } : {}) };
+		const { minVersion, maxVersion, cipherSuites } = this.config;
+		const ciphers = cipherList(cipherSuites);
+		return { minVersion, maxVersion, ...(ca ? { ca } : {}), ...(ciphers === "" ? {} : { ciphers }) };
 	}
 
 	private async look(): Promise<void> {
@@ -77,11 +93,13 @@ export class LiveTls {
 		try {
 			const contents = await Promise.all(filesOf(this.config).map((file) => (file === "" ? Promise.resolve(null) : readFile(file))));
 			if (contents.every((content, at) => same(content, before[at] ?? null))) return;
+			const revocations = revocationsIn(contents);
 			this.contents = contents;
 			// Half of a renewal: a certificate without its key. The next look sees the other half.
 			createSecureContext(this.serverContext);
 			createSecureContext(this.dialContext);
 			for (const server of this.servers) server.setSecureContext(this.serverContext);
+			this.revocations = revocations;
 			this.problem = "";
 		} catch (error) {
 			this.contents = before;
@@ -94,6 +112,16 @@ export class LiveTls {
 
 function filesOf(config: TlsConfig): readonly string[] {
 	return [config.certFile, config.keyFile, config.dialCertFile, config.dialKeyFile, config.trustedCaFile, config.crlFile];
+}
+
+function revocationsIn(contents: Contents): Revocations | null {
+	const list = contents[CRL_AT] ?? null;
+	if (list === null) return null;
+	try {
+		return new Revocations(list);
+	} catch (error) {
+		throw new Error(`cannot read the revocation list: ${error instanceof Error ? error.message : String(error)}`);
+	}
 }
 
 function same(left: Buffer | null, right: Buffer | null): boolean {

@@ -6,10 +6,15 @@ import type { LiveTls } from "./live-tls.ts";
 
 /** Null, or why the connection is refused. */
 export async function mayConnect(socket: TLSSocket, tls: LiveTls): Promise<string | null> {
-	const { allowedCommonNames, skipClientSan } = tls.config;
+	const { allowedCommonNames, allowedHostNames, skipClientSan } = tls.config;
 	if (!tls.demandsCertificates) return null;
+	const revoked = tls.revokedIn(socket.getPeerCertificate(true));
+	if (revoked !== null) return revoked;
 	if (allowedCommonNames.length > 0 && !allowedCommonNames.includes(commonNameOf(socket) ?? "")) {
 		return "the certificate's common name is not allowed";
+	}
+	if (allowedHostNames.length > 0 && !allowedHostNames.some((host) => isGoodFor(socket, host))) {
+		return "the certificate is not good for any of the allowed host names";
 	}
 	if (skipClientSan || (await comesFromItsNames(socket))) return null;
 	return `tls: ${JSON.stringify(plainAddress(socket))} does not match the names of the certificate`;
@@ -20,6 +25,13 @@ export function commonNameOf(socket: TLSSocket): string | undefined {
 	if (!socket.authorized) return undefined;
 	const name: unknown = socket.getPeerCertificate().subject?.CN;
 	return typeof name === "string" && name !== "" ? name : undefined;
+}
+
+/** By its alternative names alone, as in Go: a common name is no host name. */
+function isGoodFor(socket: TLSSocket, host: string): boolean {
+	const certificate = socket.getPeerX509Certificate();
+	if (certificate === undefined) return false;
+	return (isIP(host) === 0 ? certificate.checkHost(host, { subject: "never" }) : certificate.checkIP(host)) !== undefined;
 }
 
 /** As etcd's peers check one another: a certificate without names comes from anywhere. */

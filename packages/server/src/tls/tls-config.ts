@@ -16,10 +16,16 @@ export interface TlsConfig {
 	readonly clientCertAuth: boolean;
 	/** Common names that whoever connects may have; empty: any. */
 	readonly allowedCommonNames: readonly string[];
+	/** Host names and addresses of which such a certificate must be good for one; empty: any. */
+	readonly allowedHostNames: readonly string[];
 	/** Whoever connects need not come from an address that its certificate names. */
 	readonly skipClientSan: boolean;
 	readonly minVersion: TlsVersion;
 	readonly maxVersion: TlsVersion;
+	/** Go's names; empty: those of Node.js. */
+	readonly cipherSuites: readonly string[];
+	/** Years for which a certificate that is made at the first start is good; 0: none is made. Then nobody vouches for anybody. */
+	readonly selfSignedYears: number;
 }
 
 export const NO_TLS_FILES: TlsConfig = {
@@ -31,7 +37,10 @@ export const NO_TLS_FILES: TlsConfig = {
 	crlFile: "",
 	clientCertAuth: false,
 	allowedCommonNames: [],
+	allowedHostNames: [],
 	skipClientSan: true,
 	minVersion: "TLSv1.2",
 	maxVersion: "TLSv1.3",
+	cipherSuites: [],
+	selfSignedYears: 0,
 };

@@ -1,6 +1,6 @@
 /** Authorities and certificates made by openssl, for tests. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { NO_TLS_FILES, type TlsConfig } from "../../src/tls/tls-config.ts";
@@ -30,6 +30,20 @@ export class Authority {
 		const signing = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", `${base}.ext`, "-days", String(days)];
 		this.openssl("x509", "-req", "-in", `${base}.csr`, "-out", `${base}.pem`, ...signing);
 		return { certFile: join(this.folder, `${base}.pem`), keyFile: join(this.folder, `${base}.key`) };
+	}
+
+	/** The list of all that were revoked so far, with these. `days` below 0: it is out of date. */
+	revoke(certificates: readonly Certificate[], form: "PEM" | "DER" = "PEM", days = 2): string {
+		const config = "[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\nunique_subject=no\ndefault_md=sha256\n";
+		writeFileSync(join(this.folder, "ca.cnf"), config);
+		appendFileSync(join(this.folder, "index.txt"), "");
+		const signing = ["-config", "ca.cnf", "-keyfile", "ca.key", "-cert", "ca.pem"];
+		for (const { certFile } of certificates) this.openssl("ca", ...signing, "-revoke", certFile);
+		const times = days < 0 ? ["-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", "20200201000000Z"] : ["-crldays", String(days)];
+		const name = `${++this.made}.crl`;
+		this.openssl("ca", ...signing, "-gencrl", ...times, "-out", name);
+		if (form === "DER") this.openssl("crl", "-in", name, "-outform", "DER", "-out", name);
+		return join(this.folder, name);
 	}
 
 	/** A side that shows `certificate` and demands one of this authority. */

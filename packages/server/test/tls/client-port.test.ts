@@ -123,6 +123,8 @@ test.each([
 		});
 		expect(answer).toEqual(Buffer.alloc(bytes, 7));
 	}
+	client.makeUnaryRequest(HELD, asIs, asIs, Buffer.alloc(0), () => {});
+	expect((await service.unary.next()).commonName).toBe("alice");
 });
 
 test("without authorities nobody is asked for a certificate, and nobody has a name", async () => {
@@ -146,6 +148,96 @@ test.each<[string, () => ConnectionOptions]>([
 	expect(refused[0]).toMatch(/^127\.0\.0\.1:\d+ \S+/);
 	expect(service.echoed.count).toBe(0);
 	expect(await dial(port, own(alice)).call(ECHO, Buffer.from("x"))).toMatchObject({ code: 0 });
+});
+
+test.each([
+	["our own front", createNativeFront],
+	["grpc-js", createGrpcJsFront],
+])(
+	"a revoked certificate gets nowhere at %s, one line says so, and nobody else is disturbed; a new list holds at once",
+	async (_name, createFront) => {
+		const [bob, carol] = [authority.issue("bob", ""), authority.issue("carol", "")];
+		const crlFile = join(authority.folder, "live.crl");
+		copyFileSync(authority.revoke([bob]), crlFile);
+		const port = await open(authority.config(server, { crlFile }), 20, createFront);
+		const [others, carols] = [dial(port, own(alice)), dial(port, own(carol))];
+		for (const client of [others, carols]) expect(await client.call(ECHO, Buffer.from("x"))).toMatchObject({ code: 0 });
+		expect(await dial(port, own(bob)).call(ECHO, Buffer.from("x"))).toMatchObject({ code: -1, messages: [] });
+		expect(refused).toEqual([expect.stringMatching(/^127\.0\.0\.1:\d+ the certificate with the serial number [0-9a-f]+ was revoked$/)]);
+		expect(await others.call(ECHO, Buffer.from("x"))).toMatchObject({ code: 0 });
+		copyFileSync(authority.revoke([carol]), crlFile);
+		await expect.poll(async () => (await dial(port, own(carol)).call(ECHO, Buffer.from("x"))).code).toBe(-1);
+		// What is open goes on, as with etcd.
+		expect(await carols.call(ECHO, Buffer.from("x"))).toMatchObject({ code: 0 });
+		writeFileSync(crlFile, "rubbish");
+		await expect.poll(() => problems).toEqual([expect.stringContaining("cannot read the revocation list")]);
+		expect(await dial(port, own(carol)).call(ECHO, Buffer.from("x"))).toMatchObject({ code: -1 });
+		expect(await dial(port, own(alice)).call(ECHO, Buffer.from("x"))).toMatchObject({ code: 0 });
+	},
+);
+
+test("a resumed session is looked at, too", async () => {
+	const bob = authority.issue("bob", "");
+	const crlFile = join(authority.folder, "resumed.crl");
+	copyFileSync(authority.revoke([]), crlFile);
+	const port = await open(authority.config(server, { crlFile }), 20);
+	const resume = async (session: Buffer | undefined): Promise<{ session: Buffer | undefined; reused: boolean; answered: boolean }> => {
+		const socket = connectTls({ ...own(bob), host: "127.0.0.1", port, maxVersion: "TLSv1.2", ...(session ? { session } : {}) });
+		socket.on("error", () => {});
+		let ticket = session;
+		let said = "";
+		socket.on("session", (made) => {
+			ticket = made;
+		});
+		socket.on("data", (chunk) => {
+			said += chunk.toString("latin1");
+		});
+		socket.write("GET /health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+		// Whoever is refused may never hear that the handshake was done.
+		let reused = false;
+		socket.once("secureConnect", () => {
+			reused = socket.isSessionReused();
+		});
+		await ended(socket);
+		return { session: ticket, reused, answered: said.includes("hello") };
+	};
+	const first = await resume(undefined);
+	expect(await resume(first.session)).toMatchObject({ reused: true, answered: true });
+	copyFileSync(authority.revoke([bob]), crlFile);
+	await expect.poll(() => resume(first.session), { timeout: 10_000 }).toMatchObject({ answered: false });
+	expect(refused.at(-1)).toContain("was revoked");
+});
+
+test("only certificates that are good for an allowed host name", async () => {
+	const port = await open(authority.config(server, { allowedHostNames: ["one.client.example", "10.1.2.3"] }));
+	for (const [names, code] of [
+		["DNS:one.client.example", 0],
+		["IP:10.1.2.3", 0],
+		["DNS:*.client.example", 0],
+		["DNS:other.example", -1],
+		["", -1],
+	] as const) {
+		const answer = await dial(port, own(authority.issue("one.client.example", names))).call(ECHO, Buffer.from("x"));
+		expect([names, answer.code]).toEqual([names, code]);
+	}
+	expect(refused).toHaveLength(2);
+	expect(refused[0]).toContain("not good for any of the allowed host names");
+});
+
+test("only the cipher suites that are named, and those of TLS 1.3", async () => {
+	const port = await open(authority.config(server, { cipherSuites: ["TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"] }));
+	const agreed = (options: ConnectionOptions): Promise<string> =>
+		new Promise((resolve) => {
+			const socket = connectTls({ ...own(alice), host: "127.0.0.1", port, ...options });
+			socket.once("error", () => resolve("none"));
+			socket.once("secureConnect", () => {
+				resolve(socket.getCipher().standardName);
+				socket.destroy();
+			});
+		});
+	expect(await agreed({ maxVersion: "TLSv1.2" })).toBe("TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384");
+	expect(await agreed({ maxVersion: "TLSv1.2", ciphers: "ECDHE-ECDSA-AES128-GCM-SHA256" })).toBe("none");
+	expect(await agreed({})).toMatch(/^TLS_AES_/);
 });
 
 test("named authorities demand certificates by themselves, as with etcd", async () => {

@@ -85,6 +85,21 @@ test("a name that is not allowed is refused", async () => {
 	expect(two.told).not.toContain("connected 1");
 });
 
+test("one whose certificate was revoked is not let in, and not dialed", async () => {
+	const bad = authority.issue("peer");
+	const crlFile = authority.revoke([bad]);
+	const [one, two] = [await peer(1n, strict(good, { crlFile })), await peer(2n, strict(bad))];
+	one.knows(two);
+	two.knows(one);
+	await until("refused", () =>
+		one.events.some(({ name, fields }) => name === "handshakeRefused" && String(fields.reason).includes("was revoked")),
+	);
+	await new Promise((resolve) => setTimeout(resolve, 100));
+	expect([...one.told, ...two.told].filter((text) => text.startsWith("connected"))).toEqual([]);
+	expect(await askForView(two.url, nodeBytes, new LiveTls(strict(good, { crlFile }), () => {}))).toBeNull();
+	expect(await askForView(two.url, nodeBytes, new LiveTls(strict(good), () => {}))).not.toBeNull();
+});
+
 test("a plain peer and one with TLS do not meet", async () => {
 	const secure = await peer(1n, strict(good));
 	const plain = await new Peer(2n).listen();
