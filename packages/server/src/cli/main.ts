@@ -19,6 +19,9 @@ switch (command ?? "") {
 	case "snapshot":
 		process.exitCode = await (await import("./snapshot-command.ts")).snapshotCommand(rest);
 		break;
+	case "doctor":
+		process.exitCode = await (await import("./doctor/doctor-command.ts")).doctorCommand(rest);
+		break;
 	case "start-local":
 		process.exit(await (await import("./local-cluster.ts")).startLocal(rest, process.env));
 		break;

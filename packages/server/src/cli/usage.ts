@@ -15,6 +15,9 @@ export const USAGE = `Usage:
   flotilla snapshot save|status|restore <file> [flags]
     Save the state of a running cluster to a file, look at one, or make a new cluster from it. snapshot --help tells more.
 
+  flotilla doctor [--endpoints HOST:PORT,...] [--data-dir DIR ...]
+    Say what is wrong with a cluster, which data folder holds the most and what could be lost. doctor --help tells more.
+
   flotilla bench <load> [flags]
     Measure a server of the etcd v3 API; bench compare: beside etcd. bench --help tells more.
   flotilla chaos [flags]

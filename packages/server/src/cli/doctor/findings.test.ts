@@ -1,0 +1,202 @@
+import { describe, expect, test } from "vitest";
+import { diagnose, isHealthy } from "./findings.ts";
+import type { FolderState, LiveState, SeenFolder, SeenMember } from "./observations.ts";
+
+const MEMBERS = ["1", "2", "3"].map((id) => ({ id, name: `m${id}`, learner: false, clientUrls: [`http://m${id}`] }));
+
+function live(id: string, change: Partial<LiveState> = {}): SeenMember {
+	const hash = { revision: 9, compactRevision: -1, value: 77 };
+	const state: LiveState = {
+		...{ clusterId: "c", memberId: id, leader: "1", term: 4, index: 100, applied: 100, revision: 9, learner: false },
+		...{ sizeBytes: 10, quotaBytes: 1_000, errors: [], members: MEMBERS, hash },
+		...change,
+	};
+	return { kind: "live", endpoint: `m${id}:2379`, state };
+}
+const silent = (id: string): SeenMember => ({ kind: "silent", endpoint: `m${id}:2379`, error: "connection refused" });
+
+function dead(id: string, change: Partial<FolderState> = {}): SeenFolder {
+	const state: FolderState = {
+		...{ clusterId: "c", memberId: id, cleanStop: false, tornBytes: 0, rebuiltBecause: null, floorIndex: 1, commit: 90 },
+		...{ lastIndex: 100, lastTerm: 4, voters: ["1", "2", "3"], learners: [], names: { "1": "one", "2": "two", "3": "three" } },
+		terms: [
+			[1, 1],
+			[50, 4],
+		],
+		...change,
+	};
+	return { kind: "dead", dataDir: `/data/${id}`, state };
+}
+
+const problems = (members: readonly SeenMember[], folders: readonly SeenFolder[] = []): readonly string[] =>
+	diagnose({ members, folders }).findings.flatMap(({ severity, text }) => (severity === "problem" ? [text] : []));
+
+describe("members that run", () => {
+	test("that are well: everything that was looked at is said, nothing is wrong, nothing is to be done", () => {
+		const diagnosis = diagnose({ members: [live("1"), live("2"), live("3")], folders: [] });
+		expect(isHealthy(diagnosis)).toBe(true);
+		expect(diagnosis.findings.map(({ text }) => text)).toEqual([
+			"m1 (1) leads in term 4, and all who answered say so.",
+			"All 3 voters answer; 1 of them may be lost without a loss of service.",
+			"3 members hold the same keys at revision 9 (hash 77).",
+		]);
+		expect(diagnosis.next).toEqual([]);
+	});
+
+	test.each<[string, readonly SeenMember[], string, string]>([
+		[
+			"one that is silent",
+			[live("1"), live("2"), silent("3")],
+			"m3:2379 does not answer: connection refused.",
+			"Start the member that does not answer",
+		],
+		[
+			"a majority that is silent",
+			[live("1", { leader: "0" }), silent("2"), silent("3")],
+			"No majority answered (1 of 3 voters answered, 2 are needed; not heard of: m2 (2) and m3 (3)).",
+			"--data-dir",
+		],
+		[
+			"nobody who leads",
+			[live("1", { leader: "0" }), live("2"), live("3")],
+			"m1:2379 knows no leader (term 4): it takes no writes and answers no confirmed reads.",
+			"",
+		],
+		[
+			"two leaders in one term",
+			[live("1"), live("2", { leader: "2" }), live("3")],
+			"Two leaders in one term (4), which must never be: m1:2379 and m3:2379 follow 1 and m2:2379 follow 2.",
+			"",
+		],
+		[
+			"two clusters",
+			[live("1"), live("2"), live("3", { clusterId: "d" })],
+			"The endpoints are not of one cluster: m1:2379 is of cluster c, m2:2379 is of cluster c and m3:2379 is of cluster d.",
+			"",
+		],
+		[
+			"one that fell behind",
+			[live("1", { index: 9_000, applied: 9_000 }), live("2", { applied: 8_999 }), live("3")],
+			"m3:2379 is 8900 entries behind (applied 100, newest 9000).",
+			"",
+		],
+		[
+			"another content",
+			[live("1"), live("2"), live("3", { hash: { revision: 9, compactRevision: -1, value: 78 } })],
+			"The members hold different keys at revision 9: by their hashes, m1:2379 has 77, m2:2379 has 77 and m3:2379 has 78.",
+			"Stop writing",
+		],
+		["an alarm", [live("1", { errors: ["alarm:NOSPACE"] }), live("2"), live("3")], "m1:2379 says: alarm:NOSPACE.", "disarm"],
+		[
+			"little space",
+			[live("1"), live("2", { sizeBytes: 900 }), live("3")],
+			"m2:2379 uses 900 of 1000 bytes of its quota: at the end it takes no more writes.",
+			"Compact",
+		],
+	])("%s: it is named, with its evidence, and what to do", (_what, members, text, next) => {
+		expect(problems(members)).toContain(text);
+		expect(diagnose({ members, folders: [] }).next.join(" ")).toContain(next);
+	});
+
+	test("a member that never started, and hashes of other compactions, which prove nothing", () => {
+		const members = [...MEMBERS, { id: "4", name: "", learner: true, clientUrls: [] }];
+		const hash = { revision: 9, compactRevision: 5, value: 1 };
+		const seen = [live("1", { members }), live("2", { members, hash }), live("3", { members, hash: null })];
+		expect(problems(seen)).toEqual(["Member 4 was added and never started: it counts, and does nothing."]);
+	});
+
+	test("terms that differ for a moment are no two leaders", () => {
+		expect(problems([live("1", { term: 5 }), live("2", { leader: "2", term: 4 }), live("3", { term: 5 })])).toEqual([]);
+	});
+});
+
+describe("data folders", () => {
+	test("of a majority: nothing acknowledged is lost, whoever holds the most is named, and no rescue is needed", () => {
+		const folders = [dead("1", { lastIndex: 99 }), dead("2")];
+		const { findings, best, quorumLost, next } = diagnose({ members: [], folders });
+		expect([best, quorumLost]).toEqual(["/data/2", false]);
+		const texts = findings.map(({ text }) => text);
+		expect(texts).toContain("two (2) holds the most: it ends at entry 100 of term 4; one (1) ends at entry 99 of term 4.");
+		expect(texts).toContain("2 of 3 voters are there, 2 are needed; missing: three (3): nothing that was acknowledged is lost.");
+		expect(next[0]).toContain("no rescue is needed");
+	});
+
+	test("a later term beats a longer log", () => {
+		const folders = [
+			dead("1", { lastIndex: 500, lastTerm: 3, terms: [[1, 3]] }),
+			dead("2", {
+				lastIndex: 100,
+				lastTerm: 4,
+				terms: [
+					[1, 3],
+					[100, 4],
+				],
+			}),
+		];
+		const { best, findings } = diagnose({ members: [], folders });
+		expect(best).toBe("/data/2");
+		expect(findings.map(({ text }) => text)).toContain(
+			"one (1) holds 401 entries after 99 that two (2) has otherwise or not at all; they were never known to be committed.",
+		);
+	});
+
+	test("two histories that were both acknowledged are a problem", () => {
+		const folders = [
+			dead("1", {
+				lastIndex: 120,
+				commit: 110,
+				terms: [
+					[1, 1],
+					[100, 3],
+				],
+				lastTerm: 3,
+			}),
+			dead("2", {
+				lastIndex: 105,
+				terms: [
+					[1, 1],
+					[100, 4],
+				],
+			}),
+		];
+		expect(problems([], folders)).toContain(
+			"one (1) holds 21 entries after 99 that two (2) has otherwise or not at all, and knows 11 of them to be committed: two histories were acknowledged.",
+		);
+	});
+
+	test("less than a majority: what is missing, what could be lost, and the rescue", () => {
+		const { findings, quorumLost, best, next } = diagnose({ members: [silent("2")], folders: [dead("1")] });
+		expect([best, quorumLost]).toEqual(["/data/1", true]);
+		const texts = findings.map(({ text }) => text);
+		expect(texts).toContain("The quorum is lost: 1 of 3 voters are there, 2 are needed; missing: two (2) and three (3).");
+		expect(texts).toContain(
+			"What could be lost: every write after entry 100 that two (2) and three (3) acknowledged without one (1). How many, only their folders tell.",
+		);
+		expect(texts).toContain("10 entries at the end of its log it never knew to be committed; a rescue keeps them.");
+		expect(next.join(" ")).toContain("--force-new-cluster");
+	});
+
+	test("members that run count for the majority", () => {
+		expect(diagnose({ members: [live("2", { leader: "0" })], folders: [dead("1")] }).quorumLost).toBe(false);
+		expect(diagnose({ members: [], folders: [dead("1"), { kind: "running", dataDir: "/data/3", memberId: "3" }] }).quorumLost).toBe(false);
+	});
+
+	test("that cannot be used are named; of several clusters nothing is concluded", () => {
+		const refused: SeenFolder = {
+			kind: "refused",
+			dataDir: "/data/1",
+			clusterId: "c",
+			memberId: "1",
+			reason: "Cannot start (logDamaged): x.",
+		};
+		const unreadable: SeenFolder = { kind: "unreadable", dataDir: "/data/2", reason: "it is empty" };
+		expect(problems([], [refused, unreadable])).toEqual([
+			"/data/1: member 1 would not start. Cannot start (logDamaged): x.",
+			"/data/2: it is empty.",
+		]);
+		expect(diagnose({ members: [], folders: [refused] }).next[0]).toContain("snapshot restore");
+		const two = diagnose({ members: [], folders: [dead("1"), dead("2", { clusterId: "d" })] });
+		expect([two.best, two.quorumLost, isHealthy(two)]).toEqual([null, false, false]);
+		expect(problems([], [dead("4"), dead("2")])[0]).toContain("It is not a member by the newest configuration it knows.");
+	});
+});

@@ -1,0 +1,146 @@
+/**
+ * What follows from data folders. An entry that was acknowledged stands in the logs of a majority; so among any majority of the
+ * voters' folders the newest log (last term, then last entry) holds every one of them. Below a majority nobody can tell.
+ */
+import { enumerate, type Finding, majorityOf, note, ok, problem } from "./finding.ts";
+import type { FolderState, SeenFolder, SeenMember } from "./observations.ts";
+
+interface Dead {
+	readonly dataDir: string;
+	readonly state: FolderState;
+}
+
+export interface FolderDiagnosis {
+	readonly findings: readonly Finding[];
+	readonly best: string | null;
+	readonly quorumLost: boolean;
+	readonly next: readonly string[];
+}
+
+export function diagnoseFolders(folders: readonly SeenFolder[], members: readonly SeenMember[]): FolderDiagnosis {
+	const findings = folders.map(describe);
+	const dead = folders.filter((one) => one.kind === "dead");
+	const usable = dead.filter(({ state: { voters, memberId, learners } }) => voters.includes(memberId) || learners.includes(memberId));
+	const clusters = new Set(usable.map(({ state: { clusterId } }) => clusterId));
+	const nobody = { findings, best: null, quorumLost: false, next: [] };
+	if (folders.length === 0) return nobody;
+	if (clusters.size > 1) {
+		findings.push(problem(`The data folders are not of one cluster: ${enumerate([...clusters])}.`));
+		return { ...nobody, next: ["Ask again for one cluster at a time."] };
+	}
+	const best = usable.reduce<Dead | null>((first, other) => (first === null || isNewer(other.state, first.state) ? other : first), null);
+	if (best === null) {
+		return { ...nobody, next: folders.some(({ kind }) => kind === "refused") ? [RESTORE] : [] };
+	}
+	findings.push(holdsTheMost(best, usable));
+	const forks = usable.flatMap((other) => divergence(best, other));
+	findings.push(...forks);
+	return conclude(best, usable, folders, members, findings);
+}
+
+const RESTORE =
+	"No folder that is left can be started. Restore one from a copy, or make a new cluster of a saved state (flotilla snapshot restore).";
+
+function describe(folder: SeenFolder): Finding {
+	switch (folder.kind) {
+		case "unreadable":
+			return problem(`${folder.dataDir}: ${folder.reason}.`);
+		case "running":
+			return note(`${folder.dataDir}: member ${folder.memberId} runs from it; name its endpoint (--endpoints) instead.`);
+		case "refused":
+			return problem(`${folder.dataDir}: member ${folder.memberId} would not start. ${folder.reason}`);
+		case "dead":
+			return sound(folder);
+	}
+}
+
+function sound({ dataDir, state }: Dead): Finding {
+	const { memberId, lastIndex, lastTerm, commit, floorIndex, cleanStop, tornBytes, rebuiltBecause, voters, learners } = state;
+	const end = `its log ends with entry ${lastIndex} of term ${lastTerm}, known to be committed up to ${commit}, stored up to ${floorIndex}`;
+	const how = cleanStop ? "it was stopped cleanly" : "it died";
+	const torn = tornBytes === 0 ? "" : `, a write of ${tornBytes} bytes was cut off`;
+	const text = `${dataDir}: ${label(state, memberId)} would start; ${end}; ${how}${torn}.`;
+	if (!voters.includes(memberId) && !learners.includes(memberId)) {
+		return problem(`${text} It is not a member by the newest configuration it knows.`);
+	}
+	return rebuiltBecause === null ? ok(text) : note(`${text} Its store would be made again from the log (${rebuiltBecause}).`);
+}
+
+function holdsTheMost(best: Dead, usable: readonly Dead[]): Finding {
+	const behind = usable
+		.filter((other) => other !== best)
+		.map(({ state }) => `${label(state, state.memberId)} ends at entry ${state.lastIndex} of term ${state.lastTerm}`);
+	const { lastIndex, lastTerm, memberId } = best.state;
+	const others = behind.length === 0 ? "there is no other" : enumerate(behind);
+	return ok(`${label(best.state, memberId)} holds the most: it ends at entry ${lastIndex} of term ${lastTerm}; ${others}.`);
+}
+
+/** Entries that the other one holds and the best one does not: an earlier leader wrote them, and no majority took them. */
+function divergence(best: Dead, other: Dead): Finding[] {
+	if (other === best) return [];
+	const from = Math.max(best.state.terms[0]?.[0] ?? 0, other.state.terms[0]?.[0] ?? 0);
+	let common = Math.min(best.state.lastIndex, other.state.lastIndex);
+	while (common > from && termAt(best.state, common) !== termAt(other.state, common)) common--;
+	const lacking = other.state.lastIndex - common;
+	if (lacking <= 0) return [];
+	const text = `${label(other.state, other.state.memberId)} holds ${lacking} entries after ${common} that ${label(best.state, best.state.memberId)} has otherwise or not at all`;
+	return other.state.commit > common
+		? [problem(`${text}, and knows ${other.state.commit - common} of them to be committed: two histories were acknowledged.`)]
+		: [note(`${text}; they were never known to be committed.`)];
+}
+
+function termAt({ terms }: FolderState, index: number): number {
+	return terms.findLast(([first]) => first <= index)?.[1] ?? 0;
+}
+
+function conclude(
+	best: Dead,
+	usable: readonly Dead[],
+	folders: readonly SeenFolder[],
+	members: readonly SeenMember[],
+	findings: Finding[],
+): FolderDiagnosis {
+	const { voters } = best.state;
+	const alive = new Set(members.flatMap((one) => (one.kind === "live" ? [one.state.memberId] : [])));
+	for (const folder of folders) if (folder.kind === "running") alive.add(folder.memberId);
+	const startable = new Set(usable.map(({ state: { memberId } }) => memberId));
+	const there = voters.filter((id) => startable.has(id) || alive.has(id));
+	const missing = voters.filter((id) => !there.includes(id));
+	const need = majorityOf(voters.length);
+	const names = enumerate(missing.map((id) => label(best.state, id)));
+	if (there.length >= need) {
+		const rest = missing.length === 0 ? "" : `; missing: ${names}`;
+		findings.push(
+			ok(`${there.length} of ${voters.length} voters are there, ${need} are needed${rest}: nothing that was acknowledged is lost.`),
+		);
+		const next = ["Start the members as they are: no rescue is needed."];
+		if (missing.length > 0) next.push("Then remove the missing members (etcdctl member remove), and add new ones with empty data folders.");
+		return { findings, best: best.dataDir, quorumLost: false, next };
+	}
+	const uncertain = best.state.lastIndex - best.state.commit;
+	findings.push(
+		problem(`The quorum is lost: ${there.length} of ${voters.length} voters are there, ${need} are needed; missing: ${names}.`),
+		note(
+			`What could be lost: every write after entry ${best.state.lastIndex} that ${names} acknowledged without ${label(best.state, best.state.memberId)}. How many, only their folders tell.`,
+		),
+	);
+	if (uncertain > 0) findings.push(note(`${uncertain} entries at the end of its log it never knew to be committed; a rescue keeps them.`));
+	return {
+		findings,
+		best: best.dataDir,
+		quorumLost: true,
+		next: [
+			"Look for the data folders of the missing members first, and ask again with them: with a majority nothing is lost.",
+			`Else keep copies of all folders, stop every other member for good, and start the one of ${best.dataDir} with --force-new-cluster (docs/recovery.md).`,
+		],
+	};
+}
+
+function isNewer(one: FolderState, other: FolderState): boolean {
+	return one.lastTerm > other.lastTerm || (one.lastTerm === other.lastTerm && one.lastIndex > other.lastIndex);
+}
+
+function label({ names }: FolderState, id: string): string {
+	const name = names[id] ?? "";
+	return name === "" ? `member ${id}` : `${name} (${id})`;
+}
