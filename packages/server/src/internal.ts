@@ -1,5 +1,7 @@
 /** The second door: for the simulator and the tests of whole clusters. What stands here may change with any version. */
 
+export { readCommandLine } from "./cli/command-line.ts";
+export { readConfigFile } from "./cli/config-file.ts";
 export { findSelf } from "./cli/join.ts";
 export type { FileCompletion, FileDisk, FileOp } from "./disk/file-ops.ts";
 export { type DiskCrash, SimDisk, type SimDiskOptions } from "./disk/memory-disk.ts";
