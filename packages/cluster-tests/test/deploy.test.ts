@@ -2,13 +2,13 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readCommandLine, readConfigFile } from "@flotilla/server/internal";
+import { freePorts, readCommandLine, readConfigFile } from "@flotilla/server/internal";
 import { afterEach, describe, expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import { KvClient } from "../src/client/kv-client.ts";
 import { FLOTILLA_PROGRAM } from "../src/process/cluster.ts";
 import { MemberProcess } from "../src/process/member-process.ts";
-import { freePorts } from "../src/process/ports.ts";
+
 import { haveProgram, runTool } from "../src/process/tools.ts";
 
 const DEPLOY = join(import.meta.dirname, "../../../deploy");
