@@ -107,7 +107,7 @@ function conclude(
 	const there = voters.filter((id) => startable.has(id) || alive.has(id));
 	const missing = voters.filter((id) => !there.includes(id));
 	const need = majorityOf(voters.length);
-	const names = enumerate(missing.map((id) => label(best.state, id)));
+	const names = enumerate(missing.map((id) => label(best.state, id)).sort());
 	if (there.length >= need) {
 		const rest = missing.length === 0 ? "" : `; missing: ${names}`;
 		findings.push(
