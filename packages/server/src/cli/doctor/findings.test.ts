@@ -168,9 +168,9 @@ describe("data folders", () => {
 		const { findings, quorumLost, best, next } = diagnose({ members: [silent("2")], folders: [dead("1")] });
 		expect([best, quorumLost]).toEqual(["/data/1", true]);
 		const texts = findings.map(({ text }) => text);
-		expect(texts).toContain("The quorum is lost: 1 of 3 voters are there, 2 are needed; missing: two (2) and three (3).");
+		expect(texts).toContain("The quorum is lost: 1 of 3 voters are there, 2 are needed; missing: three (3) and two (2).");
 		expect(texts).toContain(
-			"What could be lost: every write after entry 100 that two (2) and three (3) acknowledged without one (1). How many, only their folders tell.",
+			"What could be lost: every write after entry 100 that three (3) and two (2) acknowledged without one (1). How many, only their folders tell.",
 		);
 		expect(texts).toContain("10 entries at the end of its log it never knew to be committed; a rescue keeps them.");
 		expect(next.join(" ")).toContain("--force-new-cluster");
