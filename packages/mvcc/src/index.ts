@@ -42,7 +42,8 @@ export type {
 	TxnResult,
 } from "./result.ts";
 export { recordFault } from "./scanned-record.ts";
-export { wholly } from "./sliced.ts";
+export { STRIDE, sliced, wholly } from "./sliced.ts";
+export { SlicedSort } from "./sliced-sort.ts";
 export type { RecordBatch, RecordStorage, StoredRecord, StoreMark } from "./storage.ts";
 export { MvccStore } from "./store.ts";
 export type { KeyValueStore, RequestValidation, Restored, Sliced, StoreCounts, StoreOptions, StoreRestore } from "./store-interface.ts";

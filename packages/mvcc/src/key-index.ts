@@ -8,6 +8,16 @@ import { SlotTable } from "./slot-table.ts";
 /** No record of a key at a revision. Above it: an ordinal; one that the log no longer holds, or -1, is the base record. */
 export const NO_RECORD = -2;
 
+export interface IndexCensus {
+	/** Keys, living or dead, by the three places that know of them. */
+	readonly inTree: number;
+	readonly inTable: number;
+	readonly slots: number;
+	/** Records below the compact revision, and those from there on. */
+	readonly bases: number;
+	readonly records: number;
+}
+
 /**
  * Which records there are: keys in order (tree) and by name (table), what is known of each key (slots), and every record since the compact
  * revision (log). A record is named by (slot, ordinal); ordinals below `log.start` name the slot's base record.
@@ -21,6 +31,12 @@ export class KeyIndex {
 	readonly retained = new RecordSums();
 	/** Sums of the records that the index holds: equal to `retained` when no clean-up is pending. */
 	readonly held = new RecordSums();
+
+	/** How much of each kind there is; for those who suspect that something is never let go of. */
+	census(): IndexCensus {
+		const { log, slots, table, tree } = this;
+		return { inTree: tree.size, inTable: table.size, slots: slots.size, bases: slots.countBases(), records: log.end - log.start };
+	}
 
 	/** The slot of `key`, or NOT_FOUND. It may be dead. */
 	find(key: string): number {

@@ -21,6 +21,10 @@ export class KeyTable {
 		this.shards = Array.from({ length: SHARDS }, () => new Shard(keys));
 	}
 
+	get size(): number {
+		return this.shards.reduce((sum, { count }) => sum + count, 0);
+	}
+
 	/** NOT_FOUND when the key is not there. */
 	find(key: string): number {
 		const hash = hashOf(key);
@@ -46,7 +50,7 @@ export class KeyTable {
 
 class Shard {
 	private readonly keys: SlotKeys;
-	private count = 0;
+	count = 0;
 	private mask = CAPACITY_MIN - 1;
 	private hashes = new Int32Array(CAPACITY_MIN);
 	private slots = new Int32Array(CAPACITY_MIN).fill(EMPTY);

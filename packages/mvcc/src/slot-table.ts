@@ -24,6 +24,18 @@ export class SlotTable {
 	firstBase = NO_SLOT;
 	lastBase = NO_SLOT;
 
+	/** Slots that are taken. */
+	get size(): number {
+		return this.used - this.free.length;
+	}
+
+	/** Base records, counted one by one. */
+	countBases(): number {
+		let count = 0;
+		for (let slot = this.firstBase; slot !== NO_SLOT; slot = this.nextBase(slot)) count++;
+		return count;
+	}
+
 	/** A slot for `key`, with no record yet. */
 	allocate(key: string): number {
 		const slot = this.free.pop() ?? this.used++;

@@ -4,7 +4,7 @@ import { Compactor } from "./compactor.ts";
 import { DoomedRecords } from "./doomed-records.ts";
 import { HashWork, readySliced, rememberedResult } from "./hash-work.ts";
 import { History } from "./history.ts";
-import { KeyIndex } from "./key-index.ts";
+import { type IndexCensus, KeyIndex } from "./key-index.ts";
 import { keySpan } from "./key-span.ts";
 import { LeaseTable } from "./lease/lease-table.ts";
 import { RangeChunks } from "./range-chunks.ts";
@@ -85,6 +85,11 @@ export class MvccStore implements KeyValueStore, CheckState {
 
 	get keyCount(): number {
 		return this.index.tree.alive;
+	}
+
+	/** What the index holds, dead keys and old records included. */
+	census(): IndexCensus {
+		return this.index.census();
 	}
 
 	get logicalBytes(): number {

@@ -198,6 +198,13 @@ export class Model {
 		});
 	}
 
+	/** How many keys and records an index holds when everything that may go is gone: of the compact revision all, of those before it what lives. */
+	census(): { readonly keys: number; readonly bases: number; readonly records: number } {
+		const bases = this.retained().filter(({ main }) => main < this.compactRevision);
+		const records = this.changes.filter(({ main }) => main >= this.compactRevision);
+		return { keys: new Set([...bases, ...records].map(({ key }) => key)).size, bases: bases.length, records: records.length };
+	}
+
 	/** The text of the rule, over real bytes. `byCompaction`: as a compaction at `revision` remembers it. */
 	hashKv(revision: number, compactRevision = this.compactRevision, byCompaction = false): number {
 		const at = revision === 0 ? this.revision : revision;

@@ -4,6 +4,7 @@ import { DoomedRecords } from "../src/doomed-records.ts";
 import { HashWalk } from "../src/hash-walk.ts";
 import { MvccStore } from "../src/index.ts";
 import { KeyIndex } from "../src/key-index.ts";
+import { KeyTable } from "../src/key-table.ts";
 import { RecordLog } from "../src/record-log.ts";
 import { SlotTable } from "../src/slot-table.ts";
 import { compareTwins } from "./twins.ts";
@@ -47,6 +48,8 @@ const MUTANTS: Readonly<Record<string, () => () => void>> = {
 				if (main % 5 !== 0) call(original, this, slot, main, ...rest);
 			};
 		}),
+	"keeps a tombstone for good": () => plant(KeyIndex.prototype, "remove", () => () => {}),
+	"keeps the place of a key that is gone": () => plant(KeyTable.prototype, "remove", () => () => {}),
 	"cuts the log one record too far": () =>
 		plant(RecordLog.prototype, "dropBefore", (original) => {
 			return function (this: RecordLog, ordinal: number) {

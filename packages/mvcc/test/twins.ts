@@ -161,6 +161,8 @@ export class Pairing {
 	restart(): Step {
 		for (const { work } of this.running.splice(0)) work.abandon();
 		wholly({ step: (budget) => this.store.compactionStep(budget), result: () => null, abandon() {} });
+		const kept = this.census();
+		if (kept.got !== kept.want) return kept;
 		const before = this.store.digest();
 		const mark = this.store.mark();
 		this.storeBatch();
@@ -183,7 +185,16 @@ export class Pairing {
 		for (const { value } of leasesOf(LEASES).rows()) leases.load(value);
 		leases.loaded();
 		this.store = restored.store as MvccStore;
+		const again = this.census();
+		if (again.got !== again.want) return again;
 		return { name: "restart", got: String(this.store.digest()), want: String(before) };
+	}
+
+	/** Nothing is pending: whatever the index holds beyond the twin's is held for good. */
+	private census(): Step {
+		const { keys, ...records } = this.model.census();
+		const want = { inTree: keys, inTable: keys, slots: keys, ...records };
+		return { name: "keys and records held", got: JSON.stringify(this.store.census()), want: JSON.stringify(want) };
 	}
 
 	/** Records in the storage when two more floors have let all go that may go. */
