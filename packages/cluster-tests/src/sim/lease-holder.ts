@@ -1,6 +1,7 @@
 import { etcdserverpb as pb } from "@flotilla/api";
 import type { LeaseHistory, LeaseRecord } from "../history/lease-checks.ts";
-import type { ClientWorld, PartCounts } from "./parts.ts";
+import type { ClientWorld } from "./parts.ts";
+import { type Life, ScriptedClient, type Step } from "./scripted-client.ts";
 
 export interface LeasePlan {
 	readonly holders: number;
@@ -21,49 +22,23 @@ interface HeldLease extends LeaseHistory {
 	certain: boolean;
 }
 
-/** What a holder does next; the answer comes back as bytes, or null when there was none in time or a refusal. */
-type Step =
-	| { readonly do: "call"; readonly path: string; readonly request: Uint8Array }
-	| { readonly do: "renew"; readonly id: bigint }
-	| { readonly do: "wait"; readonly us: number };
-type Heard =
-	| { readonly kind: "answer"; readonly bytes: Uint8Array }
-	| { readonly kind: "refused"; readonly text: string }
-	| { readonly kind: "none" };
-type Life = Generator<Step, void, Heard>;
-
-const NO_ANSWER: Heard = { kind: "none" };
 const NOT_FOUND = "etcdserver: requested lease not found";
 const LOOK_US = 200_000;
 const encode = (text: string): Uint8Array => Buffer.from(text);
 
 /** A client with one lease after the other. */
-export class LeaseHolder {
+export class LeaseHolder extends ScriptedClient {
 	readonly leases = new Map<bigint, HeldLease>();
-	readonly tally = { operations: 0, acknowledged: 0, refused: 0, unknown: 0 } satisfies PartCounts;
-	idle = true;
 	private readonly plan: Omit<LeasePlan, "holders">;
-	private readonly world: ClientWorld;
 	private nextId: bigint;
-	private stopping = false;
 
 	constructor(number: number, plan: Omit<LeasePlan, "holders">, world: ClientWorld) {
+		super(world, plan.timeoutMs);
 		this.plan = plan;
-		this.world = world;
 		this.nextId = BigInt(number + 1) * 1_000_000n;
 	}
 
-	start(): void {
-		this.idle = false;
-		const life = this.lives();
-		this.run(life, NO_ANSWER);
-	}
-
-	stop(): void {
-		this.stopping = true;
-	}
-
-	private *lives(): Life {
+	protected override *life(): Life {
 		while (!this.stopping) {
 			const id = this.world.dice.chance(1, 4) ? -this.nextId++ : this.nextId++;
 			const lease: HeldLease = { records: [], keys: new Set(), certain: true };
@@ -129,7 +104,7 @@ export class LeaseHolder {
 
 	private *renew(id: bigint, lease: HeldLease): Life {
 		const invoked = this.world.moment();
-		const heard = yield { do: "renew", id };
+		const heard = yield { do: "stream", path: "/etcdserverpb.Lease/LeaseKeepAlive", request: pb.LeaseKeepAliveRequest.encode({ ID: id }) };
 		if (heard.kind !== "answer") return;
 		const { TTL } = pb.LeaseKeepAliveResponse.decode(heard.bytes);
 		lease.records.push({ kind: "renewed", invoked, returned: this.world.moment(), ttl: TTL });
@@ -165,59 +140,6 @@ export class LeaseHolder {
 
 	private kv(name: string, request: Uint8Array): Step {
 		return { do: "call", path: `/etcdserverpb.KV/${name}`, request };
-	}
-
-	private run(life: Life, heard: Heard): void {
-		const { done, value } = life.next(heard);
-		if (done === true || value === undefined) this.idle = true;
-		else this.take(value, (next) => this.run(life, next));
-	}
-
-	private take(step: Step, heard: (what: Heard) => void): void {
-		const { dice, time } = this.world;
-		if (step.do === "wait") {
-			time.after(step.us, () => heard(NO_ANSWER));
-			return;
-		}
-		const members = this.world.members();
-		if (members.length === 0) {
-			time.after(LOOK_US, () => heard(NO_ANSWER));
-			return;
-		}
-		const member = dice.pick(members);
-		this.tally.operations++;
-		let open = true;
-		let cancel = (): void => {};
-		// What is heard in the turn of the call itself is handled behind it.
-		const settle = (what: Heard): void => {
-			if (!open) return;
-			open = false;
-			this.tally[what.kind === "answer" ? "acknowledged" : what.kind === "refused" ? "refused" : "unknown"]++;
-			time.after(1, () => {
-				cancel();
-				heard(what);
-			});
-		};
-		const { timeoutMs } = this.plan;
-		time.after(timeoutMs * 1_000, () => settle(NO_ANSWER));
-		if (step.do === "call") {
-			cancel = member.call(step.path, step.request, timeoutMs, {
-				respond: (bytes) => settle({ kind: "answer", bytes: bytes.slice() }),
-				fail: ({ message }) => settle({ kind: "refused", text: message }),
-				gone: () => settle(NO_ANSWER),
-			});
-			return;
-		}
-		const stream = member.openStream("/etcdserverpb.Lease/LeaseKeepAlive", {
-			message: (bytes) => {
-				settle({ kind: "answer", bytes: bytes.slice() });
-				return true;
-			},
-			ended: () => settle(NO_ANSWER),
-			gone: () => settle(NO_ANSWER),
-		});
-		cancel = () => stream.cancel();
-		stream.send(pb.LeaseKeepAliveRequest.encode({ ID: step.id }));
 	}
 }
 

@@ -1,6 +1,7 @@
 import { checkLeases, type LeaseHistory } from "../history/lease-checks.ts";
 import { LEASED, LeaseHolder, type LeasePlan } from "./lease-holder.ts";
 import type { ClientWorld, Evidence, Judgement, PartCounts, PartKind, WorkloadPart } from "./parts.ts";
+import { sumTallies } from "./scripted-client.ts";
 
 const FINDINGS_MAX = 5;
 
@@ -50,9 +51,7 @@ export class LeasePart implements WorkloadPart {
 	}
 
 	get counts(): PartCounts {
-		const counts = { operations: 0, acknowledged: 0, refused: 0, unknown: 0 };
-		for (const { tally } of this.holders) for (const name of Object.keys(counts) as Array<keyof PartCounts>) counts[name] += tally[name];
-		return counts;
+		return sumTallies(this.holders);
 	}
 
 	*accountsFor(changes: Evidence["changes"]): Iterable<number> {

@@ -1,7 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { checkLease, type LeaseRecord } from "../history/lease-checks.ts";
-import { checkLocks } from "../history/lock-checks.ts";
-import type { Change } from "../history/operation.ts";
 import { LEASE_MUTANTS } from "./lease-mutants.ts";
 import { drawPlan, type RunPlan } from "./plan.ts";
 import { simulate } from "./run.ts";
@@ -30,33 +28,6 @@ describe(`leases under every fault (FLOTILLA_SEED=${from})`, () => {
 			if (result.findings.some((finding) => finding.startsWith("lease, ") || finding.startsWith("liveness"))) return;
 		}
 		expect.unreachable(`${mutant} passed 30 runs`);
-	});
-});
-
-describe("locks", () => {
-	it("are held by one at a time, by revisions, and leave nothing behind", () => {
-		let acknowledged = 0;
-		for (let seed = from; seed < from + 4; seed++) {
-			const plan = drawPlan(`locks ${seed}`, limits);
-			const lock = { ...plan.parts.lock, lockers: 4 };
-			const result = simulate({ ...plan, parts: { ...plan.parts, lock } });
-			expect(result.verdict, `seed "locks ${seed}"\n${result.findings.join("\n")}`).toBe("ok");
-			acknowledged += result.counts.acknowledged;
-		}
-		expect(acknowledged).toBeGreaterThan(100);
-	});
-
-	it("two holders, a holder without a key and one who jumped the queue are told", () => {
-		const put = (key: string) => [{ key, value: "" }];
-		const changes = new Map<number, readonly Change[]>([
-			[2, put("b/1")],
-			[3, put("b/2")],
-			[4, put("x")],
-			[5, [{ key: "b/1", value: null }]],
-		]);
-		const told = (key: string, revision: number) => [...checkLocks("b/", changes, [{ key, revision }])].length;
-		expect([told("b/1", 2), told("b/1", 4), told("b/2", 5)]).toEqual([0, 0, 0]);
-		expect([told("b/2", 3), told("b/1", 5), told("b/3", 4), told("b/2", 2)]).toEqual([1, 1, 1, 1]);
 	});
 });
 

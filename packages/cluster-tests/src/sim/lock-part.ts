@@ -1,6 +1,8 @@
-import { etcdserverpb as pb, v3lockpb } from "@flotilla/api";
+import { v3lockpb } from "@flotilla/api";
 import { type AnsweredLock, checkLocks } from "../history/lock-checks.ts";
+import { Contestant } from "./contestant.ts";
 import type { ClientWorld, Evidence, Judgement, PartCounts, PartKind, WorkloadPart } from "./parts.ts";
+import { type Life, sumTallies } from "./scripted-client.ts";
 
 export interface LockPlan {
 	readonly lockers: number;
@@ -14,10 +16,7 @@ export interface LockPlan {
 const NAME = "b";
 /** Of all keys of locks, and of no others. */
 export const LOCKED = `${NAME}/`;
-const LEASE_SECONDS = 2;
-const RETRY_US = 100_000;
 const FINDINGS_MAX = 5;
-const encode = (text: string): Uint8Array => Buffer.from(text);
 
 /** Clients that queue for one lock, hold it, give it back or lose it; judged by revisions. */
 export const lockPart: PartKind<LockPlan> = {
@@ -54,7 +53,7 @@ export class LockPart implements WorkloadPart {
 	}
 
 	stop(): void {
-		for (const locker of this.lockers) locker.stopping = true;
+		for (const locker of this.lockers) locker.stop();
 	}
 
 	get idle(): boolean {
@@ -62,9 +61,7 @@ export class LockPart implements WorkloadPart {
 	}
 
 	get counts(): PartCounts {
-		const counts = { operations: 0, acknowledged: 0, refused: 0, unknown: 0 };
-		for (const { tally } of this.lockers) for (const name of Object.keys(counts) as Array<keyof PartCounts>) counts[name] += tally[name];
-		return counts;
+		return sumTallies(this.lockers);
 	}
 
 	*accountsFor(changes: Evidence["changes"]): Iterable<number> {
@@ -77,98 +74,22 @@ export class LockPart implements WorkloadPart {
 	}
 }
 
-type Step = { readonly wait: number } | { readonly path: string; readonly request: Uint8Array };
-type Life = Generator<Step, void, Uint8Array | null>;
-
-class Locker {
+class Locker extends Contestant {
 	readonly answers: AnsweredLock[] = [];
-	/** Keys that outlived their lease. */
-	readonly leftOver: string[] = [];
-	readonly tally = { operations: 0, acknowledged: 0, refused: 0, unknown: 0 } satisfies PartCounts;
-	idle = true;
-	stopping = false;
 	private readonly plan: Omit<LockPlan, "lockers">;
-	private readonly world: ClientWorld;
-	private nextId: bigint;
 
 	constructor(number: number, plan: Omit<LockPlan, "lockers">, world: ClientWorld) {
+		super(LOCKED, BigInt(number + 1) * 0x1000_0000n, world, plan.timeoutMs);
 		this.plan = plan;
-		this.world = world;
-		this.nextId = BigInt(number + 1) * 0x1000_0000n;
 	}
 
-	start(): void {
-		this.idle = false;
-		this.run(this.life(), null);
-	}
-
-	private *life(): Life {
+	protected override *takeTurn(lease: bigint): Life {
 		const { dice } = this.world;
-		while (!this.stopping) {
-			const id = this.nextId++;
-			const granted = yield {
-				path: "/etcdserverpb.Lease/LeaseGrant",
-				request: pb.LeaseGrantRequest.encode({ ID: id, TTL: LEASE_SECONDS }),
-			};
-			if (granted === null) {
-				yield { wait: RETRY_US };
-				continue;
-			}
-			const answer = yield { path: "/v3lockpb.Lock/Lock", request: v3lockpb.LockRequest.encode({ name: encode(NAME), lease: id }) };
-			if (answer !== null) {
-				const { header, key } = v3lockpb.LockResponse.decode(answer);
-				this.answers.push({ key: Buffer.from(key).toString(), revision: header?.revision ?? 0 });
-				yield { wait: dice.range(1_000, this.plan.holdMs * 1_000) };
-				if (dice.range(1, 100) <= this.plan.unlockPercent)
-					yield { path: "/v3lockpb.Lock/Unlock", request: v3lockpb.UnlockRequest.encode({ key }) };
-			}
-			yield* this.awaitEnd(id);
-		}
-	}
-
-	/** The next turn takes another lease; this one ends by itself, and then nothing of it is left. */
-	private *awaitEnd(id: bigint): Life {
-		for (;;) {
-			const look = yield { path: "/etcdserverpb.Lease/LeaseTimeToLive", request: pb.LeaseTimeToLiveRequest.encode({ ID: id }) };
-			if (look !== null && pb.LeaseTimeToLiveResponse.decode(look).grantedTTL === 0) break;
-			yield { wait: RETRY_US };
-		}
-		const key = `${LOCKED}${id.toString(16)}`;
-		const read = yield { path: "/etcdserverpb.KV/Range", request: pb.RangeRequest.encode({ key: encode(key) }) };
-		if (read !== null && pb.RangeResponse.decode(read).count > 0) this.leftOver.push(`${key} is left over of a lease that has ended`);
-	}
-
-	private run(life: Life, heard: Uint8Array | null): void {
-		const { done, value } = life.next(heard);
-		if (done === true || value === undefined) this.idle = true;
-		else this.take(value, (next) => this.run(life, next));
-	}
-
-	private take(step: Step, heard: (bytes: Uint8Array | null) => void): void {
-		const { dice, time } = this.world;
-		const members = this.world.members();
-		if ("wait" in step || members.length === 0) {
-			time.after("wait" in step ? step.wait : RETRY_US, () => heard(null));
-			return;
-		}
-		const { timeoutMs } = this.plan;
-		this.tally.operations++;
-		let open = true;
-		let cancel = (): void => {};
-		const settle = (how: "acknowledged" | "refused" | "unknown", bytes: Uint8Array | null): void => {
-			if (!open) return;
-			open = false;
-			this.tally[how]++;
-			time.after(1, () => {
-				cancel();
-				heard(bytes);
-			});
-		};
-		time.after(timeoutMs * 1_000, () => settle("unknown", null));
-		cancel = dice.pick(members).call(step.path, step.request, timeoutMs, {
-			respond: (bytes) => settle("acknowledged", bytes.slice()),
-			fail: () => settle("refused", null),
-			gone: () => settle("unknown", null),
-		});
+		const answer = yield* this.ask("/v3lockpb.Lock/Lock", v3lockpb.LockRequest.encode({ name: Buffer.from(NAME), lease }));
+		if (answer === null) return;
+		const { header, key } = v3lockpb.LockResponse.decode(answer);
+		this.answers.push({ key: Buffer.from(key).toString(), revision: header?.revision ?? 0 });
+		yield* this.wait(dice.range(1_000, this.plan.holdMs * 1_000));
+		if (dice.range(1, 100) <= this.plan.unlockPercent) yield* this.ask("/v3lockpb.Lock/Unlock", v3lockpb.UnlockRequest.encode({ key }));
 	}
 }

@@ -16,14 +16,14 @@ import { SimStores } from "./house.ts";
 import type { Invariants } from "./invariants.ts";
 import { MachineDisk } from "./machine-disk.ts";
 import { type Answer, type ClientStream, MemberCalls, type StreamListener } from "./member-calls.ts";
-import { type Mutant, mutate, spoilDisk } from "./mutants.ts";
+import { type Mutant, mutate, spoilDisk, spoilPort } from "./mutants.ts";
 import type { SimNetwork } from "./network.ts";
 import { observedMachine, type Progress } from "./observed-machine.ts";
 import type { Oracle } from "./oracle.ts";
 import { SimProcess } from "./process.ts";
 import type { TraceHash } from "./trace-hash.ts";
 import type { VirtualTime } from "./virtual-time.ts";
-import { forgetAtSnapshot, isWatchMutant, spoilWatches } from "./watch-mutants.ts";
+import { forgetAtSnapshot } from "./watch-mutants.ts";
 
 export interface MemberWorld {
 	readonly time: VirtualTime;
@@ -173,7 +173,7 @@ export class SimMember {
 				const { mutant } = this;
 				if (mutant === "forgetsAtSnapshot") forgetAtSnapshot(driver.watches);
 				const services = createServices({
-					member: isWatchMutant(mutant) ? spoilWatches(driver, mutant) : driver,
+					member: spoilPort(driver, mutant),
 					credentials: simCredentials(process, dice.fork("tokens")),
 					bytes: portableBytes,
 					options: {

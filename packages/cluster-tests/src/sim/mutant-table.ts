@@ -1,6 +1,7 @@
 /** Which planted bug is found by what, after how many runs: the measure of the simulators, core alone and whole members. */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { CONTEST_MUTANTS } from "./contest-mutants.ts";
 import { MUTANTS } from "./mutants.ts";
 import { drawPlan, planted } from "./plan.ts";
 import { simulate } from "./run.ts";
@@ -37,7 +38,7 @@ function coreRows(): Row[] {
 }
 
 function memberRows(): Row[] {
-	return MUTANTS.map((mutant) => {
+	return [...MUTANTS, ...CONTEST_MUTANTS].map((mutant) => {
 		let by = "";
 		const runs = SERIES.map((series) => {
 			for (let run = 1; run <= RUNS_MAX; run++) {

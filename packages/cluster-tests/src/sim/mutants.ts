@@ -1,8 +1,10 @@
 import type { EventGroup } from "@flotilla/mvcc";
 import { type ReadCall, type ReplicaMachine, WriteCall } from "@flotilla/replica";
-import type { FileCompletion, FileDisk, FileOp } from "@flotilla/server/internal";
+import type { FileCompletion, FileDisk, FileOp, MemberPort } from "@flotilla/server/internal";
+import { type ContestMutant, isContestMutant, spoilContests } from "./contest-mutants.ts";
 import { isLeaseMutant, type LeaseMutant, spoilLeases } from "./lease-mutants.ts";
-import { isWatchMutant, spoilEvents, type WatchMutant } from "./watch-mutants.ts";
+import { override } from "./override.ts";
+import { isWatchMutant, spoilEvents, spoilWatches, type WatchMutant } from "./watch-mutants.ts";
 
 /**
  * Bugs planted between driver and replica: each breaks one promise, and a simulator that does not find it is not worth its
@@ -15,8 +17,8 @@ export const MUTANTS = [
 	"losesAppliedTail",
 	"goesOnAfterFailedWrite",
 ] as const;
-/** Those of watching and of leases have lists of their own. */
-export type Mutant = (typeof MUTANTS)[number] | WatchMutant | LeaseMutant;
+/** Those of watching, of leases and of locks and elections have lists of their own. */
+export type Mutant = (typeof MUTANTS)[number] | WatchMutant | LeaseMutant | ContestMutant;
 
 export function mutate(machine: ReplicaMachine, mutant: Mutant | null): ReplicaMachine {
 	if (isLeaseMutant(mutant)) return override(machine, spoilLeases(machine, mutant));
@@ -28,6 +30,7 @@ export function mutate(machine: ReplicaMachine, mutant: Mutant | null): ReplicaM
 			},
 		});
 	}
+	if (isContestMutant(mutant)) return machine;
 	switch (mutant) {
 		case null:
 		case "goesOnAfterFailedWrite":
@@ -66,6 +69,12 @@ export function mutate(machine: ReplicaMachine, mutant: Mutant | null): ReplicaM
 	}
 }
 
+/** Bugs of the services stand between them and their member. */
+export function spoilPort(member: MemberPort, mutant: Mutant | null): MemberPort {
+	if (isWatchMutant(mutant)) return spoilWatches(member, mutant);
+	return isContestMutant(mutant) ? spoilContests(member, mutant) : member;
+}
+
 /** Of this bug it is the disk that knows: what failed to be written is said to be written, and the member leads on (raft.md 9.9). */
 export function spoilDisk(disk: FileDisk, mutant: Mutant | null): FileDisk {
 	if (mutant !== "goesOnAfterFailedWrite") return disk;
@@ -86,15 +95,4 @@ export function spoilDisk(disk: FileDisk, mutant: Mutant | null): FileDisk {
 			};
 		},
 	};
-}
-
-function override(machine: ReplicaMachine, replaced: Partial<ReplicaMachine>): ReplicaMachine {
-	return new Proxy(machine, {
-		get(target, name) {
-			const substitute: unknown = Reflect.get(replaced, name);
-			if (substitute !== undefined) return substitute;
-			const value: unknown = Reflect.get(target, name, target);
-			return typeof value === "function" ? value.bind(target) : value;
-		},
-	});
 }

@@ -1,5 +1,6 @@
 import type { Dice } from "@flotilla/base";
 import { type AuthPlan, authPart } from "./auth-part.ts";
+import { type ElectionPlan, electionPart } from "./election-part.ts";
 import { type KvPlan, kvPart } from "./kv-part.ts";
 import type { LeasePlan } from "./lease-holder.ts";
 import { leasePart } from "./lease-part.ts";
@@ -14,6 +15,7 @@ export interface PartPlans {
 	readonly auth: AuthPlan;
 	readonly lease: LeasePlan;
 	readonly lock: LockPlan;
+	readonly election: ElectionPlan;
 }
 
 /** Each part draws from a stream of its own: one that is added later leaves the plans of the others as they were. */
@@ -24,6 +26,7 @@ export function drawParts(streamOf: (name: keyof PartPlans) => Dice): PartPlans 
 		auth: authPart.draw(streamOf("auth")),
 		lease: leasePart.draw(streamOf("lease")),
 		lock: lockPart.draw(streamOf("lock")),
+		election: electionPart.draw(streamOf("election")),
 	};
 }
 
@@ -34,11 +37,13 @@ export function makeParts(plans: PartPlans, worldOf: (name: keyof PartPlans) => 
 		authPart.make(plans.auth, worldOf("auth")),
 		leasePart.make(plans.lease, worldOf("lease")),
 		lockPart.make(plans.lock, worldOf("lock")),
+		electionPart.make(plans.election, worldOf("election")),
 	];
 }
 
 export function* smallerParts(plans: PartPlans): Generator<PartPlans> {
 	for (const kv of kvPart.smaller(plans.kv)) yield { ...plans, kv };
+	for (const election of electionPart.smaller(plans.election)) yield { ...plans, election };
 	for (const lock of lockPart.smaller(plans.lock)) yield { ...plans, lock };
 	for (const lease of leasePart.smaller(plans.lease)) yield { ...plans, lease };
 	for (const watch of watchPart.smaller(plans.watch)) yield { ...plans, watch };

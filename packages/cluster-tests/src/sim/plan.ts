@@ -1,5 +1,6 @@
 import { Dice } from "@flotilla/base";
 import type { ChurnPlan } from "./churn.ts";
+import { isContestMutant } from "./contest-mutants.ts";
 import type { Mutant } from "./mutants.ts";
 import type { NetworkModel } from "./network.ts";
 import { drawParts, type PartPlans } from "./part-kinds.ts";
@@ -140,6 +141,11 @@ export function drawPlan(seed: string, limits: PlanLimits): RunPlan {
 
 /** The same run with a bug, and with what brings it out more often than chance would. */
 export function planted(plan: RunPlan, mutant: Mutant): RunPlan {
+	if (isContestMutant(mutant)) {
+		const lock = { ...plan.parts.lock, lockers: 4 };
+		const election = { ...plan.parts.election, candidates: 4, observers: 2, stallPercent: 0 };
+		return { ...plan, mutant, parts: { ...plan.parts, lock, election } };
+	}
 	if (mutant !== "goesOnAfterFailedWrite") return { ...plan, mutant };
 	// Where nothing was damaged every loss is a finding.
 	const faults = { ...plan.faults, failDiskMs: 500, powerCutMs: 1_500, rotMs: 0, wipeMs: 0 };

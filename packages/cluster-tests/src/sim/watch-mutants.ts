@@ -1,5 +1,6 @@
 import type { EventGroup, WatchMessage, WatchRequest, WatchSink, WatchStream } from "@flotilla/mvcc";
 import type { MemberPort } from "@flotilla/server/internal";
+import { override } from "./override.ts";
 
 /** Bugs of watching, each against one promise. Some of them were etcd's. */
 export const WATCH_MUTANTS = [
@@ -48,13 +49,7 @@ export function spoilWatches(member: MemberPort, mutant: WatchMutant): MemberPor
 		if (mutant === "forgetsPrevious") stream.create = (request) => create({ ...request, prevKv: false });
 		return stream;
 	};
-	return new Proxy(member, {
-		get(target, name) {
-			if (name === "watches") return { openStream };
-			const value: unknown = Reflect.get(target, name, target);
-			return typeof value === "function" ? value.bind(target) : value;
-		},
-	});
+	return override(member, { watches: override(member.watches, { openStream }) });
 }
 
 function begins(request: WatchRequest, by: number, present: number): WatchRequest {

@@ -1,0 +1,112 @@
+import { v3electionpb as pb } from "@flotilla/api";
+import type { Observation, ObserverRecord } from "../history/election-checks.ts";
+import { ELECTION } from "./candidate.ts";
+import type { ClientStream } from "./member-calls.ts";
+import type { PartWorld } from "./parts.ts";
+
+const RECONNECT_US = 50_000;
+const STEP_US_MAX = 500_000;
+const PATH = "/v3electionpb.Election/Observe";
+
+interface Stream {
+	readonly name: string;
+	readonly seen: Observation[];
+	/** Its client did not read for a while. */
+	stalled: boolean;
+	handle: ClientStream | null;
+	ended: boolean;
+}
+
+/** Follows who leads, at one member after the other, and does not read at times. */
+export class ElectionObserver {
+	private readonly name: string;
+	private readonly world: PartWorld;
+	private readonly stallPercent: number;
+	private readonly streams: Stream[] = [];
+	private stalling = false;
+	private stopped = false;
+
+	constructor(name: string, stallPercent: number, world: PartWorld) {
+		this.name = name;
+		this.world = world;
+		this.stallPercent = stallPercent;
+	}
+
+	start(): void {
+		this.connect();
+		this.stepLater();
+	}
+
+	/** It goes on reading. */
+	stop(): void {
+		this.stopped = true;
+		this.readOn();
+	}
+
+	get idle(): boolean {
+		return this.streams.at(-1)?.ended === false && !this.stalling;
+	}
+
+	/** `compacted`: the newest compact revision of any member; a stream that stalled may have been overtaken by it. */
+	records(compacted: number): ObserverRecord[] {
+		return this.streams.map(({ ended, name, seen, stalled }) => ({ name, seen, open: !ended, gapsTo: stalled ? compacted : 0 }));
+	}
+
+	private stepLater(): void {
+		this.world.time.after(this.world.dice.range(1_000, STEP_US_MAX), () => this.step());
+	}
+
+	private step(): void {
+		if (this.stopped) return;
+		const { dice } = this.world;
+		const stream = this.streams.at(-1);
+		if (this.stalling) this.readOn();
+		else if (stream !== undefined && dice.range(1, 100) <= this.stallPercent) {
+			this.stalling = true;
+			stream.stalled = true;
+		} else if (stream !== undefined && dice.chance(1, 20)) {
+			stream.handle?.cancel();
+			this.lost(stream);
+		}
+		this.stepLater();
+	}
+
+	private readOn(): void {
+		if (!this.stalling) return;
+		this.stalling = false;
+		this.streams.at(-1)?.handle?.drain();
+	}
+
+	private connect(): void {
+		const serving = this.world.members().filter((member) => member.serving);
+		if (serving.length === 0) {
+			this.world.time.after(RECONNECT_US, () => this.connect());
+			return;
+		}
+		const stream: Stream = { name: `${this.name}.${this.streams.length}`, seen: [], stalled: false, handle: null, ended: false };
+		this.streams.push(stream);
+		this.stalling = false;
+		const lost = (): void => this.lost(stream);
+		const message = (bytes: Uint8Array): boolean => {
+			if (!stream.ended) stream.seen.push(observationOf(bytes));
+			return !this.stalling;
+		};
+		stream.handle = this.world.dice.pick(serving).openStream(PATH, { message, ended: lost, gone: lost });
+		stream.handle.send(pb.LeaderRequest.encode({ name: Buffer.from(ELECTION) }));
+	}
+
+	private lost(stream: Stream): void {
+		if (stream.ended) return;
+		stream.ended = true;
+		this.world.time.after(RECONNECT_US, () => this.connect());
+	}
+}
+
+function observationOf(bytes: Uint8Array): Observation {
+	const { header, kv } = pb.LeaderResponse.decode(bytes);
+	if (kv === null) throw new Error("an observer is told a pair");
+	return {
+		...{ key: Buffer.from(kv.key).toString(), value: Buffer.from(kv.value).toString() },
+		...{ create: kv.createRevision, mod: kv.modRevision, revision: header?.revision ?? 0 },
+	};
+}
