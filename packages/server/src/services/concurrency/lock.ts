@@ -1,15 +1,14 @@
 /** The Lock service (etcd API 8.2). */
-import { v3lockpb } from "@flotilla/api";
-import type { LeaseId } from "@flotilla/mvcc";
-import type { MethodHandler, Status, UnaryCall } from "../../front/seam.ts";
+import { type etcdserverpb, type mvccpb, v3lockpb } from "@flotilla/api";
+import type { TxnResult } from "@flotilla/mvcc";
+import type { MethodHandler, UnaryCall } from "../../front/seam.ts";
 import { headerOf, statusOf } from "../answers.ts";
 import type { ServiceDeps } from "../deps.ts";
 import { unary } from "../door.ts";
-import { createdAt, deleteOp, firstPair, getOp, keyOf, OLDEST, pairIn, putOp, rangeOfName, Turn } from "./contest.ts";
+import { firstPair, getOp, OLDEST, pairIn } from "./contest.ts";
+import { ContestCall } from "./contest-call.ts";
 import { InnerClient, innerStatus } from "./inner-client.ts";
 
-/** Seconds of a lease that the server grants itself. */
-export const SESSION_SECONDS = 60;
 const NO_BYTES = new Uint8Array(0);
 
 export function lockService(deps: ServiceDeps): ReadonlyArray<readonly [string, MethodHandler]> {
@@ -31,100 +30,33 @@ function unlock(call: UnaryCall, deps: ServiceDeps): void {
 	);
 }
 
-class LockCall {
-	private readonly call: UnaryCall;
-	private readonly deps: ServiceDeps;
-	private readonly client: InnerClient;
-	private readonly name: Uint8Array;
-	private readonly lease: LeaseId;
-	private key: Uint8Array = NO_BYTES;
-	/** Create revision of the key once it is there. */
-	private createRevision = 0;
-	private turn: Turn | null = null;
-	private gone = false;
-	private answered = false;
-
+class LockCall extends ContestCall {
 	constructor(call: UnaryCall, deps: ServiceDeps) {
-		const { name, lease } = v3lockpb.LockRequest.decode(call.request);
-		this.call = call;
-		this.deps = deps;
-		this.name = name.slice();
-		this.lease = lease;
-		this.client = new InnerClient(deps, call, (status) => this.fail(status));
+		const { lease, name } = v3lockpb.LockRequest.decode(call.request);
+		super(call, deps, { name, lease, value: NO_BYTES });
 	}
 
-	begin(): void {
-		this.call.onCancel(() => {
-			this.gone = true;
-			this.turn?.stop();
-			this.withdraw();
-		});
-		if (this.lease === 0n) this.client.grant(SESSION_SECONDS, (lease) => this.enter(lease));
-		else this.enter(this.lease);
+	protected override alsoRead(): etcdserverpb.RequestOp[] {
+		return [getOp({ ...this.range, ...OLDEST })];
 	}
 
-	private enter(lease: LeaseId): void {
-		if (this.gone) return;
-		const { client, name } = this;
-		const key = keyOf(name, lease);
-		const range = rangeOfName(name);
-		const oldest = getOp({ ...range, ...OLDEST });
-		this.key = key;
-		const request = {
-			compare: [createdAt(key, 0)],
-			success: [putOp(key, NO_BYTES, lease), oldest],
-			failure: [getOp({ key }), oldest],
-		};
-		client.txn(request, (result) => {
-			this.createRevision = result.succeeded ? result.revision : (pairIn(result, 0)?.createRevision ?? 0);
-			if (this.gone) {
-				this.withdraw();
-				return;
-			}
-			const owner = pairIn(result, 1);
-			if (owner === null || owner.createRevision === this.createRevision) {
-				this.respond(result.revision);
-				return;
-			}
-			const fail = (status: Status): void => this.fail(status);
-			this.turn = new Turn(client, range, this.createRevision, () => this.verify(), fail);
-			this.turn.look();
-		});
+	protected override entered(result: TxnResult, _own: mvccpb.KeyValue | null): void {
+		const oldest = pairIn(result, 1);
+		if (oldest === null || oldest.createRevision === this.createRevision) this.acquired(result.revision);
+		else this.wait();
 	}
 
-	/** Its turn has come, if its key is still there: the lease may have ended while it waited. */
-	private verify(): void {
-		this.client.get({ key: this.key }, (result) => {
-			if (this.gone) return;
-			const own = firstPair(result);
-			if (own?.createRevision === this.createRevision) this.respond(result.revision);
-			else this.fail(statusOf("sessionExpired"));
-		});
+	/** It has the lock if its key is still there: the lease may have ended while it waited. */
+	protected override turnCame(): void {
+		this.client.get({ key: this.key }, (result) =>
+			this.goOn(() => {
+				if (firstPair(result)?.createRevision === this.createRevision) this.acquired(result.revision);
+				else this.fail(statusOf("sessionExpired"));
+			}),
+		);
 	}
 
-	private respond(revision: number): void {
-		this.answered = true;
-		this.call.respond(v3lockpb.LockResponse.encode({ header: headerOf(this.deps.member, revision), key: this.key }));
+	private acquired(revision: number): void {
+		this.respond(v3lockpb.LockResponse.encode({ header: this.header(revision), key: this.key }));
 	}
-
-	private fail(status: Status): void {
-		if (this.answered) return;
-		this.answered = true;
-		this.turn?.stop();
-		this.withdraw();
-		this.call.fail(status);
-	}
-
-	/** Whoever does not wait any more leaves no key behind. */
-	private withdraw(): void {
-		if (this.createRevision === 0) return;
-		const { call, createRevision, deps, key } = this;
-		this.createRevision = 0;
-		withdraw(new InnerClient(deps, call, () => {}), key, createRevision);
-	}
-}
-
-/** Deletes a key unless it is another one by now. */
-export function withdraw(client: InnerClient, key: Uint8Array, createRevision: number): void {
-	client.txn({ compare: [createdAt(key, createRevision)], success: [deleteOp(key)] }, () => {});
 }

@@ -16,7 +16,7 @@ export function observe(call: StreamCall, deps: ServiceDeps): void {
 		if (begun) return;
 		begun = true;
 		const { name } = v3electionpb.LeaderRequest.decode(message);
-		new Observer(call, deps, name.slice()).look();
+		new Observer(call, deps, name).look();
 	});
 }
 
