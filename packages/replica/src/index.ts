@@ -27,6 +27,7 @@ export {
 	encodeLeaseGrant,
 	encodeLeaseRevoke,
 } from "./lease/lease-codec.ts";
+export { LeaseCounts } from "./lease/lease-counts.ts";
 export { ASK_LEASES_MAX } from "./lease/lease-desk.ts";
 export { decodeMember, encodeMember, encodeMembershipContext, readContext } from "./member-codec.ts";
 export type { AlarmEntry, MemberInfo } from "./members.ts";

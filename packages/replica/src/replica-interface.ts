@@ -1,9 +1,10 @@
 import type { ByteOps, Dice, TapSink } from "@flotilla/base";
-import type { EventGroup, KeyValueStore, LeaseId, RecordBatch, StoreMark } from "@flotilla/mvcc";
+import type { EventGroup, KeyValueStore, LeaseId, RecordBatch, Sliced, StoreMark } from "@flotilla/mvcc";
 import type { AppendWork, ConfState, CoreStatus, Entry, FetchRequest, NodeId, SnapshotMessage, SnapshotRequest } from "@flotilla/raft";
 import type { AuthView } from "./auth/auth-view.ts";
 import type { ReadCall, ReadOutcome, WriteCall, WriteOutcome } from "./calls.ts";
 import type { LeaseCall, LeaseOutcome } from "./lease/lease-calls.ts";
+import type { LeaseCounts } from "./lease/lease-counts.ts";
 import type { AlarmEntry, MemberInfo } from "./members.ts";
 import type { MembershipCall, MembershipOutcome } from "./membership.ts";
 import type { PeerMessage } from "./messages.ts";
@@ -126,7 +127,8 @@ export interface ReplicaMachine {
 	/** For a grant whose client leaves the choice of the id to the server. */
 	drawLeaseId(): LeaseId;
 	/** Those that this member knows; at the leader those first that end first. */
-	leaseIds(): readonly LeaseId[];
+	listLeases(): Sliced<readonly LeaseId[]>;
+	readonly leaseCounts: LeaseCounts;
 	/** The client went away: its slot is freed; what was proposed may still take effect. */
 	cancel(call: WriteCall | ReadCall | MembershipCall | LeaseCall): void;
 	onPersisted(seq: number): void;

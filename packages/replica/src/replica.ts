@@ -4,7 +4,7 @@
  */
 import { createHotCodec } from "@flotilla/api/hot";
 import type { TapSink } from "@flotilla/base";
-import type { KeyValueStore, LeaseId } from "@flotilla/mvcc";
+import type { KeyValueStore, LeaseId, Sliced } from "@flotilla/mvcc";
 import {
 	type Consensus,
 	type CoreOutput,
@@ -31,6 +31,7 @@ import { FloorState } from "./floor-state.ts";
 import { ForwardGate } from "./forward-gate.ts";
 import { Leadership } from "./leadership.ts";
 import { LeaseCall } from "./lease/lease-calls.ts";
+import type { LeaseCounts } from "./lease/lease-counts.ts";
 import { LeaseRoom } from "./lease/lease-room.ts";
 import type { AlarmEntry, MemberInfo } from "./members.ts";
 import { MembershipCall } from "./membership.ts";
@@ -245,7 +246,11 @@ export class Replica implements ReplicaMachine {
 		return this.leases.drawId();
 	}
 
-	leaseIds(): readonly LeaseId[] {
+	get leaseCounts(): LeaseCounts {
+		return this.state.leaseCounts;
+	}
+
+	listLeases(): Sliced<readonly LeaseId[]> {
 		return this.leases.list();
 	}
 

@@ -13,6 +13,7 @@ import { type Caller, NOBODY } from "./auth/caller.ts";
 import { type CallFault, CommandKind, type CommandResult } from "./calls.ts";
 import type { EnvelopeReader } from "./envelope.ts";
 import { LeaseCommands, type LeaseWatcher } from "./lease/lease-commands.ts";
+import type { LeaseCounts } from "./lease/lease-counts.ts";
 import { decodeMember, readContext } from "./member-codec.ts";
 import { MemberTable } from "./member-table.ts";
 import { type AlarmEntry, AlarmType } from "./members.ts";
@@ -62,6 +63,10 @@ export class StateMachine implements Tables {
 
 	get leases(): LeaseTable {
 		return this.store.leases;
+	}
+
+	get leaseCounts(): LeaseCounts {
+		return this.leaseCommands.counts;
 	}
 
 	watchLeases(watcher: LeaseWatcher): void {

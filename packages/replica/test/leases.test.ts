@@ -1,5 +1,6 @@
 /** Leases among members: who ends them, when, and what a renewal is worth (decisions 5.1, L1 to L8; faults 7.4 and 11.13). */
 
+import { wholly } from "@flotilla/mvcc";
 import { describe, expect, test } from "vitest";
 import { CommandKind } from "../src/index.ts";
 import type { Member } from "./world/member.ts";
@@ -63,7 +64,7 @@ describe("a lease", () => {
 		world.until("the keys are gone everywhere", () => !world.members.some((member) => holds(member)));
 		expect(nowMs(world) - renewedMs).toBeLessThan(2_300);
 		for (const member of world.members) {
-			expect(member.replica.leaseIds()).toEqual([]);
+			expect(wholly(member.replica.listLeases())).toEqual([]);
 			expect(world.outcomeOf(world.lease(member, "renew", 7n))).toMatchObject({ grantedTtl: 0 });
 		}
 	});
@@ -74,7 +75,7 @@ describe("a lease", () => {
 		const lagging = world.followers[0] as Member;
 		world.network.drop = ({ kind, to }) => kind === "append" && to === lagging.id;
 		expect(world.outcomeOf(world.grant(world.theLeader, -5n, 60))).toMatchObject({ ok: true });
-		expect(lagging.replica.leaseIds()).toEqual([]);
+		expect(wholly(lagging.replica.listLeases())).toEqual([]);
 		expect(world.outcomeOf(world.lease(lagging, "renew", -5n))).toMatchObject({ ok: true, grantedTtl: 60 });
 		// A look is answered with the keys, so it waits until this member knows them.
 		const look = world.lease(lagging, "look", -5n);
@@ -82,7 +83,7 @@ describe("a lease", () => {
 		expect(look.outcome).toBe(null);
 		world.network.drop = () => false;
 		expect(world.outcomeOf(look)).toMatchObject({ ok: true, grantedTtl: 60 });
-		expect(lagging.replica.leaseIds()).toEqual([-5n]);
+		expect(wholly(lagging.replica.listLeases())).toEqual([-5n]);
 	});
 
 	test("survives floors and restarts of all members, and so do its keys", () => {

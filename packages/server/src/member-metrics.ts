@@ -5,6 +5,7 @@
 import { METHODS } from "@flotilla/api";
 import { NO_NODE } from "@flotilla/raft";
 import { AlarmType } from "@flotilla/replica";
+import { Buckets, doubling } from "./metrics/buckets.ts";
 import type { CallFigures, MethodFigures } from "./metrics/call-figures.ts";
 import { counter, type Figure, gauge, histogram, type Labels, oneHistogram, type Sample } from "./metrics/figure.ts";
 import type { MemberFigures } from "./metrics/member-figures.ts";
@@ -33,6 +34,7 @@ export function memberFigures(sources: MetricsSources): Figure[] {
 		...proposalFigures(sources),
 		...diskFigures(sources),
 		...storeFigures(sources),
+		...leaseFigures(sources),
 		...watchFigures(sources),
 		...peerFigures(sources),
 		...callFigures(sources),
@@ -128,6 +130,24 @@ function storeFigures({ member }: MetricsSources): Figure[] {
 		gauge("etcd_debugging_mvcc_current_revision", "Revision.", () => member.store.revision),
 		gauge("etcd_debugging_mvcc_compact_revision", "Revision of the last compaction.", () => member.store.compactRevision),
 		counter("etcd_debugging_mvcc_db_compaction_keys_total", "Records removed by compaction.", () => counts().compactedRecords),
+	];
+}
+
+function leaseFigures({ member }: MetricsSources): Figure[] {
+	const { leaseCounts } = member;
+	const ttls = (): Buckets => {
+		const buckets = new Buckets(doubling(1, leaseCounts.ttls.length - 1));
+		buckets.counts.set(leaseCounts.ttls);
+		buckets.sum = leaseCounts.ttlSum;
+		buckets.count = leaseCounts.granted;
+		return buckets;
+	};
+	return [
+		counter("etcd_debugging_lease_granted_total", "Leases granted.", () => leaseCounts.granted),
+		counter("etcd_debugging_lease_revoked_total", "Leases that were given back or expired.", () => leaseCounts.ended),
+		counter("etcd_debugging_lease_renewed_total", "Renewals that this member granted as the leader.", () => leaseCounts.renewed),
+		histogram("etcd_debugging_lease_ttl_total", "Seconds that leases were granted with.", () => [[{}, ttls()]]),
+		counter("etcd_debugging_server_lease_expired_total", "Leases that expired while this member led.", () => leaseCounts.expired),
 	];
 }
 

@@ -69,9 +69,24 @@ export class MemberCalls {
 		const messages: Array<(message: Uint8Array) => void> = [];
 		const halfCloses: Array<() => void> = [];
 		const drains: Array<() => void> = [];
+		const sent: Uint8Array[] = [];
+		let held = false;
+		const deliver = (): void => {
+			while (!held && isOpen() && sent.length > 0) {
+				const message = sent.shift() as Uint8Array;
+				for (const taker of messages) taker(message);
+			}
+		};
 		const call: StreamCall = {
 			...context,
 			onMessage: (taker) => messages.push(taker),
+			holdBack: () => {
+				held = true;
+			},
+			readOn: () => {
+				held = false;
+				this.process.run(deliver);
+			},
 			onHalfClose: (taker) => halfCloses.push(taker),
 			send: (bytes) => {
 				let reads = true;
@@ -89,7 +104,8 @@ export class MemberCalls {
 		return {
 			send: (bytes) =>
 				run(() => {
-					for (const taker of messages) taker(bytes);
+					sent.push(bytes);
+					deliver();
 				}),
 			halfClose: () =>
 				run(() => {

@@ -12,7 +12,8 @@
 import { type Lease, LeaseTable } from "@flotilla/mvcc";
 import { CommandKind } from "../calls.ts";
 import { encodeLeaseCheckpoints, encodeLeaseEnds, type LeaseMark } from "./lease-codec.ts";
-import type { LeaseWatcher } from "./lease-commands.ts";
+import type { LeaseDeath, LeaseWatcher } from "./lease-commands.ts";
+import type { LeaseCounts } from "./lease-counts.ts";
 import { LeaseTimer, LeaseTimers } from "./lease-timers.ts";
 
 /** One batch of ends is under way at a time, and small, so that writes find their way between them when many leases end at once. */
@@ -35,6 +36,7 @@ const LOOKS_A_TURN = 4_096;
 export interface LeaseClockParts {
 	/** The table as it is now: a snapshot install exchanges it. */
 	readonly table: () => LeaseTable;
+	readonly counts: LeaseCounts;
 	/** Appends a command of this leader; its index, or 0 when none can be appended now. */
 	readonly propose: (kind: CommandKind, payload: Uint8Array) => number;
 }
@@ -104,13 +106,15 @@ export class LeaseClock implements LeaseWatcher {
 		if (this.running) this.addTimer(lease, this.now + this.ticks(lease.ttl * 1_000));
 	}
 
-	ended(lease: Lease): void {
-		if (this.running) this.timers.remove(lease);
+	ended(lease: Lease, reason: LeaseDeath): void {
+		if (!this.running) return;
+		this.timers.remove(lease);
+		if (reason === "expired") this.parts.counts.expired++;
 	}
 
 	/** Of a lease that is in the table. */
 	timerOf(lease: Lease): LeaseTimer {
-		return this.timers.of(lease) ?? this.addTimer(lease, this.startTick + this.ticks(lease.remainingMs || lease.ttl * 1_000));
+		return this.timers.of(lease) ?? this.addTimer(lease, this.deadlineOf(lease));
 	}
 
 	/** It was renewed by a request that arrived at `arrivalTick` (L3). */
@@ -151,14 +155,9 @@ export class LeaseClock implements LeaseWatcher {
 		return this.proposeMarks(timers.filter((timer) => !timer.gone && timer.markMs !== 0).map((timer) => ({ timer, remainingMs: 0 })));
 	}
 
-	/** All leases, those that end first at the front. */
-	idsByDeadline(): bigint[] {
-		const table = this.parts.table();
-		const timed = table.ids().map((id) => {
-			const lease = table.get(id);
-			return { id, deadlineTick: lease === undefined ? 0 : this.timerOf(lease).deadlineTick };
-		});
-		return timed.sort((a, b) => a.deadlineTick - b.deadlineTick).map(({ id }) => id);
+	/** In ticks; of whatever lease, without a timer being made for it. */
+	deadlineOf(lease: Lease): number {
+		return this.timers.of(lease)?.deadlineTick ?? this.startTick + this.ticks(lease.remainingMs || lease.ttl * 1_000);
 	}
 
 	private addTimer(lease: Lease, deadlineTick: number): LeaseTimer {

@@ -6,11 +6,14 @@ import type { AuthState } from "../auth/auth-state.ts";
 import type { Caller } from "../auth/caller.ts";
 import type { CallFault, CommandResult } from "../calls.ts";
 import { decodeLeaseCheckpoints, decodeLeaseEnds, decodeLeaseGrant, decodeLeaseRevoke } from "./lease-codec.ts";
+import { LeaseCounts } from "./lease-counts.ts";
+
+export type LeaseDeath = "expired" | "revoked";
 
 /** Hears of leases that come and go: the clock of a leader. */
 export interface LeaseWatcher {
 	granted(lease: Lease): void;
-	ended(lease: Lease): void;
+	ended(lease: Lease, reason: LeaseDeath): void;
 }
 
 export interface LeaseState {
@@ -21,6 +24,7 @@ export interface LeaseState {
 
 export class LeaseCommands {
 	watcher: LeaseWatcher = { granted() {}, ended() {} };
+	readonly counts = new LeaseCounts();
 	private readonly state: LeaseState;
 	private readonly tap: TapSink;
 
@@ -41,6 +45,7 @@ export class LeaseCommands {
 		const lease = store.leases.grant(grant.id, grant.ttl, index);
 		if (typeof lease === "string") return lease;
 		this.watcher.granted(lease);
+		this.counts.grant(lease.ttl);
 		return { kind: "leaseGranted", id: lease.id, ttl: lease.ttl, revision: store.revision };
 	}
 
@@ -84,11 +89,12 @@ export class LeaseCommands {
 		return { kind: "done", revision: store.revision };
 	}
 
-	private end(lease: Lease, reason: "expired" | "revoked", term: number, index: number): number {
+	private end(lease: Lease, reason: LeaseDeath, term: number, index: number): number {
 		const { store } = this.state;
 		const result = store.endLease(lease.id);
 		const keys = result.ok ? result.deleted : 0;
-		this.watcher.ended(lease);
+		this.counts.ended++;
+		this.watcher.ended(lease, reason);
 		this.tap.emit("leaseEnded", term, index, {
 			lease: BigInt.asUintN(64, lease.id),
 			reason,

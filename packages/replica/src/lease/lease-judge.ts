@@ -8,6 +8,7 @@
 import type { LeaseId, LeaseTable } from "@flotilla/mvcc";
 import type { Consensus, NodeId, ReadFailure, ReadGrant } from "@flotilla/raft";
 import type { LeaseClock } from "./lease-clock.ts";
+import type { LeaseCounts } from "./lease-counts.ts";
 import type { LeaseTimer } from "./lease-timers.ts";
 
 /** Leases asked about, waiting at the leader; an ask beyond it is dropped, and its member asks again. */
@@ -35,6 +36,7 @@ export interface LeaseAnswers {
 export interface LeaseJudgeParts {
 	readonly clock: LeaseClock;
 	readonly table: () => LeaseTable;
+	readonly counts: LeaseCounts;
 	readonly answer: (questions: LeaseQuestions, answers: LeaseAnswers) => void;
 	/** The round was granted, and what it waits for is not applied for a long time. */
 	readonly late: (questions: LeaseQuestions) => void;
@@ -193,6 +195,7 @@ export class LeaseJudge {
 				return;
 			}
 			heard.renewed[place] = lease.ttl;
+			this.parts.counts.renewed++;
 		}
 		heard.waiting--;
 		if (heard.waiting === 0) this.answer(heard, appliedIndex);

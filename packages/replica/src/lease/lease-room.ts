@@ -1,5 +1,5 @@
 /** Everything of leases that is more than a table: calls of this member, and, while it leads, the clock and the answers to all. */
-import type { LeaseId } from "@flotilla/mvcc";
+import { type LeaseId, type Sliced, sliced } from "@flotilla/mvcc";
 import type { Consensus, ReadFailure, ReadGrant } from "@flotilla/raft";
 import type { CommandKind } from "../calls.ts";
 import type { Leadership } from "../leadership.ts";
@@ -11,6 +11,7 @@ import { LeaseClock } from "./lease-clock.ts";
 import { LeaseDesk, type LeaseDeskOptions } from "./lease-desk.ts";
 import { LeaseIds } from "./lease-ids.ts";
 import { type LeaseAnswers, LeaseJudge, type LeaseQuestions } from "./lease-judge.ts";
+import { listLeases } from "./lease-list.ts";
 
 /** What a granted round waits for should be applied within this (etcd API, time-outs of lease calls). */
 const APPLY_MS = 1_000;
@@ -44,9 +45,10 @@ export class LeaseRoom {
 		this.ids = new LeaseIds(leadership.self, options.incarnation);
 		this.desk = new LeaseDesk(options, leadership, outbox);
 		const table = () => state.leases;
-		this.clock = new LeaseClock(options.tickMs, { table, propose });
+		this.clock = new LeaseClock(options.tickMs, { table, propose, counts: state.leaseCounts });
 		this.judge = new LeaseJudge(Math.ceil(APPLY_MS / options.tickMs), {
 			clock: this.clock,
+			counts: state.leaseCounts,
 			table,
 			answer: (questions, answers) => this.answer(questions, answers),
 			late: ({ from, counter }) => {
@@ -70,8 +72,8 @@ export class LeaseRoom {
 	}
 
 	/** All that this member knows of; at the leader those first that end first. */
-	list(): LeaseId[] {
-		return this.clock.running ? this.clock.idsByDeadline() : this.parts.state.leases.ids();
+	list(): Sliced<readonly LeaseId[]> {
+		return sliced(listLeases(this.parts.state.leases, this.clock.running ? (lease) => this.clock.deadlineOf(lease) : null));
 	}
 
 	tick(now: number): void {

@@ -1,11 +1,12 @@
 /** A driver among scripted parts, in virtual time: the tests say what the replica decides and see what the driver does. */
 import { portableBytes, silentTap } from "@flotilla/base";
-import { DEFAULT_WATCH_LIMITS, type KeyValueStore, type RecordBatch, type StoreMark } from "@flotilla/mvcc";
+import { DEFAULT_WATCH_LIMITS, type KeyValueStore, type RecordBatch, type Sliced, type StoreMark } from "@flotilla/mvcc";
 import type { AppendWork, CoreStatus, Entry, NodeId } from "@flotilla/raft";
 import {
 	AuthState,
 	type FloorImage,
 	type LeaseCall,
+	LeaseCounts,
 	type MemberInfo,
 	type MembershipCall,
 	type PeerMessage,
@@ -103,8 +104,9 @@ export class ScriptedReplica implements ReplicaMachine {
 	drawLeaseId(): bigint {
 		return 1n;
 	}
-	leaseIds(): bigint[] {
-		return [];
+	readonly leaseCounts = new LeaseCounts();
+	listLeases(): Sliced<readonly bigint[]> {
+		return { step: () => true, result: () => [], abandon() {} };
 	}
 	cancel(): void {
 		this.inputs.push("cancel");

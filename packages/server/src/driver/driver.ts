@@ -1,11 +1,12 @@
 import type { TapFields } from "@flotilla/base";
-import type { LeaseId, StoredRecord } from "@flotilla/mvcc";
+import type { LeaseId, Sliced, StoredRecord } from "@flotilla/mvcc";
 import { type Entry, NO_NODE, type NodeId } from "@flotilla/raft";
 import type {
 	AlarmEntry,
 	AuthView,
 	FloorImage,
 	LeaseCall,
+	LeaseCounts,
 	LeaseOutcome,
 	MemberInfo,
 	MembershipCall,
@@ -210,8 +211,11 @@ export class Driver implements MemberPort, PeerEvents {
 	drawLeaseId(): LeaseId {
 		return this.machine.drawLeaseId();
 	}
-	leaseIds(): readonly LeaseId[] {
-		return this.machine.leaseIds();
+	listLeases(): Sliced<readonly LeaseId[]> {
+		return this.machine.listLeases();
+	}
+	get leaseCounts(): LeaseCounts {
+		return this.machine.leaseCounts;
 	}
 	cancel(call: Call): void {
 		if (!this.open.delete(call)) return;

@@ -22,8 +22,11 @@ class GatewayStreamCall extends GatewayCall implements StreamCall {
 	private readonly messages: readonly Uint8Array[];
 	private readonly openStream: () => HttpStream;
 	private readonly drainListeners: Array<() => void> = [];
-	private delivered = false;
-	private afterMessages: (() => void) | null = null;
+	/** Messages that were handed on. */
+	private delivered = 0;
+	private messageListener: ((message: Uint8Array) => void) | null = null;
+	private endListener: (() => void) | null = null;
+	private held = false;
 	/** Null until the first message: a refusal before it still chooses the HTTP status. */
 	private stream: HttpStream | null = null;
 
@@ -36,17 +39,24 @@ class GatewayStreamCall extends GatewayCall implements StreamCall {
 	}
 
 	onMessage(listener: (message: Uint8Array) => void): void {
-		queueMicrotask(() => {
-			this.delivered = true;
-			for (const message of this.messages) this.run(() => listener(message));
-			if (this.afterMessages !== null) this.run(this.afterMessages);
-		});
+		this.messageListener = listener;
+		queueMicrotask(() => this.deliver());
+	}
+
+	holdBack(): void {
+		this.held = true;
+	}
+
+	readOn(): void {
+		if (!this.held) return;
+		this.held = false;
+		queueMicrotask(() => this.deliver());
 	}
 
 	/** The end of the body. */
 	onHalfClose(listener: () => void): void {
-		if (this.delivered) queueMicrotask(() => this.run(listener));
-		else this.afterMessages = listener;
+		this.endListener = listener;
+		queueMicrotask(() => this.deliver());
 	}
 
 	onDrain(listener: () => void): void {
@@ -88,6 +98,18 @@ class GatewayStreamCall extends GatewayCall implements StreamCall {
 		}
 		const status = httpStatusOf(code);
 		this.exchange.respond({ status, headers: refusalHeaders(status, message), body: line });
+	}
+
+	private deliver(): void {
+		const { endListener, messageListener, messages } = this;
+		if (messageListener === null) return;
+		while (this.delivered < messages.length && !this.held && !this.over) {
+			const message = messages[this.delivered++] as Uint8Array;
+			this.run(() => messageListener(message));
+		}
+		if (this.delivered < messages.length || endListener === null) return;
+		this.endListener = null;
+		this.run(endListener);
 	}
 
 	private begin(): HttpStream {

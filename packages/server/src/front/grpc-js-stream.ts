@@ -95,6 +95,14 @@ class DuplexCall extends GrpcJsStreamCall<Duplex> implements StreamCall {
 		this.call.on("data", (message: Uint8Array) => this.run(() => listener(message)));
 	}
 
+	holdBack(): void {
+		this.call.pause();
+	}
+
+	readOn(): void {
+		this.call.resume();
+	}
+
 	onHalfClose(listener: () => void): void {
 		this.call.once("end", () => this.run(listener));
 	}
@@ -111,6 +119,10 @@ class ServerStreamCall extends GrpcJsStreamCall<ServerStream> implements StreamC
 			if (this.afterRequest !== null) this.run(this.afterRequest);
 		});
 	}
+
+	/** There is one message. */
+	holdBack(): void {}
+	readOn(): void {}
 
 	onHalfClose(listener: () => void): void {
 		if (this.taken) queueMicrotask(() => this.run(listener));

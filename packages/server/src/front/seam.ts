@@ -42,6 +42,9 @@ export interface UnaryCall extends CallContext {
 /** A stream of either or both directions. */
 export interface StreamCall extends CallContext {
 	onMessage(listener: (message: Uint8Array) => void): void;
+	/** No more messages until `readOn`: what the client sends waits, and soon it may send no more. */
+	holdBack(): void;
+	readOn(): void;
 	/** The client will send nothing more. */
 	onHalfClose(listener: () => void): void;
 	/** False when the peer reads too slowly: wait for `onDrain`. The message is taken all the same. */

@@ -1,6 +1,7 @@
 /**
  * A stream of renewals (etcd API 4.5): one answer to each request, in order, while many of them are under way. A lease that does
- * not exist is answered with no time; what keeps a renewal from being decided ends the stream.
+ * not exist is answered with no time; what keeps a renewal from being decided ends the stream. A client that asks faster than it
+ * is answered, or does not read, is made to wait.
  */
 import { etcdserverpb, type FaultCode } from "@flotilla/api";
 import type { LeaseId } from "@flotilla/mvcc";
@@ -11,9 +12,9 @@ import type { ServiceDeps } from "./deps.ts";
 
 /** Renewals of one stream that are under way; the next ones wait. */
 const UNDER_WAY_MAX = 1_024;
-/** Requests of one stream without an answer; a client that sends more, or does not read, loses the stream. */
-const WAITING_MAX = 16_384;
-const UNREAD = { code: Grpc.resourceExhausted, message: "etcdserver: too many unread answers of this lease stream" } as const;
+/** Requests of one stream without an answer: at the upper bound no more is read of it, at the lower one again. */
+const WAITING_MAX = 4_096;
+const WAITING_LOW = 2_048;
 const OK = { code: Grpc.ok, message: "" } as const;
 
 interface Renewal {
@@ -37,6 +38,8 @@ class KeepAliveStream {
 	private started = 0;
 	private halfClosed = false;
 	private writable = true;
+	/** Nothing is read of it now. */
+	private held = false;
 	private over = false;
 	/** A renewal may be refused while it is started. */
 	private flushing = false;
@@ -64,12 +67,11 @@ class KeepAliveStream {
 	private receive(message: Uint8Array): void {
 		const { ID } = etcdserverpb.LeaseKeepAliveRequest.decode(message);
 		if (this.over) return;
-		if (this.waiting.length - this.head >= WAITING_MAX) {
-			this.close();
-			this.call.end(UNREAD);
-			return;
-		}
 		this.waiting.push({ id: ID, call: null, answer: null, fault: null });
+		if (!this.held && this.waiting.length - this.head >= WAITING_MAX) {
+			this.held = true;
+			this.call.holdBack();
+		}
 		this.startNext();
 	}
 
@@ -142,6 +144,10 @@ class KeepAliveStream {
 			this.head = 0;
 		}
 		this.startNext();
+		if (this.held && this.waiting.length - this.head <= WAITING_LOW) {
+			this.held = false;
+			this.call.readOn();
+		}
 		if (!this.halfClosed || this.waiting.length > 0) return;
 		this.close();
 		this.call.end(OK);

@@ -1,24 +1,29 @@
 /** The Lease service (etcd API, chapter 4). */
 import { etcdserverpb, type FaultCode } from "@flotilla/api";
-import { assert } from "@flotilla/base";
-import { CommandKind, encodeLeaseGrant, encodeLeaseRevoke } from "@flotilla/replica";
+import { assert, concatBytes } from "@flotilla/base";
+import { type LeaseId, STRIDE, sliced } from "@flotilla/mvcc";
+import { type Caller, CommandKind, encodeLeaseGrant, encodeLeaseRevoke } from "@flotilla/replica";
 import type { MethodHandler, UnaryCall } from "../front/seam.ts";
 import { headerOf, statusOf } from "./answers.ts";
 import type { ServiceDeps } from "./deps.ts";
 import { unary } from "./door.ts";
 import { keepAlive } from "./lease-keep-alive.ts";
+import { LongWork } from "./long-work.ts";
 import type { MemberPort } from "./member-port.ts";
 import type { OpenStreams } from "./open-streams.ts";
 import { askLease, type LeaseTime, propose } from "./replicated.ts";
 
 const NO_LEASE_TTL = -1;
+/** Lists of all leases that are made side by side, and that wait for it. */
+const LISTS = { runningMax: 2, waitingMax: 64 };
 
 export function leaseService(deps: ServiceDeps, streams: OpenStreams): ReadonlyArray<readonly [string, MethodHandler]> {
+	const work = new LongWork(LISTS, deps.soon);
 	return [
 		unary("/etcdserverpb.Lease/LeaseGrant", deps, (call) => grant(call, deps)),
 		unary("/etcdserverpb.Lease/LeaseRevoke", deps, (call) => revoke(call, deps)),
 		unary("/etcdserverpb.Lease/LeaseTimeToLive", deps, (call) => timeToLive(call, deps)),
-		unary("/etcdserverpb.Lease/LeaseLeases", deps, (call) => leases(call, deps)),
+		unary("/etcdserverpb.Lease/LeaseLeases", deps, (call) => leases(call, deps, work)),
 		streams.bidi("/etcdserverpb.Lease/LeaseKeepAlive", (call) => keepAlive(call, deps)),
 	];
 }
@@ -82,26 +87,44 @@ function wholeSeconds(remainingMs: number): number {
 	return Math.max(0, Math.ceil(remainingMs / 1_000) - 1);
 }
 
-function leases(call: UnaryCall, { callers, member }: ServiceDeps): void {
+/** At one member, in slices: a list of a hundred thousand leases holds nobody up. */
+function leases(call: UnaryCall, deps: ServiceDeps, work: LongWork): void {
+	const { callers, member } = deps;
 	etcdserverpb.LeaseLeasesRequest.decode(call.request);
 	const refuse = (fault: FaultCode): void => call.fail(statusOf(fault));
 	callers.identify(
 		call,
-		({ caller }) => {
-			const fault = member.auth.keysFault(caller, member.auth.enabled ? leasedKeys(member) : [], "read");
-			if (fault === null) list(call, member);
-			else refuse(fault);
-		},
+		({ caller }) =>
+			work.run(sliced(encodeLeases(member, caller)), call, (encoded) => {
+				if (typeof encoded === "string") refuse(encoded);
+				else call.respond(encoded);
+			}),
 		refuse,
 	);
 }
 
-/** Every key that hangs on a lease: who may not read one of them may not know of the lease. */
-function* leasedKeys({ store }: MemberPort): Iterable<string> {
-	for (const id of store.leases.ids()) yield* store.leases.get(id)?.attachedKeys() ?? [];
+/** Whoever may not read a key may not know of the lease that it hangs on, and so not of the list. */
+function* encodeLeases(member: MemberPort, caller: Caller): Generator<void, Uint8Array | FaultCode> {
+	const { auth, store } = member;
+	const header = headerOf(member, store.revision);
+	const judgedAt = auth.revision;
+	const stranger = auth.keysFault(caller, [], "read");
+	if (stranger !== null) return stranger;
+	const list = member.listLeases();
+	while (!list.step(STRIDE)) yield;
+	const ids = list.result();
+	const pieces = [etcdserverpb.LeaseLeasesResponse.encode({ header })];
+	for (let at = 0; at < ids.length; at += STRIDE) {
+		const part = ids.slice(at, at + STRIDE);
+		const fault = auth.enabled ? auth.keysFault(caller, keysOf(part, member), "read") : null;
+		if (fault !== null) return fault;
+		pieces.push(etcdserverpb.LeaseLeasesResponse.encode({ leases: part.map((ID) => ({ ID })) }));
+		yield;
+	}
+	// Fields of a message that are repeated may stand in pieces.
+	return auth.enabled && auth.revision !== judgedAt ? "authOldRevision" : concatBytes(pieces);
 }
 
-function list(call: UnaryCall, member: MemberPort): void {
-	const header = headerOf(member, member.store.revision);
-	call.respond(etcdserverpb.LeaseLeasesResponse.encode({ header, leases: member.leaseIds().map((ID) => ({ ID })) }));
+function* keysOf(leases: readonly LeaseId[], { store }: MemberPort): Iterable<string> {
+	for (const id of leases) yield* store.leases.get(id)?.attachedKeys() ?? [];
 }

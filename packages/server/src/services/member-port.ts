@@ -1,7 +1,17 @@
 /** What the services need of the member behind them. The driver implements it; tests use a small one over a real store. */
-import type { KeyValueStore, LeaseId, WatchHub } from "@flotilla/mvcc";
+import type { KeyValueStore, LeaseId, Sliced, WatchHub } from "@flotilla/mvcc";
 import type { NodeId } from "@flotilla/raft";
-import type { AlarmEntry, AuthView, LeaseCall, MemberInfo, MembershipCall, ReadCall, ReplicaStatus, WriteCall } from "@flotilla/replica";
+import type {
+	AlarmEntry,
+	AuthView,
+	LeaseCall,
+	LeaseCounts,
+	MemberInfo,
+	MembershipCall,
+	ReadCall,
+	ReplicaStatus,
+	WriteCall,
+} from "@flotilla/replica";
 
 export interface MemberPort {
 	readonly memberId: NodeId;
@@ -40,7 +50,9 @@ export interface MemberPort {
 	/** An id that no lease has, for a grant that leaves the choice to the server. */
 	drawLeaseId(): LeaseId;
 	/** The leases that this member knows of; at the leader those first that end first. */
-	leaseIds(): readonly LeaseId[];
+	listLeases(): Sliced<readonly LeaseId[]>;
+	/** Since this process began. */
+	readonly leaseCounts: LeaseCounts;
 
 	/** The replicated state of one moment as the image of a file, for a client that saves it. Null while another client does. */
 	exportState(): StateExport | null;

@@ -142,6 +142,12 @@ class ObservedStream implements StreamCall {
 			listener(message);
 		});
 	}
+	holdBack(): void {
+		this.call.holdBack();
+	}
+	readOn(): void {
+		this.call.readOn();
+	}
 	onHalfClose(listener: () => void): void {
 		this.call.onHalfClose(listener);
 	}

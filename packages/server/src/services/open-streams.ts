@@ -114,6 +114,12 @@ class GuardedStream implements StreamCall {
 			if (!this.over) listener(message);
 		});
 	}
+	holdBack(): void {
+		this.call.holdBack();
+	}
+	readOn(): void {
+		this.call.readOn();
+	}
 	onHalfClose(listener: () => void): void {
 		this.call.onHalfClose(listener);
 	}

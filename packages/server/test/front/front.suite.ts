@@ -410,6 +410,41 @@ export function testFront(createFront: (methods: MethodTable, options: GrpcFront
 		expect(bytes).toBe(sent * part.length);
 	});
 
+	test("a handler that holds its stream back makes the client wait, and loses nothing when it reads on", async () => {
+		const count = 300;
+		const client = library.bidi(BIDI);
+		const call = await service.streams.next();
+		const taken: number[] = [];
+		let told = (): void => {};
+		const first = new Promise<void>((resolve) => {
+			told = resolve;
+		});
+		call.onMessage((message) => {
+			taken.push(Buffer.from(message).readUInt32BE(0));
+			if (taken.length > 1) return;
+			call.holdBack();
+			told();
+		});
+		const ended = new Promise<void>((resolve) => call.onHalfClose(resolve));
+		let left = 0;
+		for (let at = 0; at < count; at++) {
+			const message = Buffer.alloc(4_096);
+			message.writeUInt32BE(at, 0);
+			client.write(message, () => left++);
+		}
+		client.end();
+		await first;
+		for (let trips = 0; trips < 5; trips++) await raw.call(ECHO, new Uint8Array(0));
+		expect(taken).toEqual([0]);
+		expect(left).toBeLessThan(count);
+		call.readOn();
+		await ended;
+		expect(taken).toEqual(Array.from({ length: count }, (_, at) => at));
+		client.on("data", () => {});
+		call.end(OK);
+		await new Promise((resolve) => client.on("status", resolve));
+	});
+
 	test("closing lets open calls finish, takes no new ones, and tells the client so", async () => {
 		const open = raw.call(HELD, new Uint8Array(0));
 		const call = await service.unary.next();

@@ -264,6 +264,31 @@ describe("streams", () => {
 		expect((await text).split("\n")).toHaveLength(sent + 1);
 	});
 
+	test("a handler may hold messages of the body back", async () => {
+		const response = post("/v3/lease/keepalive", '{"ID":"1"}{"ID":"2"}{"ID":"3"}');
+		const call = await streams.next();
+		const taken: bigint[] = [];
+		let told = (): void => {};
+		const first = new Promise<void>((resolve) => {
+			told = resolve;
+		});
+		call.onMessage((message) => {
+			taken.push(pb.LeaseKeepAliveRequest.decode(message).ID);
+			if (taken.length > 1) return;
+			call.holdBack();
+			told();
+		});
+		const ended = new Promise<void>((resolve) => call.onHalfClose(resolve));
+		await first;
+		await new Promise((resolve) => setImmediate(resolve));
+		expect(taken).toEqual([1n]);
+		call.readOn();
+		await ended;
+		expect(taken).toEqual([1n, 2n, 3n]);
+		call.end({ code: Grpc.ok, message: "" });
+		expect((await response).status).toBe(200);
+	});
+
 	test("a client that leaves cancels the stream", async () => {
 		const abort = new AbortController();
 		const answer = fetch(`${url}/v3/watch`, { method: "POST", body: "{}", signal: abort.signal });

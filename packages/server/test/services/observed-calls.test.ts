@@ -101,6 +101,8 @@ test("a stream's messages count, and it ends once", () => {
 		onMessage: (listener) => {
 			deliver = listener;
 		},
+		holdBack: () => {},
+		readOn: () => {},
 		onHalfClose: () => {},
 		send: () => true,
 		onDrain: () => {},

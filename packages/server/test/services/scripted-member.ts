@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { etcdserverpb, FAULTS } from "@flotilla/api";
 import { createHotCodec } from "@flotilla/api/hot";
 import { assert, fail } from "@flotilla/base";
-import { DEFAULT_WATCH_LIMITS, MvccStore, WatchHub } from "@flotilla/mvcc";
+import { DEFAULT_WATCH_LIMITS, MvccStore, type Sliced, WatchHub } from "@flotilla/mvcc";
 import { type CoreStatus, NO_NODE } from "@flotilla/raft";
 import {
 	type AlarmEntry,
@@ -15,6 +15,7 @@ import {
 	decodeLeaseGrant,
 	decodeLeaseRevoke,
 	type LeaseCall,
+	LeaseCounts,
 	type MemberInfo,
 	type MembershipCall,
 	type ReadCall,
@@ -160,9 +161,10 @@ export class ScriptedMember implements MemberPort {
 		return 0x1234n + BigInt(this.store.leases.count);
 	}
 
-	leaseIds(): bigint[] {
-		return this.store.leases.ids();
+	listLeases(): Sliced<readonly bigint[]> {
+		return { step: () => true, result: () => this.store.leases.ids(), abandon() {} };
 	}
+	readonly leaseCounts = new LeaseCounts();
 
 	cancel(call: WriteCall | ReadCall | MembershipCall | LeaseCall): void {
 		this.canceled.push(call);
@@ -320,6 +322,8 @@ export class ScriptedStream implements StreamCall {
 	readonly remainingMs = Number.POSITIVE_INFINITY;
 	readonly sent: Uint8Array[] = [];
 	ended: Status | null = null;
+	/** Nothing is read of it. */
+	held = false;
 	/** Messages that it takes before it asks to wait. */
 	room = Number.POSITIVE_INFINITY;
 	private readonly given: Readonly<Record<string, string>>;
@@ -339,6 +343,12 @@ export class ScriptedStream implements StreamCall {
 	}
 	onMessage(listener: (message: Uint8Array) => void): void {
 		this.listener = listener;
+	}
+	holdBack(): void {
+		this.held = true;
+	}
+	readOn(): void {
+		this.held = false;
 	}
 	onHalfClose(): void {}
 	onDrain(listener: () => void): void {

@@ -16,9 +16,20 @@ abstract class NativeStream extends NativeCall implements StreamCall {
 	private endListener: (() => void) | null = null;
 	private drainListener: (() => void) | null = null;
 	private full = false;
+	private held = false;
 
 	onMessage(listener: (message: Uint8Array) => void): void {
 		this.messageListener = listener;
+		queueMicrotask(() => this.deliver());
+	}
+
+	holdBack(): void {
+		this.held = true;
+	}
+
+	readOn(): void {
+		if (!this.held) return;
+		this.held = false;
 		queueMicrotask(() => this.deliver());
 	}
 
@@ -44,7 +55,7 @@ abstract class NativeStream extends NativeCall implements StreamCall {
 	}
 
 	protected override take(message: Uint8Array): void {
-		if (this.messageListener !== null && this.waiting.length === 0) this.run(this.messageListener, message);
+		if (this.messageListener !== null && !this.held && this.waiting.length === 0) this.run(this.messageListener, message);
 		else this.waiting.push(message);
 	}
 
@@ -61,7 +72,7 @@ abstract class NativeStream extends NativeCall implements StreamCall {
 
 	/** Nothing is asked for before somebody listens. */
 	protected override get wantsMore(): boolean {
-		return this.messageListener !== null;
+		return this.messageListener !== null && !this.held;
 	}
 
 	protected start(): void {
@@ -71,9 +82,8 @@ abstract class NativeStream extends NativeCall implements StreamCall {
 
 	private deliver(): void {
 		const { messageListener } = this;
-		while (messageListener !== null && this.waiting.length > 0 && !this.over) {
-			const [message] = this.waiting.splice(0, 1) as [Uint8Array];
-			this.run(messageListener, message);
+		while (messageListener !== null && this.waiting.length > 0 && !this.over && !this.held) {
+			this.run(messageListener, this.waiting.shift() as Uint8Array);
 		}
 		if (this.over) return;
 		if (messageListener !== null) this.topUp();
