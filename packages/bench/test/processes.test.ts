@@ -248,7 +248,7 @@ test.concurrent("a call that is wrong ends with status 2 and the usage, one that
 	expect([row.status, row.stderr]).toEqual([2, expect.stringContaining("there is no row none")]);
 });
 
-test.concurrent.skipIf(!haveEtcd())("the same loads on an etcd of three, leases included (needs Debian's etcd-server)", async () => {
+test.skipIf(!haveEtcd()).concurrent("the same loads on an etcd of three, leases included (needs Debian's etcd-server)", async () => {
 	const trio = await Trio.start("etcd");
 	try {
 		const measure = async (load: LoadName): Promise<void> => {
@@ -265,7 +265,7 @@ test.concurrent.skipIf(!haveEtcd())("the same loads on an etcd of three, leases 
 	}
 });
 
-test.concurrent.skipIf(!haveEtcd())("compare: both clusters, the same rows, ratios and goals (needs Debian's etcd-server)", async () => {
+test.skipIf(!haveEtcd()).concurrent("compare: both clusters, the same rows, ratios and goals (needs Debian's etcd-server)", async () => {
 	const page = join(folder, "compare.html");
 	const args = [
 		"compare",

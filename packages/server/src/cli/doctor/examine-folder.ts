@@ -180,7 +180,7 @@ async function forceCopy(folder: string, format: MemberFormat): Promise<Forced> 
 				const { revision, keyCount: keys } = store;
 				const [users, roles] = [auth.userNames.length, auth.roleNames.length];
 				const removed = told.removed === "" ? [] : told.removed.split(",");
-				const held = { revision, keys, leases: driver.leaseIds().length, users, roles, authEnabled: auth.enabled };
+				const held = { revision, keys, leases: store.leases.count, users, roles, authEnabled: auth.enabled };
 				nodeScheduler.soon(() =>
 					end(
 						published
