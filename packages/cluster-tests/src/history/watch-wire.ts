@@ -1,5 +1,5 @@
 /** Watch requests and responses by reflection, without the product's codecs. */
-import { decodeMessage, encodeMessage } from "../client/protocol.ts";
+import { decodeFields, encodeMessage, latin1Of, numberOf, type WireInteger } from "../client/protocol.ts";
 import type { Pair } from "./operation.ts";
 import type { HeardEvent, WatchAnswer, WatchAsk } from "./watch-record.ts";
 
@@ -26,30 +26,33 @@ export function encodeProgress(): Uint8Array {
 interface WirePair {
 	readonly key: Uint8Array;
 	readonly value: Uint8Array;
-	readonly create_revision: string;
-	readonly mod_revision: string;
-	readonly version: string;
+	readonly create_revision: WireInteger;
+	readonly mod_revision: WireInteger;
+	readonly version: WireInteger;
 }
 
 interface WireResponse {
-	readonly header: { readonly revision: string } | null;
-	readonly watch_id: string;
+	readonly header: { readonly revision: WireInteger } | null;
+	readonly watch_id: WireInteger;
 	readonly created: boolean;
 	readonly canceled: boolean;
-	readonly compact_revision: string;
+	readonly compact_revision: WireInteger;
 	readonly cancel_reason: string;
 	readonly fragment: boolean;
-	readonly events: ReadonlyArray<{ readonly type: "PUT" | "DELETE"; readonly kv: WirePair; readonly prev_kv: WirePair | null }>;
+	readonly events: ReadonlyArray<{ readonly type: number; readonly kv: WirePair; readonly prev_kv: WirePair | null }>;
 }
 
+/** mvccpb.Event.EventType. */
+const DELETE = 1;
+
 export function decodeWatchResponse(bytes: Uint8Array): WatchAnswer {
-	const response = decodeMessage<WireResponse>("etcdserverpb.WatchResponse", bytes);
+	const response = decodeFields<WireResponse>("etcdserverpb.WatchResponse", bytes);
 	return {
-		id: response.watch_id,
-		revision: Number(response.header?.revision ?? 0),
+		id: String(numberOf(response.watch_id)),
+		revision: numberOf(response.header?.revision ?? 0),
 		created: response.created,
 		canceled: response.canceled,
-		compactRevision: Number(response.compact_revision),
+		compactRevision: numberOf(response.compact_revision),
 		reason: response.cancel_reason,
 		fragment: response.fragment,
 		events: response.events.map(heardEvent),
@@ -59,20 +62,20 @@ export function decodeWatchResponse(bytes: Uint8Array): WatchAnswer {
 function heardEvent({ type, kv, prev_kv }: WireResponse["events"][number]): HeardEvent {
 	const pair = pairOf(kv);
 	return {
-		type: type === "DELETE" ? "delete" : "put",
+		type: type === DELETE ? "delete" : "put",
 		key: pair.key,
 		mod: pair.mod,
-		pair: type === "DELETE" ? null : pair,
+		pair: type === DELETE ? null : pair,
 		previous: prev_kv === null ? null : pairOf(prev_kv),
 	};
 }
 
 function pairOf({ key, value, create_revision, mod_revision, version }: WirePair): Pair {
 	return {
-		key: Buffer.from(key).toString("latin1"),
-		value: Buffer.from(value).toString("latin1"),
-		create: Number(create_revision),
-		mod: Number(mod_revision),
-		version: Number(version),
+		key: latin1Of(key),
+		value: latin1Of(value),
+		create: numberOf(create_revision),
+		mod: numberOf(mod_revision),
+		version: numberOf(version),
 	};
 }

@@ -1,5 +1,5 @@
 /** Operations as requests of the protocol, and responses as answers: by reflection, without the product's codecs. */
-import { decodeMessage, encodeMessage, type Plain } from "../client/protocol.ts";
+import { decodeFields, encodeMessage, latin1Of, numberOf, type Plain, type WireInteger } from "../client/protocol.ts";
 import type { Answer, CompareOp, Operation, Pair, RefusedAs, TxnOp } from "./operation.ts";
 
 const METHOD_OF = { range: "Range", put: "Put", delete: "DeleteRange", txn: "Txn", compact: "Compact" } as const satisfies Record<
@@ -20,7 +20,7 @@ export function encodeOperation(operation: Operation): Uint8Array {
 }
 
 export function decodeAnswer(operation: Operation, bytes: Uint8Array): Answer {
-	return answerOf(operation, decodeMessage(`etcdserverpb.${TYPE_OF[operation.kind]}Response`, bytes), null);
+	return answerOf(operation, decodeFields(`etcdserverpb.${TYPE_OF[operation.kind]}Response`, bytes), null);
 }
 
 /** What a refusal's text tells a checker; null when nobody can know whether the operation took effect. */
@@ -81,16 +81,16 @@ function plainCompare(compare: CompareOp): Plain {
 }
 
 interface WireHeader {
-	readonly revision: string;
+	readonly revision: WireInteger;
 }
 
 interface WireResponse {
 	readonly header: WireHeader | null;
 	readonly kvs: readonly WirePair[];
-	readonly count: string;
+	readonly count: WireInteger;
 	readonly more: boolean;
 	readonly prev_kv: WirePair | null;
-	readonly deleted: string;
+	readonly deleted: WireInteger;
 	readonly prev_kvs: readonly WirePair[];
 	readonly succeeded: boolean;
 	readonly responses: readonly Record<string, WireResponse>[];
@@ -99,22 +99,22 @@ interface WireResponse {
 interface WirePair {
 	readonly key: Uint8Array;
 	readonly value: Uint8Array;
-	readonly create_revision: string;
-	readonly mod_revision: string;
-	readonly version: string;
+	readonly create_revision: WireInteger;
+	readonly mod_revision: WireInteger;
+	readonly version: WireInteger;
 }
 
 /** `outer`: the revision of the transaction around, for inner answers that carry none. */
 function answerOf(operation: Operation, plain: unknown, outer: number | null): Answer {
 	const response = plain as WireResponse;
-	const revision = Number(response.header?.revision ?? outer ?? 0);
+	const revision = numberOf(response.header?.revision ?? outer ?? 0);
 	switch (operation.kind) {
 		case "range":
-			return { kind: "range", revision, count: Number(response.count), more: response.more, pairs: response.kvs.map(pairOf) };
+			return { kind: "range", revision, count: numberOf(response.count), more: response.more, pairs: response.kvs.map(pairOf) };
 		case "put":
 			return { kind: "put", revision, previous: response.prev_kv === null ? null : pairOf(response.prev_kv) };
 		case "delete":
-			return { kind: "delete", revision, deleted: Number(response.deleted), previous: response.prev_kvs.map(pairOf) };
+			return { kind: "delete", revision, deleted: numberOf(response.deleted), previous: response.prev_kvs.map(pairOf) };
 		case "compact":
 			return { kind: "compact", revision };
 		case "txn": {
@@ -138,14 +138,10 @@ function innerResponse(one: Record<string, WireResponse> | undefined): unknown {
 
 function pairOf(pair: WirePair): Pair {
 	return {
-		key: textOf(pair.key),
-		value: textOf(pair.value),
-		create: Number(pair.create_revision),
-		mod: Number(pair.mod_revision),
-		version: Number(pair.version),
+		key: latin1Of(pair.key),
+		value: latin1Of(pair.value),
+		create: numberOf(pair.create_revision),
+		mod: numberOf(pair.mod_revision),
+		version: numberOf(pair.version),
 	};
-}
-
-function textOf(bytes: Uint8Array): string {
-	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }

@@ -14,8 +14,10 @@ export interface SeedReport {
 	readonly result: RunResult;
 	/** Two runs of the seed were not the same. */
 	readonly differs: boolean;
-	/** Of the worker's processor, not of the clock on the wall: other work on the machine does not count. */
+	/** Of the worker's processor: other work on the machine does not count, nor do the threads that collect garbage and compile. */
 	readonly cpuMs: number;
+	/** Of the clock on the wall. */
+	readonly realMs: number;
 }
 
 export interface CampaignOptions {

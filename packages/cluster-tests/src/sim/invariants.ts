@@ -45,6 +45,7 @@ export interface Breach {
 }
 
 interface Made {
+	readonly term: Term;
 	readonly hash: number;
 	/** Of the entry before; null when nobody could tell. */
 	prevTerm: Term | null;
@@ -56,11 +57,11 @@ interface Made {
  */
 export class Invariants {
 	readonly breaches: Breach[] = [];
-	private readonly mirrors = new Map<NodeId, LogMirror>();
+	private readonly mirrors: LogMirror[] = [];
 	private readonly leaders = new Map<Term, NodeId>();
 	private readonly canon = new Map<LogIndex, Mark>();
-	/** Every entry ever made, by index and term. */
-	private readonly made = new Map<string, Made>();
+	/** Every entry ever made: those of each index, one a term. */
+	private readonly made = new Map<LogIndex, Made[]>();
 	/** Entries that were counted under the configuration before the one that then came into force. */
 	private readonly countedUnder = new Map<LogIndex, ConfState>();
 	private readonly digests = new Map<LogIndex, { readonly digest: number; readonly member: NodeId }>();
@@ -184,10 +185,14 @@ export class Invariants {
 	}
 
 	private created(id: NodeId, index: LogIndex, { term, hash }: Mark, prevTerm: Term | null): void {
-		const name = `${index}/${term}`;
-		const known = this.made.get(name);
+		const there = this.made.get(index);
+		if (there === undefined) {
+			this.made.set(index, [{ term, hash, prevTerm }]);
+			return;
+		}
+		const known = there.find((one) => one.term === term);
 		if (known === undefined) {
-			this.made.set(name, { hash, prevTerm });
+			there.push({ term, hash, prevTerm });
 			return;
 		}
 		if (known.hash !== hash) this.breach("noReuse", `index ${index} of term ${term} means two things; seen again on ${hex(id)}`);
@@ -214,11 +219,11 @@ export class Invariants {
 
 	/** Behind every crash a quorum of the newest configuration still holds what was committed. */
 	private checkCommittedKept(after: NodeId): void {
-		if ([...this.mirrors.values()].some(({ everDamaged }) => everDamaged)) return;
+		if (this.mirrors.some(({ everDamaged }) => everDamaged)) return;
 		const conf = this.confs.newest;
 		for (let index = this.confs.newestIndex + 1; index <= this.maxCommit; index++) {
 			const mark = this.canon.get(index);
-			const holds = (voter: NodeId): boolean => mark === undefined || this.mirrors.get(voter)?.holds(index, mark.term) === true;
+			const holds = (voter: NodeId): boolean => mark === undefined || this.mirror(voter).holds(index, mark.term);
 			if (mark === undefined || isQuorum(this.countedUnder.get(index) ?? conf, holds)) continue;
 			this.breach(
 				"committedKept",
@@ -254,7 +259,7 @@ export class Invariants {
 			this.checkComplete(status, mirror);
 		}
 		this.checkPeers(status, mirror);
-		mirror.openConfigs = mirror.openConfigs.filter((index) => index > status.commit);
+		if (mirror.openConfigs.length > 0) mirror.openConfigs = mirror.openConfigs.filter((index) => index > status.commit);
 		if (mirror.openConfigs.length > 1)
 			this.breach("confOneOpen", `${hex(id)} leads with two open configurations, at ${mirror.openConfigs.join(" and ")}`);
 	}
@@ -357,7 +362,7 @@ export class Invariants {
 				this.breach("confChain", `${describeConf(step.before)} was followed by ${describeConf(step.conf)}`);
 			confs.push(step.conf);
 		}
-		const holds = (voter: NodeId): boolean => this.mirrors.get(voter)?.holds(index, mark.term) === true;
+		const holds = (voter: NodeId): boolean => this.mirror(voter).holds(index, mark.term);
 		const counted = confs.find((conf) => isQuorum(conf, holds));
 		if (counted !== undefined) {
 			if (counted !== this.confs.newest) this.countedUnder.set(index, counted);
@@ -375,12 +380,11 @@ export class Invariants {
 		}
 	}
 
+	/** Looked for one by one: they are few, and a map keyed by bigints costs more. */
 	private mirror(id: NodeId): LogMirror {
-		let mirror = this.mirrors.get(id);
-		if (mirror === undefined) {
-			mirror = new LogMirror(id);
-			this.mirrors.set(id, mirror);
-		}
+		for (const mirror of this.mirrors) if (mirror.id === id) return mirror;
+		const mirror = new LogMirror(id);
+		this.mirrors.push(mirror);
 		return mirror;
 	}
 

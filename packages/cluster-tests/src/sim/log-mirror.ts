@@ -176,6 +176,7 @@ function applyWork(log: Map<LogIndex, Mark>, { snapshot, truncateFrom, entries }
 /** FNV-1a; tells entries apart, nothing more. */
 function hashOf(entry: Entry): number {
 	let hash = 0x811c9dc5 ^ entry.kind;
-	for (const byte of entry.data) hash = Math.imul(hash ^ byte, 0x01000193);
+	const { data } = entry;
+	for (let at = 0; at < data.length; at++) hash = Math.imul(hash ^ (data[at] as number), 0x01000193);
 	return hash | 0;
 }

@@ -1,11 +1,15 @@
-/** `npm run sim -- [--seed S | --runs N] [--from S] [--seconds N] [--workers N] | --mutants`: explores seeds, replays one, or plants bugs. */
+/**
+ * `npm run sim -- [--seed S | --runs N] [--from S] [--members N] [--seconds N] [--workers N] | --mutants`: explores seeds (with
+ * `--members` only those of clusters that stay at so many members), replays one, or plants bugs.
+ */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { runCampaign, type SeedReport } from "./campaign.ts";
 import { printMutants } from "./mutant-table.ts";
-import { drawPlan, type PlanLimits } from "./plan.ts";
+import { CLUSTER_SIZES, drawPlan, type PlanLimits, staysAt } from "./plan.ts";
 import { type RunResult, simulate } from "./run.ts";
 import { shrink } from "./shrink.ts";
+import { times } from "./speed.ts";
 import { Tally } from "./tally.ts";
 
 const { values } = parseArgs({
@@ -13,6 +17,7 @@ const { values } = parseArgs({
 		seed: { type: "string" },
 		runs: { type: "string", default: "100" },
 		from: { type: "string", default: String(Date.now() % 1_000_000_000) },
+		members: { type: "string", default: "0" },
 		seconds: { type: "string", default: "20" },
 		operations: { type: "string", default: "300" },
 		workers: { type: "string", default: String(availableParallelism()) },
@@ -29,7 +34,7 @@ if (values.mutants) printMutants();
 else if (values.seed === undefined) await explore();
 else replay(values.seed);
 
-function numberOf(name: "runs" | "from" | "seconds" | "operations" | "workers"): number {
+function numberOf(name: "runs" | "from" | "members" | "seconds" | "operations" | "workers"): number {
 	const number = Number(values[name]);
 	if (Number.isSafeInteger(number) && number >= 0) return number;
 	console.error(`--${name} takes a number, not ${JSON.stringify(values[name])}`);
@@ -37,13 +42,14 @@ function numberOf(name: "runs" | "from" | "seconds" | "operations" | "workers"):
 }
 
 async function explore(): Promise<void> {
-	const [runs, from] = [numberOf("runs"), numberOf("from")];
-	console.log(`seeds ${from} to ${from + runs - 1}`);
+	const runs = numberOf("runs");
+	const seeds = [...chosenSeeds(numberOf("from"), runs, numberOf("members"))];
+	console.log(`seeds ${seeds[0] ?? "none"} to ${seeds.at(-1) ?? "none"}`);
 	const tally = new Tally();
 	const startedMs = performance.now();
 	const failures: RunResult[] = [];
 	await runCampaign({
-		seeds: Array.from({ length: runs }, (_, at) => String(from + at)),
+		seeds,
 		limits,
 		workers: numberOf("workers"),
 		twice: values.twice,
@@ -55,13 +61,31 @@ async function explore(): Promise<void> {
 	});
 	if (failures[0] !== undefined) describeSmallest(failures[0]);
 	for (const line of tally.lines()) console.log(line);
-	console.log(`took ${Math.round((performance.now() - startedMs) / 1_000)} s`);
+	const realMs = performance.now() - startedMs;
+	const { user, system } = process.cpuUsage();
+	const whole = `${times(tally.virtualMs, (user + system) / 1_000)} simulated seconds a CPU second, ${times(tally.virtualMs, realMs)} a real second`;
+	console.log(`speed, the whole process: ${whole}; took ${Math.round(realMs / 1_000)} s`);
 	// Fewer runs may miss a branch by chance; so many that miss one show that the simulation no longer goes there.
 	const blind = runs >= MARKS_RUNS_MIN && tally.missedThoughDemanded.length > 0;
 	process.exitCode = tally.clean && !blind ? 0 : 1;
 }
 
-function describeFailure({ result, differs }: SeedReport): void {
+/** `members`: 0 takes every seed. */
+function* chosenSeeds(from: number, count: number, members: number): Generator<string> {
+	if (members > 0 && !CLUSTER_SIZES.includes(members)) {
+		console.error(`--members takes one of ${[...new Set(CLUSTER_SIZES)].join(", ")}, not ${members}`);
+		process.exit(2);
+	}
+	let taken = 0;
+	for (let at = from; taken < count; at++) {
+		const seed = String(at);
+		if (members > 0 && !staysAt(drawPlan(seed, limits), members)) continue;
+		taken++;
+		yield seed;
+	}
+}
+
+function describeFailure({ result, differs }: Pick<SeedReport, "result" | "differs">): void {
 	if (differs) console.log(`seed ${result.plan.seed}: two runs of one seed differ`);
 	if (result.verdict === "ok") return;
 	console.log(`seed ${result.plan.seed}: ${result.verdict}`);
@@ -91,7 +115,7 @@ function replay(seed: string): void {
 	console.log(JSON.stringify({ plan, counts: { ...counts, deathsAt: Object.fromEntries(counts.deathsAt) }, steps, virtualMs, verdict }));
 	if (values.faults) describeFaults(result);
 	if (verdict !== "ok") {
-		describeFailure({ result, differs: false, cpuMs: 0 });
+		describeFailure({ result, differs: false });
 		describeSmallest(result);
 	}
 	if (values.twice && simulate(drawPlan(seed, limits)).traceHash !== result.traceHash) {

@@ -18,7 +18,7 @@ import { MachineDisk } from "./machine-disk.ts";
 import { type Answer, type ClientStream, MemberCalls, type StreamListener } from "./member-calls.ts";
 import { type Mutant, mutate, spoilDisk, spoilPort } from "./mutants.ts";
 import type { SimNetwork } from "./network.ts";
-import { observedMachine, type Progress } from "./observed-machine.ts";
+import { observeMachine, type Progress } from "./observed-machine.ts";
 import type { Oracle } from "./oracle.ts";
 import { SimProcess } from "./process.ts";
 import type { TraceHash } from "./trace-hash.ts";
@@ -152,10 +152,8 @@ export class SimMember {
 				},
 				watchMachine: (machine, { restoredLog }) => {
 					invariants.restored(this.id, restoredLog, this.isDamaged());
-					return mutate(
-						observedMachine(this.id, machine, invariants, trace, () => process.alive),
-						this.mutant,
-					);
+					observeMachine(this.id, machine, invariants, trace, () => process.alive);
+					return mutate(machine, this.mutant);
 				},
 			},
 			(outcome) => {
@@ -339,7 +337,7 @@ export class SimMember {
 			emit: (name, term, index) => {
 				if (name === "floorWritten") this.floors++;
 				if (name === "snapshotReceived") this.snapshots++;
-				trace.add(`${this.name} ${name} ${term} ${index}`);
+				trace.event(this.name, name, term, index);
 			},
 		};
 	}

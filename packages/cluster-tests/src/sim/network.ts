@@ -10,6 +10,7 @@ import {
 	type PeerTransport,
 } from "@flotilla/server/internal";
 import type { CrashPoints } from "./crash-points.ts";
+import { breakLink, Links, type Station, type Way } from "./links.ts";
 import type { SimProcess } from "./process.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
@@ -25,8 +26,10 @@ export interface NetworkModel {
 	readonly queueMax: number;
 }
 
+/** One life of a member on the network. */
 interface Endpoint {
 	readonly id: NodeId;
+	readonly station: Station<Endpoint>;
 	readonly process: SimProcess;
 	readonly events: PeerEvents;
 	readonly points: CrashPoints;
@@ -36,16 +39,8 @@ interface Endpoint {
 	removed: ReadonlySet<NodeId>;
 	/** Strangers that a member which it knows has vouched for. */
 	readonly guests: Set<NodeId>;
-}
-
-/** The connection between two lives; `epoch` rises when it breaks, and what was under way goes with it. */
-interface Connection {
-	up: boolean;
-	epoch: number;
-	/** Latest arrival by direction and lane, so that a stream keeps its order. */
-	readonly arrivals: Map<string, number>;
-	/** Messages under way by sender. */
-	readonly queued: Map<NodeId, number>;
+	/** Whether it takes the member of that number, as far as it was asked since its contacts or guests changed. */
+	readonly takes: Array<boolean | undefined>;
 }
 
 /** A follower gives a broken connection this long before it holds the peer for lost (rule H2). */
@@ -59,10 +54,9 @@ export class SimNetwork {
 	private readonly time: VirtualTime;
 	private readonly dice: Dice;
 	private model: NetworkModel;
+	/** In the order of their coming, which is that in which they dial. */
 	private readonly endpoints = new Map<NodeId, Endpoint>();
-	private readonly connections = new Map<string, Connection>();
-	private readonly cuts = new Set<string>();
-	private readonly cloggedUntilUs = new Map<string, number>();
+	private readonly links = new Links<Endpoint>();
 	/** Messages handed over so far. */
 	carried = 0;
 	dropped = 0;
@@ -77,8 +71,13 @@ export class SimNetwork {
 
 	/** A life joins; its connections come up one after the other. */
 	attach(id: NodeId, process: SimProcess, events: PeerEvents, points: CrashPoints): PeerTransport {
-		assert(!this.endpoints.has(id), "a member has one life at a time");
-		const endpoint: Endpoint = { id, process, events, points, contacts: null, removed: new Set(), guests: new Set() };
+		const station = this.links.station(id);
+		assert(station.life === null, "a member has one life at a time");
+		const endpoint: Endpoint = {
+			...{ id, station, process, events, points },
+			...{ contacts: null, removed: new Set(), guests: new Set(), takes: [] },
+		};
+		station.life = endpoint;
 		this.endpoints.set(id, endpoint);
 		for (const other of this.endpoints.values()) if (other !== endpoint) this.dial(endpoint, other);
 		return {
@@ -92,21 +91,22 @@ export class SimNetwork {
 	private setContacts(endpoint: Endpoint, contacts: ReadonlySet<NodeId>, removed: ReadonlySet<NodeId>): void {
 		endpoint.contacts = contacts;
 		endpoint.removed = removed;
-		if (this.endpoints.get(endpoint.id) !== endpoint) return;
+		endpoint.takes.length = 0;
+		if (!isPresent(endpoint)) return;
 		for (const id of [...contacts, ...removed]) endpoint.guests.delete(id);
 		for (const peer of this.endpoints.values()) {
-			if (peer === endpoint || knows(endpoint, peer.id)) continue;
-			const connection = this.connection(endpoint.id, peer.id);
-			if (connection.up) this.closeGently(endpoint, peer, connection);
+			if (peer === endpoint || takes(endpoint, peer.station)) continue;
+			if (this.wayBetween(endpoint, peer).link.up) this.closeGently(endpoint, peer);
 		}
 	}
 
 	/** What is on the way still arrives; then the other side notices the end, and dials again. */
-	private closeGently(endpoint: Endpoint, peer: Endpoint, connection: Connection): void {
-		const lastUs = Math.max(this.time.nowUs, ...connection.arrivals.values());
+	private closeGently(endpoint: Endpoint, peer: Endpoint): void {
+		const { link } = this.wayBetween(endpoint, peer);
+		const lastUs = Math.max(this.time.nowUs, ...link.ways.flatMap(({ arrivalsUs }) => arrivalsUs));
 		this.time.after(lastUs - this.time.nowUs + this.dice.range(100, 2_000), () => {
-			if (this.connection(endpoint.id, peer.id) !== connection || !connection.up) return;
-			this.breakConnection(connection);
+			if (!link.up) return;
+			breakLink(link);
 			peer.process.run(() => peer.events.unreachable(endpoint.id));
 			this.dial(peer, endpoint);
 		});
@@ -118,16 +118,17 @@ export class SimNetwork {
 		else if (a.removed.has(b.id)) b.process.run(() => b.events.removed(a.id));
 		this.vouch(a, b);
 		this.vouch(b, a);
-		return knows(a, b.id) && knows(b, a.id);
+		return takes(a, b.station) && takes(b, a.station);
 	}
 
 	/** As the real transport: a stranger that dials is let in when some member that can be asked lists it. */
 	private vouch(endpoint: Endpoint, stranger: Endpoint): void {
-		if (knows(endpoint, stranger.id) || endpoint.removed.has(stranger.id)) return;
+		if (takes(endpoint, stranger.station) || endpoint.removed.has(stranger.id)) return;
 		for (const member of this.endpoints.values()) {
-			const reached =
-				endpoint.contacts?.has(member.id) === true && !this.isCut(endpoint.id, member.id) && !this.isCut(member.id, endpoint.id);
-			if (reached && member.contacts?.has(stranger.id) === true) endpoint.guests.add(stranger.id);
+			if (endpoint.contacts?.has(member.id) !== true || member.contacts?.has(stranger.id) !== true) continue;
+			if (member !== endpoint && this.isBarred(this.wayBetween(endpoint, member))) continue;
+			endpoint.guests.add(stranger.id);
+			endpoint.takes.length = 0;
 		}
 	}
 
@@ -135,16 +136,18 @@ export class SimNetwork {
 	detach(id: NodeId): void {
 		const gone = this.endpoints.get(id);
 		if (gone === undefined) return;
+		gone.station.life = null;
 		this.endpoints.delete(id);
 		for (const peer of this.endpoints.values()) {
-			const connection = this.connection(id, peer.id);
-			if (!connection.up) continue;
-			this.breakConnection(connection);
-			if (this.isCut(id, peer.id) || this.isCut(peer.id, id)) continue;
+			const way = this.wayBetween(gone, peer);
+			const { link } = way;
+			if (!link.up) continue;
+			breakLink(link);
+			if (this.isBarred(way)) continue;
 			this.time.after(this.dice.range(100, 2_000), () => {
 				peer.process.run(() => peer.events.unreachable(id));
 				this.time.after(this.dice.range(100, 2_000), () => {
-					if (!this.connection(id, peer.id).up) peer.process.run(() => peer.events.lost(id));
+					if (!link.up) peer.process.run(() => peer.events.lost(id));
 				});
 			});
 		}
@@ -152,21 +155,16 @@ export class SimNetwork {
 
 	/** Nothing passes from `from` to `to`. */
 	cut(from: NodeId, to: NodeId): void {
-		this.cuts.add(`${from}>${to}`);
+		this.links.cut(this.way(from, to));
 	}
 
 	heal(from: NodeId, to: NodeId): void {
-		if (!this.cuts.delete(`${from}>${to}`)) return;
-		// What was sent meanwhile is lost, so the stream that carried it cannot go on.
-		if (!this.isCut(to, from)) this.reset(from, to);
+		this.mend(this.way(from, to));
 	}
 
 	healAll(): void {
-		for (const pair of Array.from(this.cuts)) {
-			const [from, to] = pair.split(">").map(BigInt) as [NodeId, NodeId];
-			this.heal(from, to);
-		}
-		this.cloggedUntilUs.clear();
+		for (const way of this.links.cutWays) this.mend(way);
+		this.links.unclog();
 	}
 
 	/** Loss, doubles and delays out of proportion to the election timeout are faults like others, and end with them. */
@@ -178,14 +176,14 @@ export class SimNetwork {
 
 	/** The way stands still for a while, then everything bursts through. */
 	clog(from: NodeId, to: NodeId, forUs: number): void {
-		this.cloggedUntilUs.set(`${from}>${to}`, this.time.nowUs + forUs);
+		this.way(from, to).cloggedUntilUs = this.time.nowUs + forUs;
 	}
 
 	/** The connection breaks and is dialed again. */
 	reset(a: NodeId, b: NodeId): void {
-		const connection = this.connection(a, b);
-		if (!connection.up) return;
-		this.breakConnection(connection);
+		const { link } = this.way(a, b);
+		if (!link.up) return;
+		breakLink(link);
 		const [first, second] = [this.endpoints.get(a), this.endpoints.get(b)];
 		if (first === undefined || second === undefined) return;
 		for (const [here, there] of [
@@ -194,27 +192,32 @@ export class SimNetwork {
 		] as const) {
 			here.process.run(() => here.events.unreachable(there.id));
 			this.time.after(LOST_AFTER_US, () => {
-				const present = this.connection(a, b);
-				if (!present.up && this.endpoints.get(here.id) === here) here.process.run(() => here.events.lost(there.id));
+				if (!link.up && isPresent(here)) here.process.run(() => here.events.lost(there.id));
 			});
 		}
 		this.dial(first, second);
 	}
 
 	isCut(from: NodeId, to: NodeId): boolean {
-		return this.cuts.has(`${from}>${to}`);
+		return this.way(from, to).cut;
+	}
+
+	private mend(way: Way): void {
+		if (!this.links.mend(way)) return;
+		// What was sent meanwhile is lost, so the stream that carried it cannot go on.
+		if (!way.back.cut) this.reset(way.from, way.to);
 	}
 
 	private dial(a: Endpoint, b: Endpoint): void {
 		this.time.after(this.dice.range(200, REDIAL_US), () => {
-			if (this.endpoints.get(a.id) !== a || this.endpoints.get(b.id) !== b) return;
-			const connection = this.connection(a.id, b.id);
-			if (connection.up) return;
-			if (this.isCut(a.id, b.id) || this.isCut(b.id, a.id) || a.process.paused || b.process.paused || !this.admitted(a, b)) {
+			if (!isPresent(a) || !isPresent(b)) return;
+			const way = this.wayBetween(a, b);
+			if (way.link.up) return;
+			if (this.isBarred(way) || a.process.paused || b.process.paused || !this.admitted(a, b)) {
 				this.dial(a, b);
 				return;
 			}
-			connection.up = true;
+			way.link.up = true;
 			a.process.run(() => a.events.connected(b.id));
 			b.process.run(() => b.events.connected(a.id));
 		});
@@ -222,36 +225,38 @@ export class SimNetwork {
 
 	private send(from: Endpoint, messages: readonly LaneMessage[]): void {
 		for (const message of messages) {
-			if (this.endpoints.get(from.id) !== from || !from.points.pass("send", message.kind)) return;
+			if (!isPresent(from) || !from.points.pass("send", message.kind)) return;
 			this.onLeaving(from.id, message);
-			const connection = this.connection(from.id, message.to);
-			const to = this.endpoints.get(message.to);
-			if (to === undefined || !knows(from, to.id) || !knows(to, from.id) || (this.model.mode === "stream" && !connection.up)) {
+			const to = this.links.station(message.to);
+			const way = this.links.way(from.station, to);
+			const { life } = to;
+			if (life === null || !takes(from, to) || !takes(life, from.station) || (this.model.mode === "stream" && !way.link.up)) {
 				this.dropped++;
 				continue;
 			}
-			this.carry(from, to, message, connection);
+			this.carry(from, life, message, way);
 		}
 	}
 
-	private carry(from: Endpoint, to: Endpoint, message: LaneMessage, connection: Connection): void {
+	private carry(from: Endpoint, to: Endpoint, message: LaneMessage, way: Way): void {
 		const { envelope, slab } = encodeMessage(message);
 		// The sender may go on using its buffers; the wire holds a copy.
 		const wire = { envelope: envelope.slice(), slab: slab.slice() };
-		const { epoch } = connection;
+		const { link } = way;
+		const { epoch } = link;
 		const stream = this.model.mode === "stream";
 		if (!stream && this.dice.chance(this.model.lossPerMille, 1_000)) {
 			this.dropped++;
 			return;
 		}
-		if (this.isQueueFull(from, to, connection)) return;
+		if (this.isQueueFull(from, to, way)) return;
 		let waits = true;
 		const deliver = (): void => {
-			if (waits) connection.queued.set(from.id, (connection.queued.get(from.id) ?? 0) - 1);
+			if (waits) way.queued--;
 			waits = false;
-			const target = stream ? to : this.endpoints.get(to.id);
-			if (target === undefined || this.endpoints.get(to.id) !== target) return;
-			if ((stream && connection.epoch !== epoch) || this.isCut(from.id, to.id)) {
+			const target = stream ? to : to.station.life;
+			if (target === null || !isPresent(target)) return;
+			if ((stream && link.epoch !== epoch) || way.cut) {
 				this.dropped++;
 				return;
 			}
@@ -262,51 +267,53 @@ export class SimNetwork {
 				if (target.points.pass("receive", decoded.kind)) target.events.messages([decoded]);
 			});
 		};
-		this.time.after(this.delayUs(from.id, to.id, laneOf(message.kind), connection), deliver);
+		this.time.after(this.delayUs(way, laneOf(message.kind)), deliver);
 		if (!stream && this.dice.chance(this.model.duplicatePerMille, 1_000)) this.time.after(this.dice.range(0, LATE_DUPLICATE_US), deliver);
 	}
 
 	/** As a real queue: what does not fit is dropped, and whoever sends hears that the peer cannot be reached. */
-	private isQueueFull(from: Endpoint, to: Endpoint, { queued }: Connection): boolean {
-		const waiting = queued.get(from.id) ?? 0;
-		const full = this.model.queueMax > 0 && waiting >= this.model.queueMax;
+	private isQueueFull(from: Endpoint, to: Endpoint, way: Way): boolean {
+		const full = this.model.queueMax > 0 && way.queued >= this.model.queueMax;
 		if (full) {
 			this.dropped++;
 			this.time.after(1, () => from.process.run(() => from.events.unreachable(to.id)));
-		} else queued.set(from.id, waiting + 1);
+		} else way.queued++;
 		return full;
 	}
 
-	private delayUs(from: NodeId, to: NodeId, lane: Lane, connection: Connection): number {
+	private delayUs({ cloggedUntilUs, arrivalsUs }: Way, lane: Lane): number {
 		const { model, dice } = this;
 		let delay = model.delayMinUs - Math.log((dice.uint32() + 1) / 0x1_0000_0001) * model.delayMeanUs;
-		const clogged = this.cloggedUntilUs.get(`${from}>${to}`) ?? 0;
-		delay = Math.max(delay, clogged - this.time.nowUs);
+		delay = Math.max(delay, cloggedUntilUs - this.time.nowUs);
 		if (model.mode === "datagram") return delay;
 		if (dice.chance(model.lossPerMille, 1_000)) delay += RETRANSMIT_US;
-		const way = `${from}>${to}/${lane}`;
-		const arrival = Math.max(this.time.nowUs + delay, connection.arrivals.get(way) ?? 0);
-		connection.arrivals.set(way, arrival);
+		const arrival = Math.max(this.time.nowUs + delay, arrivalsUs[lane] as number);
+		arrivalsUs[lane] = arrival;
 		return arrival - this.time.nowUs;
 	}
 
-	private breakConnection(connection: Connection): void {
-		connection.up = false;
-		connection.epoch++;
-		connection.arrivals.clear();
+	private way(from: NodeId, to: NodeId): Way {
+		return this.links.way(this.links.station(from), this.links.station(to));
 	}
 
-	private connection(a: NodeId, b: NodeId): Connection {
-		const name = a < b ? `${a}-${b}` : `${b}-${a}`;
-		let connection = this.connections.get(name);
-		if (connection === undefined) {
-			connection = { up: false, epoch: 0, arrivals: new Map(), queued: new Map() };
-			this.connections.set(name, connection);
-		}
-		return connection;
+	private wayBetween(from: Endpoint, to: Endpoint): Way {
+		return this.links.way(from.station, to.station);
+	}
+
+	/** Cut in one direction at least. */
+	private isBarred({ cut, back }: Way): boolean {
+		return cut || back.cut;
 	}
 }
 
-function knows(endpoint: Endpoint, id: NodeId): boolean {
-	return endpoint.contacts === null || endpoint.contacts.has(id) || endpoint.guests.has(id);
+function isPresent(endpoint: Endpoint): boolean {
+	return endpoint.station.life === endpoint;
+}
+
+function takes(endpoint: Endpoint, { id, number }: Station<Endpoint>): boolean {
+	const known = endpoint.takes[number];
+	if (known !== undefined) return known;
+	const taken = endpoint.contacts === null || endpoint.contacts.has(id) || endpoint.guests.has(id);
+	endpoint.takes[number] = taken;
+	return taken;
 }

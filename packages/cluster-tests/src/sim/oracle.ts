@@ -22,6 +22,16 @@ export class Oracle {
 		}
 	}
 
+	/**
+	 * Revisions up to `finalRevision`, which some member holds, that no member ever handed to its store. There are none: who holds
+	 * a revision has written it, or was sent a state that holds it by somebody who had.
+	 */
+	unwritten(finalRevision: number): number[] {
+		const missing: number[] = [];
+		for (let revision = 2; revision <= finalRevision; revision++) if (!this.revisions.has(revision)) missing.push(revision);
+		return missing;
+	}
+
 	/** Changes by revision, each revision's in the order in which they were made. */
 	changes(): ReadonlyMap<number, readonly Change[]> {
 		const result = new Map<number, Change[]>();

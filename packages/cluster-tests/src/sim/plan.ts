@@ -65,6 +65,9 @@ export interface RunPlan {
 	readonly mutant: Mutant | null;
 }
 
+/** What a cluster begins with, as often as it stands here. */
+export const CLUSTER_SIZES: readonly number[] = [1, 3, 3, 3, 3, 5, 5];
+
 export interface PlanLimits {
 	readonly faultyMs: number;
 	readonly operationsMin: number;
@@ -86,7 +89,7 @@ export function drawPlan(seed: string, limits: PlanLimits): RunPlan {
 	const stream = dice.chance(3, 4);
 	return {
 		seed,
-		members: dice.pick([1, 3, 3, 3, 3, 5, 5]),
+		members: dice.pick(CLUSTER_SIZES),
 		...limits,
 		electionTicks: dice.pick([20, 50, 100]),
 		heartbeatTicks: dice.pick([2, 5, 10]),
@@ -150,4 +153,9 @@ export function planted(plan: RunPlan, mutant: Mutant): RunPlan {
 	// Where nothing was damaged every loss is a finding.
 	const faults = { ...plan.faults, failDiskMs: 500, powerCutMs: 1_500, rotMs: 0, wipeMs: 0 };
 	return { ...plan, faults, mutant };
+}
+
+/** It begins with so many members, and their number stays as it is. */
+export function staysAt({ members, churn }: RunPlan, count: number): boolean {
+	return members === count && churn.everyMs === 0;
 }

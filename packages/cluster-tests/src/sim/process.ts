@@ -36,9 +36,9 @@ export class SimProcess {
 	readonly scheduler = {
 		/** A turn of the loop takes some microseconds, more when the machine is busy. */
 		soon: (work: () => void): void => {
-			this.time.after(this.dice.range(5, 40), () => this.run(work));
+			this.time.later(this.dice.range(5, 40), work, this);
 		},
-		after: (ms: number, work: () => void): (() => void) => this.time.after((ms * 1_000) / this.model.rate, () => this.run(work)),
+		after: (ms: number, work: () => void): (() => void) => this.time.after((ms * 1_000) / this.model.rate, work, this),
 	};
 
 	get alive(): boolean {

@@ -189,6 +189,8 @@ class World {
 
 	/** Null, or why the history cannot be judged. Violations go to `findings`. */
 	judge(findings: string[]): string | null {
+		const unwritten = this.oracle.unwritten(this.finalRevision());
+		if (unwritten.length > 0) findings.push(`unwritten: no member ever handed revision ${unwritten.slice(0, 5).join(", ")} to its store`);
 		const changes = this.oracle.changes();
 		const accounted = new Set(this.parts.flatMap((part) => [...part.accountsFor(changes)]));
 		const evidence: Evidence = { changes, finalRevision: this.finalRevision(), accounted };

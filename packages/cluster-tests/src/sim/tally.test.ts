@@ -9,7 +9,7 @@ const real = simulate(drawPlan("tally", { faultyMs: 2_000, operationsMin: 1 }));
 function tallyOf(...changes: ReadonlyArray<Partial<RunResult> & { readonly differs?: boolean }>): Tally {
 	const tally = new Tally();
 	for (const { differs = false, ...change } of changes)
-		tally.add({ result: { ...real, verdict: "ok", findings: [], ...change }, differs, cpuMs: 1 });
+		tally.add({ result: { ...real, verdict: "ok", findings: [], ...change }, differs, cpuMs: 1, realMs: 2 });
 	return tally;
 }
 

@@ -1,6 +1,8 @@
 import { MARK_NAMES, type MarkName } from "@flotilla/base";
 import type { SeedReport } from "./campaign.ts";
+import { staysAt } from "./plan.ts";
 import type { RunCounts } from "./run.ts";
+import { Speed } from "./speed.ts";
 
 type Summed = { [Name in keyof RunCounts]: RunCounts[Name] extends number ? Name : never }[keyof RunCounts];
 
@@ -48,23 +50,19 @@ export class Tally {
 	/** Runs whose history nobody could judge. */
 	undecided = 0;
 	virtualMs = 0;
-	private cpuMs = 0;
-	private readonly three = { virtualMs: 0, cpuMs: 0 };
+	private readonly three = new Speed();
+	private readonly others = new Speed();
 	private readonly sums = new Map<Summed, number>();
 	private readonly faults = new Map<string, number>();
 	private readonly marks = new Map<MarkName, number>();
 	private readonly deaths = new Map<string, number>();
 
-	add({ result, differs, cpuMs }: SeedReport): void {
+	add({ result, differs, cpuMs, realMs }: SeedReport): void {
 		this.runs++;
 		if (result.verdict === "violated" || differs) this.failed++;
 		if (result.verdict === "unknown") this.undecided++;
 		this.virtualMs += result.virtualMs;
-		this.cpuMs += cpuMs;
-		if (result.plan.members === 3 && result.plan.churn.everyMs === 0) {
-			this.three.virtualMs += result.virtualMs;
-			this.three.cpuMs += cpuMs;
-		}
+		(staysAt(result.plan, 3) ? this.three : this.others).add(result.virtualMs, cpuMs, realMs);
 		for (const name of SUMMED) this.sums.set(name, this.sum(name) + result.counts[name]);
 		for (const { fault } of result.faults) raise(this.faults, fault, 1);
 		for (const name of MARK_NAMES) this.marks.set(name, (this.marks.get(name) ?? 0) + result.marks[name]);
@@ -106,7 +104,8 @@ export class Tally {
 			`deaths between two operations, by the operation: ${listed(this.deaths)}`,
 			`marks: ${listed(this.marks)}`,
 			`marks never reached: ${this.missed.join(", ") || "none"}`,
-			`speed: ${times(this.virtualMs, this.cpuMs)} times real time on one core; three members: ${times(this.three.virtualMs, this.three.cpuMs)} times`,
+			`speed, three members: ${this.three.describe()} of one thread`,
+			`speed, all others: ${this.others.describe()} of one thread`,
 		];
 	}
 }
@@ -118,8 +117,4 @@ function raise(counts: Map<string, number>, name: string, by: number): void {
 function listed(counts: ReadonlyMap<string, number>): string {
 	const sorted = [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
 	return sorted.map(([name, count]) => `${count} ${name}`).join(", ") || "none";
-}
-
-function times(virtualMs: number, cpuMs: number): string {
-	return cpuMs === 0 ? "?" : String(Math.round(virtualMs / cpuMs));
 }

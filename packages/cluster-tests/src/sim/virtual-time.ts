@@ -1,11 +1,24 @@
 import { assert } from "@flotilla/base";
 
-interface TimedEvent {
+/** Where work is carried out: a process may be paused or over when its time comes. */
+export interface Place {
+	run(work: () => void): void;
+}
+
+class TimedEvent {
 	readonly atUs: number;
 	/** Ties are broken by the order of scheduling, so that a run is a pure function of its seed. */
 	readonly order: number;
-	readonly work: () => void;
-	canceled: boolean;
+	/** Null: called off. */
+	work: (() => void) | null;
+	readonly place: Place | null;
+
+	constructor(atUs: number, order: number, work: () => void, place: Place | null) {
+		this.atUs = atUs;
+		this.order = order;
+		this.work = work;
+		this.place = place;
+	}
 }
 
 /** The one event queue of a simulated world: time moves only from event to event. Microseconds since the start of the run. */
@@ -25,14 +38,16 @@ export class VirtualTime {
 	}
 
 	/** Runs `work` once, `delayUs` from now. Returns a function that calls it off. */
-	after(delayUs: number, work: () => void): () => void {
-		assert(delayUs >= 0, "time does not run backwards");
-		const event: TimedEvent = { atUs: this.clockUs + Math.round(delayUs), order: ++this.lastOrder, work, canceled: false };
-		this.heap.push(event);
-		this.siftUp(this.heap.length - 1);
+	after(delayUs: number, work: () => void, place: Place | null = null): () => void {
+		const event = this.add(delayUs, work, place);
 		return () => {
-			event.canceled = true;
+			event.work = null;
 		};
+	}
+
+	/** The same for what nobody ever calls off. */
+	later(delayUs: number, work: () => void, place: Place | null = null): void {
+		this.add(delayUs, work, place);
 	}
 
 	/** Carries out the next event. False when none is left. */
@@ -40,10 +55,12 @@ export class VirtualTime {
 		for (;;) {
 			const event = this.pop();
 			if (event === undefined) return false;
-			if (event.canceled) continue;
+			const { work, place } = event;
+			if (work === null) continue;
 			this.clockUs = event.atUs;
 			this.done++;
-			event.work();
+			if (place === null) work();
+			else place.run(work);
 			return true;
 		}
 	}
@@ -56,6 +73,14 @@ export class VirtualTime {
 			this.step();
 		}
 		this.clockUs = Math.max(this.clockUs, untilUs);
+	}
+
+	private add(delayUs: number, work: () => void, place: Place | null): TimedEvent {
+		assert(delayUs >= 0, "time does not run backwards");
+		const event = new TimedEvent(this.clockUs + Math.round(delayUs), ++this.lastOrder, work, place);
+		this.heap.push(event);
+		this.siftUp(this.heap.length - 1);
+		return event;
 	}
 
 	private pop(): TimedEvent | undefined {

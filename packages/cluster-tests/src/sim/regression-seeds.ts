@@ -1,0 +1,23 @@
+/**
+ * Seeds that once found a bug, of the product or of the simulator itself. Every test run replays them. A seed is the same run only
+ * while plan and workload are drawn as they were, so each bug has a test of its own as well (docs/found-bugs.md): these seeds
+ * hold the circumstances, not the proof. As many as cost a few seconds; the oldest go first.
+ */
+import type { PlanLimits } from "./plan.ts";
+
+export interface RegressionSeed {
+	readonly seed: string;
+	/** As `--seconds` and `--operations` of the command that replays it. */
+	readonly limits: PlanLimits;
+	readonly was: string;
+}
+
+const DEFAULT_LIMITS: PlanLimits = { faultyMs: 20_000, operationsMin: 300 };
+
+export const REGRESSION_SEEDS: readonly RegressionSeed[] = [
+	{
+		seed: "2000286",
+		limits: DEFAULT_LIMITS,
+		was: "a leader sent a damaged record to a new member again and again",
+	},
+];
