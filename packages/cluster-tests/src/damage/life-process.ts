@@ -1,6 +1,7 @@
 /** Lives in a process of its own, one after another: what some damage makes LevelDB do ends the whole process. */
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { realGround } from "./ground.ts";
 import { Life, type LifeOutcome } from "./life.ts";
 
 const PROGRAM = fileURLToPath(import.meta.url);
@@ -53,7 +54,7 @@ if (process.argv[1] === PROGRAM) {
 }
 
 async function liveOn(folder: string): Promise<LifeOutcome> {
-	const life = new Life(folder);
+	const life = new Life(realGround(folder));
 	try {
 		return await life.start();
 	} finally {

@@ -1,21 +1,18 @@
-/** One life of a single member on a folder of real files, in this process and without a port: started, asked, ended. */
+/** One life of a single member, in this process and without a port: started, asked, ended. */
 import { Dice, silentTap } from "@flotilla/base";
 import { CommandKind, WriteCall } from "@flotilla/replica";
 import {
 	type Booted,
 	bootMember,
 	DEFAULT_MEMBER_OPTIONS,
-	LevelHouse,
 	type MemberConfig,
-	NodeDisk,
 	nodeBytes,
-	nodeClock,
-	nodeScheduler,
 	type PeerTransport,
 	type Scheduler,
 } from "@flotilla/server/internal";
 import type { Operation } from "../history/operation.ts";
 import { encodeOperation } from "../history/wire.ts";
+import type { Ground } from "./ground.ts";
 
 /** What a client could see, in a form that compares. */
 export interface Contents {
@@ -31,7 +28,8 @@ export type LifeOutcome =
 	/** Neither within the time allowed. */
 	| { readonly kind: "stuck"; readonly text: string };
 
-const MEMBER_ID = 0x11n;
+/** As a test build of one member takes it. */
+const MEMBER_ID = 0x1111n;
 const PATIENCE_MS = 20_000;
 const URL = "http://127.0.0.1:1";
 
@@ -60,53 +58,56 @@ const alone: PeerTransport = { send() {}, setMembers() {}, close: () => Promise.
 
 /** A member that runs until it is ended, or ends itself. */
 export class Life {
-	private readonly folder: string;
+	private readonly ground: Ground;
 	private booted: Booted | null = null;
-	private disk: NodeDisk | null = null;
 	private died: string | null = null;
 	private ended = false;
 	private wake: () => void = () => {};
 
-	constructor(folder: string) {
-		this.folder = folder;
+	constructor(ground: Ground) {
+		this.ground = ground;
 	}
 
 	/** Resolves when it serves, refuses or dies. */
-	async start(): Promise<LifeOutcome> {
-		this.disk = new NodeDisk(this.folder);
+	start(): Promise<LifeOutcome> {
+		return new Promise((resolve) => this.begin(resolve));
+	}
+
+	/** The same without a promise: `settled` is called once, in a turn of the ground's scheduler. */
+	begin(settled: (outcome: LifeOutcome) => void): void {
+		const { disk, stores, clock, scheduler } = this.ground;
+		let open = true;
+		const settle = (outcome: LifeOutcome): void => {
+			if (!open) return;
+			open = false;
+			callOff();
+			settled(outcome);
+		};
+		const callOff = scheduler.after(PATIENCE_MS, () => settle({ kind: "stuck", text: "neither up nor refused" }));
 		const dice = new Dice(process.hrtime.bigint().toString());
-		const outcome = await new Promise<LifeOutcome | null>((resolve) => {
-			const late = setTimeout(() => resolve({ kind: "stuck", text: "neither up nor refused" }), PATIENCE_MS);
-			const settle = (result: LifeOutcome | null): void => {
-				clearTimeout(late);
-				resolve(result);
-			};
-			const world = {
-				...{ clock: nodeClock, scheduler: this.scheduler, tap: silentTap, bytes: nodeBytes, dice },
-				...{ disk: this.disk as NodeDisk, stores: new LevelHouse(this.folder) },
-				die: (reason: string) => {
-					this.die(reason);
-					settle({ kind: "refused", text: reason });
-				},
-				removed: () => settle({ kind: "refused", text: "removed from the cluster" }),
-			};
-			this.wake = () => settle({ kind: "refused", text: this.died ?? "" });
-			this.guard(() =>
-				bootMember(DAMAGE_CONFIG, world, (boot) => {
-					if (!boot.ok) return settle({ kind: "refused", text: boot.refusal.text });
-					this.booted = boot.booted;
-					const { driver } = boot.booted;
-					const unwatch = driver.afterTurns(() => {
-						if (!driver.status().published) return;
-						unwatch();
-						settle(null);
-					});
-					driver.start(alone);
-					driver.publish(DAMAGE_CONFIG.name, DAMAGE_CONFIG.advertiseClientUrls);
-				}),
-			)();
-		});
-		return outcome ?? { kind: "serves", contents: this.look() };
+		const world = {
+			...{ clock, scheduler: this.scheduler, tap: silentTap, bytes: nodeBytes, dice, disk, stores },
+			die: (reason: string) => {
+				this.die(reason);
+				settle({ kind: "refused", text: reason });
+			},
+			removed: () => settle({ kind: "refused", text: "removed from the cluster" }),
+		};
+		this.wake = () => settle({ kind: "refused", text: this.died ?? "" });
+		this.guard(() =>
+			bootMember(DAMAGE_CONFIG, world, (boot) => {
+				if (!boot.ok) return settle({ kind: "refused", text: boot.refusal.text });
+				this.booted = boot.booted;
+				const { driver } = boot.booted;
+				const unwatch = driver.afterTurns(() => {
+					if (!driver.status().published) return;
+					unwatch();
+					settle({ kind: "serves", contents: this.look() });
+				});
+				driver.start(alone);
+				driver.publish(DAMAGE_CONFIG.name, DAMAGE_CONFIG.advertiseClientUrls);
+			}),
+		)();
 	}
 
 	/** Throws when it is not acknowledged. */
@@ -125,11 +126,17 @@ export class Life {
 	/** `clean`: with the closing fence of a stop; otherwise as by SIGKILL: what is written is written. */
 	async end(clean: boolean): Promise<void> {
 		this.ended = true;
-		const { booted, disk } = this;
+		const { booted } = this;
 		booted?.driver.end();
 		// Closing the store is needed even then: another life in this process takes its lock.
 		if (booted !== null) await new Promise<void>((done) => (clean ? booted.close(done) : booted.driver.closeStores(done)));
-		await disk?.close();
+		await this.ground.close();
+	}
+
+	/** Nothing of it runs any more, and nothing is closed: as by SIGKILL, where nobody else takes the locks. */
+	kill(): void {
+		this.ended = true;
+		this.booted?.driver.end();
 	}
 
 	/** What clients can see now. */
@@ -161,7 +168,7 @@ export class Life {
 	}
 
 	private readonly scheduler: Scheduler = {
-		soon: (work) => nodeScheduler.soon(this.guard(work)),
-		after: (ms, work) => nodeScheduler.after(ms, this.guard(work)),
+		soon: (work) => this.ground.scheduler.soon(this.guard(work)),
+		after: (ms, work) => this.ground.scheduler.after(ms, this.guard(work)),
 	};
 }

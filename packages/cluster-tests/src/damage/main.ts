@@ -1,23 +1,40 @@
 /**
- * `npm run damage -- [--every N] [--seed S]`: a small data folder, damaged in every way that one change can; a member must serve
- * exactly what was acknowledged, or say what is wrong. `--every 50` tries every fiftieth damage.
+ * `npm run damage -- [--every N [--part K]] [--seed S]`: a small data folder, damaged in every way that one change can; a member must
+ * serve exactly what was acknowledged, or say what is wrong. `--every 50` tries every fiftieth damage, `--part 1` to `50` which of them.
  */
+import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { runDamage } from "./campaign.ts";
+import { describeDamage } from "./damages.ts";
+
+/** A file system in memory where there is one: what is tried here is not the disk. */
+const MEMORY_FOLDER = "/dev/shm";
 
 const { values } = parseArgs({
-	options: { every: { type: "string", default: "1" }, seed: { type: "string", default: String(Date.now() % 1_000_000) } },
+	options: {
+		every: { type: "string", default: "1" },
+		part: { type: "string" },
+		seed: { type: "string", default: String(Date.now() % 1_000_000) },
+	},
 });
-const folder = await mkdtemp(join(tmpdir(), "flotilla-damage-"));
+const every = Number(values.every);
+const part = values.part === undefined ? null : Number(values.part);
+if (!Number.isInteger(every) || every < 1 || (part !== null && !(Number.isInteger(part) && part >= 1 && part <= every))) {
+	console.error("npm run damage -- [--every N [--part 1..N]] [--seed S]");
+	process.exit(2);
+}
+const folder = await mkdtemp(join(existsSync(MEMORY_FOLDER) ? MEMORY_FOLDER : tmpdir(), "flotilla-damage-"));
 try {
-	const report = await runDamage({ folder, every: Number(values.every), seed: values.seed, progress: (line) => console.log(line) });
+	const started = performance.now();
+	const report = await runDamage({ folder, every, part, seed: values.seed, progress: (line) => console.log(line) });
 	for (const [file, counts] of report.byFile) console.log(`${file}: ${counts}`);
-	for (const { damage, verdict, text } of report.bad) console.log(`${verdict}: ${damage.file}, ${damage.what}: ${text}`);
+	for (const { damage, verdict, text } of report.bad) console.log(`${verdict}: ${describeDamage(damage)}: ${text}`);
+	console.log(`the same verdict: ${report.onFilesToo} again on real files, ${report.asProgramToo} again by the program itself`);
 	console.log(
-		`${report.tried} damages (seed ${values.seed}): ${report.recovered} recovered, ${report.refused} refused by name, ${report.bad.length} neither`,
+		`${report.tried} damages (seed ${values.seed}): ${report.recovered} recovered, ${report.refused} refused by name, ${report.bad.length} neither, in ${((performance.now() - started) / 1_000).toFixed(0)} s`,
 	);
 	process.exitCode = report.bad.length === 0 ? 0 : 1;
 } finally {

@@ -1,23 +1,27 @@
 /** A small data folder with everything in it, and what a member says who serves from it. */
-import { cp, mkdir, readdir, stat } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
+import { LevelHouse, type OpenStore, type StoreCompletion, type StoreOp } from "@flotilla/server/internal";
 import { FLOTILLA_PROGRAM } from "../process/cluster.ts";
 import { runTool } from "../process/tools.ts";
 import { eventually } from "../process/wait.ts";
+import { realGround, type StoreContent } from "./ground.ts";
 import { type Contents, Life } from "./life.ts";
 
+/** Plain data: it goes to the processes that judge. */
 export interface Master {
-	readonly folder: string;
-	/** The same folder some writes earlier, whole. */
-	readonly older: string;
 	readonly contents: Contents;
 	readonly files: readonly MasterFile[];
+	/** What its store holds, by generation. */
+	readonly stores: ReadonlyMap<string, StoreContent>;
 }
 
 export interface MasterFile {
 	/** Relative to the folder. */
 	readonly path: string;
-	readonly bytes: number;
+	readonly content: Uint8Array;
+	/** Some writes earlier; null: it was not there. */
+	readonly older: Uint8Array | null;
 }
 
 const WRITES = 60;
@@ -45,17 +49,57 @@ export async function makeMaster(folder: string): Promise<Master> {
 	await cp(first, older, { recursive: true });
 	await cp(first, master, { recursive: true });
 	const contents = await live(master, WRITES);
-	return { folder: master, older, contents, files: await listFiles(master) };
+	return { contents, files: await listFiles(master, older), stores: await readStores(master, join(folder, "read")) };
 }
 
-export async function listFiles(folder: string): Promise<MasterFile[]> {
+async function listFiles(folder: string, older: string): Promise<MasterFile[]> {
 	const entries = await readdir(folder, { recursive: true, withFileTypes: true });
 	const paths = entries.filter((entry) => entry.isFile()).map((entry) => relative(folder, join(entry.parentPath, entry.name)));
-	return Promise.all(paths.sort().map(async (path) => ({ path, bytes: (await stat(join(folder, path))).size })));
+	return Promise.all(
+		paths.sort().map(async (path) => ({
+			path,
+			content: await plainBytes(join(folder, path)),
+			older: await plainBytes(join(older, path)).catch(() => null),
+		})),
+	);
+}
+
+/** No Buffer: it would come out of another process as something else than it went in. */
+async function plainBytes(path: string): Promise<Uint8Array> {
+	return new Uint8Array(await readFile(path));
+}
+
+/** From a copy: opening a store changes its files. */
+async function readStores(folder: string, copy: string): Promise<Map<string, StoreContent>> {
+	await cp(folder, copy, { recursive: true });
+	const house = new LevelHouse(copy);
+	const generations = await new Promise<readonly string[]>((resolve) => house.list(resolve));
+	const contents = new Map<string, StoreContent>();
+	for (const generation of generations) {
+		const store = await new Promise<OpenStore>((resolve, reject) =>
+			house.open(generation, false, (opening) => (opening.ok ? resolve(opening.store) : reject(new Error(opening.text)))),
+		);
+		const { records } = await run(store, { id: 1, kind: "scan", recordsMax: Number.MAX_SAFE_INTEGER });
+		const { rows } = await run(store, { id: 2, kind: "readTables" });
+		await new Promise<void>((resolve) => store.close(resolve));
+		contents.set(generation, {
+			records: new Map(records?.map(({ key, value }) => [Buffer.from(key).toString("latin1"), new Uint8Array(value)])),
+			rows: new Map(rows?.map(({ key, value }) => [key, new Uint8Array(value)])),
+		});
+	}
+	await rm(copy, { recursive: true });
+	return contents;
+}
+
+function run(store: OpenStore, op: StoreOp): Promise<StoreCompletion> {
+	return new Promise((resolve, reject) => {
+		store.onCompletion = (completion) => (completion.error === null ? resolve(completion) : reject(new Error(completion.error)));
+		store.submit(op);
+	});
 }
 
 async function live(folder: string, from: number): Promise<Contents> {
-	const life = new Life(folder);
+	const life = new Life(realGround(folder));
 	const start = await life.start();
 	if (start.kind !== "serves") throw new Error(`the undamaged folder does not serve: ${start.text}`);
 	for (let n = from; n < from + WRITES; n++) {

@@ -8,7 +8,7 @@ import { PeerProxy } from "./peer-proxy.ts";
 import type { TunedMember, Tuning } from "./tuned-member.ts";
 
 export const FLOTILLA_PROGRAM = fileURLToPath(new URL("../../../../bin/flotilla", import.meta.url));
-const TUNED_MEMBER = fileURLToPath(new URL("./tuned-member.ts", import.meta.url));
+export const TUNED_MEMBER = fileURLToPath(new URL("./tuned-member.ts", import.meta.url));
 export const ETCD_PROGRAM = "/usr/bin/etcd";
 
 export interface ClusterMember {
