@@ -7,7 +7,7 @@ import { read } from "../src/compare/h2load.ts";
 import { ROWS } from "../src/compare/rows.ts";
 import { requestsOf } from "../src/load/requests.ts";
 import { DEFAULT_SETTINGS } from "../src/load/settings.ts";
-import { countEvents } from "../src/load/watch-load.ts";
+import { countEvents, visitValues } from "../src/load/watch-response.ts";
 import { Recorder } from "../src/measure/recorder.ts";
 import { chart } from "../src/report/chart.ts";
 import { kneeOf, sweepClients } from "../src/report/sweep.ts";
@@ -86,7 +86,7 @@ describe("figures", () => {
 		expect(new Recorder().latency).toEqual({ count: 0, minUs: 0, meanUs: 0, p50Us: 0, p90Us: 0, p99Us: 0, p999Us: 0, maxUs: 0 });
 	});
 
-	test("events of a watch response are counted without decoding it", () => {
+	test("events of a watch response are counted, and their values found, without decoding it", () => {
 		for (const events of [0, 1, 3, 200]) {
 			const message = etcdserverpb.WatchResponse.encode({
 				header: { clusterId: 2n ** 63n, memberId: 5n, revision: 2 ** 40, raftTerm: 3 },
@@ -94,12 +94,15 @@ describe("figures", () => {
 				cancelReason: "a reason".repeat(20),
 				events: Array.from({ length: events }, (_, n) => ({
 					type: n % 2,
-					kv: { key: Buffer.alloc(n), createRevision: n, modRevision: 2 ** 33, version: 1, value: Buffer.alloc(300), lease: 0n },
+					kv: { key: Buffer.alloc(n), createRevision: n, modRevision: 2 ** 33, version: 1, value: Buffer.alloc(300, n), lease: 0n },
 					prevKv: null,
 				})),
 			});
 			const padded = Buffer.concat([Buffer.alloc(7, 0x5a), message]);
 			expect(countEvents(padded, 7, padded.length)).toBe(events);
+			const values: Buffer[] = [];
+			visitValues(padded, 7, padded.length, (at, length) => values.push(padded.subarray(at, at + length)));
+			expect(values).toEqual(Array.from({ length: events }, (_, n) => Buffer.alloc(300, n)));
 		}
 	});
 

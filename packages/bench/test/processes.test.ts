@@ -276,7 +276,7 @@ test.skipIf(!haveEtcd()).concurrent("compare: both clusters, the same rows, rati
 		"--warm-up",
 		"0",
 		"--rows",
-		"txn-256,open-80,watch-fanout",
+		"txn-256,open-80,watch-fanout,watch-latency",
 		"--json",
 		"-",
 		"--html",
@@ -287,7 +287,7 @@ test.skipIf(!haveEtcd()).concurrent("compare: both clusters, the same rows, rati
 	const { values, notes } = JSON.parse(stdout) as CompareReport;
 	expect(notes.filter((note) => note.includes("etcd"))).toEqual([]);
 	// The open loop takes its pace from the row of 256 streams.
-	expect([...new Set(values.map(({ row }) => row))]).toEqual(["put-256", "open-80", "txn-256", "watch-fanout"]);
+	expect([...new Set(values.map(({ row }) => row))]).toEqual(["put-256", "open-80", "txn-256", "watch-fanout", "watch-latency"]);
 	for (const { flotilla, etcd, ratios, value } of values) {
 		expect([flotilla.length, etcd.length, ratios.length]).toEqual([1, 1, 1]);
 		expect(Math.min(...(flotilla as number[]), ...(etcd as number[])), value.name).toBeGreaterThan(0);

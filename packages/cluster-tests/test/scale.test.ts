@@ -1,6 +1,6 @@
 /** Short forms of the measurements with many keys: that they run to their figures, not which. */
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { test } from "vitest";
 import { haveProgram, runTool } from "../src/process/tools.ts";
 
 const bench = (name: string, ...args: string[]) =>
@@ -12,8 +12,8 @@ const bench = (name: string, ...args: string[]) =>
 		},
 	);
 
-test("npm run scale: memory and restart, beside etcd where it is installed", async () => {
-	const { status, stdout, stderr } = await bench("scale", "--keys", "3000");
+test.concurrent("npm run scale: memory and restart, beside etcd where it is installed", async ({ expect }) => {
+	const { status, stdout, stderr } = await bench("scale", "--keys", "3000", "--settle-ms", "100");
 	expect(stderr).toBe("");
 	expect(status).toBe(0);
 	const programs = haveProgram("etcd") ? ["flotilla", "etcd"] : ["flotilla"];
@@ -28,11 +28,22 @@ test("npm run scale: memory and restart, beside etcd where it is installed", asy
 	}
 });
 
-test("npm run compaction: latency beside a compaction, and the space after it", async () => {
-	const { status, stdout, stderr } = await bench("compaction", "--revisions", "2000", "--rounds", "1", "--seconds", "1");
+test.concurrent("npm run compaction: latency beside a compaction, and the space after it", async ({ expect }) => {
+	const { status, stdout, stderr } = await bench("compaction", "--revisions", "2000", "--rounds", "1", "--seconds", "0.5");
 	expect(stderr).toBe("");
 	expect(status).toBe(0);
-	expect(stdout).toMatch(/^round 1: p99 [\d.]+ ms without, [\d.]+ ms with \([\d.]+\); removal took [\d.]+ s;/m);
+	expect(stdout).toMatch(
+		/^round 1: p99 [\d.]+ ms without \(.*\), [\d.]+ ms with \([\d.]+\); removal took [\d.]+ s, -?[\d.]+ s of processor time/m,
+	);
 	const [, before, after] = /, (\d+) MB in use, then \d+ MB on disk, (\d+) MB in use$/m.exec(stdout) ?? [];
 	expect(Number(after)).toBeLessThanOrEqual(Number(before) + 3);
+});
+
+test.concurrent("npm run listing: all keys by Range and RangeStream, with heartbeats and memory", async ({ expect }) => {
+	const { status, stdout, stderr } = await bench("listing", "--keys", "3000", "--rest-ms", "200");
+	expect(stderr).toBe("");
+	expect(status, stdout).toBe(0);
+	const line =
+		/^(Range|RangeStream) at (the leader|a follower) \(m\d\): 3000 keys in \d+ message\(s\), [\d.]+ s; longest .* \d+ ms, elections 0; own memory grew by [-\d, ]+ MB$/gm;
+	expect(stdout.match(line)?.length, stdout).toBe(4);
 });

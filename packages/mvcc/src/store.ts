@@ -28,8 +28,8 @@ import { EMPTY_MARK, type KeyValueStore, type Sliced, type StoreCounts, type Sto
 import { type CheckState, checkPath, checkPutState, choosePath, rangeAt, runPath } from "./txn.ts";
 import { ValueStore } from "./value-store.ts";
 
-/** Compacted records whose deletion is handed out in one batch, about. */
-const DELETES_PER_BATCH = 512;
+/** Compacted records whose deletion is handed out in one batch, about: some 0.3 ms of the turn that hands it to LevelDB. */
+const DELETES_PER_BATCH = 256;
 const NO_DELETES: readonly Uint8Array[] = [];
 
 /** What a rebuild found in the storage. */

@@ -91,6 +91,18 @@ export const ROWS: readonly Row[] = [
 		],
 	},
 	{
+		id: "watch-latency",
+		title: "watch at 200 puts a second, 1,000 watchers of a prefix on 10 connections",
+		measure: {
+			kind: "own",
+			settings: { load: "watch-latency", clients: 1_000, streams: 10, connections: 10, rate: 200, valueBytes: 256 },
+		},
+		values: [
+			{ name: "p99", label: ": p99 from put to event", unit: " ms", rises: false, goal: 1 },
+			{ name: "rate", label: ": events that arrived", unit: "/s", rises: true, goal: null },
+		],
+	},
+	{
 		id: "put-distinct",
 		title: "put, distinct keys, 256 clients, own client",
 		measure: { kind: "own", settings: { load: "put", clients: 256, connections: 16, keys: 100_000_000, operations: 1_000_000 } },

@@ -25,7 +25,7 @@ export interface RunResult {
 	readonly client: OwnLoad;
 	/** By how much the store's revision rose over the whole run, its preparation excepted. */
 	readonly revisionMoved: number;
-	/** Set when the load writes and the revision rose by less than was acknowledged. */
+	/** Set when the load writes and the revision rose by less than was acknowledged, or when events did not arrive. */
 	readonly doubt: string | null;
 }
 
@@ -45,7 +45,7 @@ export async function runLoad(target: Target, settings: Settings, hooks: RunHook
 	try {
 		await fillKeys(connections[0] as GrpcConnection, settings);
 		const recorder = new Recorder();
-		const { load, written } = await makeLoad(connections, settings, recorder, dial);
+		const { load, written, lost } = await makeLoad(connections, settings, recorder, dial);
 		const before = await target.revision();
 		const startedMs = WALL();
 		recorder.beginSeconds(startedMs);
@@ -71,7 +71,10 @@ export async function runLoad(target: Target, settings: Settings, hooks: RunHook
 			latency: recorder.latency,
 			points: recorder.points,
 			revisionMoved: moved,
-			doubt: moved >= written(operations) ? null : `${written(operations)} writes were acknowledged, the revision rose by ${moved}`,
+			doubt:
+				moved >= written(operations)
+					? (lost?.() ?? null)
+					: `${written(operations)} writes were acknowledged, the revision rose by ${moved}`,
 		};
 	} finally {
 		for (const connection of connections) connection.close();
@@ -82,6 +85,8 @@ interface Made {
 	readonly load: RunningLoad;
 	/** Revisions that so many measured operations must have made at least. */
 	readonly written: (operations: number) => number;
+	/** Once it has stopped: what its clients should have heard and did not. */
+	readonly lost?: () => string | null;
 }
 
 async function makeLoad(
@@ -106,7 +111,7 @@ async function makeLoad(
 			const everyLatency = settings.load === "watch-latency";
 			const load = new WatchLoad(connections, { watchers: clients, streams, rate, valueBytes, recorder, everyLatency });
 			await load.prepare();
-			return { load, written: () => load.puts };
+			return { load, written: () => load.puts, lost: () => load.doubt() };
 		}
 		case "lease-keepalive": {
 			const load = new LeaseLoad(connections, clients, recorder);

@@ -9,11 +9,16 @@ import { MessageStream } from "../client/message-stream.ts";
 import type { Recorder } from "../measure/recorder.ts";
 import { PATHS } from "./requests.ts";
 import type { RunningLoad } from "./unary-load.ts";
+import { countEvents, visitValues } from "./watch-response.ts";
 
 const PATH = "/etcdserverpb.Watch/Watch";
 export const WATCHED_KEY = "flotilla-bench-watched";
+/** What all of them watch is the prefix that ends with it. */
+const BEHIND_PREFIX = Buffer.from(`${WATCHED_KEY.slice(0, -1)}${String.fromCharCode(WATCHED_KEY.charCodeAt(WATCHED_KEY.length - 1) + 1)}`);
 const STAMP_BYTES = 8;
 const CREATED_MS = 30_000;
+/** How long what was put last may be on its way when the load ends. */
+const ARRIVAL_MS = 30_000;
 /** Puts that may be ahead of the slowest watchers. */
 const AHEAD_MAX = 16;
 /** Of the messages of a stream every so many is looked into for its stamp. */
@@ -71,7 +76,21 @@ export class WatchLoad implements RunningLoad {
 		if (this.pacer !== null) clearTimeout(this.pacer);
 		// What is written must be known before anybody looks at the revision.
 		await Promise.allSettled(this.asking);
+		const giveUpMs = performance.now() + ARRIVAL_MS;
+		while (this.lacking() > 0 && performance.now() < giveUpMs) await new Promise((resolve) => setTimeout(resolve, 10));
 		for (const stream of this.streams) stream.cancel();
+	}
+
+	/** Once it has stopped: null, or what was not heard, or heard twice. */
+	doubt(): string | null {
+		if (this.lacking() > 0) return `${this.lacking()} of ${this.puts * this.options.watchers} events did not arrive`;
+		// What was put and not acknowledged may be heard of as well.
+		const tooMany = this.streams.some((stream) => stream.events > this.sent * stream.watchers);
+		return tooMany ? "more events arrived than there were puts" : null;
+	}
+
+	private lacking(): number {
+		return this.streams.reduce((sum, { events, watchers }) => sum + Math.max(0, this.puts * watchers - events), 0);
 	}
 
 	arrived(count: number): void {
@@ -127,6 +146,9 @@ export class WatchLoad implements RunningLoad {
 
 class WatchStream extends MessageStream {
 	readonly created: Promise<void>;
+	readonly watchers: number;
+	/** That arrived at them. */
+	events = 0;
 	private readonly load: WatchLoad;
 	private missing: number;
 	private isReady: () => void = () => {};
@@ -137,6 +159,7 @@ class WatchStream extends MessageStream {
 	constructor(load: WatchLoad, connection: GrpcConnection, watchers: number) {
 		super(connection.http2);
 		this.load = load;
+		this.watchers = watchers;
 		this.missing = watchers;
 		this.created = new Promise((resolve, reject) => {
 			const timer = setTimeout(() => reject(new Error(`watchers were not made within ${CREATED_MS} ms`)), CREATED_MS);
@@ -150,7 +173,7 @@ class WatchStream extends MessageStream {
 			};
 		});
 		if (!connection.open(this, connection.method(PATH))) throw new Error("no stream is free for a watcher");
-		const create = etcdserverpb.WatchCreateRequest.create({ key: Buffer.from(WATCHED_KEY) });
+		const create = etcdserverpb.WatchCreateRequest.create({ key: Buffer.from(WATCHED_KEY), rangeEnd: BEHIND_PREFIX });
 		const message = etcdserverpb.WatchRequest.encode({ requestUnion: { kind: "createRequest", value: create } });
 		for (let made = 0; made < watchers; made++) this.connection.sendMessage(this, message, false);
 	}
@@ -159,8 +182,9 @@ class WatchStream extends MessageStream {
 		const events = countEvents(bytes, start, end);
 		if (events === 0) this.onOther(bytes.subarray(start, end));
 		else {
+			this.events += events;
 			this.load.arrived(events);
-			if (this.load.everyLatency || this.messages++ % LOOKED_INTO === 0) this.time(bytes.subarray(start, end));
+			if (this.load.everyLatency || this.messages++ % LOOKED_INTO === 0) this.time(bytes, start, end);
 		}
 	}
 
@@ -181,34 +205,10 @@ class WatchStream extends MessageStream {
 		if (created && --this.missing === 0) this.isReady();
 	}
 
-	private time(message: Buffer): void {
+	private time(bytes: Buffer, start: number, end: number): void {
 		const nowMs = performance.now();
-		for (const { kv } of etcdserverpb.WatchResponse.decode(message).events) {
-			if (kv === null || kv.value.length < STAMP_BYTES) continue;
-			const { buffer, byteOffset } = kv.value;
-			this.load.timed(nowMs - new DataView(buffer, byteOffset).getFloat64(0, true));
-		}
+		visitValues(bytes, start, end, (at, length) => {
+			if (length >= STAMP_BYTES) this.load.timed(nowMs - bytes.readDoubleLE(at));
+		});
 	}
-}
-
-const EVENTS_TAG = (11 << 3) | 2;
-
-/** Events of an encoded WatchResponse, without decoding them. */
-export function countEvents(bytes: Buffer, start: number, end: number): number {
-	let events = 0;
-	for (let at = start; at < end; ) {
-		const tag = bytes[at++] as number;
-		if (tag === EVENTS_TAG) events++;
-		// All tags of the message are one byte; its fields are varints and blocks with a length.
-		let value = 0;
-		let shift = 1;
-		for (;;) {
-			const byte = bytes[at++] as number;
-			value += (byte & 0x7f) * shift;
-			shift *= 0x80;
-			if (byte < 0x80) break;
-		}
-		if ((tag & 7) === 2) at += value;
-	}
-	return events;
 }

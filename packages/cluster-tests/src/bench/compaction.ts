@@ -1,12 +1,14 @@
 /**
  * What a compaction of many revisions costs those who write meanwhile, and what it gives back:
- * `npm run compaction -- [--revisions 1000000] [--members 1] [--rounds 3] [--streams 16]`.
- * The p99 of puts is taken in turn without a compaction and while one runs, physical removal included.
+ * `npm run compaction -- [--revisions 1000000] [--members 1] [--rounds 3] [--streams 16] [--puts-a-call 1]`.
+ * The p99 of puts is taken while one runs, physical removal included, and for as long before and behind it: a machine with other
+ * work changes by the second. With `--puts-a-call` the records are put by transactions: as many, in fewer revisions.
  */
 import { parseArgs } from "node:util";
 import { KvClient } from "../client/kv-client.ts";
 import { ProcessCluster } from "../process/cluster.ts";
 import { pause } from "../process/wait.ts";
+import { cpuSeconds } from "./process-usage.ts";
 import { PutLoad, percentile } from "./put-load.ts";
 
 const { values: flags } = parseArgs({
@@ -16,6 +18,7 @@ const { values: flags } = parseArgs({
 		rounds: { type: "string", default: "3" },
 		streams: { type: "string", default: "16" },
 		seconds: { type: "string", default: "5" },
+		"puts-a-call": { type: "string", default: "1" },
 	},
 });
 const revisions = Number(flags.revisions);
@@ -48,12 +51,17 @@ try {
 	};
 	console.log(`${revisions} revisions of ${KEYS} keys, ${flags.members} member(s), ${streams} puts at a time, ${rounds} rounds`);
 	const ratios: number[] = [];
+	const all = { without: [] as number[], during: [] as number[] };
+	const pids = cluster.members.map(({ process: { pid } }) => pid);
+	const spent = (): number => pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
 	for (let round = 1; round <= rounds; round++) {
-		const filling = new PutLoad({ url, streams: 64, makeKey, makeValue: () => VALUE });
+		const filling = new PutLoad({ url, streams: 64, putsACall: Number(flags["puts-a-call"]), makeKey, makeValue: () => VALUE });
 		await filling.run(0, revisions);
 		filling.close();
 		const before = await mb();
-		const without = await measure(Promise.resolve());
+		const beganSeconds = spent();
+		const first = await measure(Promise.resolve());
+		const idleSeconds = spent() - beganSeconds;
 		const { revision } = (await client.range("none")).header;
 		const compaction = client.call(
 			"KV",
@@ -65,14 +73,24 @@ try {
 		const started = performance.now();
 		const took = compaction.then(() => performance.now() - started);
 		const during = await measure(compaction);
-		await pause(5_000);
+		const busySeconds = spent() - beganSeconds - idleSeconds;
+		// What is left of the removal.
+		await pause(2 * measureMs);
+		const last = await measure(Promise.resolve());
+		const without = [...first, ...last].sort((a, b) => a - b);
+		all.without.push(...without);
+		all.during.push(...during);
 		const [p99Without, p99During] = [percentile(without, 0.99), percentile(during, 0.99)];
 		ratios.push(p99During / p99Without);
+		const extraSeconds = (busySeconds / during.length - idleSeconds / first.length) * during.length;
 		console.log(
-			`round ${round}: p99 ${p99Without.toFixed(2)} ms without, ${p99During.toFixed(2)} ms with (${(p99During / p99Without).toFixed(2)}); ` +
-				`removal took ${((await took) / 1_000).toFixed(1)} s; ${before}, then ${await mb()}`,
+			`round ${round}: p99 ${p99Without.toFixed(2)} ms without (${percentile(first, 0.99).toFixed(2)} before, ${percentile(last, 0.99).toFixed(2)} behind it), ` +
+				`${p99During.toFixed(2)} ms with (${(p99During / p99Without).toFixed(2)}); removal took ${((await took) / 1_000).toFixed(1)} s, ` +
+				`${extraSeconds.toFixed(1)} s of processor time more than the puts; ${before}, then ${await mb()}`,
 		);
 	}
+	for (const latencies of [all.without, all.during]) latencies.sort((a, b) => a - b);
+	console.log(`all rounds: p99 ${percentile(all.without, 0.99).toFixed(2)} ms without, ${percentile(all.during, 0.99).toFixed(2)} ms with`);
 	console.log(`median ratio ${ratios.sort((a, b) => a - b)[Math.floor(ratios.length / 2)]?.toFixed(2)}`);
 	load.close();
 	client.close();

@@ -9,6 +9,7 @@ import { KvClient } from "../client/kv-client.ts";
 import { type ClusterMember, ProcessCluster } from "../process/cluster.ts";
 import { haveProgram } from "../process/tools.ts";
 import { eventually, pause } from "../process/wait.ts";
+import { leaderOf } from "./leader-of.ts";
 import { PutLoad } from "./put-load.ts";
 
 const { values: flags } = parseArgs({
@@ -18,6 +19,7 @@ const { values: flags } = parseArgs({
 		"value-bytes": { type: "string", default: "256" },
 		members: { type: "string", default: "1" },
 		"puts-a-call": { type: "string", default: "1" },
+		"settle-ms": { type: "string", default: "5000" },
 		only: { type: "string", default: "" },
 	},
 });
@@ -26,8 +28,8 @@ const keyBytes = Number(flags["key-bytes"]);
 const valueBytes = Number(flags["value-bytes"]);
 const size = Number(flags.members);
 const putsACall = Number(flags["puts-a-call"]);
-/** The fill rests for so long before memory is read: collectors and background writers come to an end. */
-const SETTLE_MS = 5_000;
+/** It rests for so long before memory is read: collectors and background writers come to an end. */
+const settleMs = Number(flags["settle-ms"]);
 const RESTART_MS_MAX = 180_000;
 
 type Program = "flotilla" | "etcd";
@@ -72,21 +74,11 @@ const highest = (cluster: ProcessCluster, name: MemoryKind): number =>
 	Math.max(...cluster.members.map((member) => memoryMb(member.process.pid, name)));
 
 async function fill(cluster: ProcessCluster): Promise<number> {
-	const load = new PutLoad({ url: await leaderUrl(cluster), streams: 64, putsACall, makeKey, makeValue });
+	const load = new PutLoad({ url: (await leaderOf(cluster)).clientUrl, streams: 64, putsACall, makeKey, makeValue });
 	const started = performance.now();
 	await load.run(0, keys);
 	load.close();
 	return Math.round((keys / (performance.now() - started)) * 1_000);
-}
-
-async function leaderUrl(cluster: ProcessCluster): Promise<string> {
-	for (const { clientUrl } of cluster.members) {
-		const client = new KvClient(clientUrl.slice("http://".length));
-		const status = await client.status();
-		client.close();
-		if (status.leader === status.header.member_id) return clientUrl;
-	}
-	throw new Error("nobody leads");
 }
 
 async function countKeys(member: ClusterMember): Promise<number> {
@@ -120,12 +112,12 @@ async function measure(program: Program): Promise<Figures> {
 	const cluster = await ProcessCluster.start({ program, size, flags: ["--quota-backend-bytes", String(16 * 1024 ** 3)] });
 	try {
 		const fillPerSecond = await fill(cluster);
-		await pause(SETTLE_MS);
+		await pause(settleMs);
 		const afterFillMb = highest(cluster, "VmRSS");
 		const afterFillFileMb = highest(cluster, "RssFile");
 		const peakMb = highest(cluster, "VmHWM");
 		const restartMs = await restart(cluster);
-		await pause(SETTLE_MS);
+		await pause(settleMs);
 		const afterRestart = { afterRestartMb: highest(cluster, "VmRSS"), afterRestartFileMb: highest(cluster, "RssFile") };
 		return { fillPerSecond, afterFillMb, afterFillFileMb, peakMb, ...afterRestart, restartMs };
 	} finally {

@@ -22,8 +22,10 @@ const without = await measureStalled({ ...options, stalled: 0 });
 show("without", without);
 const withThem = await measureStalled({ ...options, stalled: Number(values.stalled) });
 show(`with ${values.stalled}`, withThem);
+const more = withThem.memoryMb - without.memoryMb;
+console.log(`memory for the stalled ones: ${more} MB (peaks: ${withThem.memoryPeakMb - without.memoryPeakMb} MB)`);
 console.log(
-	`memory for the stalled ones: ${withThem.memoryMb - without.memoryMb} MB (peaks: ${withThem.memoryPeakMb - without.memoryPeakMb} MB)`,
+	`p99 of the others' events: ${withThem.eventP99Ms} ms by ${without.eventP99Ms} ms, ${(withThem.eventP99Ms / without.eventP99Ms).toFixed(2)} times`,
 );
 process.exitCode = withThem.faults.length === 0 ? 0 : 1;
 

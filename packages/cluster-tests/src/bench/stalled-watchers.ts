@@ -2,12 +2,13 @@
  * Watchers whose clients stop reading, under a steady load of puts: what they cost the member, what the others notice, and that
  * each hears all in the end or is told from where history is gone. Once without them and once with them, in one run.
  */
-import { readFileSync } from "node:fs";
 import { type ClientHttp2Session, connect } from "node:http2";
 import { KvClient } from "../client/kv-client.ts";
-import { RawWatch } from "../client/raw-watch.ts";
-import { ProcessCluster } from "../process/cluster.ts";
+import { type ClusterMember, ProcessCluster } from "../process/cluster.ts";
 import { eventually, pause } from "../process/wait.ts";
+import { leaderOf } from "./leader-of.ts";
+import { KEYS, keyOf, Listener, ONE_KEY, stampedValue, Truth } from "./listener.ts";
+import { cpuSeconds, ownMb } from "./process-usage.ts";
 import { PutLoad, percentile } from "./put-load.ts";
 
 export interface StalledOptions {
@@ -30,6 +31,10 @@ export interface StalledFigures {
 	readonly eventP50Ms: number;
 	readonly eventP99Ms: number;
 	readonly putP99Ms: number;
+	/** Of one processor, while the load ran: the member with the watchers, all members, and this process with load and clients. */
+	readonly memberCpu: number;
+	readonly membersCpu: number;
+	readonly clientCpu: number;
 	/** Stalled watchers that heard everything afterwards, and those that were told of the compaction. */
 	readonly complete: number;
 	readonly compacted: number;
@@ -37,16 +42,21 @@ export interface StalledFigures {
 	readonly faults: readonly string[];
 }
 
-const KEYS = 100;
+type LoadFigures = Pick<
+	StalledFigures,
+	"putsPerSecond" | "memoryMb" | "memoryPeakMb" | "putP99Ms" | "memberCpu" | "membersCpu" | "clientCpu"
+>;
+
 const VALUE_BYTES = 64;
 const PUT_STREAMS = 64;
-const ONE_KEY = "w/00";
+/** Between two looks at the memory. */
+const LOOK_MS = 50;
 /** History that the compaction leaves to those that are still behind. */
 const KEPT_REVISIONS = 100;
 
 export async function measureStalled(options: StalledOptions): Promise<StalledFigures> {
 	const cluster = await ProcessCluster.start({ size: options.members });
-	const run = new StalledRun(cluster, options);
+	const run = new StalledRun(cluster, await leaderOf(cluster), options);
 	try {
 		return await run.measure();
 	} finally {
@@ -55,44 +65,20 @@ export async function measureStalled(options: StalledOptions): Promise<StalledFi
 	}
 }
 
-class Listener {
-	readonly watch: RawWatch;
-	/** Of one key; otherwise it hears every revision. */
-	readonly narrow: boolean;
-	/** Revision of the last event, or of the created response. */
-	heard = 0;
-	events = 0;
-	compactRevision = 0;
-	gap = "";
-
-	constructor(session: ClientHttp2Session, narrow: boolean, timed: (stampMs: number) => void) {
-		this.narrow = narrow;
-		this.watch = new RawWatch(session, {
-			prefix: narrow ? ONE_KEY : "w/",
-			onEvent: (revision, value) => {
-				if (narrow ? revision <= this.heard : revision !== this.heard + 1) this.gap = `revision ${revision} after ${this.heard}`;
-				this.heard = revision;
-				this.events++;
-				timed(new DataView(value.buffer, value.byteOffset).getFloat64(0));
-			},
-			onCanceled: (compactRevision) => {
-				this.compactRevision = compactRevision;
-			},
-		});
-	}
-}
-
 class StalledRun {
 	private readonly cluster: ProcessCluster;
+	/** The watchers are its clients, and the puts go there: what they cost is then all in one place. */
+	private readonly leader: ClusterMember;
 	private readonly options: StalledOptions;
 	private readonly client: KvClient;
 	private readonly sessions: ClientHttp2Session[] = [];
 	private readonly eventMs: number[] = [];
 
-	constructor(cluster: ProcessCluster, options: StalledOptions) {
+	constructor(cluster: ProcessCluster, leader: ClusterMember, options: StalledOptions) {
 		this.cluster = cluster;
+		this.leader = leader;
 		this.options = options;
-		this.client = new KvClient(cluster.endpoints[0] as string);
+		this.client = new KvClient(leader.clientUrl.slice("http://".length));
 	}
 
 	close(): void {
@@ -102,9 +88,16 @@ class StalledRun {
 
 	async measure(): Promise<StalledFigures> {
 		const { stalled, connections, reading, seconds } = this.options;
-		const timed = (stampMs: number): void => void this.eventMs.push(performance.now() - stampMs);
+		const truth = new Truth();
 		const readingSession = this.connect();
-		const readers = Array.from({ length: reading }, () => new Listener(readingSession, false, timed));
+		const readers = Array.from(
+			{ length: reading },
+			(_, at) =>
+				new Listener(readingSession, false, (revision, n, stampMs) => {
+					this.eventMs.push(performance.now() - stampMs);
+					if (at === 0) truth.note(revision, n);
+				}),
+		);
 		const stalledSessions = Array.from({ length: connections }, () => this.connect());
 		const sleepers = Array.from({ length: stalled }, (_, at) => {
 			const session = stalledSessions[at % connections] as ClientHttp2Session;
@@ -113,81 +106,87 @@ class StalledRun {
 		for (const listener of [...readers, ...sleepers]) listener.heard = await listener.watch.created;
 		for (const { watch } of sleepers) watch.stopReading();
 		const load = await this.load(seconds);
-		const { header, kvs } = await this.client.range(ONE_KEY);
-		const revision = Number(header.revision);
-		await eventually("those that read have heard all", async () => {
-			for (const { heard } of readers) if (heard !== revision) throw new Error(`heard up to ${heard} of ${revision}`);
-		});
-		const faults = [...readers, ...sleepers].flatMap(({ gap }) => (gap === "" ? [] : [gap]));
-		await this.wake(sleepers, revision, Number(kvs[0]?.version), faults);
+		const revision = await this.revision();
+		await heardAll("those that read have heard all", readers, revision);
+		const eventMs = { eventP50Ms: shareOf(this.eventMs, 0.5), eventP99Ms: shareOf(this.eventMs, 0.99) };
+		const compactRevision = revision - KEPT_REVISIONS;
+		await this.wake(sleepers, truth, compactRevision);
+		const faults = await this.judge([...readers, ...sleepers], truth, compactRevision);
 		return {
 			...load,
-			eventP50Ms: shareOf(this.eventMs, 0.5),
-			eventP99Ms: shareOf(this.eventMs, 0.99),
-			complete: sleepers.filter(({ compactRevision }) => compactRevision === 0).length,
-			compacted: sleepers.filter(({ compactRevision }) => compactRevision > 0).length,
+			...eventMs,
+			complete: sleepers.filter(({ compactRevision: told }) => told === 0).length,
+			compacted: sleepers.filter(({ compactRevision: told }) => told > 0).length,
 			faults,
 		};
 	}
 
 	/** First those of one key, which are to hear all of it; then history is compacted, and the others are told so. */
-	private async wake(sleepers: readonly Listener[], revision: number, putsOfOneKey: number, faults: string[]): Promise<void> {
+	private async wake(sleepers: readonly Listener[], truth: Truth, compactRevision: number): Promise<void> {
 		const narrow = sleepers.filter((listener) => listener.narrow);
 		const wide = sleepers.filter((listener) => !listener.narrow);
 		for (const { watch } of narrow) watch.read();
-		await eventually(
-			"the watchers of one key have heard all",
-			async () => {
-				const behind = narrow.filter(({ events }) => events !== putsOfOneKey);
-				if (behind.length > 0) throw new Error(`${behind.length} are behind, one has ${behind[0]?.events} of ${putsOfOneKey} events`);
-			},
-			120_000,
-		);
+		await heardAll("the watchers of one key have heard all", narrow, truth.lastNarrow);
 		if (wide.length === 0) return;
-		const compactRevision = revision - KEPT_REVISIONS;
 		await this.client.compact(compactRevision);
 		for (const { watch } of wide) watch.read();
-		await eventually(
-			"all others have heard all or of the compaction",
-			async () => {
-				const open = wide.filter(({ heard, compactRevision: told }) => heard < revision && told === 0);
-				if (open.length > 0) throw new Error(`${open.length} hear nothing, one after ${open[0]?.heard}`);
-			},
-			120_000,
-		);
-		for (const { heard, compactRevision: told, gap } of sleepers) {
-			if (gap !== "") faults.push(gap);
-			if (told !== 0 && (told !== compactRevision || heard + 1 >= compactRevision)) faults.push(`told of ${told} after ${heard}`);
-		}
+		await heardAll("all others have heard all or of the compaction", wide, truth.revision);
 	}
 
-	private async load(seconds: number): Promise<Pick<StalledFigures, "putsPerSecond" | "memoryMb" | "memoryPeakMb" | "putP99Ms">> {
+	/** Every watcher by itself: what it heard is what others heard, none lacks the last put, and who was told to end had reason to. */
+	private async judge(listeners: readonly Listener[], truth: Truth, compactRevision: number): Promise<string[]> {
+		const before = new Map(listeners.map((listener) => [listener, listener.events]));
+		await this.client.put(ONE_KEY, stampedValue(KEYS, VALUE_BYTES));
+		const living = listeners.filter(({ compactRevision: told }) => told === 0);
+		await heardAll("all that were not ended have heard one more put", living, await this.revision());
+		// An event too many would come behind it.
+		await pause(200);
+		return listeners.flatMap((listener) => {
+			const { heard, compactRevision: told, events } = listener;
+			const faults = listener.fault(truth) ?? [];
+			if (told === 0) return events - (before.get(listener) as number) === 1 ? faults : ["the last put was not heard once"];
+			return told === compactRevision && heard + 1 < compactRevision ? faults : [`told of ${told} after ${heard}`];
+		});
+	}
+
+	private async revision(): Promise<number> {
+		return Number((await this.client.range(ONE_KEY)).header.revision);
+	}
+
+	private async load(seconds: number): Promise<LoadFigures> {
 		const { putsPerSecond } = this.options;
 		const load = new PutLoad({
-			url: this.cluster.member(0).clientUrl,
+			url: this.leader.clientUrl,
 			streams: PUT_STREAMS,
-			makeKey: (n) => Buffer.from(`w/${String(n % KEYS).padStart(2, "0")}`),
-			makeValue: () => {
-				const value = Buffer.alloc(VALUE_BYTES);
-				value.writeDoubleBE(performance.now(), 0);
-				return value;
-			},
+			makeKey: keyOf,
+			makeValue: (n) => stampedValue(n, VALUE_BYTES),
 		});
 		const putMs: number[] = [];
 		let peakMb = 0;
+		const others = this.cluster.members.filter((member) => member !== this.leader);
+		const pids = [this.leader, ...others].map(({ process: { pid } }) => pid);
+		const cpuBefore = [process.pid, ...pids].map(cpuSeconds);
 		const startedMs = performance.now();
 		let sent = 0;
+		let lookedMs = 0;
 		for (let elapsedMs = 0; elapsedMs < seconds * 1_000; elapsedMs = performance.now() - startedMs) {
 			const due = Math.floor((elapsedMs / 1_000) * putsPerSecond);
 			if (due > sent) {
 				putMs.push(...(await load.run(sent, due)));
 				sent = due;
 			} else await pause(1);
+			if (performance.now() - lookedMs < LOOK_MS) continue;
+			lookedMs = performance.now();
 			peakMb = Math.max(peakMb, this.memoryMb());
 		}
 		const tookMs = performance.now() - startedMs;
+		const [client = 0, member = 0, ...followers] = [process.pid, ...pids].map((pid, at) => cpuSeconds(pid) - (cpuBefore[at] as number));
+		const ofOne = (spent: number): number => Math.round((spent / tookMs) * 100_000) / 100;
 		load.close();
 		return {
+			memberCpu: ofOne(member),
+			membersCpu: ofOne(followers.reduce((sum, spent) => sum + spent, member)),
+			clientCpu: ofOne(client),
 			putsPerSecond: Math.round((sent * 1_000) / tookMs),
 			memoryMb: this.memoryMb(),
 			memoryPeakMb: peakMb,
@@ -196,7 +195,7 @@ class StalledRun {
 	}
 
 	private connect(): ClientHttp2Session {
-		const session = connect(this.cluster.member(0).clientUrl);
+		const session = connect(this.leader.clientUrl);
 		session.on("error", () => {});
 		session.setMaxListeners(0);
 		this.sessions.push(session);
@@ -204,10 +203,21 @@ class StalledRun {
 	}
 
 	private memoryMb(): number {
-		const { pid } = this.cluster.member(0).process;
-		const status = readFileSync(`/proc/${pid}/status`, "utf8");
-		return Math.round(Number(/^RssAnon:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1_024);
+		return Math.round(ownMb(this.leader.process.pid));
 	}
+}
+
+/** `upto`: the revision of the last event that concerns them. */
+function heardAll(what: string, listeners: readonly Listener[], upto: number): Promise<void> {
+	const lacks = ({ heard, compactRevision }: Listener): boolean => heard < upto && compactRevision === 0;
+	return eventually(
+		what,
+		async () => {
+			const open = listeners.filter(lacks);
+			if (open.length > 0) throw new Error(`${open.length} do not, one is at ${open[0]?.heard} of ${upto}`);
+		},
+		120_000,
+	);
 }
 
 function shareOf(values: readonly number[], share: number): number {

@@ -3,16 +3,16 @@
  * elections, writes and memory.
  */
 import { randomBytes } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { KvClient } from "../client/kv-client.ts";
+import { longestHeartbeatGap } from "../failover/heartbeat-gap.ts";
 import { nowMs, type Seen, TapRecorder } from "../failover/tap-recorder.ts";
 import { type ClusterMember, ProcessCluster } from "../process/cluster.ts";
+import { MemoryWatch, ownBytes } from "../process/memory-watch.ts";
 import { eventually, pause } from "../process/wait.ts";
 
 const VALUE_BYTES = 64 << 10;
 const FILLERS = 32;
 const WRITERS = 4;
-const SAMPLE_MS = 250;
 /** Room for what is filled in, whatever its size. */
 const FLAGS = ["--quota-backend-bytes", String(16 * 2 ** 30)];
 const EVENTS = [
@@ -131,52 +131,10 @@ class Writers {
 	}
 }
 
-/** The highest memory of each process, looked at now and then. */
-class MemoryWatch {
-	private readonly members: readonly ClusterMember[];
-	private readonly peaks: number[];
-	private readonly timer: NodeJS.Timeout;
-
-	constructor(members: readonly ClusterMember[]) {
-		this.members = members;
-		this.peaks = members.map(() => 0);
-		this.timer = setInterval(() => void this.look(), SAMPLE_MS);
-	}
-
-	async stop(): Promise<readonly number[]> {
-		clearInterval(this.timer);
-		await this.look();
-		return this.peaks;
-	}
-
-	private async look(): Promise<void> {
-		const bytes = await Promise.all(this.members.map((member) => ownBytes(member)));
-		for (const [at, each] of bytes.entries()) this.peaks[at] = Math.max(this.peaks[at] as number, each);
-	}
-}
-
-/** Without the pages of files: LevelDB maps its tables, and what it reads of them counts as resident. 0 while it does not run. */
-async function ownBytes({ process }: ClusterMember): Promise<number> {
-	if (!process.running) return 0;
-	const status = await readFile(`/proc/${process.pid}/status`, "utf8").catch(() => "");
-	return Number(/RssAnon:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1_024;
-}
-
 function sent(seen: readonly Seen[]): { tookMs: number; sentBytes: number } {
 	const event = seen.find(({ event: { name } }) => name === "snapshotSent")?.event;
 	if (event === undefined) throw new Error("no state was sent");
 	return { tookMs: Number(event.fields.tookMs), sentBytes: Number(event.fields.bytes) };
-}
-
-function longestHeartbeatGap(seen: readonly Seen[]): number {
-	const last = new Map<string, number>();
-	let longestMs = 0;
-	for (const { member, atMs, event } of seen) {
-		if (event.name !== "heartbeatHeard") continue;
-		longestMs = Math.max(longestMs, atMs - (last.get(member) ?? atMs));
-		last.set(member, atMs);
-	}
-	return longestMs;
 }
 
 async function sameHashes(members: readonly ClusterMember[]): Promise<boolean> {

@@ -1,13 +1,14 @@
 /** One watcher on one HTTP/2 stream that is read only when the test says so: what is not read stays with the server. */
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
 import { etcdserverpb } from "@flotilla/api";
+import { visitPuts } from "./watch-puts.ts";
 
 const HEAD_BYTES = 5;
 
 export interface RawWatchOptions {
 	readonly prefix: string;
-	/** Called for each event of a watcher that is being read. */
-	onEvent(revision: number, value: Uint8Array): void;
+	/** Called for each put that a watcher hears of which is being read: where its value begins in these bytes. */
+	readonly onEvent: (revision: number, bytes: Buffer, valueAt: number) => void;
 	onCanceled(compactRevision: number, reason: string): void;
 }
 
@@ -60,15 +61,15 @@ export class RawWatch {
 		while (this.rest.length - at >= HEAD_BYTES) {
 			const end = at + HEAD_BYTES + this.rest.readUInt32BE(at + 1);
 			if (end > this.rest.length) break;
-			this.hear(etcdserverpb.WatchResponse.decode(this.rest.subarray(at + HEAD_BYTES, end)));
+			const puts = visitPuts(this.rest, at + HEAD_BYTES, end, this.options.onEvent);
+			if (puts === 0) this.hear(etcdserverpb.WatchResponse.decode(this.rest.subarray(at + HEAD_BYTES, end)));
 			at = end;
 		}
 		this.rest = this.rest.subarray(at);
 	}
 
-	private hear({ header, created, canceled, compactRevision, cancelReason, events }: etcdserverpb.WatchResponse): void {
+	private hear({ header, created, canceled, compactRevision, cancelReason }: etcdserverpb.WatchResponse): void {
 		if (created) this.becomeCreated(header?.revision ?? 0);
-		for (const { kv } of events) if (kv !== null) this.options.onEvent(kv.modRevision, kv.value);
 		if (canceled) this.options.onCanceled(compactRevision, cancelReason);
 	}
 }

@@ -12,7 +12,7 @@ export interface ToolResult {
 export function runTool(
 	program: string,
 	args: readonly string[],
-	options: { input?: string; environment?: Record<string, string>; timeoutMs?: number; folder?: string } = {},
+	options: { input?: string; environment?: Record<string, string>; timeoutMs?: number; folder?: string; until?: Promise<unknown> } = {},
 ): Promise<ToolResult> {
 	return new Promise((resolve, reject) => {
 		const child = spawn(program, args, {
@@ -29,6 +29,9 @@ export function runTool(
 			stderr += text;
 		});
 		const timer = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs ?? 30_000);
+		// Some run until they are ended.
+		const end = (): void => void child.kill("SIGTERM");
+		options.until?.then(end, end);
 		child.once("error", reject);
 		child.once("close", (code, signal) => {
 			clearTimeout(timer);
@@ -43,7 +46,7 @@ export function runTool(
 export function etcdctl(
 	endpoints: string | readonly string[],
 	args: readonly string[],
-	options: { input?: string; timeoutMs?: number } = {},
+	options: { input?: string; timeoutMs?: number; until?: Promise<unknown> } = {},
 ): Promise<ToolResult> {
 	const list = typeof endpoints === "string" ? endpoints : endpoints.join(",");
 	return runTool("etcdctl", ["--endpoints", list, ...args], { ...options, environment: { ETCDCTL_API: "3" } });

@@ -64,7 +64,7 @@ function spoilSink(sink: WatchSink, mutant: WatchMutant): WatchSink {
 		if (mutant === "splitsRevisions" && batch.events.length > 1) {
 			return [batch.events.slice(0, 1), batch.events.slice(1)].map((events) => ({
 				...message,
-				batch: { events, bytes: batch.bytes, readers: 1 },
+				batch: { events, firstRevision: batch.firstRevision, bytes: batch.bytes, readers: 1 },
 			}));
 		}
 		if (mutant === "repeatsEvents" && message.revision % 11 === 0) return [message, message];

@@ -69,12 +69,15 @@ export class WatchEvent {
 /** What one response tells: encoded events in their order, shared by all watchers that are to hear the same. */
 export class EventBatch {
 	readonly events: readonly Uint8Array[];
+	/** Of the first event. */
+	readonly firstRevision: Revision;
 	readonly bytes: number;
 	/** Watchers that are to hear it. */
 	readonly readers: number;
 
-	constructor(events: readonly Uint8Array[], bytes: number, readers: number) {
+	constructor(events: readonly Uint8Array[], firstRevision: Revision, bytes: number, readers: number) {
 		this.events = events;
+		this.firstRevision = firstRevision;
 		this.bytes = bytes;
 		this.readers = readers;
 	}

@@ -33,6 +33,8 @@ export const DEFAULT_WATCH_LIMITS: WatchLimits = {
 const WATCHER_BYTES = 512;
 /** What is queued for a stream in one turn before it is handed on. */
 const FLUSH_BYTES = 64 << 10;
+/** Events of one turn, of all groups of watchers, that are put together before they are told. */
+const GATHERED_BYTES = 64 << 10;
 
 export interface WatchPorts {
 	readonly bytes: ByteOps;
@@ -98,6 +100,8 @@ export class WatchHub {
 			// Applied to the new store after the exchange: read from there like all else that came with it.
 			if (revision <= this.revision) continue;
 			assert(revision === this.revision + 1, "watchers are shown every revision");
+			// They hear nothing of what is gathered for the others by now.
+			if (this.futures.has(revision)) this.tellGathered();
 			this.revision = revision;
 			this.awaken(revision);
 			if (this.synced.size === 0) continue;
@@ -106,10 +110,16 @@ export class WatchHub {
 				this.counts.events += matched.length;
 				if (matched.length > 0) this.synced.gather(matched, new WatchEvent(type, key, revision, kv, store));
 			}
-			this.synced.flush(this.tell);
-			this.parkOverfull();
+			if (this.synced.gatheredBytes > GATHERED_BYTES) this.tellGathered();
 		}
+		this.tellGathered();
 		assert(this.revision === store.revision, "watchers are shown all that was applied");
+	}
+
+	/** What a turn applied goes to a watcher in one response: with many puts a second and many watchers it is responses that cost. */
+	private tellGathered(): void {
+		this.synced.flush(this.tell);
+		this.parkOverfull();
 	}
 
 	/** Hands the queues on to their readers. */
@@ -178,7 +188,7 @@ export class WatchHub {
 		} else if (next > this.revision) {
 			this.enterState(watcher, "synced");
 			this.synced.add(watcher);
-		} else if (stream.queue.empty) {
+		} else if (stream.takes) {
 			this.enterState(watcher, "behind");
 			this.joinCohort(watcher, next);
 		}
@@ -291,12 +301,16 @@ export class WatchHub {
 		}
 	};
 
-	/** Only when a revision, or a slice, was shown to all: who is parked has seen the whole of it. */
+	/**
+	 * Only when a revision, or a slice, was shown to all: who is parked has seen the whole of it. What is queued for them is
+	 * forgotten and read again when their client has room: nobody knows when that will be.
+	 */
 	private parkOverfull(): void {
 		for (const stream of this.overfull) {
 			for (const watcher of stream.watchers.values()) {
 				if (watcher.state === "synced" || watcher.state === "behind") this.takeOut(watcher, "parked");
 			}
+			stream.forgetParked();
 		}
 		this.overfull.clear();
 	}

@@ -5,9 +5,16 @@ import type { Watcher, WatchId } from "./watcher.ts";
 /** Why a watcher was not made: what the hub itself finds, or what its owner found before. */
 export type WatchRefusal = { readonly code: "emptyRange" | "duplicateWatchId" | "tooManyWatchers" } | { readonly text: string };
 
+export interface EventsMessage {
+	readonly kind: "events";
+	readonly watcher: Watcher;
+	readonly revision: Revision;
+	readonly batch: EventBatch;
+}
+
 /** One response of a stream. `revision` is what its header names. */
 export type WatchMessage =
-	| { readonly kind: "events"; readonly watcher: Watcher; readonly revision: Revision; readonly batch: EventBatch }
+	| EventsMessage
 	| { readonly kind: "created"; readonly id: WatchId; readonly revision: Revision }
 	/** `reason`: empty when its client gave it up. */
 	| { readonly kind: "canceled"; readonly id: WatchId; readonly revision: Revision; readonly reason: string }
@@ -49,6 +56,20 @@ export class MessageQueue {
 		this.bytes -= bytesOf(message);
 		if (message.kind !== "events") this.answers--;
 		return message;
+	}
+
+	/** Those that `isDropped` says; the others keep their order. Returns the bytes that waited with them. */
+	dropEvents(isDropped: (message: EventsMessage) => boolean): number {
+		const { bytes } = this;
+		const kept: WatchMessage[] = [];
+		for (let at = this.head; at < this.messages.length; at++) {
+			const message = this.messages[at] as WatchMessage;
+			if (message.kind === "events" && isDropped(message)) this.bytes -= bytesOf(message);
+			else kept.push(message);
+		}
+		this.messages = kept;
+		this.head = 0;
+		return bytes - this.bytes;
 	}
 
 	clear(): void {

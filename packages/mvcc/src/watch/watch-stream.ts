@@ -106,6 +106,21 @@ export class WatchStream {
 		this.queue.clear();
 	}
 
+	/** The sink takes messages, and none waits for it. */
+	get takes(): boolean {
+		return !this.blocked && this.queue.empty;
+	}
+
+	/** Takes back the events that wait for watchers that are parked: those read on from the first of them. */
+	forgetParked(): void {
+		this.hub.queuedBytes -= this.queue.dropEvents(({ watcher, batch }) => {
+			if (watcher.state === "gone") return true;
+			if (watcher.state !== "parked") return false;
+			watcher.next = Math.min(watcher.next, batch.firstRevision);
+			return true;
+		});
+	}
+
 	/** Queues; the hub sees to it that it is sent. */
 	push(message: WatchMessage): void {
 		if (!this.closed) this.hub.queuedBytes += this.queue.push(message);

@@ -1,4 +1,5 @@
 import { assert } from "@flotilla/base";
+import type { Revision } from "../request.ts";
 import { IntervalTree } from "./interval-tree.ts";
 import { EventBatch, type WatchEvent } from "./watch-event.ts";
 import type { Watcher } from "./watcher.ts";
@@ -10,6 +11,7 @@ export class WatchGroup {
 	readonly noDelete: boolean;
 	readonly prevKv: boolean;
 	private gathered: Uint8Array[] = [];
+	private firstRevision: Revision = 0;
 	private bytes = 0;
 
 	constructor({ request }: Watcher) {
@@ -26,16 +28,21 @@ export class WatchGroup {
 		return type === "put" ? !this.noPut : !this.noDelete;
 	}
 
-	/** True for the first event of a batch. */
-	gather(event: WatchEvent): boolean {
+	get gathering(): boolean {
+		return this.gathered.length > 0;
+	}
+
+	/** Returns its bytes. */
+	gather(event: WatchEvent): number {
 		const bytes = event.bytes(this.prevKv);
+		if (!this.gathering) this.firstRevision = event.revision;
 		this.gathered.push(bytes);
 		this.bytes += bytes.length;
-		return this.gathered.length === 1;
+		return bytes.length;
 	}
 
 	takeBatch(): EventBatch {
-		const batch = new EventBatch(this.gathered, this.bytes, this.watchers.size);
+		const batch = new EventBatch(this.gathered, this.firstRevision, this.bytes, this.watchers.size);
 		this.gathered = [];
 		this.bytes = 0;
 		return batch;
@@ -51,6 +58,8 @@ type SpanGroups = WatchGroup[];
  */
 export class WatcherIndex {
 	size = 0;
+	/** Bytes of the events that all groups have gathered. */
+	gatheredBytes = 0;
 	private readonly keys = new Map<string, SpanGroups>();
 	private readonly ranges = new IntervalTree<SpanGroups>();
 	private readonly touched: WatchGroup[] = [];
@@ -104,13 +113,17 @@ export class WatcherIndex {
 
 	/** Adds an event to the batches of the groups that `match` found. */
 	gather(groups: readonly WatchGroup[], event: WatchEvent): void {
-		for (const group of groups) if (group.gather(event)) this.touched.push(group);
+		for (const group of groups) {
+			if (!group.gathering) this.touched.push(group);
+			this.gatheredBytes += group.gather(event);
+		}
 	}
 
 	/** Ends the batches: hands out what each group gathered. Neither index nor groups may change meanwhile. */
 	flush(deliver: (group: WatchGroup, batch: EventBatch) => void): void {
 		for (const group of this.touched) deliver(group, group.takeBatch());
 		this.touched.length = 0;
+		this.gatheredBytes = 0;
 	}
 
 	/** Takes all watchers out, in the order in which they are kept. */

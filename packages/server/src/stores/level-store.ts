@@ -53,7 +53,10 @@ export class LevelStore implements StoreDisk {
 	private bytesMeasured = 0;
 	private bytesSince = 0;
 	private measuring = false;
-	private readonly reclaimer = new SpaceReclaimer((from, to) => this.level.compactRange(recordKey(from), recordKey(to)));
+	private readonly reclaimer = new SpaceReclaimer({
+		merge: (from, to) => this.level.compactRange(recordKey(from), recordKey(to)),
+		size: (from, to) => this.level.approximateSize(recordKey(from), recordKey(to)),
+	});
 
 	private constructor(level: Level, folder: string) {
 		this.level = level;

@@ -5,9 +5,12 @@ import { SpaceReclaimer } from "./space-reclaimer.ts";
 const keys = (from: number, count: number): Uint8Array[] => Array.from({ length: count }, (_, i) => encodeRecordKey(from + i, 0, false));
 const revision = (key: Uint8Array): number => Number(Buffer.from(key).readBigUInt64BE(0));
 
-function house() {
+function house(bytesARevision = 100) {
 	const merged: Array<[number, number]> = [];
-	const reclaimer = new SpaceReclaimer(async (from, to) => void merged.push([revision(from), revision(to)]));
+	const reclaimer = new SpaceReclaimer({
+		merge: async (from, to) => void merged.push([revision(from), revision(to)]),
+		size: async (from, to) => (revision(to) - revision(from)) * bytesARevision,
+	});
 	const run = (): Promise<void> => new Promise((resolve) => reclaimer.start(resolve));
 	return { merged, reclaimer, run };
 }
@@ -26,9 +29,22 @@ test("few deletions are not worth it; many are, over all that they touched", asy
 	expect(reclaimer.due).toBe(false);
 });
 
+test("the larger the revisions, the fewer in a step, but one at least", async () => {
+	for (const [bytesARevision, step] of [
+		[1 << 10, 8_192],
+		[1 << 30, 1],
+	] as const) {
+		const { merged, reclaimer, run } = house(bytesARevision);
+		const touched = keys(10, 3 * step);
+		while (!reclaimer.due) reclaimer.deleted(touched);
+		await run();
+		expect(merged).toEqual([0, 1, 2].map((at) => [10 + at * step, 10 + (at + 1) * step]));
+	}
+});
+
 test("one round at a time; a stop ends it behind a step", async () => {
 	const steps: Array<() => void> = [];
-	const reclaimer = new SpaceReclaimer(() => new Promise((resolve) => steps.push(resolve)));
+	const reclaimer = new SpaceReclaimer({ merge: () => new Promise((resolve) => steps.push(resolve)), size: async () => 0 });
 	reclaimer.deleted([...keys(1, 10_000), ...keys(1_000_000, 1)]);
 	let ended = false;
 	reclaimer.start(() => {
@@ -37,7 +53,7 @@ test("one round at a time; a stop ends it behind a step", async () => {
 	reclaimer.deleted(keys(1, 10_000));
 	expect(reclaimer.due).toBe(false);
 	const stopping = reclaimer.stop();
-	expect(steps.length).toBe(1);
+	await expect.poll(() => steps.length).toBe(1);
 	steps[0]?.();
 	await stopping;
 	expect([steps.length, ended]).toEqual([1, true]);
@@ -46,9 +62,12 @@ test("one round at a time; a stop ends it behind a step", async () => {
 
 test("a merge that fails is tried again with the next deletions", async () => {
 	let failures = 0;
-	const reclaimer = new SpaceReclaimer(() => {
-		failures++;
-		return Promise.reject(new Error("no room"));
+	const reclaimer = new SpaceReclaimer({
+		merge: () => {
+			failures++;
+			return Promise.reject(new Error("no room"));
+		},
+		size: async () => 0,
 	});
 	for (let round = 1; round <= 2; round++) {
 		reclaimer.deleted(keys(1, 10_000));

@@ -1,16 +1,25 @@
 /** Deletions between two rounds: fewer are not worth rewriting tables for. */
 const DELETIONS_MIN = 10_000;
-/** Revisions in one step: some ten megabytes of ordinary records. */
+/** Revisions in one step, and about how many bytes of records. */
 const STEP_REVISIONS = 32_768;
-/** Behind each step it rests as long as the step took. */
-const REST_MS_MAX = 1_000;
+const STEP_BYTES = 8 << 20;
+/** Behind each step it rests so many times as long as the step took: a merge takes a processor, and the disk that the log syncs to. */
+const REST_TIMES = 3;
+const REST_MS_MAX = 3_000;
+
+export interface ReclaimedStore {
+	/** Of the records between two keys, both included. */
+	merge(from: Uint8Array, to: Uint8Array): Promise<void>;
+	/** About what they take on the disk. */
+	size(from: Uint8Array, to: Uint8Array): Promise<number>;
+}
 
 /**
  * Gives the space of deleted records back. LevelDB keeps them until it happens to merge the tables in which they lie; here they
  * are merged when many were deleted, step by step with a rest behind each, beside the store's other work and never before it.
  */
 export class SpaceReclaimer {
-	private readonly merge: (from: Uint8Array, to: Uint8Array) => Promise<void>;
+	private readonly store: ReclaimedStore;
 	private deletions = 0;
 	private lowest: Uint8Array | null = null;
 	private highest: Uint8Array | null = null;
@@ -18,9 +27,8 @@ export class SpaceReclaimer {
 	private stopped = false;
 	private wake: () => void = () => {};
 
-	/** `merge`: of the records between two keys, both included. */
-	constructor(merge: (from: Uint8Array, to: Uint8Array) => Promise<void>) {
-		this.merge = merge;
+	constructor(store: ReclaimedStore) {
+		this.store = store;
 	}
 
 	deleted(keys: readonly Uint8Array[]): void {
@@ -58,11 +66,20 @@ export class SpaceReclaimer {
 	}
 
 	private async run(from: bigint, upto: bigint): Promise<void> {
-		for (let at = from; at <= upto && !this.stopped; at += BigInt(STEP_REVISIONS)) {
+		for (let at = from; at <= upto && !this.stopped; ) {
 			const startedMs = performance.now();
-			await this.merge(revisionKey(at), revisionKey(at + BigInt(STEP_REVISIONS)));
-			await this.rest(performance.now() - startedMs);
+			const end = await this.stepEnd(at);
+			await this.store.merge(revisionKey(at), revisionKey(end));
+			at = end;
+			await this.rest(REST_TIMES * (performance.now() - startedMs));
 		}
+	}
+
+	/** One revision at least, however large it is. */
+	private async stepEnd(at: bigint): Promise<bigint> {
+		let revisions = BigInt(STEP_REVISIONS);
+		while (revisions > 1n && (await this.store.size(revisionKey(at), revisionKey(at + revisions))) > STEP_BYTES) revisions /= 2n;
+		return at + revisions;
 	}
 
 	private async rest(ms: number): Promise<void> {
