@@ -38,6 +38,7 @@ export const MARK_NAMES = [
 	"spareFailed",
 	"storeRebuilt",
 	"firstStartRepeated",
+	"secondFirstStartRefused",
 	"removedStartRefused",
 	"clusterForced",
 	"recordsAboveFloor",

@@ -46,5 +46,7 @@ export interface Consensus {
 	onStall(elapsedTicks: number): void;
 	/** Collects everything decided since the last drain. The object is reused. */
 	drain(): CoreOutput;
+	/** What the state machine has not applied yet, as far as it is in memory. Shared: not to be changed. */
+	unapplied(): readonly Entry[];
 	status(): CoreStatus;
 }

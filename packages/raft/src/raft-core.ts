@@ -162,6 +162,11 @@ export class RaftCore implements Consensus {
 		return { id, role, term, vote, leader, commit, applied, stable, firstIndex, lastIndex, lastTerm, confState, transferee, peers };
 	}
 
+	unapplied(): readonly Entry[] {
+		const { log } = this.r;
+		return log.slice(Math.max(log.applied + 1, log.memoryFrom), log.lastIndex);
+	}
+
 	/** Committed, locally stable, and not more than the limit beyond what the state machine has acknowledged. */
 	private handOutApply(): void {
 		const { log, config, output } = this.r;

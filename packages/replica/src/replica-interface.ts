@@ -111,6 +111,8 @@ export interface ReplicaStatus {
 export interface ReplicaMachine {
 	readonly store: KeyValueStore;
 	readonly members: readonly MemberInfo[];
+	/** Those, with the names of announcements in the log that are not applied yet: who has none has never run here. */
+	readonly acquaintances: readonly MemberInfo[];
 	readonly alarms: readonly AlarmEntry[];
 	/** Users and roles as they are now: the same object for ever. */
 	readonly auth: AuthView;

@@ -18,6 +18,7 @@ import {
 	type SnapshotMessage,
 	type SoftState,
 } from "@flotilla/raft";
+import { withAnnounced } from "./announced.ts";
 import { Applier } from "./applier.ts";
 import type { AuthView } from "./auth/auth-view.ts";
 import { type CallFault, type CommandKind, ReadCall, type WriteCall } from "./calls.ts";
@@ -175,6 +176,10 @@ export class Replica implements ReplicaMachine {
 
 	get members(): readonly MemberInfo[] {
 		return this.state.members.members;
+	}
+
+	get acquaintances(): readonly MemberInfo[] {
+		return withAnnounced(this.members, this.core.unapplied());
 	}
 
 	get alarms(): readonly AlarmEntry[] {

@@ -184,7 +184,7 @@ class RunningMember implements Member {
 				scheduler: nodeScheduler,
 				dice: nodeDice(),
 				bytes: nodeBytes,
-				members: () => booted.driver.members,
+				members: () => booted.driver.acquaintances,
 			},
 			booted.driver,
 			tap,
@@ -278,11 +278,8 @@ class RunningMember implements Member {
 				this.becomeReady();
 				return;
 			}
-			if (
-				report.made &&
-				this.config.initialClusterState === "new" &&
-				driver.members.some(({ id, name }) => id === this.memberId && name !== "")
-			) {
+			// The others were asked before; here ends one that nobody told then, because they were away or lagged.
+			if (report.made && driver.members.some(({ id, name }) => id === this.memberId && name !== "")) {
 				unwatch();
 				this.die(this.describeLostFolder());
 			}

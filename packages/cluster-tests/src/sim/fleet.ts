@@ -1,6 +1,14 @@
 import type { Dice } from "@flotilla/base";
 import type { ConfState, NodeId } from "@flotilla/raft";
-import { type ClusterView, DEFAULT_MEMBER_OPTIONS, findSelf, type InitialMember, type MemberConfig } from "@flotilla/server/internal";
+import {
+	answersWanted,
+	type ClusterView,
+	DEFAULT_MEMBER_OPTIONS,
+	findSelf,
+	type InitialMember,
+	type MemberConfig,
+	refuseFirstStart,
+} from "@flotilla/server/internal";
 import { type MemberWorld, SimMember } from "./member.ts";
 import type { RunPlan } from "./plan.ts";
 
@@ -103,6 +111,27 @@ export class Fleet {
 		const member = this.add(machine, memberId, { initialCluster, initialClusterState: "existing" }, part);
 		member.start();
 		return member;
+	}
+
+	/**
+	 * A wiped machine starts its member with the flags and the id of its first start, as an operator who does not know better
+	 * would: the others are asked by the product's own rule. Null when it is refused, as it must be; when too few of them can be
+	 * asked the rule promises nothing, and it is not started here. Else what is wrong.
+	 */
+	startAnew(victim: SimMember): string | null {
+		const { initialCluster, initialClusterState, memberId, clusterId } = victim.config;
+		if (initialClusterState !== "new" || this.partOf(victim) === "removed") return null;
+		const others = initialCluster.filter(({ id }) => id !== memberId);
+		const answers = others.map(({ id }) => this.answerAt(this.machineOf(this.all.find((member) => member.id === id) as SimMember)));
+		const told = answers.filter((answer) => answer !== null);
+		if (told.some(({ members }) => members.every((member) => member.id !== memberId))) return null;
+		if (refuseFirstStart({ initialCluster, memberId, clusterId }, answers) !== null) return null;
+		return told.length < answersWanted({ initialCluster }) ? null : `start: ${victim.name} lost its disks and may begin anew`;
+	}
+
+	private answerAt(machine: number): ClusterView | null {
+		const view = this.all.find((member) => member.running && this.machineOf(member) === machine)?.view() ?? null;
+		return view === null || view.members.length === 0 ? null : view;
 	}
 
 	private add(machine: number, memberId: NodeId, who: Partial<MemberConfig>, part: MemberPart): SimMember {

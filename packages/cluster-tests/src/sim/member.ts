@@ -257,7 +257,7 @@ export class SimMember {
 	view(): ClusterView | null {
 		const driver = this.life?.booted?.driver;
 		if (driver === undefined) return null;
-		return { clusterId: driver.clusterId, members: driver.members };
+		return { clusterId: driver.clusterId, members: driver.acquaintances };
 	}
 
 	progress(): Progress | null {

@@ -44,6 +44,9 @@ export class Nemesis {
 		this.streams = (name) => dice.fork(name);
 	}
 
+	/** A wiped member that had announced itself is started again under its id. */
+	onStartAnew: (victim: SimMember) => void = () => {};
+
 	start(rates: FaultRates): void {
 		const strikes: Record<FaultKind, () => void> = {
 			killMs: () => this.kill([this.any()], "process"),
@@ -271,7 +274,9 @@ export class Nemesis {
 		if (!this.budget.allowsLoss(victim)) return;
 		this.record("wipe", [victim]);
 		this.budget.spoil(victim);
+		const announced = victim.serving;
 		victim.discard();
+		if (announced) this.time.after(this.dice.range(1, 3_000_000), () => this.onStartAnew(victim));
 	}
 
 	private jumpClock(): void {

@@ -98,7 +98,7 @@ class World {
 	readonly oracle = new Oracle();
 	readonly nemesis: Nemesis;
 	readonly churn: Churn;
-	/** Starts that were refused without damage that explains it, or without saying where it is. */
+	/** Starts that were refused without damage that explains it, or without saying where it is; and one that should have been. */
 	readonly refusals: string[] = [];
 	private readonly plan: RunPlan;
 	private readonly fleet: Fleet;
@@ -123,6 +123,10 @@ class World {
 		this.fleet.watch((member) => this.meet(member));
 		const spared = new Set(plan.spared);
 		this.nemesis = new Nemesis(time, dice.fork("nemesis"), this.fleet, this.network, this.budget, spared);
+		this.nemesis.onStartAnew = (victim) => {
+			const found = this.fleet.startAnew(victim);
+			if (found !== null) this.refusals.push(found);
+		};
 		this.churn = new Churn(time, dice.fork("churn"), this.fleet, this.budget, plan.churn);
 		this.churn.onChange = (what, members) => this.nemesis.note(what, members);
 		const { fleet } = this;

@@ -11,7 +11,8 @@ import { type Logger, openLogger } from "../tap/logger.ts";
 import { LiveTls } from "../tls/live-tls.ts";
 import { type Bootstrap, planFirstStart, planRestart } from "./bootstrap.ts";
 import type { RunOutcome } from "./command-line.ts";
-import { askOver, planJoin } from "./join.ts";
+import { askFirst } from "./first-start.ts";
+import { type AskForView, askOver, planJoin } from "./join.ts";
 import { bad, good, type Parsed } from "./parsed.ts";
 import { endBySignal, onStopRequest, type StopRequest } from "./stop-request.ts";
 import { ETCD_LEVEL } from "./version.ts";
@@ -118,13 +119,16 @@ async function fail(logger: Logger, msg: string, error: string, status: number):
 /** Who this member is, without touching anything: by its folder, or for the first start by the flags. */
 async function identify({ dataDir, peerTls }: RunOutcome["options"], request: RunOutcome["bootstrap"]): Promise<Parsed<Bootstrap>> {
 	const folder = await readFolder(join(dataDir, MEMBER_FOLDER, FORMAT_FILE));
-	if (folder === null && request.state === "existing") {
-		const tls = peerTls === null ? null : new LiveTls(peerTls, () => {});
-		return planJoin(request, askOver(tls)).finally(() => tls?.close());
-	}
-	if (folder === null) return planFirstStart(request, resolveHost);
 	// The id of a member that joined does not follow from its flags.
-	return good(folder.joined ? folder : planRestart(folder, request));
+	if (folder !== null) return good(folder.joined ? folder : planRestart(folder, request));
+	const tls = peerTls === null ? null : new LiveTls(peerTls, () => {});
+	return identifyNew(request, askOver(tls)).finally(() => tls?.close());
+}
+
+async function identifyNew(request: RunOutcome["bootstrap"], ask: AskForView): Promise<Parsed<Bootstrap>> {
+	if (request.state === "existing") return planJoin(request, ask);
+	const plan = await planFirstStart(request, resolveHost);
+	return plan.ok ? askFirst(plan.value, ask) : plan;
 }
 
 /** So that a wrong --data-dir is not made. */

@@ -65,6 +65,7 @@ export class ScriptedReplica implements ReplicaMachine {
 	readonly inputs: string[] = [];
 	readonly store = { compactionPending: false, revision: 1 } as KeyValueStore;
 	readonly members = [];
+	readonly acquaintances = [];
 	readonly alarms = [];
 	readonly auth = new AuthState({ ttlTicks: 100, forgottenUpto: 0 }, portableBytes, () => []).guard;
 	next: Partial<ReplicaOutput> = {};

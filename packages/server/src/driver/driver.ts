@@ -181,6 +181,9 @@ export class Driver implements MemberPort, PeerEvents {
 	get members(): readonly MemberInfo[] {
 		return this.machine.members;
 	}
+	get acquaintances(): readonly MemberInfo[] {
+		return this.machine.acquaintances;
+	}
 	get alarms(): readonly AlarmEntry[] {
 		return this.machine.alarms;
 	}
