@@ -111,6 +111,44 @@ describe("a cluster under some load", () => {
 		client.close();
 	});
 
+	test("leases are counted as etcd counts them: where they are applied, renewals and expiries at the leader", async () => {
+		const { url, client } = await leader();
+		const [other = ""] = cluster.members.map(({ clientUrl }) => clientUrl).filter((each) => each !== url);
+		const counts = async (from: string): Promise<number[]> => {
+			const values = await scrape(from);
+			const [prefix, bucket] = ["etcd_debugging_lease_", "etcd_debugging_lease_ttl_total_bucket"];
+			return [
+				...["granted_total", "revoked_total", "renewed_total", "ttl_total_count", "ttl_total_sum"].map((name) =>
+					value(values, prefix + name),
+				),
+				...["1", "2", "64", "8388608", "+Inf"].map((bound) => value(values, `${bucket}{le="${bound}"}`)),
+				value(values, "etcd_debugging_server_lease_expired_total"),
+			];
+		};
+		const [atLeader, elsewhere] = [await counts(url), await counts(other)];
+		const post = (path: string, body: object): Promise<Response> => fetch(other + path, { method: "POST", body: JSON.stringify(body) });
+		for (const [ID, TTL] of [
+			[1, 2],
+			[2, 60],
+			[3, 9_000_000_000],
+		])
+			expect((await post("/v3/lease/grant", { ID, TTL })).status).toBe(200);
+		for (let i = 0; i < 4; i++) expect(await (await post("/v3/lease/keepalive", { ID: 2 })).text()).toContain('"TTL":"60"');
+		expect(await (await post("/v3/lease/keepalive", { ID: 404 })).text()).not.toContain("TTL");
+		expect((await post("/v3/lease/revoke", { ID: 2 })).status).toBe(200);
+		const since = async (from: string, before: readonly number[]): Promise<number[]> =>
+			(await counts(from)).map((count, at) => count - (before[at] ?? 0));
+		const buckets = [0, 1, 2, 2, 3];
+		// The first lease ends by itself.
+		await eventually("the leader has counted", async () =>
+			expect(await since(url, atLeader)).toEqual([3, 2, 4, 3, 9_000_000_062, ...buckets, 1]),
+		);
+		await eventually("the others have, too", async () =>
+			expect(await since(other, elsewhere)).toEqual([3, 2, 0, 3, 9_000_000_062, ...buckets, 0]),
+		);
+		client.close();
+	});
+
 	test("a member that follows applies the same and does not lead", async () => {
 		const { url } = await leader();
 		const others = cluster.members.filter(({ clientUrl }) => clientUrl !== url);

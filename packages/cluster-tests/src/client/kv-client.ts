@@ -1,5 +1,9 @@
 import { Client, credentials, Metadata as GrpcMetadata, type Metadata, type ServiceError } from "@grpc/grpc-js";
 import { decodeMessage, encodeMessage, type Plain } from "./protocol.ts";
+import { RawStream } from "./raw-stream.ts";
+import { RpcError } from "./rpc-error.ts";
+
+export { RpcError } from "./rpc-error.ts";
 
 export interface Header {
 	readonly cluster_id: string;
@@ -27,23 +31,6 @@ export interface RangeResponse {
 export interface PutResponse {
 	readonly header: Header;
 	readonly prev_kv: KeyValue | null;
-}
-
-/** A refusal or a failure as the wire carried it. */
-export class RpcError extends Error {
-	readonly code: number;
-	readonly text: string;
-
-	constructor(code: number, text: string) {
-		super(`${code}: ${text}`);
-		this.code = code;
-		this.text = text;
-	}
-
-	/** Codes after which nobody can know whether a write happened. */
-	get outcomeUnknown(): boolean {
-		return [1, 2, 4, 10, 13, 14, 15].includes(this.code);
-	}
 }
 
 /** A client of one member, through grpc-js, without retries: each call is one attempt. */
@@ -85,7 +72,7 @@ export class KvClient {
 		const metadata: Metadata = new GrpcMetadata();
 		for (const [key, value] of Object.entries(options.metadata ?? {})) metadata.set(key, value);
 		return new Promise((resolve, reject) => {
-			this.client.makeUnaryRequest(
+			const call = this.client.makeUnaryRequest(
 				path,
 				(bytes: Buffer) => bytes,
 				(bytes: Buffer) => bytes,
@@ -97,7 +84,17 @@ export class KvClient {
 					else resolve(response ?? Buffer.alloc(0));
 				},
 			);
+			options.signal?.addEventListener("abort", () => call.cancel());
 		});
+	}
+
+	/** A method whose client, server or both stream. */
+	stream(path: string, options: CallOptions = {}): RawStream {
+		const metadata = new GrpcMetadata();
+		for (const [key, value] of Object.entries(options.metadata ?? {})) metadata.set(key, value);
+		const same = (bytes: Buffer): Buffer => bytes;
+		const deadline = options.timeoutMs === undefined ? {} : { deadline: Date.now() + options.timeoutMs };
+		return new RawStream(this.client.makeBidiStreamRequest(path, same, same, metadata, deadline));
 	}
 
 	put(key: string | Buffer, value: string | Buffer, options: CallOptions & { fields?: Plain } = {}): Promise<PutResponse> {
@@ -155,6 +152,8 @@ export class KvClient {
 
 export interface CallOptions {
 	readonly timeoutMs?: number;
+	/** The client gives up: a unary call only. */
+	readonly signal?: AbortSignal;
 	readonly metadata?: Readonly<Record<string, string>>;
 }
 

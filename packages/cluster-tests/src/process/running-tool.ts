@@ -31,6 +31,13 @@ export class RunningTool {
 		this.child.stdin.write(text);
 	}
 
+	/** Sends it a signal, and resolves with its exit status when it has ended. */
+	async signal(name: NodeJS.Signals): Promise<number | null> {
+		this.child.kill(name);
+		await this.closed;
+		return this.status;
+	}
+
 	async end(): Promise<void> {
 		this.child.kill("SIGKILL");
 		await this.closed;
