@@ -41,6 +41,8 @@ export class FrameDecoder {
 	private partial: Uint8Array = EMPTY;
 	private filled = 0;
 	private broken = false;
+	/** Head and envelope of `partial` were looked at. */
+	private headSound = false;
 
 	constructor(bytes: ByteOps, frameBytesMax: number) {
 		this.bytes = bytes;
@@ -78,7 +80,7 @@ export class FrameDecoder {
 			this.partial.set(chunk.subarray(at, at + taken), this.filled);
 			this.filled += taken;
 			at += taken;
-			const fault = this.filled === this.partial.length ? this.completePartial(frames) : null;
+			const fault = this.filled === this.partial.length ? this.completePartial(frames) : this.earlyFault();
 			if (fault !== null) return fault;
 		}
 		return null;
@@ -96,7 +98,19 @@ export class FrameDecoder {
 		const frame = this.partial;
 		this.partial = EMPTY;
 		this.filled = 0;
+		this.headSound = false;
 		return this.finish(frame, frames);
+	}
+
+	/** Does not wait for the slab: a length that grew on the way would swallow megabytes of what follows before it is seen. */
+	private earlyFault(): FrameFault | null {
+		if (this.headSound || this.filled < FRAME_HEAD_BYTES) return null;
+		const envelopeBytes = readU32(this.partial, 4);
+		const envelopeEnd = FRAME_HEAD_BYTES + envelopeBytes;
+		if (envelopeEnd > totalBytes(this.partial, 0)) return "frame malformed";
+		if (this.filled < envelopeEnd) return null;
+		this.headSound = headCrc(this.bytes, this.partial, envelopeBytes) === readU32(this.partial, CRC_AT);
+		return this.headSound ? null : "frame checksum mismatch";
 	}
 
 	private finish(frame: Uint8Array, frames: Frame[]): FrameFault | null {
