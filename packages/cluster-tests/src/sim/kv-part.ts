@@ -1,8 +1,13 @@
 import { checkByRevision } from "../history/by-revision.ts";
 import type { Attempt } from "../history/operation.ts";
+import { smallestContradiction } from "../history/smallest.ts";
+import { drawTimeline } from "../history/timeline.ts";
 import { SimClient } from "./client.ts";
 import type { Evidence, Judgement, PartCounts, PartKind, PartWorld, WorkloadPart } from "./parts.ts";
 import { type Weights, Workload } from "./workload.ts";
+
+/** Attempts are recorded in virtual microseconds. */
+const UNITS_PER_MS = 1_000;
 
 export interface KvPlan {
 	readonly clients: number;
@@ -70,7 +75,9 @@ class KvPart implements WorkloadPart {
 		const verdict = checkByRevision(this.attempts, changes, finalRevision, accounted);
 		if (verdict.kind === "unknown") return { findings: [], undecided: verdict.reason };
 		if (verdict.kind === "ok") return { findings: [], undecided: null };
-		const { check, text, attempts } = verdict.violation;
-		return { findings: [`history, ${check}: ${text}: ${attempts.map((attempt) => JSON.stringify(attempt)).join(" ")}`], undecided: null };
+		const { check, text } = verdict.violation;
+		const contradiction = smallestContradiction(this.attempts, changes, finalRevision, verdict.violation);
+		const drawing = drawTimeline(contradiction, changes, UNITS_PER_MS);
+		return { findings: [[`history, ${check}: ${text}`, ...drawing].join("\n")], undecided: null };
 	}
 }

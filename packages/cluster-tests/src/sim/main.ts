@@ -89,7 +89,7 @@ function describeFailure({ result, differs }: Pick<SeedReport, "result" | "diffe
 	if (differs) console.log(`seed ${result.plan.seed}: two runs of one seed differ`);
 	if (result.verdict === "ok") return;
 	console.log(`seed ${result.plan.seed}: ${result.verdict}`);
-	for (const finding of result.findings) console.log(`  ${finding}`);
+	describeFindings(result);
 	console.log(`  replay: ${commandOf(result)}`);
 }
 
@@ -100,8 +100,13 @@ function commandOf({ plan }: RunResult): string {
 function describeSmallest(failed: RunResult): void {
 	const smallest = shrink(failed);
 	console.log(`the smallest plan of seed ${failed.plan.seed} that still fails: ${JSON.stringify(smallest.plan)}`);
-	for (const finding of smallest.findings) console.log(`  ${finding}`);
+	describeFindings(smallest);
 	describeFaults(smallest);
+}
+
+/** A history that contradicts itself is several lines, a timeline. */
+function describeFindings({ findings }: RunResult): void {
+	for (const finding of findings) console.log(`  ${finding.replaceAll("\n", "\n      ")}`);
 }
 
 function describeFaults({ faults }: RunResult): void {
