@@ -45,8 +45,11 @@ export { TAP_SOCKET } from "./member-folder.ts";
 export { nodeBytes } from "./node-bytes.ts";
 export { nodeClock, nodeScheduler } from "./node-ports.ts";
 export type { ClusterView } from "./peers/cluster-view.ts";
+export { encodeFrameHead, FrameDecoder } from "./peers/frame.ts";
 export { Lane, laneOf } from "./peers/lane.ts";
+export { type LaneName, LossWatch, type LossWatchOptions } from "./peers/loss-watch.ts";
 export { decodeMessage, encodeMessage } from "./peers/message-codec.ts";
+export { DEFAULT_PEER_LIMITS } from "./peers/options.ts";
 export type {
 	Clock,
 	LaneMessage,

@@ -114,6 +114,11 @@ export class SimMember {
 		return this.life?.booted?.driver.status().leader === this.id;
 	}
 
+	/** 0 while it does not run. */
+	get term(): number {
+		return this.life?.booted?.driver.status().core.term ?? 0;
+	}
+
 	get revision(): number {
 		return this.life?.booted?.driver.store.revision ?? 0;
 	}

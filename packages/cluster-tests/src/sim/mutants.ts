@@ -1,6 +1,7 @@
 import type { EventGroup } from "@flotilla/mvcc";
 import { type ReadCall, type ReplicaMachine, WriteCall } from "@flotilla/replica";
 import type { FileCompletion, FileDisk, FileOp, MemberPort } from "@flotilla/server/internal";
+import { type CalmMutant, isCalmMutant, spoilVotes } from "./calm-mutants.ts";
 import { type ContestMutant, isContestMutant, spoilContests } from "./contest-mutants.ts";
 import { isLeaseMutant, type LeaseMutant, spoilLeases } from "./lease-mutants.ts";
 import { override } from "./override.ts";
@@ -17,10 +18,11 @@ export const MUTANTS = [
 	"losesAppliedTail",
 	"goesOnAfterFailedWrite",
 ] as const;
-/** Those of watching, of leases and of locks and elections have lists of their own. */
-export type Mutant = (typeof MUTANTS)[number] | WatchMutant | LeaseMutant | ContestMutant;
+/** Those of watching, of leases, of locks and elections and of lost connections have lists of their own. */
+export type Mutant = (typeof MUTANTS)[number] | WatchMutant | LeaseMutant | ContestMutant | CalmMutant;
 
 export function mutate(machine: ReplicaMachine, mutant: Mutant | null): ReplicaMachine {
+	if (isCalmMutant(mutant)) return override(machine, spoilVotes(machine, mutant));
 	if (isLeaseMutant(mutant)) return override(machine, spoilLeases(machine, mutant));
 	if (isWatchMutant(mutant)) {
 		return override(machine, {

@@ -1,16 +1,20 @@
 import { assert, type Dice } from "@flotilla/base";
 import type { NodeId } from "@flotilla/raft";
 import {
+	DEFAULT_PEER_LIMITS,
 	decodeMessage,
 	encodeMessage,
 	type Lane,
 	type LaneMessage,
+	type LossWatchOptions,
 	laneOf,
 	type PeerEvents,
 	type PeerTransport,
+	TICK_MS,
 } from "@flotilla/server/internal";
 import type { CrashPoints } from "./crash-points.ts";
 import { breakLink, Links, type Station, type Way } from "./links.ts";
+import { PeerWatch } from "./peer-watch.ts";
 import type { SimProcess } from "./process.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
@@ -41,10 +45,10 @@ interface Endpoint {
 	readonly guests: Set<NodeId>;
 	/** Whether it takes the member of that number, as far as it was asked since its contacts or guests changed. */
 	readonly takes: Array<boolean | undefined>;
+	/** What it makes of its connections, by peer. */
+	readonly watches: Map<NodeId, PeerWatch>;
 }
 
-/** A follower gives a broken connection this long before it holds the peer for lost (rule H2). */
-const LOST_AFTER_US = 30_000;
 const REDIAL_US = 50_000;
 const RETRANSMIT_US = 200_000;
 const LATE_DUPLICATE_US = 3_000_000;
@@ -53,6 +57,7 @@ const LATE_DUPLICATE_US = 3_000_000;
 export class SimNetwork {
 	private readonly time: VirtualTime;
 	private readonly dice: Dice;
+	private readonly loss: LossWatchOptions;
 	private model: NetworkModel;
 	/** In the order of their coming, which is that in which they dial. */
 	private readonly endpoints = new Map<NodeId, Endpoint>();
@@ -60,13 +65,16 @@ export class SimNetwork {
 	/** Messages handed over so far. */
 	carried = 0;
 	dropped = 0;
+	/** How often a life was told that a peer is lost to it. */
+	losses = 0;
 	/** Sees every message as it leaves its sender. */
 	onLeaving: (from: NodeId, message: LaneMessage) => void = () => {};
 
-	constructor(time: VirtualTime, dice: Dice, model: NetworkModel) {
+	constructor(time: VirtualTime, dice: Dice, model: NetworkModel, loss: LossWatchOptions) {
 		this.time = time;
 		this.dice = dice;
 		this.model = model;
+		this.loss = loss;
 	}
 
 	/** A life joins; its connections come up one after the other. */
@@ -75,7 +83,7 @@ export class SimNetwork {
 		assert(station.life === null, "a member has one life at a time");
 		const endpoint: Endpoint = {
 			...{ id, station, process, events, points },
-			...{ contacts: null, removed: new Set(), guests: new Set(), takes: [] },
+			...{ contacts: null, removed: new Set(), guests: new Set(), takes: [], watches: new Map() },
 		};
 		station.life = endpoint;
 		this.endpoints.set(id, endpoint);
@@ -107,9 +115,36 @@ export class SimNetwork {
 		this.time.after(lastUs - this.time.nowUs + this.dice.range(100, 2_000), () => {
 			if (!link.up) return;
 			breakLink(link);
-			peer.process.run(() => peer.events.unreachable(endpoint.id));
+			endpoint.process.run(() => this.watchOf(endpoint, peer.id).closed("us"));
+			this.tellClosed(peer, endpoint.id);
 			this.dial(peer, endpoint);
 		});
+	}
+
+	/** This side of a connection sees its end. */
+	private tellClosed(endpoint: Endpoint, peer: NodeId): void {
+		endpoint.process.run(() => {
+			endpoint.events.unreachable(peer);
+			this.watchOf(endpoint, peer).closed("peer");
+		});
+	}
+
+	/** There is a machine and no process: a dial that gets through is refused. */
+	private tellRefused(endpoint: Endpoint, peer: NodeId): void {
+		if (this.endpoints.has(peer) || this.isBarred(this.way(endpoint.id, peer))) return;
+		endpoint.process.run(() => this.watchOf(endpoint, peer).refused());
+	}
+
+	private watchOf(endpoint: Endpoint, peer: NodeId): PeerWatch {
+		let watch = endpoint.watches.get(peer);
+		if (watch === undefined) {
+			watch = new PeerWatch(endpoint.process, this.loss, () => {
+				this.losses++;
+				endpoint.events.lost(peer);
+			});
+			endpoint.watches.set(peer, watch);
+		}
+		return watch;
 	}
 
 	/** False when one of them does not take the other; told at once when that is for good. */
@@ -145,10 +180,8 @@ export class SimNetwork {
 			breakLink(link);
 			if (this.isBarred(way)) continue;
 			this.time.after(this.dice.range(100, 2_000), () => {
-				peer.process.run(() => peer.events.unreachable(id));
-				this.time.after(this.dice.range(100, 2_000), () => {
-					if (!link.up) peer.process.run(() => peer.events.lost(id));
-				});
+				this.tellClosed(peer, id);
+				this.time.after(this.dice.range(100, 2_000), () => this.tellRefused(peer, id));
 			});
 		}
 	}
@@ -179,8 +212,8 @@ export class SimNetwork {
 		this.way(from, to).cloggedUntilUs = this.time.nowUs + forUs;
 	}
 
-	/** The connection breaks and is dialed again. */
-	reset(a: NodeId, b: NodeId): void {
+	/** The connection breaks and is dialed again. `seenBy`: who hears of it; the other goes on sending, in vain. */
+	reset(a: NodeId, b: NodeId, seenBy: readonly NodeId[] = [a, b]): void {
 		const { link } = this.way(a, b);
 		if (!link.up) return;
 		breakLink(link);
@@ -190,10 +223,7 @@ export class SimNetwork {
 			[first, second],
 			[second, first],
 		] as const) {
-			here.process.run(() => here.events.unreachable(there.id));
-			this.time.after(LOST_AFTER_US, () => {
-				if (!link.up && isPresent(here)) here.process.run(() => here.events.lost(there.id));
-			});
+			if (seenBy.includes(here.id)) this.tellClosed(here, there.id);
 		}
 		this.dial(first, second);
 	}
@@ -210,6 +240,8 @@ export class SimNetwork {
 
 	private dial(a: Endpoint, b: Endpoint): void {
 		this.time.after(this.dice.range(200, REDIAL_US), () => {
+			if (isPresent(a) && !isPresent(b)) this.tellRefused(a, b.id);
+			if (isPresent(b) && !isPresent(a)) this.tellRefused(b, a.id);
 			if (!isPresent(a) || !isPresent(b)) return;
 			const way = this.wayBetween(a, b);
 			if (way.link.up) return;
@@ -218,8 +250,15 @@ export class SimNetwork {
 				return;
 			}
 			way.link.up = true;
-			a.process.run(() => a.events.connected(b.id));
-			b.process.run(() => b.events.connected(a.id));
+			this.tellOpened(a, b);
+			this.tellOpened(b, a);
+		});
+	}
+
+	private tellOpened(endpoint: Endpoint, peer: Endpoint): void {
+		endpoint.process.run(() => {
+			this.watchOf(endpoint, peer.id).opened(peer.process);
+			endpoint.events.connected(peer.id);
 		});
 	}
 
@@ -316,4 +355,10 @@ function takes(endpoint: Endpoint, { id, number }: Station<Endpoint>): boolean {
 	const taken = endpoint.contacts === null || endpoint.contacts.has(id) || endpoint.guests.has(id);
 	endpoint.takes[number] = taken;
 	return taken;
+}
+
+/** As the product's links judge the loss of a peer. */
+export function lossOptions({ electionTicks }: { readonly electionTicks: number }): LossWatchOptions {
+	const { lossGraceMs } = DEFAULT_PEER_LIMITS;
+	return { graceMs: lossGraceMs, graceMaxMs: Math.max(lossGraceMs, electionTicks * TICK_MS) };
 }

@@ -5,7 +5,7 @@ import { Fleet, initialConf } from "./fleet.ts";
 import { Invariants } from "./invariants.ts";
 import type { SimMember } from "./member.ts";
 import { type FaultNote, Nemesis } from "./nemesis.ts";
-import { SimNetwork } from "./network.ts";
+import { lossOptions, SimNetwork } from "./network.ts";
 import { Oracle } from "./oracle.ts";
 import { makeParts } from "./part-kinds.ts";
 import type { Evidence, PartCounts, WorkloadPart } from "./parts.ts";
@@ -116,7 +116,7 @@ class World {
 		this.invariants = invariants;
 		const { time, oracle, trace } = this;
 		this.electionUs = plan.electionTicks * 10_000;
-		this.network = new SimNetwork(time, dice.fork("network"), plan.network);
+		this.network = new SimNetwork(time, dice.fork("network"), plan.network, lossOptions(plan));
 		this.network.onLeaving = (from, message) => invariants.leaving(from, message);
 		this.fleet = new Fleet(plan, { time, dice: dice.fork("members"), network: this.network, invariants, oracle, trace });
 		this.budget = new DamageBudget(this.fleet, invariants);
