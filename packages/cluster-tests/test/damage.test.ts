@@ -4,7 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { runDamage } from "../src/damage/campaign.ts";
-import { describeDamage } from "../src/damage/damages.ts";
+import { type Damage, describeDamage } from "../src/damage/damages.ts";
+import { LifeProcess } from "../src/damage/life-process.ts";
+import { makeMaster } from "../src/damage/master.ts";
+import { tryInMemory, tryOnFiles } from "../src/damage/trials.ts";
 
 const seed = process.env.FLOTILLA_SEED ?? String(Math.floor(Math.random() * 1e9));
 
@@ -17,6 +20,25 @@ test(`a data folder damaged in some 200 ways, one at a time (FLOTILLA_SEED=${see
 		expect(report.recovered).toBeGreaterThan(20);
 		expect(report.refused).toBeGreaterThan(20);
 	} finally {
+		await rm(folder, { recursive: true, force: true });
+	}
+});
+
+test("what serves something else than was acknowledged is told, in memory as on files", async () => {
+	const folder = await mkdtemp(join(tmpdir(), "flotilla-damage-"));
+	const lives = new LifeProcess();
+	try {
+		const master = await makeMaster(folder);
+		// Nobody reads the spare segment: a member serves what it should, and that is held against a state with one write more.
+		const harmless: Damage = { file: "wal/spare.tmp", change: { kind: "zeroed" } };
+		const other = { ...master, contents: { ...master.contents, revision: master.contents.revision + 1 } };
+		expect(tryInMemory(master, harmless).verdict).toBe("recovered");
+		expect(tryInMemory(other, harmless).verdict).toBe("different");
+		expect((await tryOnFiles(other, harmless, folder, lives)).verdict).toBe("different");
+		const cut: Damage = { file: "identity", change: { kind: "cut", bytes: 5 } };
+		expect([tryInMemory(master, cut).verdict, (await tryOnFiles(master, cut, folder, lives)).verdict]).toEqual(["refused", "refused"]);
+	} finally {
+		lives.end();
 		await rm(folder, { recursive: true, force: true });
 	}
 });

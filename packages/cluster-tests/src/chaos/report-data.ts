@@ -39,10 +39,20 @@ export interface ReportData {
 	readonly faults: readonly ReportFault[];
 	readonly tenures: ReadonlyArray<{ readonly member: string; readonly term: number; readonly fromMs: number; readonly untilMs: number }>;
 	readonly failovers: readonly Failover[];
-	readonly failoverCosts: { readonly count: number; readonly p50Ms: number; readonly p99Ms: number; readonly longestMs: number };
+	readonly failoverCosts: Costs;
+	/** The same for each cause, the most frequent one first. */
+	readonly costsByCause: ReadonlyArray<Costs & { readonly cause: string }>;
 	readonly buckets: Buckets;
 	/** All calls, packed: see `packCalls`. */
 	readonly calls: string;
+}
+
+/** Time without an acknowledged write around changes of the leader. */
+interface Costs {
+	readonly count: number;
+	readonly p50Ms: number;
+	readonly p99Ms: number;
+	readonly longestMs: number;
 }
 
 interface Buckets {
@@ -63,7 +73,6 @@ const SENTENCES = {
 export function reportData(record: RunRecord, judgement: Judgement): ReportData {
 	const { scenario, startedMs, endedMs, attempts } = record;
 	const failovers = failoversOf(record);
-	const costs = failovers.map(({ costMs }) => costMs).sort((a, b) => a - b);
 	const faults = record.faults
 		.filter(({ members }) => members.length > 0)
 		.map((fault) => ({ ...fault, fromMs: fault.fromMs - startedMs, untilMs: Math.min(fault.untilMs, endedMs) - startedMs }));
@@ -79,12 +88,15 @@ export function reportData(record: RunRecord, judgement: Judgement): ReportData 
 		leaders: record.tenures.length,
 		faults: faults.length,
 	};
-	const failoverCosts = { count: costs.length, p50Ms: part(costs, 0.5), p99Ms: part(costs, 0.99), longestMs: part(costs, 1) };
+	const failoverCosts = costsOf(failovers);
+	const costsByCause = [...Map.groupBy(failovers, ({ cause }) => cause)]
+		.map(([cause, those]) => ({ cause, ...costsOf(those) }))
+		.sort((a, b) => b.count - a.count);
 	return {
 		format: 1,
 		verdict: judgement.verdict,
 		sentence: SENTENCES[judgement.verdict],
-		summary: summary(counts, failoverCosts),
+		summary: summary(counts, failoverCosts, costsByCause),
 		scenario: {
 			name: scenario.name,
 			title: scenario.title,
@@ -106,16 +118,27 @@ export function reportData(record: RunRecord, judgement: Judgement): ReportData 
 		})),
 		failovers,
 		failoverCosts,
+		costsByCause,
 		buckets: bucketsOf(attempts, startedMs, endedMs),
 		calls: packCalls(attempts, startedMs),
 	};
 }
 
-function summary(counts: Readonly<Record<string, number>>, costs: ReportData["failoverCosts"]): string[] {
+function costsOf(failovers: readonly Failover[]): Costs {
+	const costs = failovers.map(({ costMs }) => costMs).sort((a, b) => a - b);
+	return { count: costs.length, p50Ms: part(costs, 0.5), p99Ms: part(costs, 0.99), longestMs: part(costs, 1) };
+}
+
+function costsInWords({ count, p50Ms, p99Ms, longestMs }: Costs): string {
+	return `${count} changes of leader: no write for ${p50Ms.toFixed(0)} ms at the median, ${p99Ms.toFixed(0)} at the 99th percentile, ${longestMs.toFixed(0)} at most`;
+}
+
+function summary(counts: Readonly<Record<string, number>>, costs: Costs, byCause: ReportData["costsByCause"]): string[] {
 	const { calls, ok, refused, unknown, revisions, events, leases, locks, leaders, faults } = counts;
 	return [
 		`${calls} calls: ${ok} answered, ${refused} refused, ${unknown} without an outcome; ${revisions} revisions, ${events} watch events; ${leases} leases, ${locks} locks held`,
-		`${faults} faults, ${leaders} leaders${costs.count === 0 ? "" : `; a change of leader cost ${costs.p50Ms.toFixed(0)} ms without a write at the median, ${costs.longestMs.toFixed(0)} at most`}`,
+		`${faults} faults, ${leaders} leaders${costs.count === 0 ? "" : `; ${costsInWords(costs)}`}`,
+		...(byCause.length > 1 ? byCause.map((those) => `after ${those.cause}: ${costsInWords(those)}`) : []),
 	];
 }
 

@@ -298,6 +298,14 @@ else {
 		`${count} changes. Time without an acknowledged write: median ${p50Ms.toFixed(0)} ms, 99th percentile ${p99Ms.toFixed(0)} ms, longest ${longestMs.toFixed(0)} ms.`,
 		failovers,
 	);
+	if (data.costsByCause.length > 1)
+		for (const those of data.costsByCause)
+			element(
+				"p",
+				`After ${those.cause}: ${those.count}, median ${those.p50Ms.toFixed(0)} ms, 99th percentile ${those.p99Ms.toFixed(0)} ms, longest ${those.longestMs.toFixed(0)} ms.`,
+				failovers,
+				"dim",
+			);
 	table(
 		failovers,
 		[

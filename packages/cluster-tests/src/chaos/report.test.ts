@@ -35,6 +35,7 @@ const data: ReportData = {
 		},
 	],
 	failoverCosts: { count: 1, p50Ms: 120, p99Ms: 120, longestMs: 120 },
+	costsByCause: [{ cause: "kill", count: 1, p50Ms: 120, p99Ms: 120, longestMs: 120 }],
 	buckets: { widthMs: 1_000, ok: [1, 1], failed: [0, 1], p50Ms: [1, 2], p99Ms: [3, 4] },
 	calls: Buffer.concat([call(1, 5, 0), call(700, 20, 1), call(1_000, 900, 2)]).toString("base64"),
 };

@@ -40,8 +40,13 @@ export class Containers implements Place {
 
 	/** Builds the image first: what is tested is what stands here. */
 	static async start(names: readonly string[], deadMan: DeadMan): Promise<Containers> {
-		const built = await runTool("npm", ["run", "--silent", "--prefix", ROOT, "image", "--", IMAGE, "--local"], { timeoutMs: BUILD_MS });
-		if (built.status !== 0) throw new Error(`The image cannot be built: ${(built.stderr || built.stdout).trim().split("\n").at(-1)}`);
+		const build = ["run", "--silent", "--prefix", ROOT, "image", "--", IMAGE, "--local"];
+		// With everything that the caller has set: where packages are kept is part of it.
+		const environment = Object.fromEntries(
+			Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+		);
+		const { status, stdout, stderr } = await runTool("npm", build, { environment, timeoutMs: BUILD_MS });
+		if (status !== 0) throw new Error(`The image cannot be built:\n${`${stdout}${stderr}`.trim().split("\n").slice(-10).join("\n")}`);
 		const network = `flotilla-chaos-${randomInt(0x1000, 0x10000).toString(16)}`;
 		const place = new Containers(names, await freePorts(names.length), network, deadMan);
 		deadMan.undo(network, ["docker", "network", "rm", network]);
