@@ -22,6 +22,9 @@ switch (command ?? "") {
 	case "doctor":
 		process.exitCode = await (await import("./doctor/doctor-command.ts")).doctorCommand(rest);
 		break;
+	case "migrate":
+		process.exit(await (await import("./migrate/migrate-command.ts")).migrateCommand(rest));
+		break;
 	case "start-local":
 		process.exit(await (await import("./local-cluster.ts")).startLocal(rest, process.env));
 		break;

@@ -18,6 +18,9 @@ export const USAGE = `Usage:
   flotilla doctor [--endpoints HOST:PORT,...] [--data-dir DIR ...]
     Say what is wrong with a cluster, which data folder holds the most and what could be lost. doctor --help tells more.
 
+  flotilla migrate --from HOST:PORT,... --to HOST:PORT,...
+    Copy a running etcd or flotilla into another cluster, and keep it in step until clients are switched. migrate --help tells more.
+
   flotilla bench <load> [flags]
     Measure a server of the etcd v3 API; bench compare: beside etcd. bench --help tells more.
   flotilla chaos [flags]

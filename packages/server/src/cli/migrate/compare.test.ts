@@ -1,0 +1,106 @@
+import { expect, test } from "vitest";
+import { compareSides } from "./compare.ts";
+import { readPasswords } from "./copy-users.ts";
+import { ALL_KEYS, type Rpc, Side } from "./side.ts";
+
+interface Held {
+	readonly keys?: Readonly<Record<string, readonly [value: string, lease?: bigint]>>;
+	readonly leases?: Readonly<Record<string, number>>;
+	readonly roles?: Readonly<Record<string, readonly string[]>>;
+	readonly users?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** A cluster that holds what the test says, and cuts its ranges. */
+class Pretended extends Side {
+	private readonly held: Held;
+	constructor(name: "source" | "target", held: Held) {
+		super(name, [], { user: undefined, cacert: undefined, cert: undefined, key: undefined });
+		this.held = held;
+	}
+
+	override call<Q extends object, R extends object>({ path, response }: Rpc<Q, R>, request: Partial<Q>): Promise<R> {
+		return Promise.resolve(response.create(this.answer(path.slice(path.lastIndexOf("/") + 1), request as never) as Partial<R>));
+	}
+
+	private answer(name: string, request: { key: Uint8Array; limit: number; ID: bigint; role: string; name: string }): object {
+		const { keys = {}, leases = {}, roles = {}, users = {} } = this.held;
+		switch (name) {
+			case "Range": {
+				const from = Buffer.from(request.key);
+				const left = Object.entries(keys)
+					.sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+					.filter(([key]) => request.key === ALL_KEYS.key || Buffer.compare(Buffer.from(key), from) >= 0);
+				const kvs = left
+					.slice(0, request.limit)
+					.map(([key, [value, lease = 0n]]) => ({ key: Buffer.from(key), value: Buffer.from(value), lease }));
+				return { kvs, more: left.length > request.limit };
+			}
+			case "LeaseLeases":
+				return { leases: Object.keys(leases).map((id) => ({ ID: BigInt(id) })) };
+			case "LeaseTimeToLive":
+				return { grantedTTL: leases[String(request.ID)] };
+			case "RoleList":
+				return { roles: Object.keys(roles) };
+			case "RoleGet":
+				return { perm: (roles[request.role] ?? []).map((key) => ({ permType: 0, key: Buffer.from(key), rangeEnd: new Uint8Array(0) })) };
+			case "UserList":
+				return { users: Object.keys(users) };
+			default:
+				return { roles: users[request.name] };
+		}
+	}
+}
+
+const compare = (source: Held, target: Held) =>
+	compareSides(new Pretended("source", source), new Pretended("target", target), { source: 5, target: 9 }, { users: true });
+const many = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`k${at}`, [`v${at}`] as const]));
+
+test("what is the same is counted", async () => {
+	const held: Held = { keys: { ...many, a: ["x", 7n] }, leases: { 7: 60 }, roles: { r: ["b", "a"], root: [] }, users: { u: ["r", "s"] } };
+	const other: Held = { ...held, roles: { root: ["shown by some versions"], r: ["a", "b"] }, users: { u: ["s", "r"] } };
+	expect(await compare(held, other)).toEqual({ keys: 101, leases: 1, roles: 2, users: 1, differences: 0, told: [] });
+});
+
+test("every difference is counted and named", async () => {
+	const source: Held = {
+		keys: { ...many, a: ["x"], both: ["1", 7n], left: ["l"] },
+		leases: { 7: 60, 8: 5 },
+		roles: { r: ["a"], l: [] },
+		users: { u: ["r"], v: [] },
+	};
+	const target: Held = {
+		keys: { ...many, a: ["y"], both: ["1"], right: ["r"] },
+		leases: { 7: 61, 9: 5 },
+		roles: { r: ["b"] },
+		users: { u: [] },
+	};
+	const { differences, told } = await compare(source, target);
+	expect(told).toEqual([
+		'key "a" has another value',
+		'key "both" has lease 7 in the source, 0 in the target',
+		'key "left" is only in the source',
+		'key "right" is only in the target',
+		"lease 7 was granted 60 s in the source, 61 s in the target",
+		"lease 8 is only in the source",
+		"lease 9 is only in the target",
+		"role l is only in the source",
+		"role r has other permissions",
+		"user v is only in the source",
+	]);
+	expect(differences).toBe(11);
+});
+
+test("more differences than are named, on either side of many pages", async () => {
+	expect(await compare({ keys: many }, {})).toMatchObject({ keys: 0, differences: 100 });
+	expect((await compare({}, { keys: many })).told).toHaveLength(10);
+});
+
+test("a file of passwords: the name ends at the first colon", () => {
+	expect(readPasswords("a:b:c\n\nd:\n")).toEqual(
+		new Map([
+			["a", "b:c"],
+			["d", ""],
+		]),
+	);
+	for (const text of ["a", ":b", "ok:x\nno"]) expect(() => readPasswords(text)).toThrow(/line [12]: need NAME:PASSWORD/);
+});
