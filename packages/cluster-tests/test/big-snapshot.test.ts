@@ -1,6 +1,8 @@
 /** A short form of `npm run big-snapshot`: sending the whole state costs neither an election nor unbounded memory. */
 import { expect, test } from "vitest";
-import { transferReport } from "../src/big-snapshot/transfer.ts";
+import { findings, transferReport } from "../src/big-snapshot/transfer.ts";
+import { longestHeartbeatGap } from "../src/failover/heartbeat-gap.ts";
+import type { Seen } from "../src/failover/tap-recorder.ts";
 
 test("64 MiB go to a new member under load: no election, equal states, memory within bounds", { timeout: 240_000 }, async () => {
 	const report = await transferReport(64 << 20, () => {});
@@ -11,4 +13,23 @@ test("64 MiB go to a new member under load: no election, equal states, memory wi
 		// Four parts of 1 MiB are under way; the rest is what the collector leaves lying about.
 		expect(peakBytes, member).toBeLessThan(beforeBytes + (192 << 20));
 	}
+});
+
+test("an election, a silence as long as its time-out, and states that differ are each found", () => {
+	const well = { elections: 0, heartbeatGapMs: 999, equal: true };
+	expect(findings(well)).toEqual([]);
+	expect(findings({ ...well, elections: 2 })).toEqual(["2 elections or attempts at one"]);
+	expect(findings({ ...well, heartbeatGapMs: 1_000 })).toEqual(["a follower heard no heartbeat for 1000 ms"]);
+	expect(findings({ ...well, equal: false })).toEqual(["the members' states differ"]);
+});
+
+test("a silence is found between heartbeats, before the first, behind the last, and where there was none", () => {
+	const heard = (member: string, atMs: number): Seen => ({ member, atMs, event: { name: "heartbeatHeard" } as Seen["event"] });
+	const both = [heard("a", 10), heard("b", 12), heard("a", 20), heard("b", 90), heard("a", 95)];
+	const gap = (seen: readonly Seen[], fromMs: number, uptoMs: number): number =>
+		longestHeartbeatGap(seen, { followers: 2, fromMs, uptoMs });
+	expect(gap(both, 0, 100)).toBe(78);
+	expect(gap(both, -100, 100)).toBe(112);
+	expect(gap(both, 0, 200)).toBe(110);
+	expect(gap([heard("a", 50)], 0, 100)).toBe(100);
 });

@@ -4,33 +4,33 @@
  * The p99 of puts is taken while one runs, physical removal included, and for as long before and behind it: a machine with other
  * work changes by the second. With `--puts-a-call` the records are put by transactions: as many, in fewer revisions.
  */
-import { parseArgs } from "node:util";
 import { KvClient } from "../client/kv-client.ts";
+import { commandFlags } from "../command-call.ts";
 import { ProcessCluster } from "../process/cluster.ts";
 import { pause } from "../process/wait.ts";
 import { cpuSeconds } from "./process-usage.ts";
 import { PutLoad, percentile } from "./put-load.ts";
 
-const { values: flags } = parseArgs({
-	options: {
-		revisions: { type: "string", default: "1000000" },
-		members: { type: "string", default: "1" },
-		rounds: { type: "string", default: "3" },
-		streams: { type: "string", default: "16" },
-		seconds: { type: "string", default: "5" },
-		"puts-a-call": { type: "string", default: "1" },
+const flags = commandFlags({
+	call: "npm run compaction --",
+	about: "What a compaction costs those who write meanwhile, and what it gives back.",
+	flags: {
+		revisions: { kind: "number", least: 1, fallback: 1_000_000, about: "written before each compaction" },
+		members: { kind: "number", least: 1, fallback: 1, about: "of the cluster" },
+		rounds: { kind: "number", least: 1, fallback: 3, about: "of filling and compacting" },
+		streams: { kind: "number", least: 1, fallback: 16, about: "puts at a time" },
+		seconds: { kind: "number", least: 1, fallback: 5, about: "each measurement takes at least" },
+		"puts-a-call": { kind: "number", least: 1, fallback: 1, about: "more than one travel in transactions" },
 	},
 });
-const revisions = Number(flags.revisions);
-const rounds = Number(flags.rounds);
-const streams = Number(flags.streams);
-const measureMs = Number(flags.seconds) * 1_000;
+const { revisions, rounds, streams } = flags;
+const measureMs = flags.seconds * 1_000;
 /** Many revisions of few keys: nearly all of them go. */
 const KEYS = 10_000;
 const makeKey = (n: number): Buffer => Buffer.from(`key/${String(n % KEYS).padStart(8, "0")}`);
 const VALUE = Buffer.alloc(100, "v");
 
-const cluster = await ProcessCluster.start({ size: Number(flags.members), flags: ["--quota-backend-bytes", String(16 * 1024 ** 3)] });
+const cluster = await ProcessCluster.start({ size: flags.members, flags: ["--quota-backend-bytes", String(16 * 1024 ** 3)] });
 try {
 	const url = cluster.member(0).clientUrl;
 	const client = new KvClient(cluster.endpoints[0] as string);
@@ -55,7 +55,7 @@ try {
 	const pids = cluster.members.map(({ process: { pid } }) => pid);
 	const spent = (): number => pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
 	for (let round = 1; round <= rounds; round++) {
-		const filling = new PutLoad({ url, streams: 64, putsACall: Number(flags["puts-a-call"]), makeKey, makeValue: () => VALUE });
+		const filling = new PutLoad({ url, streams: 64, putsACall: flags["puts-a-call"], makeKey, makeValue: () => VALUE });
 		await filling.run(0, revisions);
 		filling.close();
 		const before = await mb();

@@ -29,10 +29,11 @@ export async function observe<T>(members: readonly ClusterMember[], work: () => 
 	const tookMs = nowMs() - startedMs;
 	const peaks = await memory.stop();
 	await pause(500);
-	const seen = taps.take(startedMs - 200);
+	const [fromMs, uptoMs] = [startedMs - 200, nowMs()];
+	const seen = taps.take(fromMs);
 	return {
 		...{ result, tookMs },
-		heartbeatGapMs: longestHeartbeatGap(seen),
+		heartbeatGapMs: longestHeartbeatGap(seen, { followers: members.length - 1, fromMs, uptoMs }),
 		elections: seen.filter(({ event }) => event.name.startsWith("became")).length,
 		grownMb: peaks.map((peak, at) => Math.round((peak - (before[at] as number)) / 2 ** 20)),
 	};

@@ -4,32 +4,30 @@
  * The restart is timed from the start of the process to the first answered linearizable read.
  */
 import { readFileSync } from "node:fs";
-import { parseArgs } from "node:util";
 import { KvClient } from "../client/kv-client.ts";
+import { commandFlags } from "../command-call.ts";
 import { type ClusterMember, ProcessCluster } from "../process/cluster.ts";
 import { haveProgram } from "../process/tools.ts";
 import { eventually, pause } from "../process/wait.ts";
 import { leaderOf } from "./leader-of.ts";
 import { PutLoad } from "./put-load.ts";
 
-const { values: flags } = parseArgs({
-	options: {
-		keys: { type: "string", default: "1000000" },
-		"key-bytes": { type: "string", default: "16" },
-		"value-bytes": { type: "string", default: "256" },
-		members: { type: "string", default: "1" },
-		"puts-a-call": { type: "string", default: "1" },
-		"settle-ms": { type: "string", default: "5000" },
-		only: { type: "string", default: "" },
+const flags = commandFlags({
+	call: "npm run scale --",
+	about: "Memory and restart with many keys, of flotilla and, where it is installed, of etcd with the same data.",
+	flags: {
+		keys: { kind: "number", least: 1, fallback: 1_000_000, about: "how many" },
+		"key-bytes": { kind: "number", least: 8, fallback: 16, about: "of each key" },
+		"value-bytes": { kind: "number", least: 0, fallback: 256, about: "of each value" },
+		members: { kind: "number", least: 1, fallback: 1, about: "of each cluster" },
+		"puts-a-call": { kind: "number", least: 1, fallback: 1, about: "more than one travel in transactions" },
+		"settle-ms": { kind: "number", least: 0, fallback: 5_000, about: "of rest before memory is read" },
+		only: { kind: "choice", of: ["flotilla", "etcd"], fallback: "", about: "one program alone" },
 	},
 });
-const keys = Number(flags.keys);
-const keyBytes = Number(flags["key-bytes"]);
-const valueBytes = Number(flags["value-bytes"]);
-const size = Number(flags.members);
-const putsACall = Number(flags["puts-a-call"]);
+const { keys, members: size, "key-bytes": keyBytes, "value-bytes": valueBytes, "puts-a-call": putsACall } = flags;
 /** It rests for so long before memory is read: collectors and background writers come to an end. */
-const settleMs = Number(flags["settle-ms"]);
+const settleMs = flags["settle-ms"];
 const RESTART_MS_MAX = 180_000;
 
 type Program = "flotilla" | "etcd";
@@ -125,7 +123,7 @@ async function measure(program: Program): Promise<Figures> {
 	}
 }
 
-const programs: Program[] = flags.only === "" ? (haveProgram("etcd") ? ["flotilla", "etcd"] : ["flotilla"]) : [flags.only as Program];
+const programs: Program[] = flags.only === "" ? (haveProgram("etcd") ? ["flotilla", "etcd"] : ["flotilla"]) : [flags.only];
 console.log(`${keys} keys of ${keyBytes} bytes, values of ${valueBytes} bytes, ${size} member(s)`);
 const results = new Map<Program, Figures>();
 for (const program of programs) {

@@ -2,26 +2,28 @@
  * `npm run stalled -- [--stalled 1000] [--seconds 60] [--puts 5000] [--members 3]`: watchers that do not read beside watchers that do,
  * under a steady load; first without the former, then with them.
  */
-import { parseArgs } from "node:util";
+import { commandFlags } from "../command-call.ts";
 import { measureStalled, type StalledFigures } from "./stalled-watchers.ts";
 
-const { values } = parseArgs({
-	options: {
-		stalled: { type: "string", default: "1000" },
-		seconds: { type: "string", default: "60" },
-		puts: { type: "string", default: "5000" },
-		members: { type: "string", default: "3" },
+const { stalled, seconds, puts, members } = commandFlags({
+	call: "npm run stalled --",
+	about: "Watchers that do not read beside watchers that do, under a steady load; first without the former, then with them.",
+	flags: {
+		stalled: { kind: "number", least: 1, fallback: 1_000, about: "watchers that do not read" },
+		seconds: { kind: "number", least: 1, fallback: 60, about: "of load" },
+		puts: { kind: "number", least: 1, fallback: 5_000, about: "a second" },
+		members: { kind: "number", least: 1, fallback: 3, about: "of the cluster" },
 	},
 });
 const options = {
-	...{ connections: 20, reading: 10, putsPerSecond: Number(values.puts) },
-	...{ seconds: Number(values.seconds), members: Number(values.members) },
+	...{ connections: 20, reading: 10, putsPerSecond: puts },
+	...{ seconds, members },
 };
 
 const without = await measureStalled({ ...options, stalled: 0 });
 show("without", without);
-const withThem = await measureStalled({ ...options, stalled: Number(values.stalled) });
-show(`with ${values.stalled}`, withThem);
+const withThem = await measureStalled({ ...options, stalled });
+show(`with ${stalled}`, withThem);
 const more = withThem.memoryMb - without.memoryMb;
 console.log(`memory for the stalled ones: ${more} MB (peaks: ${withThem.memoryPeakMb - without.memoryPeakMb} MB)`);
 console.log(

@@ -25,6 +25,9 @@ const EVENTS = [
 	"snapshotFailed",
 ] as const;
 
+/** The default: followers that hear nothing for so long begin to ask for votes. */
+export const ELECTION_MS = 1_000;
+
 export interface TransferReport {
 	readonly storeBytes: number;
 	readonly sentBytes: number;
@@ -32,7 +35,7 @@ export interface TransferReport {
 	readonly tookMs: number;
 	/** From the start of the new member's process until it serves. */
 	readonly readyMs: number;
-	/** Longest time between two heartbeats that a follower heard meanwhile. They come every 100 ms. */
+	/** Longest time without a heartbeat at any follower of the first members, both ends included. They come every 100 ms. */
 	readonly heartbeatGapMs: number;
 	readonly elections: number;
 	readonly failures: number;
@@ -42,6 +45,16 @@ export interface TransferReport {
 	readonly memory: ReadonlyArray<{ readonly member: string; readonly beforeBytes: number; readonly peakBytes: number }>;
 	/** Whether all members, the new one included, showed the same hash in the end. */
 	readonly equal: boolean;
+}
+
+/** What the transfer has cost that it must not cost; empty when all is well. */
+export function findings(report: Pick<TransferReport, "elections" | "heartbeatGapMs" | "equal">): readonly string[] {
+	const { elections, heartbeatGapMs, equal } = report;
+	return [
+		...(elections === 0 ? [] : [`${elections} elections or attempts at one`]),
+		...(heartbeatGapMs < ELECTION_MS ? [] : [`a follower heard no heartbeat for ${heartbeatGapMs.toFixed(0)} ms`]),
+		...(equal ? [] : ["the members' states differ"]),
+	];
 }
 
 export async function transferReport(storeBytes: number, say: (text: string) => void): Promise<TransferReport> {
@@ -61,12 +74,13 @@ export async function transferReport(storeBytes: number, say: (text: string) => 
 		const readyMs = nowMs() - startedMs;
 		await pause(500);
 		const { writes, slowestMs } = await load.stop();
+		const endedMs = nowMs();
 		const seen = taps.take(startedMs);
 		const peaks = await memory.stop();
 		const { tookMs, sentBytes } = sent(seen);
 		return {
 			...{ storeBytes, sentBytes, tookMs, readyMs, writes },
-			heartbeatGapMs: longestHeartbeatGap(seen),
+			heartbeatGapMs: longestHeartbeatGap(seen, { followers: cluster.members.length - 1, fromMs: startedMs, uptoMs: endedMs }),
 			elections: seen.filter(({ event }) => event.name.startsWith("became")).length,
 			failures: seen.filter(({ event }) => event.name === "snapshotFailed").length,
 			slowestWriteMs: slowestMs,

@@ -3,18 +3,23 @@
  * the timeline of one (the one in the middle), and the distribution: the longest time without an acknowledged write at the
  * surviving members. Three members, default time-outs (100 ms heartbeat, 1,000 ms election), fsync on.
  */
+import { commandFlags } from "../command-call.ts";
 import { ProcessCluster } from "../process/cluster.ts";
 import { pause } from "../process/wait.ts";
 import { type Outage, outage } from "./outage.ts";
 import { timeline } from "./timeline.ts";
 
-const [killsText = "20", signalText = "both", program = "flotilla"] = process.argv.slice(2);
-const kills = Number(killsText);
-const signals = (signalText === "both" ? ["SIGKILL", "SIGTERM"] : [signalText]) as NodeJS.Signals[];
-if (!(kills >= 1) || (program !== "flotilla" && program !== "etcd")) {
-	console.error("npm run failover -- [kills] [SIGKILL|SIGTERM|both] [flotilla|etcd]");
-	process.exit(2);
-}
+const { kills, signal, program } = commandFlags({
+	call: "npm run failover --",
+	about: "What the loss of a leader costs: the longest time without an acknowledged write at the surviving members.",
+	flags: {
+		kills: { kind: "number", least: 1, fallback: 20, about: "of each sort" },
+		signal: { kind: "choice", of: ["SIGKILL", "SIGTERM", "both"], fallback: "both", about: "to the leader" },
+		program: { kind: "choice", of: ["flotilla", "etcd"], fallback: "flotilla", about: "what is measured" },
+	},
+	bare: ["kills", "signal", "program"],
+});
+const signals: readonly NodeJS.Signals[] = signal === "both" ? ["SIGKILL", "SIGTERM"] : [signal];
 
 const cluster = await ProcessCluster.start({ program });
 try {
