@@ -279,7 +279,9 @@ class RunningMember implements Member {
 				return;
 			}
 			// The others were asked before; here ends one that nobody told then, because they were away or lagged.
-			if (report.made && driver.members.some(({ id, name }) => id === this.memberId && name !== "")) {
+			// One that joins may be sent its own announcement with the state, before it has applied it as an entry.
+			const first = report.made && this.config.initialClusterState === "new";
+			if (first && driver.members.some(({ id, name }) => id === this.memberId && name !== "")) {
 				unwatch();
 				this.die(this.describeLostFolder());
 			}
