@@ -79,7 +79,15 @@ function run(seed: string, unrest: Unrest, mutant: CalmMutant | null): Omit<Calm
 
 function peaceful(seed: string, mutant: CalmMutant | null): RunPlan {
 	const plan = drawPlan(seed, { faultyMs: 0, operationsMin: 0 });
-	const quick = { delayMinUs: 100, delayMeanUs: 200, mode: "stream", lossPerMille: 0, duplicatePerMille: 0, queueMax: 0 } as const;
+	const quick = {
+		delayMinUs: 100,
+		delayMeanUs: 200,
+		mode: "stream",
+		lossPerMille: 0,
+		duplicatePerMille: 0,
+		corruptPerMille: 0,
+		queueMax: 0,
+	} as const;
 	const sizes = { segmentBytes: 256 * 1024, floorEntries: 1_000, floorBytes: 64 * 1024, keepEntries: 5_000, keepBytes: 64 * 1024 };
 	const ticks = { electionTicks: 100, heartbeatTicks: 10, driftPerMille: 0 };
 	return { ...plan, ...sizes, ...ticks, members: 3, memoryEntries: 10_000, network: { ...plan.network, ...quick }, mutant };

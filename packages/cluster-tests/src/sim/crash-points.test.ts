@@ -11,7 +11,16 @@ function quietPlan(): RunPlan {
 		...plan,
 		...{ members: 3, faults: none, churn: { ...plan.churn, everyMs: 0 }, electionTicks: 20, heartbeatTicks: 2 },
 		...{ segmentBytes: 4_096, floorEntries: 10, floorBytes: 1_024, keepEntries: 0, keepBytes: 0, memoryEntries: 0, partBytes: 2_000 },
-		network: { ...plan.network, delayMinUs: 100, delayMeanUs: 100, mode: "stream", lossPerMille: 0, duplicatePerMille: 0, queueMax: 0 },
+		network: {
+			...plan.network,
+			delayMinUs: 100,
+			delayMeanUs: 100,
+			mode: "stream",
+			lossPerMille: 0,
+			duplicatePerMille: 0,
+			corruptPerMille: 0,
+			queueMax: 0,
+		},
 	};
 }
 

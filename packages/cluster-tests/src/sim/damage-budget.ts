@@ -13,7 +13,11 @@ import type { SimMember } from "./member.ts";
  * 2. Rot in a log strikes only what a quorum of the *other* voters holds durably, entries and commits alike. The end of a log
  *    is the reason: its last frames are vouched for by nothing behind them, so rot there looks like a torn write and is cut
  *    off; the member then lacks what it once acknowledged, and nobody may have to count on that copy.
+ *    The same goes for a sector of the log that was written to another place of its file.
  * 3. A wiped member never comes back under its id: it would have forgotten its votes. Its machine gets another one.
+ * 4. A folder is put back to an earlier copy, with which a member forgets what it acknowledged and whom it voted for, only when
+ *    nobody has to rely on that: what rule 2 asks for, and a quorum of the *other* voters holds an entry of the newest term that
+ *    the member knows (so all elections in which it voted are over), and no configuration was committed since the copy was made.
  */
 export class DamageBudget {
 	private readonly fleet: Fleet;
@@ -55,6 +59,16 @@ export class DamageBudget {
 		);
 	}
 
+	/** The folder of `victim` may be put back to what it was when `newestConf` was the newest configuration. */
+	allowsOldFolder(victim: SimMember, newestConf: number): boolean {
+		const others = this.fleet.voters.filter((voter) => voter !== victim).map(({ id }) => id);
+		return (
+			this.allowsLogRot(victim) &&
+			this.invariants.newestConf === newestConf &&
+			this.invariants.electionsOver(victim.id, others, this.fleet.voters.length)
+		);
+	}
+
 	/** With these voters the rule holds; `also`: counted as spoilt. */
 	allowsVoters(voters: readonly SimMember[], also: SimMember | null = null): boolean {
 		const spoilt = voters.filter((voter) => voter === also || this.isSpoilt(voter)).length;
@@ -63,6 +77,16 @@ export class DamageBudget {
 
 	spoil(victim: SimMember): void {
 		this.spoilt.add(victim);
+	}
+
+	spoilByOldFolder(victim: SimMember): void {
+		this.spoil(victim);
+		this.invariants.forgetsVotes(victim.id);
+	}
+
+	/** Index of the newest configuration that was committed. */
+	get newestConf(): number {
+		return this.invariants.newestConf;
 	}
 
 	/** A start read and verified everything. */

@@ -47,6 +47,19 @@ export class SimStores {
 		this.setFull(false);
 	}
 
+	/** What is on the disk now; no process may have a store open. */
+	copy(): ReadonlyMap<string, MemoryStore> {
+		assert(this.open.size === 0, "stores are copied while nobody writes");
+		return new Map([...this.onDisk].map(([generation, store]) => [generation, copyOf(store)]));
+	}
+
+	/** All stores make place for that copy, once. */
+	putBack(copy: ReadonlyMap<string, MemoryStore>): void {
+		assert(this.open.size === 0, "stores are replaced while nobody reads");
+		this.onDisk.clear();
+		for (const [generation, store] of copy) this.onDisk.set(generation, store);
+	}
+
 	/** Inverts one bit of a record; where, or null when there is none. */
 	rot(): string | null {
 		const generation = [...this.onDisk.keys()].sort().at(-1);
@@ -108,4 +121,15 @@ export class SimStores {
 			},
 		};
 	}
+}
+
+function copyOf(store: MemoryStore): MemoryStore {
+	const { records, rows } = store.raw();
+	return new MemoryStore(
+		() => {
+			throw new Error("no process has opened this store");
+		},
+		records,
+		rows,
+	);
 }

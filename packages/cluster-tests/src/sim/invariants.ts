@@ -99,6 +99,25 @@ export class Invariants {
 		return 2 * copies.filter((copy) => copy.durableCommit >= own.durableCommit).length > voters;
 	}
 
+	/**
+	 * These voters hold, as a quorum of `voters`, an entry of the newest term that `id` knows, or of a later one: who leads that term
+	 * is decided, and a vote in it that is forgotten, and given once more, elects nobody.
+	 */
+	electionsOver(id: NodeId, others: readonly NodeId[], voters: number): boolean {
+		const { durableTerm } = this.mirror(id);
+		return 2 * others.filter((other) => this.mirror(other).newestDurableTerm >= durableTerm).length > voters;
+	}
+
+	/** It has forgotten its votes, and may give them once more. */
+	forgetsVotes(id: NodeId): void {
+		this.messages.forgetVotes(id);
+	}
+
+	/** Index of the newest configuration that was committed. */
+	get newestConf(): LogIndex {
+		return this.confs.newestIndex;
+	}
+
 	/** Rot has made its log shorter, and it has not caught up since. */
 	owes(id: NodeId): boolean {
 		return this.mirror(id).owes;

@@ -73,6 +73,11 @@ export class LogMirror {
 		return this.owed > this.durableBase && !this.durable.has(this.owed);
 	}
 
+	/** Term of the last entry on its disk, as far as it is there by itself. */
+	get newestDurableTerm(): Term {
+		return this.durable.get(Math.max(0, ...this.durable.keys()))?.term ?? 0;
+	}
+
 	get lastTerm(): Term | null {
 		return this.termAt(this.lastIndex);
 	}

@@ -5,6 +5,7 @@ import type { SimProcess } from "./process.ts";
 
 /** Kinds of operations that may fail with EIO; a failed `close` is nobody's business. */
 const MAY_FAIL = ["create", "writeFile", "write", "read", "sync", "syncFolder", "rename", "unlink"] as const;
+const SECTOR_BYTES = 512;
 /** Files of metadata beside the log. */
 const META_FILES: readonly string[] = ["format", "identity", "vote"];
 
@@ -80,6 +81,36 @@ export class MachineDisk {
 		this.capacityBytes = Number.POSITIVE_INFINITY;
 		this.disk.mend();
 		this.disk.limit(this.capacityBytes);
+	}
+
+	/** What is on it now; no process may be at it. */
+	copy(): SimDisk {
+		return this.disk.copy();
+	}
+
+	/** All that is on it makes place for that copy, once. */
+	putBack(copy: SimDisk): void {
+		this.disk = copy;
+	}
+
+	/** A sector of the log went to another place of its file, or there as well; where, or null when there is nothing yet. */
+	misplace(): string | null {
+		const { dice, disk } = this;
+		const paths = disk.paths().filter((path) => path.endsWith(".wal"));
+		if (paths.length === 0) return null;
+		const path = dice.pick(paths);
+		const bytes = disk.bytesOf(path);
+		const sectors = Math.floor(bytes.length / SECTOR_BYTES);
+		const written = Array.from({ length: sectors }, (_, at) => at * SECTOR_BYTES).filter((at) =>
+			bytes.subarray(at, at + SECTOR_BYTES).some((byte) => byte !== 0),
+		);
+		if (written.length === 0 || sectors < 2) return null;
+		const from = dice.pick(written);
+		const near = from + SECTOR_BYTES * dice.range(-2, 2);
+		const to = near === from || near < 0 || near >= sectors * SECTOR_BYTES ? SECTOR_BYTES * dice.range(0, sectors - 1) : near;
+		if (to === from) return null;
+		disk.misplace(path, from, to, dice.chance(1, 2));
+		return `${path}, sector of ${from} at ${to}`;
 	}
 
 	/** Inverts one bit of the log or of the files beside it; where, or null when there is nothing yet. */

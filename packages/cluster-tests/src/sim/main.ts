@@ -1,12 +1,15 @@
 /**
- * `npm run sim -- [--seed S | --runs N] [--from S] [--members N] [--seconds N] [--workers N] | --mutants`: explores seeds (with
- * `--members` only those of clusters that stay at so many members), replays one, or plants bugs.
+ * `npm run sim -- [--seed S | --plan JSON | --runs N] [--from S] [--members N] [--seconds N] [--workers N] | --mutants`: explores
+ * seeds (with `--members` only those of clusters that stay at so many members), replays one or a plan that a failure has printed,
+ * with `--mutant` under a planted bug, or plants all bugs.
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { runCampaign, type SeedReport } from "./campaign.ts";
+import { givenPlan } from "./given-plan.ts";
 import { printMutants } from "./mutant-table.ts";
-import { CLUSTER_SIZES, drawPlan, type PlanLimits, staysAt } from "./plan.ts";
+import { MUTANTS } from "./mutants.ts";
+import { CLUSTER_SIZES, drawPlan, type PlanLimits, planted, type RunPlan, staysAt } from "./plan.ts";
 import { type RunResult, simulate } from "./run.ts";
 import { shrink } from "./shrink.ts";
 import { times } from "./speed.ts";
@@ -23,6 +26,9 @@ const { values } = parseArgs({
 		workers: { type: "string", default: String(availableParallelism()) },
 		twice: { type: "boolean", default: false },
 		faults: { type: "boolean", default: false },
+		plan: { type: "string" },
+		mutant: { type: "string" },
+		shrink: { type: "string", default: "1000" },
 		mutants: { type: "boolean", default: false },
 	},
 });
@@ -31,14 +37,33 @@ const limits: PlanLimits = { faultyMs: numberOf("seconds") * 1_000, operationsMi
 const MARKS_RUNS_MIN = 500;
 
 if (values.mutants) printMutants();
-else if (values.seed === undefined) await explore();
-else replay(values.seed);
+else if (values.plan !== undefined) replay(planOf(values.plan));
+else if (values.seed !== undefined) replay(planOfSeed(values.seed));
+else await explore();
 
-function numberOf(name: "runs" | "from" | "members" | "seconds" | "operations" | "workers"): number {
+function planOfSeed(seed: string): RunPlan {
+	const plan = drawPlan(seed, limits);
+	if (values.mutant === undefined) return plan;
+	const mutant = MUTANTS.find((name) => name === values.mutant);
+	if (mutant === undefined) refuse(`--mutant takes one of ${MUTANTS.join(", ")}, not ${JSON.stringify(values.mutant)}`);
+	return planted(plan, mutant);
+}
+
+function planOf(json: string): RunPlan {
+	const plan = givenPlan(json);
+	if (typeof plan === "string") refuse(`--plan takes a plan that a failure has printed: ${plan}`);
+	return plan;
+}
+
+function refuse(text: string): never {
+	console.error(text);
+	process.exit(2);
+}
+
+function numberOf(name: "runs" | "from" | "members" | "seconds" | "operations" | "workers" | "shrink"): number {
 	const number = Number(values[name]);
 	if (Number.isSafeInteger(number) && number >= 0) return number;
-	console.error(`--${name} takes a number, not ${JSON.stringify(values[name])}`);
-	process.exit(2);
+	return refuse(`--${name} takes a number, not ${JSON.stringify(values[name])}`);
 }
 
 async function explore(): Promise<void> {
@@ -94,12 +119,19 @@ function describeFailure({ result, differs }: Pick<SeedReport, "result" | "diffe
 }
 
 function commandOf({ plan }: RunResult): string {
-	return `npm run sim -- --seed ${plan.seed} --seconds ${limits.faultyMs / 1_000} --operations ${limits.operationsMin}`;
+	const mutant = plan.mutant === null ? "" : ` --mutant ${plan.mutant}`;
+	return `npm run sim -- --seed ${quoted(plan.seed)} --seconds ${limits.faultyMs / 1_000} --operations ${limits.operationsMin}${mutant}`;
+}
+
+/** For a shell. */
+function quoted(text: string): string {
+	return /^[\w.-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 function describeSmallest(failed: RunResult): void {
-	const smallest = shrink(failed);
-	console.log(`the smallest plan of seed ${failed.plan.seed} that still fails: ${JSON.stringify(smallest.plan)}`);
+	const smallest = shrink(failed, { secondsMax: 120, runsMax: numberOf("shrink") });
+	console.log(`the smallest plan of seed ${failed.plan.seed} that still fails, with trace hash ${smallest.traceHash}:`);
+	console.log(`  replay: npm run sim -- --plan ${quoted(JSON.stringify(smallest.plan))}`);
 	describeFindings(smallest);
 	describeFaults(smallest);
 }
@@ -113,18 +145,22 @@ function describeFaults({ faults }: RunResult): void {
 	for (const { atMs, fault, members } of faults) console.log(`${atMs.toFixed(1).padStart(10)} ms  ${fault}  ${members.join(" ")}`);
 }
 
-/** Says nothing that another machine, or another day, would say differently: two replays are equal byte for byte. */
-function replay(seed: string): void {
-	const result = simulate(drawPlan(seed, limits));
-	const { plan, counts, steps, virtualMs, verdict } = result;
+/**
+ * Says nothing that another machine, or another day, would say differently: two replays are equal byte for byte. What fails is
+ * shrunk, but for a plan that was given: it is small already.
+ */
+function replay(plan: RunPlan): void {
+	const result = simulate(plan);
+	const { counts, steps, virtualMs, verdict } = result;
 	console.log(JSON.stringify({ plan, counts: { ...counts, deathsAt: Object.fromEntries(counts.deathsAt) }, steps, virtualMs, verdict }));
 	if (values.faults) describeFaults(result);
-	if (verdict !== "ok") {
+	if (verdict !== "ok" && values.plan !== undefined) describeFindings(result);
+	else if (verdict !== "ok") {
 		describeFailure({ result, differs: false });
 		describeSmallest(result);
 	}
-	if (values.twice && simulate(drawPlan(seed, limits)).traceHash !== result.traceHash) {
-		console.log(`seed ${seed}: two runs of one seed differ`);
+	if (values.twice && simulate(plan).traceHash !== result.traceHash) {
+		console.log(`seed ${plan.seed}: two runs of one seed differ`);
 		process.exitCode = 1;
 	}
 	console.log(`trace hash: ${result.traceHash}`);

@@ -47,6 +47,12 @@ interface Life {
 	calls: MemberCalls | null;
 }
 
+/** A member's folder at a moment. */
+export interface FolderCopy {
+	readonly disk: ReturnType<MachineDisk["copy"]>;
+	readonly stores: ReturnType<SimStores["copy"]>;
+}
+
 export interface MemberTraits {
 	/** How fast its clock runs, and where it stands. */
 	readonly driftPerMille: number;
@@ -218,6 +224,17 @@ export class SimMember {
 		this.crash("power");
 		this.discarded = true;
 		this.points.disarm();
+	}
+
+	/** Its folder as it is now, while it does not run. */
+	copyFolder(): FolderCopy {
+		return { disk: this.disk.copy(), stores: this.stores.copy() };
+	}
+
+	/** Somebody puts an earlier copy of its folder back: it has forgotten promises and does not know it. Once for each copy. */
+	putBack({ disk, stores }: FolderCopy): void {
+		this.disk.putBack(disk);
+		this.stores.putBack(stores);
 	}
 
 	pause(): void {

@@ -23,6 +23,10 @@ export class MessageChecks {
 		this.breach = breach;
 	}
 
+	forgetVotes(voter: NodeId): void {
+		for (const name of Array.from(this.votes.keys())) if (name.startsWith(`${voter}/`)) this.votes.delete(name);
+	}
+
 	grantedTo(voter: NodeId, term: Term): NodeId | undefined {
 		return this.votes.get(`${voter}/${term}`);
 	}

@@ -17,6 +17,7 @@ export const MUTANTS = [
 	"proposesTwice",
 	"losesAppliedTail",
 	"goesOnAfterFailedWrite",
+	"takesDamagedFrames",
 ] as const;
 /** Those of watching, of leases, of locks and elections and of lost connections have lists of their own. */
 export type Mutant = (typeof MUTANTS)[number] | WatchMutant | LeaseMutant | ContestMutant | CalmMutant;
@@ -36,6 +37,7 @@ export function mutate(machine: ReplicaMachine, mutant: Mutant | null): ReplicaM
 	switch (mutant) {
 		case null:
 		case "goesOnAfterFailedWrite":
+		case "takesDamagedFrames":
 			return machine;
 		case "acknowledgesBeforeDurable":
 			// The core is told that its write is durable while the disk still works on it.

@@ -68,6 +68,7 @@ export class Nemesis {
 			clockJumpMs: () => this.jumpClock(),
 			transferMs: () => this.transfer(),
 			awayMs: () => this.away(),
+			oldFolderMs: () => this.oldFolder(),
 		};
 		// In the order of the plan: the streams are forked one after the other.
 		for (const kind of Object.keys(strikes) as FaultKind[]) this.every(kind, rates[kind], strikes[kind]);
@@ -256,13 +257,13 @@ export class Nemesis {
 	/** A flipped bit, met at once by a start, or some time by whoever reads there. */
 	private rot(): void {
 		const victim = this.dice.pick(this.fleet.roster);
-		const target = this.dice.pick(["log", "log", "meta", "store"] as const);
+		const target = this.dice.pick(["log", "log", "meta", "store", "place"] as const);
 		const allowed = target === "store" ? this.budget.allowsLoss(victim) : this.budget.allowsLogRot(victim);
 		if (!allowed || victim.lives === 0) return;
-		const where = target === "store" ? victim.stores.rot() : victim.disk.rot(target);
+		const where = target === "store" ? victim.stores.rot() : target === "place" ? victim.disk.misplace() : victim.disk.rot(target);
 		if (where === null) return;
 		this.budget.spoil(victim);
-		this.record(`rot in ${target}`, [victim]);
+		this.record(target === "place" ? "misdirected write" : `rot in ${target}`, [victim]);
 		if (this.dice.chance(1, 3)) return;
 		victim.crash(this.dice.pick(["process", "power"] as const));
 		this.later(1_500, () => victim.start());
@@ -277,6 +278,27 @@ export class Nemesis {
 		const announced = victim.serving;
 		victim.discard();
 		if (announced) this.time.after(this.dice.range(1, 3_000_000), () => this.onStartAnew(victim));
+	}
+
+	/** A copy of its folder is made while it is down; some time later that copy is put in the place of the folder. */
+	private oldFolder(): void {
+		const { dice, strike } = this;
+		const victim = dice.pick(this.fleet.roster);
+		if (!victim.running || !victim.serving) return;
+		victim.crash("process");
+		const copy = victim.copyFolder();
+		const { newestConf } = this.budget;
+		this.later(300, () => victim.start());
+		this.time.after(dice.range(1_000, 6_000) * 1_000, () => {
+			if (this.stopped || !victim.present || victim.refusedBecause !== null) return;
+			victim.crash("process");
+			if (this.budget.allowsOldFolder(victim, newestConf)) {
+				this.notes.push({ atMs: this.time.nowUs / 1_000, fault: "old folder", members: [victim.name], strike });
+				this.budget.spoilByOldFolder(victim);
+				victim.putBack(copy);
+			}
+			victim.start();
+		});
 	}
 
 	private jumpClock(): void {

@@ -13,6 +13,7 @@ import {
 	TICK_MS,
 } from "@flotilla/server/internal";
 import type { CrashPoints } from "./crash-points.ts";
+import { readDamaged, trusting, type Wire } from "./damaged-frame.ts";
 import { breakLink, Links, type Station, type Way } from "./links.ts";
 import { PeerWatch } from "./peer-watch.ts";
 import type { SimProcess } from "./process.ts";
@@ -26,6 +27,8 @@ export interface NetworkModel {
 	readonly mode: "stream" | "datagram";
 	readonly lossPerMille: number;
 	readonly duplicatePerMille: number;
+	/** A bit of a message is inverted on its way. */
+	readonly corruptPerMille: number;
 	/** Messages under way from one member to another at most; those beyond are dropped, and the sender is told. 0: no bound. */
 	readonly queueMax: number;
 }
@@ -65,6 +68,10 @@ export class SimNetwork {
 	/** Messages handed over so far. */
 	carried = 0;
 	dropped = 0;
+	/** Frames in which a bit was inverted: refused for that, or not. */
+	readonly corrupt = { refused: 0, unnoticed: 0 };
+	/** A bug for the tests of the simulator: nobody looks at checksums. */
+	trustsFrames = false;
 	/** How often a life was told that a peer is lost to it. */
 	losses = 0;
 	/** Sees every message as it leaves its sender. */
@@ -204,7 +211,7 @@ export class SimNetwork {
 	calm(electionUs: number): void {
 		const { delayMinUs, delayMeanUs } = this.model;
 		const delays = { delayMinUs: Math.min(delayMinUs, electionUs / 50), delayMeanUs: Math.min(delayMeanUs, electionUs / 50) };
-		this.model = { ...this.model, ...delays, lossPerMille: 0, duplicatePerMille: 0, queueMax: 0 };
+		this.model = { ...this.model, ...delays, lossPerMille: 0, duplicatePerMille: 0, corruptPerMille: 0, queueMax: 0 };
 	}
 
 	/** The way stands still for a while, then everything bursts through. */
@@ -289,6 +296,7 @@ export class SimNetwork {
 			return;
 		}
 		if (this.isQueueFull(from, to, way)) return;
+		const isDamaged = this.model.corruptPerMille > 0 && this.dice.chance(this.model.corruptPerMille, 1_000);
 		let waits = true;
 		const deliver = (): void => {
 			if (waits) way.queued--;
@@ -299,15 +307,44 @@ export class SimNetwork {
 				this.dropped++;
 				return;
 			}
-			const decoded = decodeMessage(from.id, to.id, wire.envelope, wire.slab);
-			assert(decoded !== null, "the codec reads what it wrote");
-			this.carried++;
-			target.process.run(() => {
-				if (target.points.pass("receive", decoded.kind)) target.events.messages([decoded]);
-			});
+			if (isDamaged) this.handDamaged(from, target, wire, way);
+			else this.hand(from, target, wire);
 		};
 		this.time.after(this.delayUs(way, laneOf(message.kind)), deliver);
 		if (!stream && this.dice.chance(this.model.duplicatePerMille, 1_000)) this.time.after(this.dice.range(0, LATE_DUPLICATE_US), deliver);
+	}
+
+	private hand(from: Endpoint, to: Endpoint, wire: Wire): void {
+		const decoded = decodeMessage(from.id, to.id, wire.envelope, wire.slab);
+		assert(decoded !== null || this.trustsFrames, "the codec reads what it wrote");
+		if (decoded === null) return;
+		this.carried++;
+		to.process.run(() => {
+			if (to.points.pass("receive", decoded.kind)) to.events.messages([decoded]);
+		});
+	}
+
+	/** One bit was inverted on its way: the receiver must find out and close, and nothing of it may be a message. */
+	private handDamaged(from: Endpoint, to: Endpoint, wire: Wire, way: Way): void {
+		if (this.trustsFrames) {
+			this.hand(from, to, trusting(wire, this.dice));
+			return;
+		}
+		const read = readDamaged(wire, this.dice);
+		if (read === null) this.refuseFrame(from, to, way);
+		else this.corrupt.unnoticed++;
+	}
+
+	private refuseFrame(from: Endpoint, to: Endpoint, { link }: Way): void {
+		this.corrupt.refused++;
+		if (!link.up) return;
+		breakLink(link);
+		to.process.run(() => {
+			to.events.unreachable(from.id);
+			this.watchOf(to, from.id).closed("us");
+		});
+		this.tellClosed(from, to.id);
+		this.dial(from, to);
 	}
 
 	/** As a real queue: what does not fit is dropped, and whoever sends hears that the peer cannot be reached. */

@@ -31,6 +31,8 @@ export interface FaultRates {
 	readonly transferMs: number;
 	/** A member stays down so long that the others may have cut what it needs. */
 	readonly awayMs: number;
+	/** A member's folder is put back to an earlier copy. */
+	readonly oldFolderMs: number;
 }
 export type FaultKind = keyof FaultRates;
 
@@ -81,6 +83,8 @@ export function drawPlan(seed: string, limits: PlanLimits): RunPlan {
 	const dice = new Dice(`${seed}/plan`);
 	// Streams of their own, so that what is added later leaves the rest of a seed's plan as it was.
 	const late = new Dice(`${seed}/late faults`);
+	const wire = new Dice(`${seed}/wire`);
+	const folders = new Dice(`${seed}/folders`);
 	const churn = new Dice(`${seed}/churn`);
 	const rate = (minMs: number, maxMs: number, from = dice): number => (from.chance(1, 2) ? from.range(minMs, maxMs) : 0);
 	const seldom = (minMs: number, maxMs: number): number => (late.chance(1, 3) ? late.range(minMs, maxMs) : 0);
@@ -103,6 +107,7 @@ export function drawPlan(seed: string, limits: PlanLimits): RunPlan {
 			mode: stream ? "stream" : "datagram",
 			lossPerMille: dice.chance(1, 2) ? dice.pick([1, 10, 50, 150]) : 0,
 			duplicatePerMille: dice.chance(1, 2) ? dice.pick([1, 10, 50, 300]) : 0,
+			corruptPerMille: wire.chance(1, 4) ? wire.pick([1, 5, 20]) : 0,
 			queueMax: late.chance(1, 6) ? late.range(4, 20) : 0,
 		},
 		faults: {
@@ -125,6 +130,7 @@ export function drawPlan(seed: string, limits: PlanLimits): RunPlan {
 			clockJumpMs: rate(2_000, 8_000),
 			transferMs: rate(1_000, 6_000),
 			awayMs: scarce ? dice.range(1_000, 3_000) : rate(2_000, 6_000),
+			oldFolderMs: folders.chance(1, 4) ? folders.range(2_000, 8_000) : 0,
 		},
 		churn: {
 			everyMs: churn.chance(1, 2) ? churn.range(300, 3_000) : 0,
@@ -149,9 +155,10 @@ export function planted(plan: RunPlan, mutant: Mutant): RunPlan {
 		const election = { ...plan.parts.election, candidates: 4, observers: 2, stallPercent: 0 };
 		return { ...plan, mutant, parts: { ...plan.parts, lock, election } };
 	}
+	if (mutant === "takesDamagedFrames") return { ...plan, mutant, network: { ...plan.network, corruptPerMille: 20 } };
 	if (mutant !== "goesOnAfterFailedWrite") return { ...plan, mutant };
 	// Where nothing was damaged every loss is a finding.
-	const faults = { ...plan.faults, failDiskMs: 500, powerCutMs: 1_500, rotMs: 0, wipeMs: 0 };
+	const faults = { ...plan.faults, failDiskMs: 500, powerCutMs: 1_500, rotMs: 0, wipeMs: 0, oldFolderMs: 0 };
 	return { ...plan, faults, mutant };
 }
 

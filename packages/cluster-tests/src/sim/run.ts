@@ -37,6 +37,8 @@ export interface RunCounts extends PartCounts, ChurnCounts {
 	readonly floors: number;
 	readonly snapshots: number;
 	readonly messages: number;
+	/** Damaged on their way, and refused for it. */
+	readonly refusedFrames: number;
 	/** Starts that were refused for damage, as they must be. */
 	readonly refusedStarts: number;
 	/** Deaths between two operations, by operation. */
@@ -77,7 +79,7 @@ function run(plan: RunPlan): Omit<RunResult, "marks"> {
 		findings.push(`exception: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
 	}
 	findings.push(...world.invariants.breaches.map(({ invariant, text }) => `${invariant}: ${text}`));
-	findings.push(...world.oracle.disagreements, ...world.refusals);
+	findings.push(...world.oracle.disagreements, ...world.refusals, ...world.unnoticedFrames());
 	const undecided = findings.length === 0 ? world.judge(findings) : null;
 	return {
 		plan,
@@ -117,6 +119,7 @@ class World {
 		const { time, oracle, trace } = this;
 		this.electionUs = plan.electionTicks * 10_000;
 		this.network = new SimNetwork(time, dice.fork("network"), plan.network, lossOptions(plan));
+		this.network.trustsFrames = plan.mutant === "takesDamagedFrames";
 		this.network.onLeaving = (from, message) => invariants.leaving(from, message);
 		this.fleet = new Fleet(plan, { time, dice: dice.fork("members"), network: this.network, invariants, oracle, trace });
 		this.budget = new DamageBudget(this.fleet, invariants);
@@ -150,6 +153,12 @@ class World {
 		this.nemesis.start(plan.faults);
 		this.churn.start();
 		this.until(plan.faultyMs * 1_000, () => this.broken());
+	}
+
+	/** Messages that were damaged on their way, and nobody found out. */
+	unnoticedFrames(): string[] {
+		const { unnoticed } = this.network.corrupt;
+		return unnoticed > 0 ? [`wire: ${unnoticed} damaged messages were not refused`] : [];
 	}
 
 	/** Findings about a run in which too little happened to say anything. */
@@ -221,6 +230,7 @@ class World {
 			floors: all.reduce((total, member) => total + member.floors, 0),
 			snapshots: all.reduce((total, member) => total + member.snapshots, 0),
 			messages: this.network.carried,
+			refusedFrames: this.network.corrupt.refused,
 			refusedStarts: this.refusedStarts,
 			deathsAt,
 		};

@@ -2,24 +2,34 @@ import { smallerParts } from "./part-kinds.ts";
 import type { FaultKind, RunPlan } from "./plan.ts";
 import { type RunResult, simulate } from "./run.ts";
 
+/** How long to look for a smaller plan: until one of them is over. */
+export interface Patience {
+	readonly secondsMax: number;
+	/** With a bound on runs alone the search is a pure function of what failed. */
+	readonly runsMax: number;
+}
+
 /**
  * Leaves out what a failure does not need: kinds of faults, single strikes, changes of members, requests, clients and time.
- * Keeps a plan only if a run of it fails in the same way, so the smallest plan shows the same bug. `secondsMax`: of patience.
+ * Keeps a plan only if a run of it fails in the same way, so the smallest plan shows the same bug.
  */
-export function shrink(failed: RunResult, secondsMax = 120, run: (plan: RunPlan) => RunResult = simulate): RunResult {
+export function shrink(failed: RunResult, { secondsMax, runsMax }: Patience = { secondsMax: 120, runsMax: 1_000 }): RunResult {
 	const deadline = performance.now() + secondsMax * 1_000;
 	let best = failed;
+	let runs = 0;
+	const isOver = (): boolean => runs >= runsMax || performance.now() >= deadline;
 	const better = (plan: RunPlan): boolean => {
-		const result = run(plan);
+		runs++;
+		const result = simulate(plan);
 		if (kindOf(result) !== kindOf(failed)) return false;
 		best = result;
 		return true;
 	};
 	let found = true;
-	while (found && performance.now() < deadline) {
+	while (found && !isOver()) {
 		found = false;
 		for (const plan of smallerPlans(best)) {
-			if (performance.now() >= deadline) break;
+			if (isOver()) break;
 			found ||= better(plan);
 			if (found) break;
 		}
@@ -45,6 +55,7 @@ function* smallerPlans({ plan, faults, virtualMs }: RunResult): Generator<RunPla
 	if (plan.driftPerMille > 0) yield { ...plan, driftPerMille: 0 };
 	if (plan.network.lossPerMille > 0) yield { ...plan, network: { ...plan.network, lossPerMille: 0 } };
 	if (plan.network.duplicatePerMille > 0) yield { ...plan, network: { ...plan.network, duplicatePerMille: 0 } };
+	if (plan.network.corruptPerMille > 0) yield { ...plan, network: { ...plan.network, corruptPerMille: 0 } };
 	if (plan.network.queueMax > 0) yield { ...plan, network: { ...plan.network, queueMax: 0 } };
 }
 

@@ -21,6 +21,7 @@ const SUMMED = [
 	"removed",
 	"updated",
 	"refusedStarts",
+	"refusedFrames",
 ] as const satisfies readonly Summed[];
 
 /** Every fault that cuts members off from each other. */
@@ -99,7 +100,7 @@ export class Tally {
 			`${this.runs - this.failed - this.undecided} of ${this.runs} runs ok, ${this.undecided} undecided, ${this.failed} failed`,
 			`${Math.round(this.virtualMs / 1_000)} simulated seconds, ${this.sum("operations")} client operations (${this.sum("acknowledged")} acknowledged, ${this.sum("refused")} refused, ${this.sum("unknown")} unknown)`,
 			`${this.sum("elections")} elections, ${this.sum("crashes")} crashes, ${partitions} partitions, ${this.sum("snapshots")} snapshots, ${this.sum("floors")} floors`,
-			`${changes} membership changes: ${this.sum("added")} added (${this.sum("learnersAdded")} as learners), ${this.sum("promoted")} promoted, ${this.sum("removed")} removed, ${this.sum("updated")} updated; ${this.sum("refusedStarts")} starts refused for damage`,
+			`${changes} membership changes: ${this.sum("added")} added (${this.sum("learnersAdded")} as learners), ${this.sum("promoted")} promoted, ${this.sum("removed")} removed, ${this.sum("updated")} updated; ${this.sum("refusedStarts")} starts and ${this.sum("refusedFrames")} frames refused for damage`,
 			`faults: ${listed(this.faults)}`,
 			`deaths between two operations, by the operation: ${listed(this.deaths)}`,
 			`marks: ${listed(this.marks)}`,

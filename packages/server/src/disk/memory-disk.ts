@@ -5,7 +5,7 @@
  */
 import { assert, type Dice, unreachable } from "@flotilla/base";
 import type { FileCompletion, FileDisk, FileOp } from "./file-ops.ts";
-import { folderOf, MemoryFile, type NameChange } from "./memory-file.ts";
+import { folderOf, MemoryFile, type NameChange, SECTOR_BYTES } from "./memory-file.ts";
 
 /** `power`: the page cache is gone. `process`: what reached the page cache stays readable, as after kill -9. */
 export type DiskCrash = "power" | "process";
@@ -101,6 +101,14 @@ export class SimDisk implements FileDisk {
 	/** Inverts one bit on the medium. */
 	flip(path: string, offset: number, bit: number): void {
 		this.file(path).flip(offset, bit);
+	}
+
+	/** A sector that was written to another place of its file; `also`: to its own place as well. */
+	misplace(path: string, from: number, to: number, also: boolean): void {
+		const file = this.file(path);
+		const sector = file.media.slice(from, from + SECTOR_BYTES);
+		if (!also) file.misplace(from, new Uint8Array(sector.length));
+		file.misplace(to, sector.subarray(0, file.media.length - to));
 	}
 
 	// ---- what a test or an examiner looks at

@@ -48,6 +48,11 @@ export class MemoryFile {
 		for (const side of [this.media, this.cache]) side[offset] = (side[offset] as number) ^ (1 << bit);
 	}
 
+	/** As if a write had gone there that was meant for another place. */
+	misplace(offset: number, data: Uint8Array): void {
+		for (const side of [this.media, this.cache]) side.set(data, offset);
+	}
+
 	/** A write that a crash cut short: any sectors reached the page cache, any of these the medium. */
 	tear(offset: number, data: Uint8Array, dice: Dice): void {
 		const keepAll = dice.chance(1, 4);

@@ -1,0 +1,55 @@
+/** Faults that lose or change what was written or sent: each strikes, within its budget, and none is taken for the truth. */
+import { Dice } from "@flotilla/base";
+import { describe, expect, test } from "vitest";
+import { readDamaged, type Wire } from "./damaged-frame.ts";
+import { drawPlan, type FaultRates, type RunPlan } from "./plan.ts";
+import { type RunResult, simulate } from "./run.ts";
+
+const from = Number(process.env.FLOTILLA_SEED ?? Math.floor(Math.random() * 1_000_000_000));
+const limits = { faultyMs: 10_000, operationsMin: 100 };
+
+/** Of three members, with nothing but these faults. */
+function planOf(seed: string, faults: Partial<FaultRates>, corruptPerMille = 0): RunPlan {
+	const plan = drawPlan(seed, limits);
+	const none = Object.fromEntries(Object.keys(plan.faults).map((kind) => [kind, 0])) as unknown as FaultRates;
+	const network = { ...plan.network, mode: "stream", lossPerMille: 0, queueMax: 0, corruptPerMille } as const;
+	return { ...plan, members: 3, network, faults: { ...none, ...faults } };
+}
+
+function runs(name: string, count: number, faults: Partial<FaultRates>, corruptPerMille = 0): RunResult[] {
+	return Array.from({ length: count }, (_, at) => {
+		const result = simulate(planOf(`${name} ${from + at}`, faults, corruptPerMille));
+		expect(result.verdict, `seed "${name} ${from + at}"\n${result.findings.join("\n")}`).toBe("ok");
+		return result;
+	});
+}
+
+function strikes(results: readonly RunResult[], fault: string): number {
+	return results.flatMap(({ faults }) => faults).filter((note) => note.fault === fault).length;
+}
+
+describe(`damage (FLOTILLA_SEED=${from})`, () => {
+	test("a bit that is inverted between members is refused with its frame, the connection is closed, and nothing of it is taken", () => {
+		const results = runs("wire", 4, {}, 20);
+		expect(results.reduce((sum, { counts }) => sum + counts.refusedFrames, 0)).toBeGreaterThan(20);
+	});
+
+	test("a sector of the log that went to another place is found or of no account", () => {
+		const results = runs("place", 8, { rotMs: 700, killMs: 3_000 });
+		expect(strikes(results, "misdirected write")).toBeGreaterThan(0);
+	});
+
+	test("a folder that is put back to an earlier copy: its member catches up, or is refused by name, and nobody loses anything", () => {
+		const results = runs("old folder", 8, { oldFolderMs: 1_500, killMs: 4_000 });
+		expect(strikes(results, "old folder")).toBeGreaterThan(2);
+	});
+});
+
+test("a frame with an inverted bit is refused as soon as it is there, in whatever pieces it came", () => {
+	const dice = new Dice("damaged frames");
+	const sound = { envelope: new Uint8Array(40).fill(3), slab: new Uint8Array(0) };
+	for (let run = 0; run < 3_000; run++) {
+		const wire: Wire = { ...sound, slab: new Uint8Array(dice.range(0, 300)).fill(7) };
+		expect(readDamaged(wire, dice)).toBeNull();
+	}
+});
