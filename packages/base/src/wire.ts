@@ -161,8 +161,15 @@ export class WireReader {
 	}
 }
 
+/** Writers are made for one message and come by the thousand; a buffer beyond the engine's smallest costs more than the message. */
+const SPARE_BYTES = 256;
+const SPARES_MAX = 16;
+/** What they hold is never read: a writer hands out only what it wrote. */
+const spares: Uint8Array[] = [];
+const NO_BYTES = new Uint8Array(0);
+
 /**
- * Growing protobuf output. One writer may be kept and `reset`; `finish` copies what was written.
+ * Growing protobuf output. `finish` copies what was written, and the writer is empty again.
  * Fields with default values are left out by the caller, as proto3 asks.
  */
 export class WireWriter {
@@ -170,22 +177,23 @@ export class WireWriter {
 	private length = 0;
 	private readonly ops: ByteOps;
 
-	constructor(ops: ByteOps, capacity = 256) {
+	constructor(ops: ByteOps, capacity = SPARE_BYTES) {
 		this.ops = ops;
-		this.buffer = new Uint8Array(capacity);
+		this.buffer = capacity <= SPARE_BYTES ? (spares.pop() ?? new Uint8Array(SPARE_BYTES)) : new Uint8Array(capacity);
 	}
 
 	get size(): number {
 		return this.length;
 	}
 
-	reset(): this {
-		this.length = 0;
-		return this;
-	}
-
 	finish(): Uint8Array {
-		return this.buffer.slice(0, this.length);
+		const bytes = this.buffer.slice(0, this.length);
+		this.length = 0;
+		if (this.buffer.length === SPARE_BYTES && spares.length < SPARES_MAX) {
+			spares.push(this.buffer);
+			this.buffer = NO_BYTES;
+		}
+		return bytes;
 	}
 
 	/** Unsigned varint of a safe, non-negative integer. */

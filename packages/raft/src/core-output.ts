@@ -1,3 +1,4 @@
+import { empty } from "@flotilla/base";
 import type { Entry, Message } from "./message.ts";
 import type {
 	AppendWork,
@@ -30,15 +31,15 @@ export class CoreOutputBuffer implements CoreOutput {
 	readonly membershipDone: MembershipDone[] = [];
 
 	clear(): void {
-		this.send.length = 0;
+		empty(this.send);
 		this.append = null;
 		this.apply = NO_ENTRIES;
-		this.reads.length = 0;
-		this.readFailures.length = 0;
+		empty(this.reads);
+		empty(this.readFailures);
 		this.soft = null;
 		this.config = null;
-		this.fetch.length = 0;
-		this.snapshots.length = 0;
-		this.membershipDone.length = 0;
+		empty(this.fetch);
+		empty(this.snapshots);
+		empty(this.membershipDone);
 	}
 }

@@ -2,6 +2,7 @@
  * Output in the making. Two objects take turns: the one handed out stays untouched until the next is, so inputs that come
  * while the driver still carries out the last output (a client that writes again from `done`) go to the other.
  */
+import { empty } from "@flotilla/base";
 import type { CallFault, ReadCall, ReadOutcome, WriteCall, WriteOutcome } from "./calls.ts";
 import type { PeerMessage } from "./messages.ts";
 import type { ReplicaOutput } from "./replica-interface.ts";
@@ -61,13 +62,13 @@ function emptyOutput(): ReplicaOutput {
 }
 
 function clear(output: ReplicaOutput): ReplicaOutput {
-	output.send.length = 0;
-	output.appends.length = 0;
-	output.batches.length = 0;
-	output.completions.length = 0;
-	output.fetch.length = 0;
-	output.snapshots.length = 0;
-	output.events.length = 0;
+	empty(output.send);
+	empty(output.appends);
+	empty(output.batches);
+	empty(output.completions);
+	empty(output.fetch);
+	empty(output.snapshots);
+	empty(output.events);
 	output.membersChanged = false;
 	output.removed = false;
 	output.moreWork = false;

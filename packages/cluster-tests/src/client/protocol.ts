@@ -25,7 +25,7 @@ export type Plain = Record<string, unknown>;
 
 export function encodeMessage(type: string, value: Plain): Buffer {
 	const message = typeOf(type);
-	return Buffer.from(message.encode(message.fromObject(value)).finish());
+	return message.encode(message.fromObject(value)).finish() as Buffer;
 }
 
 export function decodeMessage<T = Plain>(type: string, bytes: Uint8Array): T {

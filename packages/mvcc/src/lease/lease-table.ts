@@ -30,6 +30,8 @@ export const LEASE_ROWS = "leases";
  */
 const BUCKETS = 4_096;
 
+const NO_LEASES: readonly Lease[] = [];
+
 interface Bucket {
 	readonly leases: Map<LeaseId, Lease>;
 	/** Its row; null since it changed. */
@@ -43,7 +45,8 @@ interface Bucket {
 export class LeaseTable implements LeaseAttachments {
 	/** Leases that were granted. */
 	count = 0;
-	private readonly buckets: Bucket[] = Array.from({ length: BUCKETS }, () => ({ leases: new Map(), row: null }));
+	/** Each is made for its first lease: a table without leases is made with every store, and costs little. */
+	private readonly buckets: Array<Bucket | undefined> = new Array(BUCKETS);
 	/** Keys of leases whose rows are not loaded yet: only while a store is rebuilt. */
 	private readonly unclaimed = new Map<LeaseId, string[]>();
 	private sum = 0;
@@ -59,7 +62,7 @@ export class LeaseTable implements LeaseAttachments {
 	}
 
 	get(id: LeaseId): Lease | undefined {
-		return this.bucket(id).leases.get(id);
+		return this.buckets[LeaseTable.bucketOf(id)]?.leases.get(id);
 	}
 
 	has(id: LeaseId): boolean {
@@ -133,8 +136,9 @@ export class LeaseTable implements LeaseAttachments {
 	/** All rows, in ascending order of key. Unchanged ones are the same objects as before. */
 	rows(): LeaseRow[] {
 		const rows: LeaseRow[] = [];
-		for (const [number, bucket] of this.buckets.entries()) {
-			if (bucket.leases.size === 0) continue;
+		for (let number = 0; this.count > 0 && number < BUCKETS; number++) {
+			const bucket = this.buckets[number];
+			if (bucket === undefined || bucket.leases.size === 0) continue;
 			bucket.row ??= { key: `${LEASE_ROWS}/${number.toString(16).padStart(3, "0")}`, value: encodeLeases(bucket.leases.values()) };
 			rows.push(bucket.row);
 		}
@@ -142,13 +146,13 @@ export class LeaseTable implements LeaseAttachments {
 	}
 
 	/** The leases of one bucket, of `bucketCount`. */
-	bucketLeases(number: number): IterableIterator<Lease> {
-		return (this.buckets[number] as Bucket).leases.values();
+	bucketLeases(number: number): Iterable<Lease> {
+		return this.buckets[number]?.leases.values() ?? NO_LEASES;
 	}
 
 	ids(): LeaseId[] {
 		const ids: LeaseId[] = [];
-		for (const { leases } of this.buckets) for (const id of leases.keys()) ids.push(id);
+		for (const bucket of this.buckets) for (const id of bucket?.leases.keys() ?? []) ids.push(id);
 		return ids;
 	}
 
@@ -180,7 +184,10 @@ export class LeaseTable implements LeaseAttachments {
 	}
 
 	private bucket(id: LeaseId): Bucket {
-		return this.buckets[LeaseTable.bucketOf(id)] as Bucket;
+		const number = LeaseTable.bucketOf(id);
+		const bucket = this.buckets[number] ?? { leases: new Map<LeaseId, Lease>(), row: null };
+		this.buckets[number] = bucket;
+		return bucket;
 	}
 }
 

@@ -4,6 +4,7 @@ import type { TableRow } from "../replica-interface.ts";
 import { encodeUtf8 } from "../utf8.ts";
 import type { AuthTable } from "./auth-table.ts";
 import { decodeRole, decodeUser, encodeRole, encodeUser } from "./user-codec.ts";
+import type { Role, User } from "./users.ts";
 
 const STATE = "auth/state";
 const USER = "auth/user/";
@@ -19,13 +20,25 @@ export function authRows(table: AuthTable): TableRow[] {
 	const rows: TableRow[] = [{ key: STATE, value: state }];
 	for (const name of table.userNames) {
 		const user = table.user(name);
-		if (user !== undefined) rows.push({ key: USER + hexOf(name), value: encodeUser(user) });
+		if (user !== undefined) rows.push(rowOf(user, () => ({ key: USER + hexOf(name), value: encodeUser(user) })));
 	}
 	for (const name of table.roleNames) {
 		const role = table.role(name);
-		if (role !== undefined) rows.push({ key: ROLE + hexOf(name), value: encodeRole(role) });
+		if (role !== undefined) rows.push(rowOf(role, () => ({ key: ROLE + hexOf(name), value: encodeRole(role) })));
 	}
 	return rows;
+}
+
+/** A cache only: users and roles are replaced and never changed, and all of them are asked for whenever one is. */
+const madeRows = new WeakMap<User | Role, TableRow>();
+
+function rowOf(entry: User | Role, make: () => TableRow): TableRow {
+	let row = madeRows.get(entry);
+	if (row === undefined) {
+		row = make();
+		madeRows.set(entry, row);
+	}
+	return row;
 }
 
 /** Rows were verified by whoever read them: one that cannot be understood is a bug. */
