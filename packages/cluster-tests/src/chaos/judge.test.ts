@@ -155,6 +155,7 @@ describe("one thing changed", () => {
 		],
 		["a lock of which something outlives its lease", { leased: { ...leased(), leftOver: ["b/1 is left over"] } }, "locks", "violated"],
 		["two holders of one lock", { leased: { ...leased(), locks: [{ key: "b/2", revision: 8 }] } }, "locks", "violated"],
+		["a lock without its key", { leased: { ...leased(), locks: [{ key: "b/3", revision: 8 }] } }, "locks", "violated"],
 		["no lease at all", { leased: { leases: new Map(), locks: [], leftOver: [] }, scenario: { ...scenario } }, "enough", "unknown"],
 		["two leaders of one term", { leaderFindings: ["two leaders of term 3"] }, "leaders", "violated"],
 		["no fault at all", { faults: [] }, "enough", "unknown"],
@@ -167,6 +168,14 @@ describe("one thing changed", () => {
 			expect(judgement.verdict).not.toBe("ok");
 		});
 	}
+
+	test("what etcd is known to break is told with the number of its issue, and still is broken", () => {
+		const lost = { leased: { ...leased(), locks: [{ key: "b/3", revision: 8 }] } };
+		const told = (program: "flotilla" | "etcd") => judge(record({ ...lost, program })).checks.find(({ name }) => name === "locks");
+		const finding = "at revision 8 b/3 has the lock and is not there";
+		expect(told("flotilla")).toMatchObject({ verdict: "violated", findings: [finding] });
+		expect(told("etcd")).toMatchObject({ verdict: "violated", findings: [`${finding} (known: etcd #9921)`] });
+	});
 
 	test("a read that finds money made or lost: bank", () => {
 		const pairs = [0, 1, 2, 3, 4].map((n) => ({ key: `zb${n}`, value: n === 0 ? "101" : "100", create: 2, mod: 2, version: 1 }));

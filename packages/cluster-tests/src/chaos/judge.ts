@@ -6,6 +6,7 @@ import { type Attempt, type Change, isSerializable, type Pair } from "../history
 import { LEASED } from "../sim/lease-holder.ts";
 import { LOCKED } from "../sim/lock-part.ts";
 import type { Follower } from "./follower.ts";
+import { withIssue } from "./known-of-etcd.ts";
 import { isLeased } from "./lease-load.ts";
 import { BANK } from "./programs.ts";
 import type { RunRecord } from "./run.ts";
@@ -142,9 +143,14 @@ function leases({ leased, faultsUntilMs }: RunRecord, { changes }: Oracle): Chec
 	);
 }
 
-function locks({ leased }: RunRecord, { changes }: Oracle): Check {
+function locks({ leased, program }: RunRecord, { changes }: Oracle): Check {
 	const promise = "A lock has one holder at a time, in the order of asking, and nothing of it outlives its lease.";
-	return found("locks", promise, [...leased.leftOver, ...checkLocks(LOCKED, changes, leased.locks)]);
+	const findings = [...leased.leftOver, ...checkLocks(LOCKED, changes, leased.locks)];
+	return found(
+		"locks",
+		promise,
+		findings.map((finding) => withIssue(program, finding)),
+	);
 }
 
 function leaders({ leaderFindings }: RunRecord): Check {
