@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { CALL_FAULTS, referenceOf, tryCallFault } from "../src/damage/call-faults.ts";
 import { runDamage } from "../src/damage/campaign.ts";
 import { type Damage, describeDamage } from "../src/damage/damages.ts";
 import { LifeProcess } from "../src/damage/life-process.ts";
@@ -42,3 +43,31 @@ test("what serves something else than was acknowledged is told, in memory as on 
 		await rm(folder, { recursive: true, force: true });
 	}
 });
+
+/** Of the calls of a member one in so many fails. */
+const CALLS_STEP = 5;
+
+test.each(CALL_FAULTS)(
+	"a call to disk or store %s: the member ends with words or is none the worse, and starts again with what was acknowledged",
+	async (fault) => {
+		const folder = await mkdtemp(join(tmpdir(), "flotilla-damage-"));
+		try {
+			const master = await makeMaster(folder);
+			const references = referenceOf(master);
+			expect(new Set(references).size).toBe(references.length);
+			const { calls } = tryCallFault(master, references, fault, 0);
+			const ends = { died: 0, wentOn: 0 };
+			for (let call = 1 + (Number(seed) % CALLS_STEP); call <= calls; call += CALLS_STEP) {
+				const { died, finding } = tryCallFault(master, references, fault, call);
+				expect(finding, `call ${call} of ${calls}`).toBe(null);
+				ends[died === null ? "wentOn" : "died"]++;
+			}
+			expect(ends.died).toBeGreaterThan(5);
+			// What is told by another state than that which was acknowledged is found.
+			const shifted = ["none", "none", ...references.slice(0, -2)];
+			expect(tryCallFault(master, shifted, fault, calls - 5).finding).toContain("it starts with");
+		} finally {
+			await rm(folder, { recursive: true, force: true });
+		}
+	},
+);

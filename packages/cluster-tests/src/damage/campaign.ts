@@ -42,9 +42,9 @@ export async function runDamage({ folder, every, part, seed, progress }: DamageO
 	const offset = part === null ? dice.range(0, every - 1) : part - 1;
 	const chosen = all.filter((_, at) => at % every === offset);
 	progress(`${master.files.length} files, ${all.length} damages, ${chosen.length} of them tried`);
-	const inMemory = chosen.filter((damage) => !needsFiles(damage));
+	const inMemory = chosen.filter(({ file }) => !needsFiles(file));
 	const results = [...(await judgeInMemory(master, inMemory, progress))];
-	const onFiles = chosen.filter(needsFiles);
+	const onFiles = chosen.filter(({ file }) => needsFiles(file));
 	results.push(...(await judgeOnFiles(master, onFiles, folder, progress)));
 
 	// The same by longer ways, a sample each: they must come to the same verdict.

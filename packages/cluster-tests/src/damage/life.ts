@@ -56,11 +56,13 @@ export const DAMAGE_CONFIG: MemberConfig = {
 
 const alone: PeerTransport = { send() {}, setMembers() {}, close: () => Promise.resolve() };
 
+export type Written = Operation & { kind: "put" | "delete" | "txn" | "compact" };
+
 /** A member that runs until it is ended, or ends itself. */
 export class Life {
 	private readonly ground: Ground;
 	private booted: Booted | null = null;
-	private died: string | null = null;
+	private words: string | null = null;
 	private ended = false;
 	private wake: () => void = () => {};
 
@@ -93,7 +95,7 @@ export class Life {
 			},
 			removed: () => settle({ kind: "refused", text: "removed from the cluster" }),
 		};
-		this.wake = () => settle({ kind: "refused", text: this.died ?? "" });
+		this.wake = () => settle({ kind: "refused", text: this.words ?? "" });
 		this.guard(() =>
 			bootMember(DAMAGE_CONFIG, world, (boot) => {
 				if (!boot.ok) return settle({ kind: "refused", text: boot.refusal.text });
@@ -111,16 +113,30 @@ export class Life {
 	}
 
 	/** Throws when it is not acknowledged. */
-	write(operation: Operation & { kind: "put" | "delete" | "txn" | "compact" }): Promise<void> {
-		const kind = { put: CommandKind.put, delete: CommandKind.deleteRange, txn: CommandKind.txn, compact: CommandKind.compact }[
-			operation.kind
-		];
+	write(operation: Written): Promise<void> {
 		return new Promise((resolve, reject) => {
-			const call = new WriteCall(kind, encodeOperation(operation), "", 0, 500, (outcome) =>
-				outcome.ok ? resolve() : reject(new Error(outcome.fault)),
-			);
-			this.booted?.driver.write(call);
+			this.ask(operation, (fault) => (fault === null ? resolve() : reject(new Error(fault))));
 		});
+	}
+
+	/** The same without a promise; null when it is acknowledged. */
+	ask(operation: Written, answered: (fault: string | null) => void): void {
+		const kinds = { put: CommandKind.put, delete: CommandKind.deleteRange, txn: CommandKind.txn, compact: CommandKind.compact };
+		const call = new WriteCall(kinds[operation.kind], encodeOperation(operation), "", 0, 500, (outcome) =>
+			answered(outcome.ok ? null : outcome.fault),
+		);
+		this.booted?.driver.write(call);
+	}
+
+	/** How it ended by itself; null while it has not. */
+	get died(): string | null {
+		return this.words;
+	}
+
+	/** A broken invariant ends the process of a real member, with its words. */
+	broken(error: unknown): void {
+		this.die(error instanceof Error ? error.message : String(error));
+		this.wake();
 	}
 
 	/** `clean`: with the closing fence of a stop; otherwise as by SIGKILL: what is written is written. */
@@ -150,19 +166,17 @@ export class Life {
 	}
 
 	private die(reason: string): void {
-		this.died ??= reason;
+		this.words ??= reason;
 		this.ended = true;
 	}
 
-	/** A broken invariant ends the process of a real member, with its words. */
 	private guard(work: () => void): () => void {
 		return () => {
 			if (this.ended) return;
 			try {
 				work();
 			} catch (error) {
-				this.die(error instanceof Error ? error.message : String(error));
-				this.wake();
+				this.broken(error);
 			}
 		};
 	}

@@ -9,7 +9,7 @@ import { programLife } from "./program-life.ts";
 import { type TrialResult, textOf, verdictOf } from "./verdict.ts";
 
 /** What is not LevelDB's own is read by the log and the start alone, which run as well on files in memory. */
-export function needsFiles({ file }: Damage): boolean {
+export function needsFiles(file: string): boolean {
 	return file.startsWith("store.");
 }
 
@@ -40,7 +40,7 @@ export async function tryAsProgram(master: Master, damage: Damage, folder: strin
 export function tryInMemory(master: Master, damage: Damage): TrialResult {
 	const files = new Map<string, Uint8Array>();
 	for (const file of master.files) {
-		if (needsFiles({ ...damage, file: file.path })) continue;
+		if (needsFiles(file.path)) continue;
 		const content = file.path === damage.file ? damaged(file, damage.change) : file.content;
 		if (content !== null) files.set(file.path, content);
 	}

@@ -58,10 +58,11 @@ function passed(table: PointTable, name: PointName): string | null {
 	}
 }
 
-export function partsAround(pass: PassPoint): PartsAround {
+/** `later`: runs its argument once, in a later turn. */
+export function partsAround(pass: PassPoint, later: (work: () => void) => void = setImmediate): PartsAround {
 	return {
-		disk: (disk) => new PointedDisk(disk, pass),
-		stores: (stores) => pointedStores(stores, pass),
+		disk: (disk) => new PointedDisk(disk, pass, later),
+		stores: (stores) => pointedStores(stores, pass, later),
 		transport: (transport) => pointedTransport(transport, pass),
 		methods: (methods) => pointedMethods(methods, pass),
 	};
@@ -83,12 +84,14 @@ class PointedDisk implements FileDisk {
 	onCompletion: (completion: FileCompletion) => void = () => {};
 	private readonly disk: FileDisk;
 	private readonly pass: PassPoint;
+	private readonly later: (work: () => void) => void;
 	/** Of operations under way: the point behind each. */
 	private readonly behind = new Map<number, PointName>();
 
-	constructor(disk: FileDisk, pass: PassPoint) {
+	constructor(disk: FileDisk, pass: PassPoint, later: (work: () => void) => void) {
 		this.disk = disk;
 		this.pass = pass;
+		this.later = later;
 		disk.onCompletion = (completion) => {
 			const point = this.behind.get(completion.id);
 			this.behind.delete(completion.id);
@@ -101,7 +104,7 @@ class PointedDisk implements FileDisk {
 		const before = BEFORE_FILE[op.kind];
 		const error = before === undefined ? null : this.pass(before);
 		if (error !== null) {
-			setImmediate(() => this.onCompletion({ id: op.id, error, bytes: 0, data: null, names: null }));
+			this.later(() => this.onCompletion({ id: op.id, error, bytes: 0, data: null, names: null }));
 			return;
 		}
 		const after = AFTER_FILE[op.kind];
@@ -118,17 +121,19 @@ const BEFORE_STORE: Partial<Record<StoreOp["kind"], PointName>> = {
 };
 const AFTER_STORE: Partial<Record<StoreOp["kind"], PointName>> = { batch: "store.afterBatch", floor: "store.afterFloor" };
 
-function pointedStores(stores: StoreHouse, pass: PassPoint): StoreHouse {
+function pointedStores(stores: StoreHouse, pass: PassPoint, later: (work: () => void) => void): StoreHouse {
 	return {
 		list: (done) => stores.list(done),
 		open: (generation, create, done) =>
-			stores.open(generation, create, (opening) => done(opening.ok ? { ok: true, store: pointedStore(opening.store, pass) } : opening)),
+			stores.open(generation, create, (opening) =>
+				done(opening.ok ? { ok: true, store: pointedStore(opening.store, pass, later) } : opening),
+			),
 		remove: (generation, done) => stores.remove(generation, done),
 		sync: (done) => stores.sync(done),
 	};
 }
 
-function pointedStore(store: OpenStore, pass: PassPoint): OpenStore {
+function pointedStore(store: OpenStore, pass: PassPoint, later: (work: () => void) => void): OpenStore {
 	const behind = new Map<number, PointName>();
 	let listener: (completion: StoreCompletion) => void = () => {};
 	store.onCompletion = (completion) => {
@@ -143,7 +148,7 @@ function pointedStore(store: OpenStore, pass: PassPoint): OpenStore {
 			const before = BEFORE_STORE[op.kind];
 			const error = before === undefined ? null : pass(before);
 			if (error !== null) {
-				setImmediate(() => listener({ id: op.id, error, rows: null, records: null }));
+				later(() => listener({ id: op.id, error, rows: null, records: null }));
 				return;
 			}
 			const after = AFTER_STORE[op.kind];
