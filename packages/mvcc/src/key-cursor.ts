@@ -1,4 +1,4 @@
-import { type Leaf, lowerBound } from "./key-nodes.ts";
+import type { Leaf } from "./key-nodes.ts";
 import { NOT_FOUND } from "./key-table.ts";
 import type { KeyTree } from "./key-tree.ts";
 
@@ -39,7 +39,7 @@ export class KeyCursor {
 	pause(): void {
 		// The least key above the last one seen. Before the first call the place is `from` itself.
 		if (this.at > 0 && this.changes === this.tree.changes) {
-			const seen = this.leaf.keys[this.at - 1] as string;
+			const seen = this.keyAt(this.at - 1);
 			if (seen >= this.last) this.last = `${seen}\0`;
 		}
 	}
@@ -54,9 +54,14 @@ export class KeyCursor {
 	}
 
 	private enter(nextLow: string | null): void {
-		const { keys } = this.leaf;
-		const reachesEnd = this.to !== null && keys.length > 0 && (keys[keys.length - 1] as string) >= this.to;
-		this.end = reachesEnd ? lowerBound(keys, this.to as string) : keys.length;
-		this.nextLow = reachesEnd || (this.to !== null && nextLow !== null && nextLow >= this.to) ? null : nextLow;
+		const { leaf, to } = this;
+		const count = leaf.slots.length;
+		const reachesEnd = to !== null && count > 0 && this.keyAt(count - 1) >= to;
+		this.end = reachesEnd ? this.tree.placeIn(leaf, to) : count;
+		this.nextLow = reachesEnd || (to !== null && nextLow !== null && nextLow >= to) ? null : nextLow;
+	}
+
+	private keyAt(place: number): string {
+		return this.tree.keyOf(this.leaf.slots[place] as number);
 	}
 }

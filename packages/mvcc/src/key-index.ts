@@ -77,9 +77,8 @@ export class KeyIndex {
 
 	/** Orders the keys that were entered: `slots` holds all of them, and is sorted on the way. Yields every STRIDE keys. */
 	*loadTree(slots: Int32Array): Generator<void, void> {
-		const keyOf = (slot: number): string => this.slots.key(slot);
-		yield* sortByKey(slots, keyOf);
-		yield* this.tree.load(slots, keyOf);
+		yield* sortByKey(slots, (slot) => this.slots.key(slot));
+		yield* this.tree.load(slots);
 	}
 
 	/** Makes this the base record of its slot, newest of all. */

@@ -12,14 +12,13 @@ export interface Split {
 	readonly low: string;
 }
 
+/** Slots in the order of their keys, which lie with the slots alone: a second reference to each would be a tenth of the whole index. */
 export class Leaf {
 	readonly leaf = true;
 	alive = 0;
-	readonly keys: string[];
 	readonly slots: number[];
 
-	constructor(keys: string[], slots: number[]) {
-		this.keys = keys;
+	constructor(slots: number[]) {
 		this.slots = slots;
 	}
 }
@@ -59,7 +58,7 @@ export function splitInner(node: Inner, rising: boolean): Split {
 }
 
 export function sizeOf(node: Node): number {
-	return node.leaf ? node.keys.length : node.children.length;
+	return node.leaf ? node.slots.length : node.children.length;
 }
 
 export function dropChild(node: Inner, at: number): void {
@@ -72,7 +71,6 @@ export function mergeWithNext(node: Inner, at: number): void {
 	const right = node.children[at + 1] as Node;
 	if (sizeOf(left) + sizeOf(right) > MERGE_MAX) return;
 	if (left.leaf && right.leaf) {
-		left.keys.push(...right.keys);
 		left.slots.push(...right.slots);
 	} else if (!left.leaf && !right.leaf) {
 		// The low of a first child is never looked at, so it may be stale: the parent's is the true one.
@@ -82,18 +80,6 @@ export function mergeWithNext(node: Inner, at: number): void {
 	}
 	left.alive += right.alive;
 	dropChild(node, at + 1);
-}
-
-/** Index of the first key that is not below `key`. */
-export function lowerBound(keys: readonly string[], key: string): number {
-	let low = 0;
-	let high = keys.length;
-	while (low < high) {
-		const middle = (low + high) >>> 1;
-		if ((keys[middle] as string) < key) low = middle + 1;
-		else high = middle;
-	}
-	return low;
 }
 
 /** For some dozens of items a loop is faster than `splice` and `copyWithin`. */

@@ -1,24 +1,13 @@
 import { assert } from "@flotilla/base";
-import {
-	dropChild,
-	Inner,
-	insertAt,
-	Leaf,
-	lowerBound,
-	mergeWithNext,
-	NODE_MAX,
-	type Node,
-	type Split,
-	sizeOf,
-	splitInner,
-} from "./key-nodes.ts";
+import { dropChild, Inner, insertAt, Leaf, mergeWithNext, NODE_MAX, type Node, type Split, sizeOf, splitInner } from "./key-nodes.ts";
 import { STRIDE } from "./sliced.ts";
 
 /** Of a tree that is loaded, while whole nodes are made. */
 const LEAVES_A_STRIDE = Math.ceil(STRIDE / NODE_MAX);
 
 /** What the tree must know of a slot. */
-export interface SlotLife {
+export interface TreeSlots {
+	key(slot: number): string;
 	isAlive(slot: number): boolean;
 }
 
@@ -27,14 +16,14 @@ export interface SlotLife {
  * keys it holds. Keys whose newest record is a tombstone stay, uncounted, until compaction removes them.
  */
 export class KeyTree {
-	private root: Node = new Leaf([], []);
-	private readonly life: SlotLife;
+	private root: Node = new Leaf([]);
+	private readonly slots: TreeSlots;
 	/** Rises whenever a position in a leaf may have moved. */
 	changes = 0;
 	size = 0;
 
-	constructor(life: SlotLife) {
-		this.life = life;
+	constructor(slots: TreeSlots) {
+		this.slots = slots;
 	}
 
 	/** Living keys. */
@@ -66,7 +55,7 @@ export class KeyTree {
 		this.size--;
 		this.removeBelow(this.root, key);
 		while (this.root.leaf === false && this.root.children.length === 1) this.root = this.root.children[0] as Node;
-		if (this.root.leaf === false && this.root.children.length === 0) this.root = new Leaf([], []);
+		if (this.root.leaf === false && this.root.children.length === 0) this.root = new Leaf([]);
 	}
 
 	/** Living keys below `key`. */
@@ -78,8 +67,8 @@ export class KeyTree {
 			for (let i = 0; i < child; i++) rank += (node.children[i] as Node).alive;
 			node = node.children[child] as Node;
 		}
-		const at = lowerBound(node.keys, key);
-		for (let i = 0; i < at; i++) if (this.life.isAlive(node.slots[i] as number)) rank++;
+		const at = this.placeIn(node, key);
+		for (let i = 0; i < at; i++) if (this.slots.isAlive(node.slots[i] as number)) rank++;
 		return rank;
 	}
 
@@ -90,16 +79,15 @@ export class KeyTree {
 	}
 
 	/** Replaces the content by the keys of these slots, which are in ascending order. Yields every STRIDE keys. */
-	*load(slots: Int32Array, keyOf: (slot: number) => string): Generator<void, void> {
+	*load(slots: Int32Array): Generator<void, void> {
 		const fill = NODE_MAX - NODE_MAX / 8;
 		let nodes: Node[] = [];
 		let lows: string[] = [];
 		for (let at = 0; at < slots.length; at += fill) {
-			const leafSlots = Array.from(slots.subarray(at, at + fill));
-			const leaf = new Leaf(leafSlots.map(keyOf), leafSlots);
+			const leaf = new Leaf(Array.from(slots.subarray(at, at + fill)));
 			leaf.alive = this.countLeaf(leaf);
 			nodes.push(leaf);
-			lows.push(leaf.keys[0] as string);
+			lows.push(this.slots.key(slots[at] as number));
 			if ((at / fill) % LEAVES_A_STRIDE === 0) yield;
 		}
 		while (nodes.length > 1) {
@@ -115,7 +103,7 @@ export class KeyTree {
 		}
 		this.changes++;
 		this.size = slots.length;
-		this.root = nodes[0] ?? new Leaf([], []);
+		this.root = nodes[0] ?? new Leaf([]);
 	}
 
 	/** For cursors: the leaf that holds `key` or would hold it, and the least key of the leaf behind it. */
@@ -127,17 +115,32 @@ export class KeyTree {
 			if (child + 1 < node.lows.length) nextLow = node.lows[child + 1] as string;
 			node = node.children[child] as Node;
 		}
-		return { leaf: node, at: lowerBound(node.keys, key), nextLow };
+		return { leaf: node, at: this.placeIn(node, key), nextLow };
+	}
+
+	/** Where the keys of a leaf that are not below `key` begin. */
+	placeIn({ slots }: Leaf, key: string): number {
+		let low = 0;
+		let high = slots.length;
+		while (low < high) {
+			const middle = (low + high) >>> 1;
+			if (this.slots.key(slots[middle] as number) < key) low = middle + 1;
+			else high = middle;
+		}
+		return low;
+	}
+
+	keyOf(slot: number): string {
+		return this.slots.key(slot);
 	}
 
 	private insertBelow(node: Node, key: string, slot: number, last: boolean): Split | null {
 		node.alive++;
 		if (node.leaf) {
-			const at = lowerBound(node.keys, key);
-			assert(node.keys[at] !== key, "a key is in the tree once");
-			insertAt(node.keys, at, key);
+			const at = this.placeIn(node, key);
+			assert(at === node.slots.length || this.slots.key(node.slots[at] as number) !== key, "a key is in the tree once");
 			insertAt(node.slots, at, slot);
-			return node.keys.length > NODE_MAX ? this.splitLeaf(node, last && at === NODE_MAX) : null;
+			return node.slots.length > NODE_MAX ? this.splitLeaf(node, last && at === NODE_MAX) : null;
 		}
 		const child = node.childOf(key);
 		const isLast = last && child === node.children.length - 1;
@@ -151,23 +154,22 @@ export class KeyTree {
 	/** `rising`: keys come in ascending order, so the left leaf stays full instead of half empty. */
 	private splitLeaf(leaf: Leaf, rising: boolean): Split {
 		const middle = rising ? NODE_MAX : NODE_MAX / 2;
-		const right = new Leaf(leaf.keys.splice(middle), leaf.slots.splice(middle));
+		const right = new Leaf(leaf.slots.splice(middle));
 		right.alive = this.countLeaf(right);
 		leaf.alive -= right.alive;
-		return { node: right, low: right.keys[0] as string };
+		return { node: right, low: this.slots.key(right.slots[0] as number) };
 	}
 
 	private countLeaf(leaf: Leaf): number {
 		let alive = 0;
-		for (const slot of leaf.slots) if (this.life.isAlive(slot)) alive++;
+		for (const slot of leaf.slots) if (this.slots.isAlive(slot)) alive++;
 		return alive;
 	}
 
 	private removeBelow(node: Node, key: string): void {
 		if (node.leaf) {
-			const at = lowerBound(node.keys, key);
-			assert(node.keys[at] === key, "a key that is removed is in the tree");
-			node.keys.splice(at, 1);
+			const at = this.placeIn(node, key);
+			assert(at < node.slots.length && this.slots.key(node.slots[at] as number) === key, "a key that is removed is in the tree");
 			node.slots.splice(at, 1);
 			return;
 		}

@@ -41,7 +41,7 @@ export class RecordLog {
 		assert(mainOffset <= 0xffff, "main revisions have no gaps along the log");
 		chunk.slot[at] = slot;
 		chunk.mainOffset[at] = mainOffset;
-		chunk.sub[at] = tombstone ? sub | TOMBSTONE_BIT : sub;
+		if (tombstone || sub !== 0) chunk.setSub(at, tombstone ? sub | TOMBSTONE_BIT : sub);
 		chunk.crc[at] = crc;
 		chunk.bytes[at] = recordBytes;
 		this.link(chunk, at, ordinal, previous);
@@ -59,11 +59,11 @@ export class RecordLog {
 	}
 
 	sub(ordinal: number): number {
-		return (this.chunk(ordinal).sub[ordinal & RECORD_MASK] as number) & ~TOMBSTONE_BIT;
+		return this.chunk(ordinal).sub(ordinal & RECORD_MASK) & ~TOMBSTONE_BIT;
 	}
 
 	isTombstone(ordinal: number): boolean {
-		return (this.chunk(ordinal).sub[ordinal & RECORD_MASK] as number) >= TOMBSTONE_BIT;
+		return this.chunk(ordinal).sub(ordinal & RECORD_MASK) >= TOMBSTONE_BIT;
 	}
 
 	crc(ordinal: number): number {
@@ -76,7 +76,8 @@ export class RecordLog {
 
 	/** Ordinal of the same key's record before, which the log may hold no more; -1 when none is known. */
 	previous(ordinal: number): number {
-		const back = this.chunk(ordinal).back[ordinal & RECORD_MASK] as number;
+		const { links } = this.chunk(ordinal);
+		const back = links === null ? 0 : (links.back[ordinal & RECORD_MASK] as number);
 		return back === 0 ? NO_ORDINAL : ordinal - back;
 	}
 
@@ -90,9 +91,10 @@ export class RecordLog {
 			const chunk = this.chunk(ordinal);
 			const at = ordinal & RECORD_MASK;
 			if (chunk.firstMain + (chunk.mainOffset[at] as number) <= revision) return ordinal;
-			const back = chunk.back[at] as number;
-			if (back === 0) return NO_ORDINAL;
-			const target = ordinal - (chunk.jump[at] as number);
+			const { links } = chunk;
+			const back = links === null ? 0 : (links.back[at] as number);
+			if (links === null || back === 0) return NO_ORDINAL;
+			const target = ordinal - (links.jump[at] as number);
 			ordinal = target !== ordinal && target >= this.start && this.main(target) > revision ? target : ordinal - back;
 		}
 		return ordinal;
@@ -143,29 +145,25 @@ export class RecordLog {
 
 	private link(chunk: LogChunk, at: number, ordinal: number, previous: number): void {
 		const back = ordinal - previous;
-		chunk.back[at] = previous === NO_ORDINAL || back > BACK_MAX ? 0 : back;
-		if (previous < this.start) {
-			// The way ends here; `back` still names the number that the base record had.
-			chunk.jump[at] = 0;
-			chunk.level[at] = 0;
-			return;
-		}
-		const previousChunk = this.chunk(previous);
-		const previousAt = previous & RECORD_MASK;
-		const level = previousChunk.level[previousAt] as number;
-		const target = previous - (previousChunk.jump[previousAt] as number);
+		if (previous === NO_ORDINAL || back > BACK_MAX) return;
+		chunk.links ??= new Links();
+		const { links } = chunk;
+		links.back[at] = back;
+		// The way ends here; `back` still names the number that the base record had.
+		if (previous < this.start) return;
+		const before = this.chunk(previous).links;
+		const level = before === null ? 0 : (before.level[previous & RECORD_MASK] as number);
+		const target = previous - (before === null ? 0 : (before.jump[previous & RECORD_MASK] as number));
 		if (target !== previous && target >= this.start) {
-			const targetChunk = this.chunk(target);
-			const targetAt = target & RECORD_MASK;
-			const further = target - (targetChunk.jump[targetAt] as number);
-			if ((targetChunk.level[targetAt] as number) === level && further !== target) {
-				chunk.jump[at] = ordinal - further;
-				chunk.level[at] = level + 1;
+			const beyond = this.chunk(target).links;
+			const further = target - (beyond === null ? 0 : (beyond.jump[target & RECORD_MASK] as number));
+			if (beyond !== null && (beyond.level[target & RECORD_MASK] as number) === level && further !== target) {
+				links.jump[at] = ordinal - further;
+				links.level[at] = level + 1;
 				return;
 			}
 		}
-		chunk.jump[at] = ordinal - previous;
-		chunk.level[at] = 0;
+		links.jump[at] = back;
 	}
 }
 
@@ -179,19 +177,35 @@ export class Superseded {
 	readonly afterMain = new RecordSums();
 }
 
+/** Ways to older records of the same key. */
+class Links {
+	readonly back = new Uint32Array(RECORDS_PER_CHUNK);
+	readonly jump = new Uint32Array(RECORDS_PER_CHUNK);
+	readonly level = new Uint8Array(RECORDS_PER_CHUNK);
+}
+
 class LogChunk {
 	readonly firstMain: number;
 	readonly slot = new Int32Array(RECORDS_PER_CHUNK);
 	readonly mainOffset = new Uint16Array(RECORDS_PER_CHUNK);
-	readonly sub = new Uint32Array(RECORDS_PER_CHUNK);
 	readonly crc = new Uint32Array(RECORDS_PER_CHUNK);
 	readonly bytes = new Uint32Array(RECORDS_PER_CHUNK);
-	readonly back = new Uint32Array(RECORDS_PER_CHUNK);
-	readonly jump = new Uint32Array(RECORDS_PER_CHUNK);
-	readonly level = new Uint8Array(RECORDS_PER_CHUNK);
+	/** Made with the first record that has one before it: a space that is filled with new keys does without. */
+	links: Links | null = null;
 	readonly superseded = new Superseded();
+	/** With the tombstone bit. Made with the first that is not 0: lone puts do without. */
+	private subs: Uint32Array | null = null;
 
 	constructor(firstMain: number) {
 		this.firstMain = firstMain;
+	}
+
+	sub(at: number): number {
+		return this.subs === null ? 0 : (this.subs[at] as number);
+	}
+
+	setSub(at: number, sub: number): void {
+		this.subs ??= new Uint32Array(RECORDS_PER_CHUNK);
+		this.subs[at] = sub;
 	}
 }

@@ -1,5 +1,6 @@
 import { assert } from "@flotilla/base";
 import type { LeaseId } from "./request.ts";
+import { WideColumn } from "./wide-column.ts";
 
 const SLOT_BITS = 12;
 const SLOTS_PER_CHUNK = 1 << SLOT_BITS;
@@ -44,9 +45,9 @@ export class SlotTable {
 		const chunk = this.chunk(slot);
 		const at = slot & SLOT_MASK;
 		chunk.keys[at] = key;
-		chunk.head[at] = NO_ORDINAL;
-		chunk.version[at] = 0;
-		chunk.create[at] = 0;
+		chunk.headEnd.set(at, 0);
+		chunk.version.set(at, 0);
+		chunk.create.set(at, 0);
 		return slot;
 	}
 
@@ -64,31 +65,31 @@ export class SlotTable {
 
 	/** Ordinal of the newest record in the log; below the log's first ordinal the base is the newest. */
 	head(slot: number): number {
-		return this.chunk(slot).head[slot & SLOT_MASK] as number;
+		return this.chunk(slot).headEnd.get(slot & SLOT_MASK) - 1;
 	}
 
 	setHead(slot: number, ordinal: number): void {
-		this.chunk(slot).head[slot & SLOT_MASK] = ordinal;
+		this.chunk(slot).headEnd.set(slot & SLOT_MASK, ordinal + 1);
 	}
 
 	/** Version of the newest record; 0 when it is a tombstone, so this also tells whether the key is alive now. */
 	version(slot: number): number {
-		return this.chunk(slot).version[slot & SLOT_MASK] as number;
+		return this.chunk(slot).version.get(slot & SLOT_MASK);
 	}
 
 	isAlive(slot: number): boolean {
-		return this.chunk(slot).version[slot & SLOT_MASK] !== 0;
+		return this.chunk(slot).version.get(slot & SLOT_MASK) !== 0;
 	}
 
 	/** Create revision of the present life of the key. */
 	createRevision(slot: number): number {
-		return this.chunk(slot).create[slot & SLOT_MASK] as number;
+		return this.chunk(slot).create.get(slot & SLOT_MASK);
 	}
 
 	setLife(slot: number, createRevision: number, version: number): void {
 		const chunk = this.chunk(slot);
-		chunk.create[slot & SLOT_MASK] = createRevision;
-		chunk.version[slot & SLOT_MASK] = version;
+		chunk.create.set(slot & SLOT_MASK, createRevision);
+		chunk.version.set(slot & SLOT_MASK, version);
 	}
 
 	/** The lease that the key hangs on now; 0n: none. */
@@ -106,11 +107,11 @@ export class SlotTable {
 
 	hasBase(slot: number): boolean {
 		const base = this.chunk(slot).base;
-		return base !== null && base.main[slot & SLOT_MASK] !== 0;
+		return base !== null && base.main.get(slot & SLOT_MASK) !== 0;
 	}
 
 	baseMain(slot: number): number {
-		return (this.chunk(slot).base as BaseColumns).main[slot & SLOT_MASK] as number;
+		return (this.chunk(slot).base as BaseColumns).main.get(slot & SLOT_MASK);
 	}
 
 	baseSub(slot: number): number {
@@ -136,7 +137,7 @@ export class SlotTable {
 		const chunk = this.chunk(slot);
 		chunk.base ??= new BaseColumns();
 		const at = slot & SLOT_MASK;
-		chunk.base.main[at] = main;
+		chunk.base.main.set(at, main);
 		chunk.base.sub[at] = sub;
 		chunk.base.crc[at] = crc;
 		chunk.base.bytes[at] = recordBytes;
@@ -156,7 +157,7 @@ export class SlotTable {
 		else this.baseColumns(next).previous[next & SLOT_MASK] = previous;
 		if (previous === NO_SLOT) this.firstBase = next;
 		else this.baseColumns(previous).next[previous & SLOT_MASK] = next;
-		columns.main[at] = 0;
+		columns.main.set(at, 0);
 	}
 
 	private chunk(slot: number): SlotChunk {
@@ -170,9 +171,10 @@ export class SlotTable {
 
 class SlotChunk {
 	readonly keys: string[] = new Array<string>(SLOTS_PER_CHUNK).fill("");
-	readonly head = new Float64Array(SLOTS_PER_CHUNK);
-	readonly version = new Float64Array(SLOTS_PER_CHUNK);
-	readonly create = new Float64Array(SLOTS_PER_CHUNK);
+	/** One above the ordinal of the newest record in the log; 0: none. */
+	readonly headEnd = new WideColumn(SLOTS_PER_CHUNK);
+	readonly version = new WideColumn(SLOTS_PER_CHUNK);
+	readonly create = new WideColumn(SLOTS_PER_CHUNK);
 	/** Made when the first of these slots gets a lease. */
 	leases: BigInt64Array | null = null;
 	/** Made when the first of these slots gets a base record: a store that was never compacted does without. */
@@ -181,7 +183,7 @@ class SlotChunk {
 
 class BaseColumns {
 	/** 0: no base record. */
-	readonly main = new Float64Array(SLOTS_PER_CHUNK);
+	readonly main = new WideColumn(SLOTS_PER_CHUNK);
 	readonly sub = new Uint32Array(SLOTS_PER_CHUNK);
 	readonly crc = new Uint32Array(SLOTS_PER_CHUNK);
 	readonly bytes = new Uint32Array(SLOTS_PER_CHUNK);

@@ -29,6 +29,8 @@ const { keys, members: size, "key-bytes": keyBytes, "value-bytes": valueBytes, "
 /** It rests for so long before memory is read: collectors and background writers come to an end. */
 const settleMs = flags["settle-ms"];
 const RESTART_MS_MAX = 180_000;
+/** What Linux tells programs, whatever its own clock. */
+const CLOCK_TICKS_A_SECOND = 100;
 
 type Program = "flotilla" | "etcd";
 
@@ -41,6 +43,12 @@ interface Figures {
 	readonly afterRestartMb: number;
 	readonly afterRestartFileMb: number;
 	readonly restartMs: number;
+	/** Of a linearizable Range that counts all keys, after the fill and after the restart. */
+	readonly countMs: number;
+	readonly countAfterRestartMs: number;
+	/** Of the member that used most, for the fill and for the restart. */
+	readonly fillCpuSeconds: number;
+	readonly restartCpuSeconds: number;
 }
 
 /** Keys in an order that is neither ascending nor random from run to run. */
@@ -67,6 +75,14 @@ function memoryMb(pid: number, name: MemoryKind): number {
 	return Math.round(Number(line?.[1] ?? 0) / 1_024);
 }
 
+/** Processor time of a process since its start, all threads together. */
+function cpuSeconds(pid: number): number {
+	const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+	return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_A_SECOND;
+}
+
+const mostCpu = (cluster: ProcessCluster): number => Math.max(...cluster.members.map((member) => cpuSeconds(member.process.pid)));
+
 /** etcd runs as it is; flotilla's command is a shell that replaces itself. */
 const highest = (cluster: ProcessCluster, name: MemoryKind): number =>
 	Math.max(...cluster.members.map((member) => memoryMb(member.process.pid, name)));
@@ -88,6 +104,18 @@ async function countKeys(member: ClusterMember): Promise<number> {
 	}
 }
 
+/** Every member counts all keys; how long the slowest took. */
+async function assertComplete(cluster: ProcessCluster, when: string): Promise<number> {
+	let slowestMs = 0;
+	for (const member of cluster.members) {
+		const started = performance.now();
+		const count = await countKeys(member);
+		slowestMs = Math.max(slowestMs, performance.now() - started);
+		if (count !== keys) throw new Error(`${count} keys ${when}, ${keys} were put`);
+	}
+	return slowestMs;
+}
+
 /** All members end, and start again together; the slowest counts. */
 async function restart(cluster: ProcessCluster): Promise<number> {
 	for (const { process } of cluster.members) await process.kill("SIGTERM");
@@ -98,26 +126,26 @@ async function restart(cluster: ProcessCluster): Promise<number> {
 			await eventually("a linearizable read", () => countKeys(member), RESTART_MS_MAX);
 		}),
 	);
-	const tookMs = performance.now() - started;
-	for (const member of cluster.members) {
-		const count = await countKeys(member);
-		if (count !== keys) throw new Error(`${count} keys after the restart, ${keys} were put`);
-	}
-	return Math.round(tookMs);
+	return Math.round(performance.now() - started);
 }
 
 async function measure(program: Program): Promise<Figures> {
 	const cluster = await ProcessCluster.start({ program, size, flags: ["--quota-backend-bytes", String(16 * 1024 ** 3)] });
 	try {
 		const fillPerSecond = await fill(cluster);
+		const fillCpuSeconds = mostCpu(cluster);
 		await pause(settleMs);
 		const afterFillMb = highest(cluster, "VmRSS");
 		const afterFillFileMb = highest(cluster, "RssFile");
 		const peakMb = highest(cluster, "VmHWM");
+		const countMs = await assertComplete(cluster, "after the fill");
 		const restartMs = await restart(cluster);
+		const restartCpuSeconds = mostCpu(cluster);
 		await pause(settleMs);
 		const afterRestart = { afterRestartMb: highest(cluster, "VmRSS"), afterRestartFileMb: highest(cluster, "RssFile") };
-		return { fillPerSecond, afterFillMb, afterFillFileMb, peakMb, ...afterRestart, restartMs };
+		const countAfterRestartMs = await assertComplete(cluster, "after the restart");
+		const cpu = { fillCpuSeconds, restartCpuSeconds };
+		return { fillPerSecond, afterFillMb, afterFillFileMb, peakMb, ...afterRestart, restartMs, countMs, countAfterRestartMs, ...cpu };
 	} finally {
 		await cluster.dispose();
 	}
@@ -130,8 +158,9 @@ for (const program of programs) {
 	const figures = await measure(program);
 	results.set(program, figures);
 	console.log(
-		`${program.padEnd(9)} fill ${figures.fillPerSecond}/s; resident after it ${figures.afterFillMb} MB (${figures.afterFillFileMb} of mapped files; peak ${figures.peakMb} MB), ` +
-			`after a restart ${figures.afterRestartMb} MB (${figures.afterRestartFileMb} of mapped files); restart ${(figures.restartMs / 1_000).toFixed(1)} s`,
+		`${program.padEnd(9)} fill ${figures.fillPerSecond}/s (${figures.fillCpuSeconds.toFixed(1)} s of CPU); resident after it ${figures.afterFillMb} MB (${figures.afterFillFileMb} of mapped files; peak ${figures.peakMb} MB), ` +
+			`after a restart ${figures.afterRestartMb} MB (${figures.afterRestartFileMb} of mapped files); restart ${(figures.restartMs / 1_000).toFixed(1)} s (${figures.restartCpuSeconds.toFixed(1)} s of CPU); ` +
+			`count ${figures.countMs.toFixed(1)} ms, after the restart ${figures.countAfterRestartMs.toFixed(1)} ms`,
 	);
 }
 const [ours, theirs] = [results.get("flotilla"), results.get("etcd")];
