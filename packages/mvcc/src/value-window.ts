@@ -1,57 +1,42 @@
-const VALUES_PER_CHUNK = 1024;
-const VALUE_MASK = VALUES_PER_CHUNK - 1;
+import { ValueRing } from "./value-ring.ts";
 
 /**
- * The values of the newest records, by ordinal: all that are not stored yet, and as many stored ones as the budget allows.
- * Grows at the end, is taken away at the front.
+ * The values of the newest records, by ordinal: all that are not stored yet, as they were made, and copies of as many stored ones as the
+ * budget allows. Grows at the end, is taken away at the front.
  */
 export class ValueWindow {
-	/** Ordinal of the next value. */
-	end: number;
-	private start: number;
-	/** Values before this one are stored: they stay as long as the budget allows. */
-	private stored: number;
-	private storedBytes = 0;
-	private readonly bytesMax: number;
-	private readonly chunks: (Uint8Array | null)[][] = [];
-	private firstChunk: number;
+	/** Values before this ordinal are stored, those that the ring still holds at hand. */
+	private readonly stored: ValueRing;
+	/** From `head` on: those that are not stored. */
+	private fresh: Uint8Array[] = [];
+	private head = 0;
 
 	constructor(first: number, bytesMax: number) {
-		this.start = first;
-		this.end = first;
-		this.stored = first;
-		this.bytesMax = bytesMax;
-		this.firstChunk = Math.floor(first / VALUES_PER_CHUNK);
+		this.stored = new ValueRing(first, bytesMax);
+	}
+
+	/** Ordinal of the next value. */
+	get end(): number {
+		return this.stored.end + this.fresh.length - this.head;
 	}
 
 	push(value: Uint8Array): void {
-		const chunk = Math.floor(this.end / VALUES_PER_CHUNK) - this.firstChunk;
-		if (chunk === this.chunks.length) this.chunks.push(new Array<Uint8Array | null>(VALUES_PER_CHUNK).fill(null));
-		(this.chunks[chunk] as (Uint8Array | null)[])[this.end & VALUE_MASK] = value;
-		this.end++;
+		this.fresh.push(value);
 	}
 
-	/** Null when the record is older than the window (or has no ordinal). */
+	/** Null when the record is older than the window (or has no ordinal). The bytes are not written to afterwards. */
 	get(ordinal: number): Uint8Array | null {
-		if (ordinal < this.start) return null;
-		const chunk = Math.floor(ordinal / VALUES_PER_CHUNK) - this.firstChunk;
-		return (this.chunks[chunk] as (Uint8Array | null)[])[ordinal & VALUE_MASK] as Uint8Array;
+		const behind = ordinal - this.stored.end;
+		return behind < 0 ? this.stored.get(ordinal) : (this.fresh[this.head + behind] as Uint8Array);
 	}
 
 	/** Values before `ordinal` are stored. */
 	release(ordinal: number): void {
-		for (; this.stored < ordinal; this.stored++) this.storedBytes += (this.get(this.stored) as Uint8Array).length;
-		while (this.storedBytes > this.bytesMax) this.shift();
-	}
-
-	private shift(): void {
-		const chunk = this.chunks[0] as (Uint8Array | null)[];
-		const at = this.start & VALUE_MASK;
-		this.storedBytes -= (chunk[at] as Uint8Array).length;
-		chunk[at] = null;
-		this.start++;
-		if ((this.start & VALUE_MASK) !== 0) return;
-		this.chunks.shift();
-		this.firstChunk++;
+		const { fresh, stored } = this;
+		while (stored.end < ordinal) stored.push(fresh[this.head++] as Uint8Array);
+		// Each value is moved at most once a time that as many came.
+		if (this.head * 2 < fresh.length) return;
+		this.fresh = fresh.slice(this.head);
+		this.head = 0;
 	}
 }

@@ -7,8 +7,8 @@ import { FORMAT_FILE, type MemberFormat } from "./format-file.ts";
 import type { StoreProblem } from "./open-stores.ts";
 import { ask, attempt, refuse, type Steps } from "./recovery-steps.ts";
 
-/** Records read and fed to the key space in one step of a start. */
-const PAGE_RECORDS = 1_000;
+/** Records read and fed to the key space in one step of a start: some milliseconds. */
+const PAGE_RECORDS = 4_000;
 /** Keys put in order between two looks at what else there is to do: some milliseconds. */
 export const FINISH_SLICE = 8_192;
 

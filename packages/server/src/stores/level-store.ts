@@ -25,6 +25,8 @@ const BELOW_ALL = new Uint8Array([0]);
 /** Queued batches up to so many bytes become one write. A merged batch is lost or kept whole, as rule S1 allows. */
 const MERGED_BYTES_MAX = 1 << 20;
 const PAGE_RECORDS = 1_000;
+/** Of a scan, which nobody else waits for: each page is a trip through another thread. */
+const SCAN_PAGE_RECORDS = 4_000;
 const PAGE_BYTES = 1 << 20;
 
 export type LevelOpening = { readonly ok: true; readonly store: LevelStore } | LevelRefusal;
@@ -213,7 +215,7 @@ export class LevelStore implements StoreDisk {
 		const records = this.scanPage;
 		this.scanPage = [];
 		while (records.length < recordsMax) {
-			const entries = await (this.scanAhead ?? this.scanning.nextv(PAGE_RECORDS));
+			const entries = await (this.scanAhead ?? this.scanning.nextv(SCAN_PAGE_RECORDS));
 			this.scanAhead = null;
 			for (const [key, value] of entries) records.push({ key: key.subarray(1), value });
 			if (entries.length === 0) {
@@ -222,7 +224,7 @@ export class LevelStore implements StoreDisk {
 				this.onScanned();
 				return records;
 			}
-			this.scanAhead = this.scanning.nextv(PAGE_RECORDS);
+			this.scanAhead = this.scanning.nextv(SCAN_PAGE_RECORDS);
 			// It is awaited by the next call; until then an error of it is nobody's.
 			this.scanAhead.catch(() => {});
 		}

@@ -5,6 +5,8 @@ import { FRAME_HEADER_BYTES, FRAME_MAGIC, type FrameHeader, readFrameHeader } fr
 import { type FrameContent, readContent } from "./records.ts";
 
 const WINDOW_BYTES = 256 * 1024;
+/** For who reads a whole segment: a start has hundreds of megabytes to go through, and every read is a trip through another thread. */
+export const WIDE_WINDOW_BYTES = 1 << 20;
 
 /** A part of a file in memory. `at` counts from the start of `bytes`, `offset` from the start of the file. */
 export class FileWindow {
@@ -13,10 +15,12 @@ export class FileWindow {
 	size: number;
 	bytes: Uint8Array = new Uint8Array(0);
 	start = 0;
+	private readonly loadBytes: number;
 
-	constructor(path: string, size: number) {
+	constructor(path: string, size: number, loadBytes = WINDOW_BYTES) {
 		this.path = path;
 		this.size = size;
+		this.loadBytes = loadBytes;
 	}
 
 	/** Whether [offset, offset + count), cut at the file's end, is at hand. */
@@ -26,7 +30,7 @@ export class FileWindow {
 
 	/** Reads that and more; returns the error. */
 	*load(offset: number, count: number): FileScript<string | null> {
-		const bytes = Math.min(Math.max(count, WINDOW_BYTES), this.size - offset);
+		const bytes = Math.min(Math.max(count, this.loadBytes), this.size - offset);
 		const completion = yield { kind: "read", path: this.path, offset, bytes };
 		if (completion.error !== null) return completion.error;
 		// A file that is shorter than it was said to be counts as one with zeros behind it.

@@ -8,7 +8,7 @@ import { marks } from "@flotilla/base";
 import type { HardState } from "@flotilla/raft";
 import type { FileScript } from "../disk/file-script.ts";
 import { frameSeed, parseSegmentName, readSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader, WAL_VERSION } from "./format.ts";
-import { FileWindow, type ScannedFrame, type ScanStop, scanFrames, scanLeftover } from "./frame-scan.ts";
+import { FileWindow, type ScannedFrame, type ScanStop, scanFrames, scanLeftover, WIDE_WINDOW_BYTES } from "./frame-scan.ts";
 import type { LogSegment } from "./log-map.ts";
 import { LogState } from "./log-state.ts";
 import { decodeIdentity, decodeVoteFile, IDENTITY_PATH, type MetaProblem, otherVersion, VOTE_PATH, type VoteSlot } from "./meta-files.ts";
@@ -138,7 +138,7 @@ class LogScan {
 		const path = `${this.folder}/${name}`;
 		const size = yield { kind: "size", path };
 		if (size.error !== null) return refuseIo({ path }, "looking at", size.error);
-		this.window = new FileWindow(path, size.bytes);
+		this.window = new FileWindow(path, size.bytes, WIDE_WINDOW_BYTES);
 		const header = yield* this.header(sequence);
 		if ("code" in header) return header;
 		const start = this.current === null ? 0 : this.current.start + this.current.bytes;
