@@ -28,7 +28,7 @@ const flags = commandFlags({
 const { keys, members: size, "key-bytes": keyBytes, "value-bytes": valueBytes, "puts-a-call": putsACall } = flags;
 /** It rests for so long before memory is read: collectors and background writers come to an end. */
 const settleMs = flags["settle-ms"];
-const RESTART_MS_MAX = 180_000;
+const RESTART_MS_MAX = 600_000;
 /** What Linux tells programs, whatever its own clock. */
 const CLOCK_TICKS_A_SECOND = 100;
 
