@@ -1,8 +1,7 @@
 /**
- * Puts of many different keys over one HTTP/2 connection, with the latency of each: h2load sends one request over and over,
- * and grpc-js as a client would be the bottleneck.
+ * Puts of many different keys over one HTTP/2 connection, with the latency of each: h2load sends one request over and over.
  */
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, type IncomingHttpHeaders } from "node:http2";
+import { UnaryCalls } from "./unary-calls.ts";
 
 /** Field numbers of PutRequest, TxnRequest and RequestOp, each with its wire type. */
 const KEY = 0x0a;
@@ -22,16 +21,15 @@ export interface PutLoadOptions {
 
 export class PutLoad {
 	private readonly options: PutLoadOptions;
-	private readonly session: ClientHttp2Session;
+	private readonly calls: UnaryCalls;
 
 	constructor(options: PutLoadOptions) {
 		this.options = options;
-		this.session = connect(options.url, { settings: { initialWindowSize: 1 << 20 } });
-		this.session.on("error", () => {});
+		this.calls = new UnaryCalls(options.url);
 	}
 
 	close(): void {
-		this.session.close();
+		this.calls.close();
 	}
 
 	/**
@@ -55,41 +53,14 @@ export class PutLoad {
 		return latencies;
 	}
 
-	private send(first: number, end: number): Promise<void> {
+	private async send(first: number, end: number): Promise<void> {
 		const puts: Buffer[] = [];
 		for (let n = first; n < end; n++) {
 			puts.push(Buffer.concat([field(KEY, this.options.makeKey(n)), field(VALUE, this.options.makeValue(n))]));
 		}
 		const single = (this.options.putsACall ?? 1) === 1;
 		const message = single ? (puts[0] as Buffer) : Buffer.concat(puts.map((put) => field(TXN_SUCCESS, field(OP_PUT, put))));
-		return this.call(single ? "/etcdserverpb.KV/Put" : "/etcdserverpb.KV/Txn", message);
-	}
-
-	private call(path: string, message: Buffer): Promise<void> {
-		const framed = Buffer.alloc(5 + message.length);
-		framed.writeUInt32BE(message.length, 1);
-		message.copy(framed, 5);
-		return new Promise((resolve, reject) => {
-			const stream: ClientHttp2Stream = this.session.request({
-				":method": "POST",
-				":path": path,
-				"content-type": "application/grpc",
-				te: "trailers",
-			});
-			let status: string | undefined;
-			let text: string | undefined;
-			const note = (headers: IncomingHttpHeaders): void => {
-				if (headers["grpc-status"] === undefined) return;
-				status = headers["grpc-status"]?.toString();
-				text = headers["grpc-message"]?.toString();
-			};
-			stream.on("response", note);
-			stream.on("trailers", note);
-			stream.on("error", reject);
-			stream.on("close", () => (status === "0" ? resolve() : reject(new Error(`${path}: status ${status}: ${text}`))));
-			stream.resume();
-			stream.end(framed);
-		});
+		await this.calls.ask(single ? "/etcdserverpb.KV/Put" : "/etcdserverpb.KV/Txn", message);
 	}
 }
 

@@ -11,6 +11,9 @@ export const FLOTILLA_PROGRAM = fileURLToPath(new URL("../../../../bin/flotilla"
 export const TUNED_MEMBER = fileURLToPath(new URL("./tuned-member.ts", import.meta.url));
 export const ETCD_PROGRAM = "/usr/bin/etcd";
 
+type Program = "flotilla" | "etcd";
+const READY_TEXT = { flotilla: "ready to serve client requests", etcd: "serving client traffic insecurely" } as const;
+
 export interface ClusterMember {
 	readonly name: string;
 	readonly clientUrl: string;
@@ -23,7 +26,7 @@ export interface ClusterMember {
 
 export interface ClusterOptions {
 	readonly size?: number;
-	readonly program?: "flotilla" | "etcd";
+	readonly program?: Program;
 	readonly flags?: readonly string[];
 	/** Sizes that no flag sets; the members then run without flags. */
 	readonly tuning?: Tuning;
@@ -43,7 +46,16 @@ export class ProcessCluster {
 	readonly proxies: readonly PeerProxy[];
 	private readonly ownFolder: boolean;
 
-	private constructor(folder: string, ownFolder: boolean, members: readonly ClusterMember[], proxies: readonly PeerProxy[]) {
+	private readonly program: Program;
+
+	private constructor(
+		program: Program,
+		folder: string,
+		ownFolder: boolean,
+		members: readonly ClusterMember[],
+		proxies: readonly PeerProxy[],
+	) {
+		this.program = program;
 		this.folder = folder;
 		this.ownFolder = ownFolder;
 		this.members = members;
@@ -82,7 +94,7 @@ export class ProcessCluster {
 					// A test that is killed leaves no members behind.
 					environment: { FLOTILLA_STOP_WITH_STDIN: "1", ...(faultPort === null ? {} : { FLOTILLA_FAULT_POINTS: String(faultPort) }) },
 					logFile: join(folder, `${name}.log`),
-					readyText: program === "flotilla" ? "ready to serve client requests" : "serving client traffic insecurely",
+					readyText: READY_TEXT[program],
 					args: tuned ?? [
 						...["--name", name, "--data-dir", dataDir],
 						...["--listen-client-urls", clientUrl, "--advertise-client-urls", clientUrl],
@@ -94,7 +106,7 @@ export class ProcessCluster {
 				}),
 			};
 		});
-		return new ProcessCluster(folder, options.folder === undefined, members, proxies);
+		return new ProcessCluster(program, folder, options.folder === undefined, members, proxies);
 	}
 
 	static async start(options: ClusterOptions = {}): Promise<ProcessCluster> {
@@ -129,15 +141,16 @@ export class ProcessCluster {
 		const initialCluster = [...present, { name, peerUrl }].map((member) => `${member.name}=${member.peerUrl}`).join(",");
 		const process = new MemberProcess({
 			name,
-			program: FLOTILLA_PROGRAM,
+			program: this.program === "etcd" ? ETCD_PROGRAM : FLOTILLA_PROGRAM,
 			environment: { FLOTILLA_STOP_WITH_STDIN: "1" },
 			logFile: join(this.folder, `${name}.log`),
-			readyText: "ready to serve client requests",
+			readyText: READY_TEXT[this.program],
 			args: [
 				...["--name", name, "--data-dir", dataDir],
 				...["--listen-client-urls", clientUrl, "--advertise-client-urls", clientUrl],
 				...["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl],
 				...["--initial-cluster", initialCluster, "--initial-cluster-state", "existing", "--initial-cluster-token", "test"],
+				...["--logger", "zap"],
 			],
 		});
 		return { name, clientUrl, peerUrl, dataDir, process, faultPort: null };

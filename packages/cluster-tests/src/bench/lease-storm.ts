@@ -1,0 +1,196 @@
+/** What very many leases cost at once: to hold, to list, to renew on one stream, and when they all end in the same moment. */
+import { etcdserverpb as pb } from "@flotilla/api";
+import { KvClient } from "../client/kv-client.ts";
+import { ProcessCluster } from "../process/cluster.ts";
+import { pause } from "../process/wait.ts";
+import { ownMb } from "./process-usage.ts";
+import { PutLoad, percentile } from "./put-load.ts";
+import { UnaryCalls } from "./unary-calls.ts";
+
+export interface StormOptions {
+	readonly leases: number;
+	readonly ttlSeconds: number;
+	/** Of the leases so many have a key. */
+	readonly keys: number;
+	readonly members: number;
+	/** Puts under way at once, and how long each phase is measured at least. */
+	readonly streams: number;
+	readonly phaseMs: number;
+}
+
+/** Latencies of puts in one phase, in milliseconds. */
+export interface PhaseFigures {
+	readonly puts: number;
+	readonly p50: number;
+	readonly p99: number;
+	readonly max: number;
+}
+
+export interface StormFigures {
+	readonly granted: number;
+	readonly grantSeconds: number;
+	/** Of the leader, beyond what it took before. */
+	readonly bytesPerLease: number;
+	readonly listed: number;
+	readonly listMs: number;
+	readonly renewed: number;
+	readonly renewSeconds: number;
+	/** From the first end to the last. */
+	readonly endSeconds: number;
+	readonly leftAfterwards: number;
+	readonly keysLeft: number;
+	readonly mbBefore: number;
+	readonly mbWithLeases: number;
+	readonly mbAfterwards: number;
+	readonly phases: Readonly<Record<"without" | "holding" | "listing" | "renewing" | "ending", PhaseFigures>>;
+}
+
+const GRANTS_AT_ONCE = 64;
+const POLL_MS = 50;
+/** How long after their time the last of them may end. */
+const PATIENCE_MS = 240_000;
+const LEASE = "/etcdserverpb.Lease";
+
+export async function leaseStorm(options: StormOptions): Promise<StormFigures> {
+	const cluster = await ProcessCluster.start({ size: options.members });
+	const storm = new Storm(cluster, options);
+	try {
+		return await storm.run();
+	} finally {
+		storm.close();
+		await cluster.dispose();
+	}
+}
+
+class Storm {
+	private readonly options: StormOptions;
+	private readonly cluster: ProcessCluster;
+	private readonly clients: KvClient[];
+	private leader = 0;
+	private calls: UnaryCalls | null = null;
+	private load: PutLoad | null = null;
+	private written = 0;
+
+	constructor(cluster: ProcessCluster, options: StormOptions) {
+		this.cluster = cluster;
+		this.options = options;
+		this.clients = cluster.endpoints.map((endpoint) => new KvClient(endpoint));
+	}
+
+	close(): void {
+		for (const client of this.clients) client.close();
+		this.calls?.close();
+		this.load?.close();
+	}
+
+	async run(): Promise<StormFigures> {
+		const { keys, leases, phaseMs, streams } = this.options;
+		const states = await Promise.all(this.clients.map((client) => client.status()));
+		this.leader = states.findIndex(({ header, leader }) => header.member_id === leader);
+		const url = this.cluster.member(this.leader).clientUrl;
+		this.calls = new UnaryCalls(url);
+		this.load = new PutLoad({ url, streams, makeKey: (n) => Buffer.from(`k${n % 1_000}`), makeValue: () => Buffer.alloc(100, "v") });
+		const without = await this.puttingDuring(pause(phaseMs));
+		const mbBefore = this.mb();
+		const grantedMs = performance.now();
+		const granted = await this.grantAll();
+		const grantSeconds = (performance.now() - grantedMs) / 1_000;
+		const holding = await this.puttingDuring(pause(phaseMs));
+		const mbWithLeases = this.mb();
+		const listedMs = performance.now();
+		const list = this.list();
+		const listMs = list.then(() => performance.now() - listedMs);
+		const listing = await this.puttingDuring(list);
+		const renewedMs = performance.now();
+		const renewal = this.renewAll();
+		const renewSeconds = renewal.then(() => (performance.now() - renewedMs) / 1_000);
+		const renewing = await this.puttingDuring(renewal);
+		while ((await this.ended()) === 0) await pause(POLL_MS);
+		const endingMs = performance.now();
+		const ending = await this.puttingDuring(this.allEnded(leases));
+		const endSeconds = (performance.now() - endingMs) / 1_000;
+		const left = await this.clients[this.leader]?.range("leased/", { range_end: Buffer.from("leased0"), count_only: true });
+		await pause(phaseMs);
+		return {
+			...{ granted, grantSeconds, mbBefore, mbWithLeases, endSeconds },
+			bytesPerLease: Math.round(((mbWithLeases - mbBefore) * 1_048_576) / (granted + keys)),
+			listed: await list,
+			listMs: await listMs,
+			renewed: await renewal,
+			renewSeconds: await renewSeconds,
+			leftAfterwards: await this.list(),
+			keysLeft: Number(left?.count ?? -1),
+			mbAfterwards: this.mb(),
+			phases: { without, holding, listing, renewing, ending },
+		};
+	}
+
+	private mb(): number {
+		return Math.round(ownMb(this.cluster.member(this.leader).process.pid));
+	}
+
+	private ask(path: string, message: Uint8Array): Promise<Buffer> {
+		return (this.calls as UnaryCalls).ask(path, message);
+	}
+
+	/** Puts go on for as long as `work` takes. */
+	private async puttingDuring(work: Promise<unknown>): Promise<PhaseFigures> {
+		let over = false;
+		const end = work.finally(() => {
+			over = true;
+		});
+		const load = this.load as PutLoad;
+		const latencies = await load.run(this.written, Number.MAX_SAFE_INTEGER, () => over);
+		await end;
+		this.written += latencies.length;
+		latencies.sort((a, b) => a - b);
+		const at = (share: number): number => Math.round(percentile(latencies, share) * 10) / 10;
+		return { puts: latencies.length, p50: at(0.5), p99: at(0.99), max: at(1) };
+	}
+
+	private async grantAll(): Promise<number> {
+		const { keys, leases, ttlSeconds } = this.options;
+		let next = 1;
+		let granted = 0;
+		const worker = async (): Promise<void> => {
+			while (next <= leases) {
+				const id = next++;
+				await this.ask(`${LEASE}/LeaseGrant`, pb.LeaseGrantRequest.encode({ ID: BigInt(id), TTL: ttlSeconds }));
+				granted++;
+				if (id > keys) continue;
+				const put = pb.PutRequest.encode({ key: Buffer.from(`leased/${id}`), value: Buffer.from("v"), lease: BigInt(id) });
+				await this.ask("/etcdserverpb.KV/Put", put);
+			}
+		};
+		await Promise.all(Array.from({ length: GRANTS_AT_ONCE }, worker));
+		return granted;
+	}
+
+	private async list(): Promise<number> {
+		return pb.LeaseLeasesResponse.decode(await this.ask(`${LEASE}/LeaseLeases`, new Uint8Array(0))).leases.length;
+	}
+
+	/** All on one stream, asked for without waiting: from here on they all end at about the same time. */
+	private async renewAll(): Promise<number> {
+		const { leases, ttlSeconds } = this.options;
+		const stream = (this.clients[this.leader] as KvClient).stream(`${LEASE}/LeaseKeepAlive`);
+		for (let id = 1; id <= leases; id++) stream.send(Buffer.from(pb.LeaseKeepAliveRequest.encode({ ID: BigInt(id) })));
+		stream.halfClose();
+		const { code, text } = await stream.end();
+		if (code !== 0) throw new Error(`the stream of renewals ended: ${code} ${text}`);
+		return stream.messages.filter((bytes) => pb.LeaseKeepAliveResponse.decode(bytes).TTL === ttlSeconds).length;
+	}
+
+	private async ended(): Promise<number> {
+		const text = await (await fetch(`${this.cluster.member(this.leader).clientUrl}/metrics`)).text();
+		return Number(/^etcd_debugging_lease_revoked_total (\d+)$/m.exec(text)?.[1] ?? 0);
+	}
+
+	private async allEnded(leases: number): Promise<void> {
+		const until = performance.now() + PATIENCE_MS;
+		while ((await this.ended()) < leases) {
+			if (performance.now() > until) throw new Error("leases do not end");
+			await pause(4 * POLL_MS);
+		}
+	}
+}
