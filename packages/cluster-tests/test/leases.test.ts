@@ -434,7 +434,7 @@ print("done")
 				await waitUntil("nobody renews it any more", async () => (await countOf(cluster, at, "stop/")) === 0, 20_000);
 			const deaths = new Map<string, string[]>();
 			for (const { event, member } of taps.take(0)) {
-				const { keys, lease, reason, revision } = event.fields as Readonly<Record<string, unknown>>;
+				const { keys, lease, reason, revision } = event.fields as Readonly<Record<string, string | number>>;
 				deaths.set(member, [...(deaths.get(member) ?? []), `${lease} ${reason}, ${keys} keys, revision ${revision}`]);
 			}
 			const [first] = [...deaths.values()];
