@@ -133,7 +133,7 @@ export class MvccStore implements KeyValueStore, CheckState {
 	}
 
 	put(request: PutRequest): PutResult | Refusal {
-		const refusal = checkPutState(this, request, []);
+		const refusal = checkPutState(this, request);
 		if (refusal !== null) return { ok: false, code: refusal };
 		const prevKv = this.changes.put(request);
 		return { ok: true, revision: this.changes.end(), prevKv };

@@ -33,16 +33,31 @@ export interface CheckState {
 	readonly compactRevision: Revision;
 }
 
+/** First all puts, then all ranges: where several of them cannot be, the same one is told as by etcd. */
+export function checkPath(state: CheckState, path: TxnPath): RefusalCode | null {
+	return checkPuts(state, path, []) ?? checkRanges(state, path);
+}
+
 /** `deleted`: what earlier operations of the transaction delete. */
-export function checkPath(state: CheckState, path: TxnPath, deleted: DeleteRangeRequest[] = []): RefusalCode | null {
+function checkPuts(state: CheckState, path: TxnPath, deleted: DeleteRangeRequest[]): RefusalCode | null {
+	let nested = 0;
+	for (const op of path.ops) {
+		let refusal: RefusalCode | null = null;
+		if (op.kind === "put") refusal = absentKey(state, op.put, deleted) ?? absentLease(state, op.put);
+		else if (op.kind === "deleteRange") deleted.push(op.deleteRange);
+		else if (op.kind === "none") refusal = "keyNotFound";
+		else if (op.kind === "txn") refusal = checkPuts(state, path.nested[nested++] as TxnPath, deleted);
+		if (refusal !== null) return refusal;
+	}
+	return null;
+}
+
+function checkRanges(state: CheckState, path: TxnPath): RefusalCode | null {
 	let nested = 0;
 	for (const op of path.ops) {
 		let refusal: RefusalCode | null = null;
 		if (op.kind === "range") refusal = checkRangeInTxn(state, op.range);
-		else if (op.kind === "put") refusal = checkPutState(state, op.put, deleted);
-		else if (op.kind === "deleteRange") deleted.push(op.deleteRange);
-		else if (op.kind === "none") refusal = "keyNotFound";
-		else if (op.kind === "txn") refusal = checkPath(state, path.nested[nested++] as TxnPath, deleted);
+		else if (op.kind === "txn") refusal = checkRanges(state, path.nested[nested++] as TxnPath);
 		if (refusal !== null) return refusal;
 	}
 	return null;
@@ -58,13 +73,21 @@ function checkRangeInTxn(state: CheckState, request: RangeRequest): RefusalCode 
  * Deviation: a put that keeps value or lease of a key which an earlier operation of the same transaction deletes (possible
  * with a delete up to the zero byte) is refused as for an absent key; etcd ends its process there.
  */
-export function checkPutState(state: CheckState, request: PutRequest, deleted: readonly DeleteRangeRequest[]): RefusalCode | null {
-	if (request.lease !== 0n && !state.leases.has(request.lease)) return "leaseNotFound";
+function absentKey(state: CheckState, request: PutRequest, deleted: readonly DeleteRangeRequest[]): RefusalCode | null {
 	if (!request.ignoreValue && !request.ignoreLease) return null;
 	const { index, ops } = state.parts;
 	const key = ops.latin1(request.key);
 	if (index.findAlive(key) === NOT_FOUND) return "keyNotFound";
 	return deleted.some((range) => spanHolds(keySpan(range.key, range.rangeEnd, ops), key)) ? "keyNotFound" : null;
+}
+
+function absentLease(state: CheckState, request: PutRequest): RefusalCode | null {
+	return request.lease !== 0n && !state.leases.has(request.lease) ? "leaseNotFound" : null;
+}
+
+/** A put by itself: where two things are missing, another one of them is told than in a transaction, as by etcd. */
+export function checkPutState(state: CheckState, request: PutRequest): RefusalCode | null {
+	return absentLease(state, request) ?? absentKey(state, request, []);
 }
 
 /** Runs a path that was checked. The caller begins and ends the change. */

@@ -76,14 +76,17 @@ export class Model {
 	}
 
 	put(request: PutRequest): Outcome {
-		const refusal = this.checkPut(request);
+		const refusal = this.absentLease(request) ?? this.absentKey(request);
 		if (refusal !== null) return refusal;
 		const prevKv = this.write(request);
 		return { revision: this.end(), prevKv };
 	}
 
-	private checkPut(request: PutRequest): string | null {
-		if (request.lease !== 0n && !this.leases.has(request.lease)) return "leaseNotFound";
+	private absentLease(request: PutRequest): string | null {
+		return request.lease !== 0n && !this.leases.has(request.lease) ? "leaseNotFound" : null;
+	}
+
+	private absentKey(request: PutRequest): string | null {
 		const present = this.state(this.revision).some((p) => p.key === text(request.key));
 		return (request.ignoreValue || request.ignoreLease) && !present ? "keyNotFound" : null;
 	}
@@ -140,18 +143,32 @@ export class Model {
 	}
 
 	/** Op by op; what an earlier op deletes is not there for a later put that keeps something of it. */
-	private checkTxn(request: TxnRequest, chosen: Map<TxnRequest, boolean>, deleted: DeleteRangeRequest[] = []): string | null {
+	private checkTxn(request: TxnRequest, chosen: Map<TxnRequest, boolean>): string | null {
+		return this.checkPuts(request, chosen, []) ?? this.checkRanges(request, chosen);
+	}
+
+	private checkRanges(request: TxnRequest, chosen: Map<TxnRequest, boolean>): string | null {
 		for (const op of branch(request, chosen)) {
 			if (op.kind === "txn") {
-				const refusal = this.checkTxn(op.txn, chosen, deleted);
+				const refusal = this.checkRanges(op.txn, chosen);
 				if (refusal !== null) return refusal;
 			}
 			if (op.kind === "range") {
 				if (op.range.revision > this.revision) return "futureRevision";
 				if (op.range.revision !== 0 && op.range.revision < this.compactRevision) return "compacted";
 			}
+		}
+		return null;
+	}
+
+	private checkPuts(request: TxnRequest, chosen: Map<TxnRequest, boolean>, deleted: DeleteRangeRequest[]): string | null {
+		for (const op of branch(request, chosen)) {
+			if (op.kind === "txn") {
+				const refusal = this.checkPuts(op.txn, chosen, deleted);
+				if (refusal !== null) return refusal;
+			}
 			if (op.kind === "put") {
-				const refusal = this.checkPut(op.put);
+				const refusal = this.absentKey(op.put) ?? this.absentLease(op.put);
 				if (refusal !== null) return refusal;
 				const keeps = op.put.ignoreValue || op.put.ignoreLease;
 				if (keeps && deleted.some(({ key, rangeEnd }) => inRange(text(op.put.key), key, rangeEnd))) return "keyNotFound";
