@@ -7,8 +7,7 @@
 import { METHODS, etcdserverpb as pb } from "@flotilla/api";
 import { Dice } from "@flotilla/base";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { KvClient, RpcError } from "../src/client/kv-client.ts";
-import { ProcessCluster } from "../src/process/cluster.ts";
+import { BesideEtcd, type Call, isRefusal } from "../src/compat/beside-etcd.ts";
 import { haveProgram } from "../src/process/tools.ts";
 
 /** The same calls each time; other seeds are explored by hand, since a server of another version has quirks that nobody has met yet. */
@@ -18,11 +17,6 @@ const NAMES = ["", "a", "b", "c", "root", "größe", "x/y"];
 const KEYS = ["a", "b", "c", "d", "e"];
 const ENDS = ["", "\0"];
 const EMPTY = new Uint8Array(0);
-
-interface Call {
-	readonly path: string;
-	readonly request: Uint8Array;
-}
 
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 const auth = (name: string, request: Uint8Array): Call => ({ path: `/etcdserverpb.Auth/${name}`, request });
@@ -121,50 +115,23 @@ function use(dice: Dice): Call {
 	}
 }
 
-/** What a call came to, without what differs between any two clusters. */
-async function outcome(client: KvClient, { path, request }: Call, token: string): Promise<unknown> {
-	try {
-		const answer = await client.raw(path, Buffer.from(request), token === "" ? {} : { metadata: { token } });
-		const decoded = METHODS.get(path)?.response.decode(answer) as { header?: { revision: number } };
-		return JSON.parse(
-			JSON.stringify({ ...decoded, header: decoded.header?.revision }, (_name, value: unknown) =>
-				typeof value === "bigint" ? "id" : value,
-			),
-		);
-	} catch (error) {
-		if (!(error instanceof RpcError)) throw error;
-		return { code: error.code, text: error.text };
-	}
-}
-
 describe.skipIf(!haveProgram("etcd"))(`a random life of users and roles beside etcd's (FLOTILLA_SEED=${seed})`, () => {
-	let clusters: ProcessCluster[];
-	let clients: KvClient[];
+	let pair: BesideEtcd;
 	beforeAll(async () => {
-		const flags = ["--bcrypt-cost", "4"];
-		clusters = await Promise.all([ProcessCluster.start({ size: 1, flags }), ProcessCluster.start({ size: 1, program: "etcd", flags })]);
-		clients = clusters.map((cluster) => new KvClient(cluster.endpoints[0] as string));
+		pair = await BesideEtcd.start(["--bcrypt-cost", "4"]);
 	});
-	afterAll(async () => {
-		for (const client of clients ?? []) client.close();
-		await Promise.all((clusters ?? []).map((cluster) => cluster.dispose()));
-	});
-
-	/** Sends it to both; their tokens differ. */
-	async function tell(call: Call, tokens: readonly string[] = ["", ""]): Promise<readonly unknown[]> {
-		return Promise.all(clients.map((client, at) => outcome(client, call, tokens[at] as string)));
-	}
+	afterAll(() => pair?.dispose());
 
 	async function compare(at: number, call: Call, tokens?: readonly string[]): Promise<boolean> {
-		const [mine, theirs] = await tell(call, tokens);
+		const [mine, theirs] = await pair.tell(call, tokens);
 		const shown = METHODS.get(call.path)?.request.decode(call.request);
 		expect({ at, call: call.path, shown, came: mine }).toEqual({ at, call: call.path, shown, came: theirs });
-		return typeof mine === "object" && mine !== null && !("code" in mine);
+		return !isRefusal(mine);
 	}
 
 	async function logIn(name: string, password: string): Promise<string[]> {
 		const request = pb.AuthenticateRequest.encode({ name, password });
-		const answers = await Promise.all(clients.map((client) => client.raw("/etcdserverpb.Auth/Authenticate", Buffer.from(request))));
+		const answers = await Promise.all(pair.clients.map((client) => client.raw("/etcdserverpb.Auth/Authenticate", Buffer.from(request))));
 		return answers.map((answer) => pb.AuthenticateResponse.decode(answer).token);
 	}
 
@@ -178,7 +145,7 @@ describe.skipIf(!haveProgram("etcd"))(`a random life of users and roles beside e
 	test("while it is on, by root and by others", async () => {
 		const dice = new Dice(`${seed}/on`);
 		// From wherever the first life ended: root with its role and a known password, ann with a role of her own.
-		await tell(auth("UserDelete", pb.AuthUserDeleteRequest.encode({ name: "root" })));
+		await pair.tell(auth("UserDelete", pb.AuthUserDeleteRequest.encode({ name: "root" })));
 		for (const call of [
 			auth("UserAdd", pb.AuthUserAddRequest.encode({ name: "root", password: "root's" })),
 			auth("UserGrantRole", pb.AuthUserGrantRoleRequest.encode({ user: "root", role: "root" })),

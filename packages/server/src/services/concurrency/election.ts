@@ -10,7 +10,7 @@ import { unary } from "../door.ts";
 import type { OpenStreams } from "../open-streams.ts";
 import { createdAt, deleteOp, firstPair, OLDEST, putOp, rangeOfName } from "./contest.ts";
 import { ContestCall, SESSION_SECONDS } from "./contest-call.ts";
-import { InnerClient } from "./inner-client.ts";
+import { InnerClient, innerStatus } from "./inner-client.ts";
 import { observe } from "./observe.ts";
 
 export function electionService(deps: ServiceDeps, streams: OpenStreams): ReadonlyArray<readonly [string, MethodHandler]> {
@@ -38,8 +38,8 @@ function leader(call: UnaryCall, deps: ServiceDeps): void {
 
 function proclaim(call: UnaryCall, deps: ServiceDeps): void {
 	const { leader: own, value } = v3electionpb.ProclaimRequest.decode(call.request);
-	if (own === null) {
-		call.fail(statusOf("leaderMissing"));
+	if (own === null || own.key.length === 0) {
+		call.fail(own === null ? statusOf("leaderMissing") : innerStatus("emptyKey"));
 		return;
 	}
 	const client = clientOf(call, deps);
@@ -55,8 +55,8 @@ function proclaim(call: UnaryCall, deps: ServiceDeps): void {
 /** A key that is another one by now stays, and that is no error. */
 function resign(call: UnaryCall, deps: ServiceDeps): void {
 	const { leader: own } = v3electionpb.ResignRequest.decode(call.request);
-	if (own === null) {
-		call.fail(statusOf("leaderMissing"));
+	if (own === null || own.key.length === 0) {
+		call.fail(own === null ? statusOf("leaderMissing") : innerStatus("emptyKey"));
 		return;
 	}
 	clientOf(call, deps).txn({ compare: [createdAt(own.key, own.rev)], success: [deleteOp(own.key)] }, ({ revision }) =>
