@@ -3,6 +3,16 @@
 const REPLACEMENT = 0xfffd;
 
 export function encodeUtf8(text: string): Uint8Array {
+	const plain = new Uint8Array(text.length);
+	for (let at = 0; at < text.length; at++) {
+		const code = text.charCodeAt(at);
+		if (code >= 0x80) return encodeAny(text);
+		plain[at] = code;
+	}
+	return plain;
+}
+
+function encodeAny(text: string): Uint8Array {
 	const bytes: number[] = [];
 	for (const character of text) {
 		const raw = character.codePointAt(0) as number;

@@ -2,25 +2,35 @@
 import { decodeFields, encodeMessage, latin1Of, numberOf, type Plain, type WireInteger } from "../client/protocol.ts";
 import type { Answer, CompareOp, Operation, Pair, RefusedAs, TxnOp } from "./operation.ts";
 
-const METHOD_OF = { range: "Range", put: "Put", delete: "DeleteRange", txn: "Txn", compact: "Compact" } as const satisfies Record<
-	Operation["kind"],
-	string
->;
-const TYPE_OF = { range: "Range", put: "Put", delete: "DeleteRange", txn: "Txn", compact: "Compaction" } as const satisfies Record<
-	Operation["kind"],
-	string
->;
+interface Names {
+	readonly path: string;
+	readonly request: string;
+	readonly response: string;
+}
+
+/** Put together once: histories ask for them with every operation. */
+const NAMES: Readonly<Record<Operation["kind"], Names>> = {
+	range: namesOf("Range"),
+	put: namesOf("Put"),
+	delete: namesOf("DeleteRange"),
+	txn: namesOf("Txn"),
+	compact: namesOf("Compact", "Compaction"),
+};
+
+function namesOf(method: string, type = method): Names {
+	return { path: `/etcdserverpb.KV/${method}`, request: `etcdserverpb.${type}Request`, response: `etcdserverpb.${type}Response` };
+}
 
 export function pathOf(operation: Operation): string {
-	return `/etcdserverpb.KV/${METHOD_OF[operation.kind]}`;
+	return NAMES[operation.kind].path;
 }
 
 export function encodeOperation(operation: Operation): Uint8Array {
-	return encodeMessage(`etcdserverpb.${TYPE_OF[operation.kind]}Request`, plainOf(operation));
+	return encodeMessage(NAMES[operation.kind].request, plainOf(operation));
 }
 
 export function decodeAnswer(operation: Operation, bytes: Uint8Array): Answer {
-	return answerOf(operation, decodeFields(`etcdserverpb.${TYPE_OF[operation.kind]}Response`, bytes), null);
+	return answerOf(operation, decodeFields(NAMES[operation.kind].response, bytes), null);
 }
 
 /** What a refusal's text tells a checker; null when nobody can know whether the operation took effect. */

@@ -36,7 +36,7 @@ export class SimClient implements Known {
 	}
 
 	start(): void {
-		this.world.time.after(this.world.dice.range(0, 20_000), () => this.next());
+		this.world.time.later(this.world.dice.range(0, 20_000), () => this.next());
 	}
 
 	stop(): void {
@@ -47,11 +47,11 @@ export class SimClient implements Known {
 		if (this.stopped) return;
 		const member = this.world.dice.pick(this.world.members());
 		if (!member.serving) {
-			this.world.time.after(this.world.dice.range(1_000, 20_000), () => this.next());
+			this.world.time.later(this.world.dice.range(1_000, 20_000), () => this.next());
 			return;
 		}
 		this.perform(this.workload.next(this.id, this), member, () =>
-			this.world.time.after(this.world.dice.range(100, 30_000), () => this.next()),
+			this.world.time.later(this.world.dice.range(100, 30_000), () => this.next()),
 		);
 	}
 
@@ -80,7 +80,7 @@ export class SimClient implements Known {
 			},
 			gone: () => settle({ kind: "unknown" }),
 		});
-		this.world.time.after(this.timeoutUs, () => {
+		this.world.time.later(this.timeoutUs, () => {
 			if (settled) return;
 			cancel();
 			settle({ kind: "unknown" });

@@ -39,6 +39,25 @@ export function describeConf({ voters, learners, votersOutgoing, learnersNext, a
 	return `{${lists.join(" | ")}${autoLeave ? " | leaves" : ""}}`;
 }
 
+/** The same members in the same parts, in any order. */
+export function sameConf(a: ConfState, b: ConfState): boolean {
+	return (
+		a === b ||
+		(a.autoLeave === b.autoLeave &&
+			sameIds(a.voters, b.voters) &&
+			sameIds(a.votersOutgoing, b.votersOutgoing) &&
+			sameIds(a.learners, b.learners) &&
+			sameIds(a.learnersNext, b.learnersNext))
+	);
+}
+
+/** An id that stands twice in one of them counts twice. */
+function sameIds(a: readonly NodeId[], b: readonly NodeId[]): boolean {
+	if (a.length !== b.length) return false;
+	const times = (ids: readonly NodeId[], id: NodeId): number => ids.reduce((count, other) => count + (other === id ? 1 : 0), 0);
+	return a.every((id) => times(a, id) === times(b, id));
+}
+
 /** Null, or what is wrong with its shape. */
 export function misshapen({ voters, learners, votersOutgoing, learnersNext, autoLeave }: ConfState): string | null {
 	const among = (ids: readonly NodeId[], others: readonly NodeId[]): boolean => ids.some((id) => others.includes(id));

@@ -90,7 +90,7 @@ export class SimStores {
 		if (found === undefined && !create) return { ok: false, code: "missing", text: "no such store" };
 		if (found === undefined && this.full) return { ok: false, code: "io", text: "IO error: No space left on device" };
 		const steps = (work: () => void): void => {
-			process.scheduler.after(this.dice.range(20, 400) / 1_000, work);
+			process.later(this.dice.range(20, 400) / 1_000, work);
 		};
 		const store = found === undefined ? new MemoryStore(steps) : found.reopen(steps);
 		store.full = this.full;

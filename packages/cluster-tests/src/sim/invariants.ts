@@ -1,6 +1,6 @@
 import type { AppendWork, ConfState, CoreStatus, LogIndex, NodeId, RestoredLog, Term } from "@flotilla/raft";
 import type { LaneMessage } from "@flotilla/server/internal";
-import { ConfChain, describeConf, isQuorum, membersIn, misshapen, quorumsMeet } from "./conf-twin.ts";
+import { ConfChain, describeConf, isQuorum, membersIn, misshapen, quorumsMeet, sameConf } from "./conf-twin.ts";
 import { LogMirror, type Mark, markOf } from "./log-mirror.ts";
 import { MessageChecks } from "./message-checks.ts";
 
@@ -333,7 +333,7 @@ export class Invariants {
 		const wrong = misshapen(confState);
 		if (wrong !== null) this.breach("confShape", `${hex(id)} is in ${describeConf(confState)}: ${wrong}`);
 		const want = this.confs.at(commit);
-		if (describeConf(want) !== describeConf(confState))
+		if (!sameConf(want, confState))
 			this.breach("confAgreement", `${hex(id)} with commit ${commit} is in ${describeConf(confState)}, not in ${describeConf(want)}`);
 	}
 

@@ -33,7 +33,7 @@ export class MachineDisk {
 		const { points } = this;
 		const disk = this.disk.crash("process", {
 			schedule: (work, extraMs) => {
-				process.scheduler.after(this.dice.range(30, 600) / 1_000 + extraMs, work);
+				process.later(this.dice.range(30, 600) / 1_000 + extraMs, work);
 			},
 		});
 		this.disk = disk;

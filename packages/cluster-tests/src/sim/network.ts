@@ -119,7 +119,7 @@ export class SimNetwork {
 	private closeGently(endpoint: Endpoint, peer: Endpoint): void {
 		const { link } = this.wayBetween(endpoint, peer);
 		const lastUs = Math.max(this.time.nowUs, ...link.ways.flatMap(({ arrivalsUs }) => arrivalsUs));
-		this.time.after(lastUs - this.time.nowUs + this.dice.range(100, 2_000), () => {
+		this.time.later(lastUs - this.time.nowUs + this.dice.range(100, 2_000), () => {
 			if (!link.up) return;
 			breakLink(link);
 			endpoint.process.run(() => this.watchOf(endpoint, peer.id).closed("us"));
@@ -186,9 +186,9 @@ export class SimNetwork {
 			if (!link.up) continue;
 			breakLink(link);
 			if (this.isBarred(way)) continue;
-			this.time.after(this.dice.range(100, 2_000), () => {
+			this.time.later(this.dice.range(100, 2_000), () => {
 				this.tellClosed(peer, id);
-				this.time.after(this.dice.range(100, 2_000), () => this.tellRefused(peer, id));
+				this.time.later(this.dice.range(100, 2_000), () => this.tellRefused(peer, id));
 			});
 		}
 	}
@@ -246,7 +246,7 @@ export class SimNetwork {
 	}
 
 	private dial(a: Endpoint, b: Endpoint): void {
-		this.time.after(this.dice.range(200, REDIAL_US), () => {
+		this.time.later(this.dice.range(200, REDIAL_US), () => {
 			if (isPresent(a) && !isPresent(b)) this.tellRefused(a, b.id);
 			if (isPresent(b) && !isPresent(a)) this.tellRefused(b, a.id);
 			if (!isPresent(a) || !isPresent(b)) return;
@@ -310,8 +310,8 @@ export class SimNetwork {
 			if (isDamaged) this.handDamaged(from, target, wire, way);
 			else this.hand(from, target, wire);
 		};
-		this.time.after(this.delayUs(way, laneOf(message.kind)), deliver);
-		if (!stream && this.dice.chance(this.model.duplicatePerMille, 1_000)) this.time.after(this.dice.range(0, LATE_DUPLICATE_US), deliver);
+		this.time.later(this.delayUs(way, laneOf(message.kind)), deliver);
+		if (!stream && this.dice.chance(this.model.duplicatePerMille, 1_000)) this.time.later(this.dice.range(0, LATE_DUPLICATE_US), deliver);
 	}
 
 	private hand(from: Endpoint, to: Endpoint, wire: Wire): void {
@@ -352,7 +352,7 @@ export class SimNetwork {
 		const full = this.model.queueMax > 0 && way.queued >= this.model.queueMax;
 		if (full) {
 			this.dropped++;
-			this.time.after(1, () => from.process.run(() => from.events.unreachable(to.id)));
+			this.time.later(1, () => from.process.run(() => from.events.unreachable(to.id)));
 		} else way.queued++;
 		return full;
 	}

@@ -41,6 +41,11 @@ export class SimProcess {
 		after: (ms: number, work: () => void): (() => void) => this.time.after((ms * 1_000) / this.model.rate, work, this),
 	};
 
+	/** As `scheduler.after`, for what nobody calls off. */
+	later(ms: number, work: () => void): void {
+		this.time.later((ms * 1_000) / this.model.rate, work, this);
+	}
+
 	get alive(): boolean {
 		return !this.ended;
 	}

@@ -19,7 +19,8 @@ export interface Known {
 /** Draws operations over a handful of keys, so that they meet. Every value is written once. */
 export class Workload {
 	private readonly dice: Dice;
-	private readonly weights: Weights;
+	private readonly weights: ReadonlyArray<readonly [keyof Weights, number]>;
+	private readonly weightSum: number;
 	private readonly keys: readonly string[];
 	private readonly openEnd: string;
 	private lastValue = 0;
@@ -28,7 +29,8 @@ export class Workload {
 	constructor(dice: Dice, weights: Weights, keyCount: number, openEnd = "\0") {
 		this.openEnd = openEnd;
 		this.dice = dice;
-		this.weights = weights;
+		this.weights = Object.entries(weights) as Array<[keyof Weights, number]>;
+		this.weightSum = this.weights.reduce((sum, [, weight]) => sum + weight, 0);
 		this.keys = Array.from({ length: keyCount }, (_, at) => `k${String.fromCharCode(97 + at)}`);
 	}
 
@@ -50,9 +52,8 @@ export class Workload {
 	}
 
 	private kind(): keyof Weights {
-		const entries = Object.entries(this.weights) as Array<[keyof Weights, number]>;
-		let ticket = this.dice.range(0, entries.reduce((sum, [, weight]) => sum + weight, 0) - 1);
-		for (const [kind, weight] of entries) {
+		let ticket = this.dice.range(0, this.weightSum - 1);
+		for (const [kind, weight] of this.weights) {
 			if (ticket < weight) return kind;
 			ticket -= weight;
 		}
