@@ -75,6 +75,22 @@ test.skipIf(noContainers !== null)(`members in containers${because(noContainers)
 	expect(stdout).toBe("");
 });
 
+test.each([
+	["--place moon", "--place is one of processes, namespaces, containers, not moon"],
+	["--place containers", "Cannot run mixed: partition cannot be done in containers"],
+	[
+		"--scenario slow-network --place namespaces",
+		"Cannot run slow-network: slow-links cannot be done in namespaces: packets can be dropped",
+	],
+	["--program etcd --grpc-server native", "--grpc-server is a choice of flotilla's"],
+])("what cannot be done is refused by name before anything is started: %s", async (line, words) => {
+	const args = ["--conditions=@flotilla/source", MAIN, ...line.split(" ")];
+	const { status, stdout, stderr } = await runTool(process.execPath, args, { timeoutMs: MINUTES });
+	expect(status).toBe(2);
+	expect(stdout).toBe("");
+	expect(stderr).toContain(words);
+});
+
 const HALF_DONE = `
 title: everything that can be left behind
 seconds: 600

@@ -19,7 +19,7 @@ const calls = Number(process.env.FLOTILLA_CHAOS_CALLS ?? 600);
 const MINUTES = 60_000;
 
 test(`a bit of everything: ${calls} calls and more, every promise kept`, { timeout: 30 * MINUTES }, async () => {
-	const { record } = await runKept(shipped("mixed", LONG ? 20 : 6), { leastCalls: calls, flags: ["--grpc-server=native"] });
+	const { record } = await runKept(shipped("mixed", LONG ? 20 : 5), { leastCalls: calls, flags: ["--grpc-server=native"] });
 	expect(record.attempts.length).toBeGreaterThanOrEqual(calls);
 });
 
@@ -38,11 +38,11 @@ if (LONG) {
 }
 
 test("members are killed and replaced while history is compacted", { timeout: 10 * MINUTES }, async () => {
-	const { record } = await runKept(shipped("compaction", LONG ? 15 : 5));
+	const { record } = await runKept(shipped("compaction", LONG ? 15 : 4));
 	expect(Math.max(...record.followers.map(({ events }) => events))).toBeGreaterThan(100);
 });
 
-const disks = shipped("disks-and-clocks", LONG ? 20 : 6);
+const disks = shipped("disks-and-clocks", LONG ? 20 : 5);
 const missing = missingFor(disks, "flotilla");
 test.skipIf(missing !== null)(
 	`disks and clocks${missing === null ? "" : ` (${missing})`}, served by grpc-js`,
@@ -53,7 +53,7 @@ test.skipIf(missing !== null)(
 );
 
 test.skipIf(!haveProgram("etcd"))("the same on a real etcd (needs etcd)", { timeout: 10 * MINUTES }, async () => {
-	await runKept(shipped("leader-kill", LONG ? 8 : 4), { program: "etcd" });
+	await runKept(shipped("leader-kill", LONG ? 8 : 5), { program: "etcd" });
 });
 
 interface LogLine {
@@ -71,7 +71,7 @@ test.skipIf(!existsSync(CHROMIUM))(
 	async () => {
 		const folder = await mkdtemp(join(tmpdir(), "flotilla-report-"));
 		try {
-			const { record, judgement } = await runKept(shipped("leader-kill", LONG ? 20 : 6), { folder: join(folder, "members") });
+			const { record, judgement } = await runKept(shipped("leader-kill", LONG ? 20 : 5), { folder: join(folder, "members") });
 			const data = reportData(record, judgement);
 			const wallMs = Date.now() - performance.now() + record.startedMs;
 			const logs = new Map(

@@ -13,6 +13,7 @@ import type { StageMember } from "./stage.ts";
 
 const TIMEOUT_MS = 1_500;
 const END_MS = 60_000;
+const LONG_SECONDS = 20;
 
 /** What holders and lockers were told. */
 export interface LeaseRecords {
@@ -41,9 +42,11 @@ export class LeaseLoad {
 			members: () => present().map(({ address }) => this.remote(address)),
 			moment: () => momentMs() * 1_000,
 		});
-		const { holders, lockers } = scenario;
+		const { holders, lockers, seconds } = scenario;
+		// A run ends when its last lease does.
+		const ttlSeconds = seconds < LONG_SECONDS ? 1 : dice.range(1, 4);
 		// A sleep of more than the lease's time ends it now and then.
-		const plan = { ttlSeconds: dice.range(1, 3), keysMax: 3, timeoutMs: TIMEOUT_MS, revokePercent: 10, sleepPercent: 110 };
+		const plan = { ttlSeconds, keysMax: 3, timeoutMs: TIMEOUT_MS, revokePercent: 10, sleepPercent: 110 };
 		this.leases = new LeasePart({ holders, ...plan }, world("leases"));
 		this.locks = new LockPart({ lockers, timeoutMs: 2 * TIMEOUT_MS, holdMs: 300, unlockPercent: 80 }, world("locks"));
 	}

@@ -20,7 +20,8 @@ const STATUS = { ok: 0, violated: 1, unknown: 3 } as const;
 
 const USAGE = `flotilla chaos [--scenario NAME|FILE] [--seconds N] [--seed S] [--program flotilla|etcd]
                [--place processes|namespaces|containers] [--grpc-server native|grpc-js]
-               [--report FOLDER] [--data-dir FOLDER] [--calls N] [--flag FLAG ...] [--list]
+               [--report FOLDER] [--data-dir FOLDER] [--calls N] [--flag FLAG ...]
+               [--holders N] [--lockers N] [--list]
 
 Starts a cluster of real processes, runs a workload, strikes the faults of a scenario, heals, checks, and writes a report.
   --scenario   one that --list names, or a file of your own; mixed by default
@@ -33,6 +34,7 @@ Starts a cluster of real processes, runs a workload, strikes the faults of a sce
   --report     folder for report.html and report.json; chaos-report by default
   --data-dir   keep the members' data and logs there
   --calls      go on beyond the seconds until clients have made so many calls
+  --holders, --lockers  clients with leases, and clients that queue for a lock, in place of the scenario's own
   --flag       a flag for every member, may come several times
 `;
 
@@ -48,6 +50,8 @@ async function main(): Promise<number> {
 			report: { type: "string", default: "chaos-report" },
 			"data-dir": { type: "string" },
 			calls: { type: "string", default: "0" },
+			holders: { type: "string" },
+			lockers: { type: "string" },
 			flag: { type: "string", multiple: true, default: [] },
 			list: { type: "boolean", default: false },
 			help: { type: "boolean", default: false },
@@ -65,10 +69,16 @@ async function main(): Promise<number> {
 	}
 	if (adapter !== undefined && program === "etcd") throw new Error("--grpc-server is a choice of flotilla's");
 	let scenario = await load(values.scenario);
-	if (values.seconds !== undefined) {
-		const seconds = Number(values.seconds);
-		if (!Number.isInteger(seconds) || seconds < 1) throw new Error("--seconds must be a whole number above 0");
-		scenario = { ...scenario, seconds };
+	for (const [name, least] of [
+		["seconds", 1],
+		["holders", 0],
+		["lockers", 0],
+	] as const) {
+		const text = values[name];
+		if (text === undefined) continue;
+		const value = Number(text);
+		if (!Number.isInteger(value) || value < least) throw new Error(`--${name} must be a whole number from ${least} on`);
+		scenario = { ...scenario, [name]: value };
 	}
 	const leastCalls = Number(values.calls);
 	if (!Number.isInteger(leastCalls) || leastCalls < 0) throw new Error("--calls must be a whole number");
@@ -100,8 +110,11 @@ async function main(): Promise<number> {
 		for (const finding of findings) console.log(`         ${finding}`);
 	}
 	console.log(`report: ${join(report, "report.html")}`);
-	const again = ["--scenario", values.scenario, "--seconds", scenario.seconds, "--seed", seed, "--program", program, "--place", place];
-	console.log(`again:  npm run chaos -- ${again.join(" ")}${adapter === undefined ? "" : ` --grpc-server ${adapter}`}`);
+	const { seconds, holders, lockers } = scenario;
+	const again = Object.entries({ scenario: values.scenario, seconds, holders, lockers, seed, program, place, "grpc-server": adapter })
+		.flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${value}`]))
+		.join(" ");
+	console.log(`again:  npm run chaos -- ${again}`);
 	console.log(`verdict: ${judgement.verdict}`);
 	return STATUS[judgement.verdict];
 }

@@ -4,10 +4,11 @@
  *   title: kill -9 of the leader, again and again
  *   members: 3
  *   seconds: 30
- *   load: { clients: 16, put: 4, get: 4, txn: 2 }
+ *   clients: 16
+ *   load: { put: 4, get: 4, txn: 2 }
  *   faults:
  *     - { fault: kill, who: leader, every: 2s..4s, for: 0.3s..1.5s }
- *     - { fault: compact, at: 10s }
+ *     - { fault: defragment, at: 10s }
  */
 import type { Dice } from "@flotilla/base";
 import { parse } from "yaml";
