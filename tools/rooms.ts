@@ -22,7 +22,7 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
 	bench: { ours: ["base", "api", "server/internal"], outside: ["node:*"], pure: false },
 	"cluster-tests": {
 		ours: ["base", "raft", "mvcc", "api", "api/hot", "replica", "server", "server/internal"],
-		outside: ["@grpc/grpc-js", "etcd3", "protobufjs", "testcontainers", "yaml", "node:*"],
+		outside: ["@grpc/grpc-js", "@keyv/etcd", "etcd3", "keyv", "protobufjs", "testcontainers", "yaml", "node:*"],
 		pure: false,
 	},
 };
