@@ -47,3 +47,11 @@ test.concurrent("npm run listing: all keys by Range and RangeStream, with heartb
 		/^(Range|RangeStream) at (the leader|a follower) \(m\d\): 3000 keys in \d+ message\(s\), [\d.]+ s; longest .* \d+ ms, elections 0; own memory grew by [-\d, ]+ MB$/gm;
 	expect(stdout.match(line)?.length, stdout).toBe(4);
 });
+
+test.concurrent("npm run big-revision: one deletion of all keys, heard whole and in fragments", async ({ expect }) => {
+	const { status, stdout, stderr } = await bench("big-revision", "--keys", "6000");
+	expect(stderr).toBe("");
+	expect(status, stdout).toBe(0);
+	expect(stdout).toMatch(/^6000 keys deleted in one revision: answered after [\d.]+ s, heard by both watchers after [\d.]+ s$/m);
+	expect(stdout).toMatch(/^longest write [\d.]+ s, longest serializable read [\d.]+ s; the watcher of another key heard \d+ puts$/m);
+});

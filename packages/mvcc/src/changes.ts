@@ -8,6 +8,7 @@ import type { LeaseAttachments } from "./lease/lease-table.ts";
 import { CRC_BYTES, RecordEncoder } from "./record-encoder.ts";
 import type { DeleteRangeRequest, PutRequest, Revision } from "./request.ts";
 import type { EventGroup, StoreEvent } from "./result.ts";
+import { STRIDE } from "./sliced.ts";
 import type { ValueStore } from "./value-store.ts";
 
 /**
@@ -22,9 +23,11 @@ export class Changes {
 	putBytes = 0;
 	deletes = 0;
 	private sub = 0;
-	private events: StoreEvent[] = [];
+	/** Null: they have become too many. */
+	private events: StoreEvent[] | null = [];
 	private groups: EventGroup[] = [];
-	private readonly keepEvents: boolean;
+	/** Of one revision; 0: none are kept. */
+	private readonly eventsKeptMax: number;
 	private readonly index: KeyIndex;
 	private readonly values: ValueStore;
 	private readonly leases: LeaseAttachments;
@@ -33,16 +36,21 @@ export class Changes {
 
 	constructor(
 		revision: Revision,
-		keepEvents: boolean,
+		eventsKeptMax: number,
 		parts: { readonly index: KeyIndex; readonly values: ValueStore; readonly leases: LeaseAttachments; readonly ops: ByteOps },
 	) {
 		this.revision = revision;
-		this.keepEvents = keepEvents;
+		this.eventsKeptMax = eventsKeptMax;
 		this.index = parts.index;
 		this.values = parts.values;
 		this.leases = parts.leases;
 		this.ops = parts.ops;
 		this.encoder = new RecordEncoder(parts.ops);
+	}
+
+	/** A change has begun and is not complete: what it has done so far belongs to no revision that may be shown. */
+	get open(): boolean {
+		return this.sub > 0;
 	}
 
 	/** What a reader inside of the change sees: the new revision as soon as there is a change. */
@@ -55,7 +63,7 @@ export class Changes {
 		if (this.sub === 0) return this.revision;
 		this.revision++;
 		this.sub = 0;
-		if (this.keepEvents) {
+		if (this.eventsKeptMax > 0) {
 			this.groups.push({ revision: this.revision, events: this.events });
 			this.events = [];
 		}
@@ -95,13 +103,13 @@ export class Changes {
 		this.record(slot, main, false);
 		this.puts++;
 		this.putBytes += this.encoder.recordBytes;
-		if (this.keepEvents) this.events.push({ type: "put", key, sub: this.sub, kv: this.writtenPair() });
+		this.keepableEvents()?.push({ type: "put", key, sub: this.sub, kv: this.writtenPair() });
 		this.sub++;
 		return request.prevKv ? previous : null;
 	}
 
-	/** Deletes the living keys of a range in ascending order; returns their number and, when asked for, their pairs. */
-	deleteRange(request: DeleteRangeRequest, prevKvs: Uint8Array[]): number {
+	/** Deletes the living keys of a range in ascending order; returns their number and, when asked for, their pairs. Yields every STRIDE keys. */
+	*deleteRange(request: DeleteRangeRequest, prevKvs: Uint8Array[]): Generator<void, number> {
 		const { index } = this;
 		const span = keySpan(request.key, request.rangeEnd, this.ops);
 		if (span.single) {
@@ -111,19 +119,23 @@ export class Changes {
 			return 1;
 		}
 		let deleted = 0;
-		// Deleting leaves keys and their order as they are, so the cursor may go on.
+		// Deleting leaves keys and their order as they are; compaction, which may come in between, does not.
 		const cursor = new KeyCursor(index.tree, span.from, span.to);
 		for (let slot = cursor.next(); slot !== NOT_FOUND; slot = cursor.next()) {
 			if (!index.slots.isAlive(slot)) continue;
 			this.deleteSlot(slot, request.prevKv ? prevKvs : null);
 			deleted++;
+			if (deleted % STRIDE !== 0) continue;
+			cursor.pause();
+			yield;
 		}
 		return deleted;
 	}
 
-	/** Deletes these keys, which are alive, in the order given. */
-	deleteKeys(keys: readonly string[]): void {
-		for (const key of keys) {
+	/** Deletes these keys, which are alive, in the order given. Yields every STRIDE keys. */
+	*deleteKeys(keys: readonly string[]): Generator<void, void> {
+		for (const [at, key] of keys.entries()) {
+			if (at > 0 && at % STRIDE === 0) yield;
 			const slot = this.index.findAlive(key);
 			if (slot === NOT_FOUND) fail("a key that hangs on a lease is alive", { keys: keys.length });
 			this.deleteSlot(slot, null);
@@ -141,8 +153,14 @@ export class Changes {
 		tree.changeAlive(key, -1);
 		this.record(slot, main, true);
 		this.deletes++;
-		if (this.keepEvents) this.events.push({ type: "delete", key, sub: this.sub, kv: encodeDeletedPair(key, main, this.ops) });
+		this.keepableEvents()?.push({ type: "delete", key, sub: this.sub, kv: encodeDeletedPair(key, main, this.ops) });
 		this.sub++;
+	}
+
+	/** Null when no more of this change are to be kept. */
+	private keepableEvents(): StoreEvent[] | null {
+		if (this.sub >= this.eventsKeptMax) this.events = null;
+		return this.events;
 	}
 
 	private moveLease(slot: number, key: string, from: bigint, to: bigint): void {

@@ -20,16 +20,26 @@ export interface HistoryBudget {
 	readonly records: number;
 	/** Bytes to read, about. */
 	readonly bytes: number;
+	/** A revision of so many records or more is shown in several calls. */
+	readonly whole: number;
+}
+
+/** Up to where the past was shown. */
+export interface Place {
+	/** The first revision that was not shown, or not all of it. */
+	readonly revision: Revision;
+	/** Records of it that were: above 0 only in the middle of a large one. */
+	readonly part: number;
 }
 
 /** What watchers see of the past: the changes in their order, and the pair that a key had. */
 export interface StoreHistory {
 	/**
-	 * Shows the changes from revision `from` on, which must be neither compacted nor in the future, in their order and by whole
-	 * revisions: at least one, then more until the budget is used up. `visit` returns how many bytes it made this read. Returns
-	 * the first revision that was not shown.
+	 * Shows the changes from a place on, which must be neither compacted nor in the future, in their order and by whole revisions:
+	 * at least one, then more until the budget is used up. A large revision comes by itself, a part a call. `visit` returns how
+	 * many bytes it made this read. Returns the place behind.
 	 */
-	scan(from: Revision, budget: HistoryBudget, visit: (change: PastChange) => number): Revision;
+	scan(from: Place, budget: HistoryBudget, visit: (change: PastChange) => number): Place;
 	/** The encoded pair of a key after `revision`, which must not be compacted; null when it had none. */
 	pairAt(key: string, revision: Revision): Uint8Array | null;
 }
@@ -38,28 +48,38 @@ export class History implements StoreHistory {
 	private readonly index: KeyIndex;
 	private readonly values: ValueStore;
 	private readonly change: LoggedChange;
+	private readonly present: () => Revision;
 
-	constructor({ index, values, ops }: RangeParts) {
+	/** `present`: the newest revision that is complete. */
+	constructor({ index, values, ops }: RangeParts, present: () => Revision) {
+		this.present = present;
 		this.index = index;
 		this.values = values;
 		this.change = new LoggedChange(index, values, ops);
 	}
 
-	scan(from: Revision, budget: HistoryBudget, visit: (change: PastChange) => number): Revision {
+	scan(from: Place, budget: HistoryBudget, visit: (change: PastChange) => number): Place {
 		const { change } = this;
 		const { log } = this.index;
-		const start = log.firstAt(from);
-		assert(start < log.end, "the history is read up to the present revision");
-		let bytes = 0;
+		const first = log.firstAt(from.revision);
+		const start = first + from.part;
+		const end = log.firstAt(this.present() + 1);
+		assert(start < end, "the history is read up to the present revision");
+		const isLarge = (ordinal: number, main: Revision): boolean => ordinal + budget.whole < end && log.main(ordinal + budget.whole) === main;
 		let revision = log.main(start);
-		for (let ordinal = start; ordinal < log.end; ordinal++) {
+		const alone = from.part > 0 || isLarge(first, revision);
+		let bytes = 0;
+		for (let ordinal = start; ordinal < end; ordinal++) {
 			const main = log.main(ordinal);
-			if (main !== revision && (ordinal - start >= budget.records || bytes >= budget.bytes)) return main;
-			revision = main;
+			const usedUp = ordinal - start >= budget.records || bytes >= budget.bytes;
+			if (main !== revision) {
+				if (alone || usedUp || isLarge(ordinal, main)) return { revision: main, part: 0 };
+				revision = main;
+			} else if (alone && usedUp) return { revision, part: ordinal - first };
 			change.show(ordinal, main);
 			bytes += visit(change);
 		}
-		return revision + 1;
+		return { revision: revision + 1, part: 0 };
 	}
 
 	pairAt(key: string, revision: Revision): Uint8Array | null {

@@ -83,7 +83,8 @@ export interface HashResult {
 /** All changes of one revision, in sub-revision order. */
 export interface EventGroup {
 	readonly revision: Revision;
-	readonly events: readonly StoreEvent[];
+	/** Null: too many to be kept. They are to be read from the history. */
+	readonly events: readonly StoreEvent[] | null;
 }
 
 export interface StoreEvent {

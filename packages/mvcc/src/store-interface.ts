@@ -65,6 +65,15 @@ export interface KeyValueStore {
 	txn(request: TxnRequest): TxnResult | Refusal;
 	/** Deletes the keys of a lease in one revision, in ascending order, and the lease. */
 	endLease(id: LeaseId): EndLeaseResult | Refusal;
+	/**
+	 * The same, for what may touch very many keys. One at a time, begun with its first step; from there to its end nothing else may
+	 * change the store, reads show the revision before, and neither mark nor digest may be asked for.
+	 */
+	deleteRangeSliced(request: DeleteRangeRequest): Sliced<DeleteRangeResult>;
+	txnSliced(request: TxnRequest): Sliced<TxnResult | Refusal>;
+	endLeaseSliced(id: LeaseId): Sliced<EndLeaseResult | Refusal>;
+	/** In the middle of such a change. */
+	readonly changing: boolean;
 	compact(revision: Revision): CompactResult | Refusal;
 	/** etcd's HashKV (API 6.6), over the state at this call. 0: the current revision. */
 	hashKv(revision: Revision): Sliced<HashResult> | Refusal;
@@ -117,6 +126,8 @@ export interface StoreOptions {
 	readonly keepEvents: boolean;
 	/** Bytes of values kept in memory besides unstored ones. */
 	readonly valueCacheBytes: number;
+	/** Events of one revision that are collected at most: those of a larger one are to be read from the history. */
+	readonly eventsKeptMax?: number;
 }
 
 /** For `new` stores the mark is EMPTY_MARK. */

@@ -23,6 +23,7 @@ import type {
 	RefusalCode,
 	TxnResult,
 } from "./result.ts";
+import { sliced, wholly } from "./sliced.ts";
 import type { RecordBatch, RecordStorage, StoreMark } from "./storage.ts";
 import { EMPTY_MARK, type KeyValueStore, type Sliced, type StoreCounts, type StoreOptions } from "./store-interface.ts";
 import { type CheckState, checkPath, checkPutState, choosePath, rangeAt, runPath } from "./txn.ts";
@@ -30,6 +31,8 @@ import { ValueStore } from "./value-store.ts";
 
 /** Compacted records whose deletion is handed out in one batch, about: some 0.3 ms of the turn that hands it to LevelDB. */
 const DELETES_PER_BATCH = 256;
+/** Where no option says otherwise. */
+const EVENTS_KEPT_MAX = 4_096;
 const NO_DELETES: readonly Uint8Array[] = [];
 
 /** What a rebuild found in the storage. */
@@ -74,9 +77,10 @@ export class MvccStore implements KeyValueStore, CheckState {
 		const { index } = this;
 		this.values = new ValueStore(index, storage, bytes, options.valueCacheBytes);
 		this.parts = { index, values: this.values, ops: bytes };
-		this.history = new History(this.parts);
+		this.history = new History(this.parts, () => this.revision);
 		this.compactor = new Compactor(index, this.doomed, this.compactRevision);
-		this.changes = new Changes(rebuilt?.revision ?? EMPTY_MARK.revision, options.keepEvents, { ...this.parts, leases });
+		const eventsKeptMax = options.keepEvents ? (options.eventsKeptMax ?? EVENTS_KEPT_MAX) : 0;
+		this.changes = new Changes(rebuilt?.revision ?? EMPTY_MARK.revision, eventsKeptMax, { ...this.parts, leases });
 	}
 
 	get revision(): Revision {
@@ -140,26 +144,54 @@ export class MvccStore implements KeyValueStore, CheckState {
 	}
 
 	deleteRange(request: DeleteRangeRequest): DeleteRangeResult | Refusal {
-		const prevKvs: Uint8Array[] = [];
-		const deleted = this.changes.deleteRange(request, prevKvs);
-		return { ok: true, revision: this.changes.end(), deleted, prevKvs };
+		return wholly(this.deleteRangeSliced(request));
+	}
+
+	deleteRangeSliced(request: DeleteRangeRequest): Sliced<DeleteRangeResult> {
+		return sliced(this.deleteSteps(request));
 	}
 
 	txn(request: TxnRequest): TxnResult | Refusal {
+		return wholly(this.txnSliced(request));
+	}
+
+	txnSliced(request: TxnRequest): Sliced<TxnResult | Refusal> {
+		return sliced(this.txnSteps(request));
+	}
+
+	endLease(id: LeaseId): EndLeaseResult | Refusal {
+		return wholly(this.endLeaseSliced(id));
+	}
+
+	endLeaseSliced(id: LeaseId): Sliced<EndLeaseResult | Refusal> {
+		return sliced(this.endLeaseSteps(id));
+	}
+
+	get changing(): boolean {
+		return this.changes.open;
+	}
+
+	private *deleteSteps(request: DeleteRangeRequest): Generator<void, DeleteRangeResult> {
+		const prevKvs: Uint8Array[] = [];
+		const deleted = yield* this.changes.deleteRange(request, prevKvs);
+		return { ok: true, revision: this.changes.end(), deleted, prevKvs };
+	}
+
+	private *txnSteps(request: TxnRequest): Generator<void, TxnResult | Refusal> {
 		this.txns++;
 		const path = choosePath(this.parts, request);
 		const refusal = checkPath(this, path);
 		if (refusal !== null) return { ok: false, code: refusal };
-		const result = runPath(this.parts, this.changes, path);
+		const result = yield* runPath(this.parts, this.changes, path);
 		this.changes.end();
 		return result;
 	}
 
-	endLease(id: LeaseId): EndLeaseResult | Refusal {
+	private *endLeaseSteps(id: LeaseId): Generator<void, EndLeaseResult | Refusal> {
 		const lease = this.leases.get(id);
 		if (lease === undefined) return { ok: false, code: "leaseNotFound" };
 		const keys = lease.keys();
-		this.changes.deleteKeys(keys);
+		yield* this.changes.deleteKeys(keys);
 		this.leases.remove(lease);
 		return { ok: true, revision: this.changes.end(), deleted: keys.length };
 	}
@@ -208,6 +240,7 @@ export class MvccStore implements KeyValueStore, CheckState {
 
 	mark(): StoreMark {
 		assert(!this.compactionPending, "no floor is taken in the middle of a compaction (rule S3)");
+		assert(!this.changing, "no floor is taken in the middle of a change");
 		this.doomed.mark();
 		const { count, digest, digest2 } = this.index.retained;
 		return { revision: this.revision, compactRevision: this.compactRevision, count, digest, digest2 };
@@ -218,6 +251,7 @@ export class MvccStore implements KeyValueStore, CheckState {
 	}
 
 	digest(): number {
+		assert(!this.changing, "in the middle of a change the state is that of no index");
 		const { count, digest, digest2 } = this.index.retained;
 		let mixed = mix32(digest ^ Math.imul(digest2, 0x9e3779b1) ^ this.leases.digest());
 		for (const number of [this.revision, this.compactRevision, count]) {
@@ -234,8 +268,9 @@ export class MvccStore implements KeyValueStore, CheckState {
 	/** Revisions at or below zero mean the newest state. */
 	private viewOf(request: RangeRequest): RangeView {
 		const current = this.revision;
-		const newest = request.revision <= 0 || request.revision === current;
+		// In the middle of a change the newest state is one that no revision shows yet.
+		const newest = (request.revision <= 0 || request.revision === current) && !this.changing;
 		const span = keySpan(request.key, request.rangeEnd, this.parts.ops);
-		return { span, at: newest ? current : request.revision, newest, headerRevision: current };
+		return { span, at: request.revision <= 0 ? current : request.revision, newest, headerRevision: current };
 	}
 }

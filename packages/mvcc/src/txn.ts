@@ -90,8 +90,8 @@ export function checkPutState(state: CheckState, request: PutRequest): RefusalCo
 	return absentLease(state, request) ?? absentKey(state, request, []);
 }
 
-/** Runs a path that was checked. The caller begins and ends the change. */
-export function runPath(parts: RangeParts, changes: Changes, path: TxnPath): TxnResult {
+/** Runs a path that was checked. The caller begins and ends the change. Yields every STRIDE keys that it deletes. */
+export function* runPath(parts: RangeParts, changes: Changes, path: TxnPath): Generator<void, TxnResult> {
 	const responses: OpResult[] = [];
 	let nested = 0;
 	for (const op of path.ops) {
@@ -103,10 +103,10 @@ export function runPath(parts: RangeParts, changes: Changes, path: TxnPath): Txn
 				responses.push({ kind: "put", put: putNow(changes, op.put) });
 				break;
 			case "deleteRange":
-				responses.push({ kind: "deleteRange", deleteRange: deleteNow(changes, op.deleteRange) });
+				responses.push({ kind: "deleteRange", deleteRange: yield* deleteSteps(changes, op.deleteRange) });
 				break;
 			case "txn":
-				responses.push({ kind: "txn", txn: runPath(parts, changes, path.nested[nested++] as TxnPath) });
+				responses.push({ kind: "txn", txn: yield* runPath(parts, changes, path.nested[nested++] as TxnPath) });
 				break;
 			case "none":
 				fail("an operation without content does not pass the check of its path");
@@ -120,9 +120,9 @@ function putNow(changes: Changes, request: PutRequest): PutResult {
 	return { ok: true, revision: changes.visibleRevision, prevKv };
 }
 
-function deleteNow(changes: Changes, request: DeleteRangeRequest): DeleteRangeResult {
+function* deleteSteps(changes: Changes, request: DeleteRangeRequest): Generator<void, DeleteRangeResult> {
 	const prevKvs: Uint8Array[] = [];
-	const deleted = changes.deleteRange(request, prevKvs);
+	const deleted = yield* changes.deleteRange(request, prevKvs);
 	return { ok: true, revision: changes.visibleRevision, deleted, prevKvs };
 }
 

@@ -87,7 +87,7 @@ describe("leases are what the naive twin says, through restarts and compactions"
 							break;
 						}
 						expect(ended, seed).toEqual({ ok: true, revision: revision + (keys.length > 0 ? 1 : 0), deleted: keys.length });
-						const groups = store.takeEvents().map((group) => group.events.map((event) => [event.type, event.key, event.sub]));
+						const groups = store.takeEvents().map((group) => group.events?.map((event) => [event.type, event.key, event.sub]));
 						expect(groups, seed).toEqual(keys.length === 0 ? [] : [keys.map((each, sub) => ["delete", each, sub])]);
 						twin.leases.delete(id);
 						for (const each of keys) twin.keys.delete(each);

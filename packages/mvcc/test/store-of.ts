@@ -21,9 +21,9 @@ export function leasesOf(ids: Iterable<bigint>): LeaseTable {
 	return table;
 }
 
-export function storeOf(valueCacheBytes = 0, leases = new LeaseTable()): Workplace {
+export function storeOf(valueCacheBytes = 0, leases = new LeaseTable(), eventsKeptMax = 4_096): Workplace {
 	const storage = new MemoryStorage();
-	return workplace(new MvccStore({ keepEvents: true, valueCacheBytes }, storage, portableBytes, leases), storage);
+	return workplace(new MvccStore({ keepEvents: true, valueCacheBytes, eventsKeptMax }, storage, portableBytes, leases), storage);
 }
 
 export function workplace(store: MvccStore, storage: MemoryStorage): Workplace {

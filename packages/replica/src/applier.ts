@@ -11,7 +11,8 @@ import type { LeaseRoom } from "./lease/lease-room.ts";
 import type { MembershipRoom } from "./membership-room.ts";
 import type { Proposals } from "./proposals.ts";
 import type { Reads } from "./reads.ts";
-import type { StateMachine } from "./state-machine.ts";
+import { SlicedApply } from "./sliced-apply.ts";
+import type { ApplyOutcome, StateMachine } from "./state-machine.ts";
 
 export interface ApplierOptions {
 	readonly incarnation: number;
@@ -41,6 +42,8 @@ export class Applier {
 	private readonly envelope = new EnvelopeReader();
 	private queue: Entry[] = [];
 	private head = 0;
+	/** The entry at `head` is applied in part. */
+	private unfinished: SlicedApply | null = null;
 
 	constructor(options: ApplierOptions, parts: ApplierParts, restored: RestoredLog) {
 		this.options = options;
@@ -59,11 +62,22 @@ export class Applier {
 		return this.head < this.queue.length;
 	}
 
+	/** An entry is applied in part: the state is that of no index. */
+	get midway(): boolean {
+		return this.unfinished !== null;
+	}
+
+	/** There is more to do in a next turn. */
+	get mayGoOn(): boolean {
+		return this.midway && this.parts.state.store.unstoredBytes <= this.options.unstoredBytesMax;
+	}
+
 	/** The state is that of a snapshot: what waited is in it, or was never committed. */
 	install({ index, term, confState }: SnapshotMeta): void {
 		assert(index > this.appliedIndex && term >= this.appliedTerm, "a snapshot does not take the state back");
 		this.queue = [];
 		this.head = 0;
+		this.unfinished = null;
 		this.appliedIndex = index;
 		this.appliedTerm = term;
 		this.confState = confState;
@@ -79,7 +93,8 @@ export class Applier {
 		const upto = Math.min(this.queue.length, this.head + entriesMax);
 		const from = this.head;
 		while (this.head < upto && store.unstoredBytes <= this.options.unstoredBytesMax) {
-			this.applyEntry(this.queue[this.head++] as Entry);
+			if (!this.applyEntry(this.queue[this.head] as Entry)) break;
+			this.head++;
 			if (this.parts.digests.isWanted(this.appliedIndex)) this.parts.digests.applied(this.appliedIndex, digest());
 		}
 		const count = this.head - from;
@@ -91,13 +106,15 @@ export class Applier {
 		return count;
 	}
 
-	private applyEntry(entry: Entry): void {
+	/** False when there is more of it to do in another turn. */
+	private applyEntry(entry: Entry): boolean {
 		if (entry.index !== this.appliedIndex + 1) fail("entries are applied without gaps", { index: entry.index, applied: this.appliedIndex });
 		assert(entry.term >= this.appliedTerm, "terms along a log do not fall");
 		if (entry.term > this.appliedTerm) this.enterTerm(entry.term);
 		if (entry.kind === EntryKind.config) this.applyConfig(entry);
-		else if (entry.data.length > 0) this.applyCommand(entry);
+		else if (entry.data.length > 0 && !this.applyCommand(entry)) return false;
 		this.appliedIndex = entry.index;
+		return true;
 	}
 
 	private enterTerm(term: number): void {
@@ -115,10 +132,23 @@ export class Applier {
 		this.parts.state.applyMembership(request);
 	}
 
-	private applyCommand(entry: Entry): void {
-		const { envelope, parts } = this;
+	private applyCommand(entry: Entry): boolean {
+		const { envelope, parts, unfinished } = this;
 		envelope.open(entry.data, entry.index);
-		const outcome = parts.state.apply(envelope, entry.term, entry.index);
+		const outcome = unfinished === null ? parts.state.apply(envelope, entry.term, entry.index) : unfinished.step();
+		if (outcome === null) return false;
+		if (outcome instanceof SlicedApply) {
+			this.unfinished = outcome;
+			return false;
+		}
+		this.unfinished = null;
+		this.complete(entry, outcome);
+		return true;
+	}
+
+	/** Of the entry in the envelope. */
+	private complete(entry: Entry, outcome: ApplyOutcome): void {
+		const { envelope, parts } = this;
 		if (envelope.incarnation !== this.options.incarnation) return;
 		if (envelope.kind === CommandKind.publish && typeof outcome !== "string") this.published = true;
 		const call = parts.proposals.take(envelope.sequence);

@@ -165,6 +165,6 @@ export interface ReplicaMachine {
 	floorWritten(image: FloorImage): void;
 	drain(): ReplicaOutput;
 	status(): ReplicaStatus;
-	/** Running digest over all replicated effects at the applied index (rule S7). */
-	stateDigest(): number;
+	/** Running digest over all replicated effects at the applied index (rule S7). Null while an entry is applied in part. */
+	stateDigest(): number | null;
 }

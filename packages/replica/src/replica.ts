@@ -3,7 +3,7 @@
  * parts until they rest and hands out all effects of the turn in one object.
  */
 import { createHotCodec } from "@flotilla/api/hot";
-import type { TapSink } from "@flotilla/base";
+import { fail, type TapSink } from "@flotilla/base";
 import type { KeyValueStore, LeaseId, Sliced } from "@flotilla/mvcc";
 import {
 	type Consensus,
@@ -37,7 +37,7 @@ import { LeaseRoom } from "./lease/lease-room.ts";
 import type { AlarmEntry, MemberInfo } from "./members.ts";
 import { MembershipCall } from "./membership.ts";
 import { MembershipRoom } from "./membership-room.ts";
-import type { PeerMessage } from "./messages.ts";
+import type { DigestNote, PeerMessage } from "./messages.ts";
 import { Outbox } from "./outbox.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
@@ -108,7 +108,7 @@ export class Replica implements ReplicaMachine {
 	private readonly door: Door;
 	private readonly patienceTicks: number;
 	private readonly digestTicks: number;
-	private readonly digestNow = (): number => this.stateDigest();
+	private readonly digestNow = (): number => this.stateDigest() ?? fail("a digest is asked for between two entries", {});
 	private readonly submitErrand = (kind: CommandKind, payload: Uint8Array): boolean => this.submit(kind, payload);
 	private readonly judgeChange = (sinceTick: number): CallFault => this.timeouts.explain(sinceTick, this.members);
 	private readonly judgeTimeout = (call: WriteCall): CallFault => this.explainTimeout(call);
@@ -204,13 +204,13 @@ export class Replica implements ReplicaMachine {
 		this.core.tick();
 		this.state.auth.tokens.onTick();
 		if (this.tickCount % EXPIRY_TICKS === 0) this.expireCalls();
-		if (this.leadership.leading && this.tickCount >= this.digestDueTick) this.announceDigest();
+		if (this.leadership.leading && this.tickCount >= this.digestDueTick && !this.applier.midway) this.announceDigest();
 	}
 
 	receive(message: PeerMessage): void {
 		if (message.kind === "forward") this.gate.receive(message, this.core);
 		else if (message.kind === "forwardRefused") this.proposals.onForwardRefused(message, this.tickCount);
-		else if (message.kind === "digest") this.digests.receive(message, this.applier.appliedIndex, this.digestNow);
+		else if (message.kind === "digest") this.receiveDigest(message);
 		else if (message.kind === "membershipAsk" || message.kind === "membershipRefused" || message.kind === "configSettled") {
 			this.membership.receive(message);
 		} else if (message.kind === "leaseAsk" || message.kind === "leaseTold") this.leases.receive(message);
@@ -378,7 +378,9 @@ export class Replica implements ReplicaMachine {
 			resting = entriesLeft === 0 || (applied.entries === 0 && !applied.leaderChanged);
 		}
 		this.reads.release(this.applier.appliedIndex);
-		if (this.leases.release(this.applier.appliedIndex) || this.leases.busy) this.outbox.output.moreWork = true;
+		// In the middle of an entry some of a lease's keys may be gone: what is told of leases waits.
+		const leasesMoved = !this.applier.midway && this.leases.release(this.applier.appliedIndex);
+		if (leasesMoved || this.leases.busy) this.outbox.output.moreWork = true;
 		this.membership.settle(this.core, this.tickCount);
 		return this.finishOutput(!resting || entriesLeft === 0);
 	}
@@ -388,7 +390,8 @@ export class Replica implements ReplicaMachine {
 		return new StatusSnapshot(this.core, applier.appliedIndex, durable.term, leadership.leader, applier.published, state.clusterVersion);
 	}
 
-	stateDigest(): number {
+	stateDigest(): number | null {
+		if (this.applier.midway) return null;
 		return (Math.imul(this.state.store.digest(), 0x9e3779b1) ^ this.floors.smallTableDigest) >>> 0;
 	}
 
@@ -478,11 +481,16 @@ export class Replica implements ReplicaMachine {
 		if (store.compactionPending && !store.compactionStep(busy ? COMPACTION_SLICE_BUSY : COMPACTION_SLICE)) output.moreWork = true;
 		for (const group of store.takeEvents()) output.events.push(group);
 		this.floors.takeBatch(output);
-		if (moreWork) output.moreWork = true;
+		if (moreWork || this.applier.mayGoOn) output.moreWork = true;
 		output.membersChanged = this.state.addressesChanged;
 		this.state.addressesChanged = false;
 		output.removed = this.membership.selfRemoved;
 		return this.outbox.take();
+	}
+
+	/** There is none in the middle of an entry: the comparison then has to wait for the next one. */
+	private receiveDigest(message: DigestNote): void {
+		if (!this.applier.midway) this.digests.receive(message, this.applier.appliedIndex, this.digestNow);
 	}
 
 	private expireCalls(): void {

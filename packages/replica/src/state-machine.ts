@@ -4,7 +4,7 @@
  */
 import type { HotCodec } from "@flotilla/api/hot";
 import { assert, type ByteOps, type TapSink, unreachable, WireError } from "@flotilla/base";
-import type { CompactResult, DeleteRangeResult, KeyValueStore, LeaseTable, PutResult, Refusal, TxnResult } from "@flotilla/mvcc";
+import type { CompactResult, KeyValueStore, LeaseTable, PutResult, Refusal } from "@flotilla/mvcc";
 import type { MembershipRequest, NodeId } from "@flotilla/raft";
 import { AlarmAction, type AlarmCommand, AlarmTable, decodeAlarmCommand } from "./alarms.ts";
 import { AuthState, type TokenOptions } from "./auth/auth-state.ts";
@@ -19,6 +19,7 @@ import { MemberTable } from "./member-table.ts";
 import { type AlarmEntry, AlarmType } from "./members.ts";
 import { txnCost } from "./quota.ts";
 import type { TableRow } from "./replica-interface.ts";
+import { applySliced, type SlicedApply } from "./sliced-apply.ts";
 import { loadTables, type Tables } from "./tables.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
@@ -88,10 +89,10 @@ export class StateMachine implements Tables {
 	}
 
 	/**
-	 * Order of the checks: the right to administrate, the corrupt alarm, the space alarm, the rights on keys, then what the state
+	 * What is not at its end comes back as the rest of the work. Order of the checks: the right to administrate, the corrupt alarm, the space alarm, the rights on keys, then what the state
 	 * says (etcd API, order of checks).
 	 */
-	apply(envelope: EnvelopeReader, term: number, index: number): ApplyOutcome {
+	apply(envelope: EnvelopeReader, term: number, index: number): ApplyOutcome | SlicedApply {
 		try {
 			return this.dispatch(envelope, term, index);
 		} catch (error) {
@@ -109,7 +110,7 @@ export class StateMachine implements Tables {
 		this.addressesChanged = true;
 	}
 
-	private dispatch(envelope: EnvelopeReader, term: number, index: number): ApplyOutcome {
+	private dispatch(envelope: EnvelopeReader, term: number, index: number): ApplyOutcome | SlicedApply {
 		const kind = envelope.kind as CommandKind;
 		switch (kind) {
 			case CommandKind.put:
@@ -158,23 +159,21 @@ export class StateMachine implements Tables {
 		return result.ok ? { kind: "put", result } : result.code;
 	}
 
-	private deleteRange(payload: Uint8Array, caller: Caller): ApplyOutcome {
+	private deleteRange(payload: Uint8Array, caller: Caller): ApplyOutcome | SlicedApply {
 		if (this.alarms.corrupt) return "corrupt";
 		const request = this.codec.decodeDeleteRangeRequest(payload);
 		const fault = this.auth.guard.deleteRangeFault(caller, request);
 		if (fault !== null) return fault;
-		const result: DeleteRangeResult | Refusal = this.store.deleteRange(request);
-		return result.ok ? { kind: "deleteRange", result } : result.code;
+		return applySliced(this.store.deleteRangeSliced(request), (result) => ({ kind: "deleteRange", result }));
 	}
 
-	private txn(payload: Uint8Array, caller: Caller): ApplyOutcome {
+	private txn(payload: Uint8Array, caller: Caller): ApplyOutcome | SlicedApply {
 		if (this.alarms.corrupt) return "corrupt";
 		const request = this.codec.decodeTxnRequest(payload);
 		if (this.alarms.noSpace && txnCost(request) > 0) return "noSpace";
 		const fault = this.auth.guard.txnFault(caller, request);
 		if (fault !== null) return fault;
-		const result: TxnResult | Refusal = this.store.txn(request);
-		return result.ok ? { kind: "txn", result } : result.code;
+		return applySliced(this.store.txnSliced(request), (result) => (result.ok ? { kind: "txn", result } : result.code));
 	}
 
 	private compact(envelope: EnvelopeReader, term: number, index: number): ApplyOutcome {

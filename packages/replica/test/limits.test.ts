@@ -1,8 +1,46 @@
 import { describe, expect, test } from "vitest";
-import { AlarmAction, AlarmType, CommandKind, encodeAlarmCommand } from "../src/index.ts";
+import { AlarmAction, AlarmType, CommandKind, encodeAlarmCommand, type LeaseCall, type LeaseOutcome } from "../src/index.ts";
 import type { Member } from "./world/member.ts";
-import { deleteBytes } from "./world/requests.ts";
-import { World } from "./world/world.ts";
+import { deleteBytes, rangeOf } from "./world/requests.ts";
+import { type Pending, World } from "./world/world.ts";
+
+test("a deletion of very many keys is applied in slices: nothing of it is seen before its end, and nobody campaigns", () => {
+	const KEYS = 5_000;
+	const world = new World("large", { pendingCallsMax: 2 * KEYS }).up();
+	const { theLeader: leader } = world;
+	const { term } = leader.replica.status().core;
+	world.grant(leader, 5n, 60);
+	const puts = Array.from({ length: KEYS }, (_, at) => world.put(leader, `k${at}`, "v"));
+	for (const call of puts) world.outcomeOf(call);
+	world.settle();
+	const keysAt = (member: Member): number => member.replica.store.keyCount;
+	const sliced = new Map<Member, number>();
+	const deleted = world.write(leader, CommandKind.deleteRange, deleteBytes("k", "l"));
+	const later = world.put(leader, "later", "v");
+	let looked: Pending<LeaseOutcome, LeaseCall> | null = null;
+	world.until("all have applied it", () => {
+		for (const member of world.members) {
+			const { replica } = member;
+			if (replica.stateDigest() !== null) continue;
+			sliced.set(member, (sliced.get(member) ?? 0) + 1);
+			const counted = replica.store.range({ ...rangeOf("k"), rangeEnd: Uint8Array.from([0x6c]), countOnly: true });
+			expect([counted.ok && counted.count, replica.captureFloor()]).toEqual([KEYS, null]);
+			if (member !== leader) continue;
+			// What hangs on a lease is in between, too.
+			looked ??= world.lease(leader, "look", 5n);
+			expect([deleted.outcome, later.outcome, looked.outcome]).toEqual([null, null, null]);
+		}
+		return world.members.every((member) => keysAt(member) === 1);
+	});
+	for (const member of world.members) expect(sliced.get(member)).toBeGreaterThanOrEqual(2);
+	expect(world.outcomeOf(deleted)).toMatchObject({ ok: true, command: { result: { deleted: KEYS } } });
+	expect(world.outcomeOf(later)).toMatchObject({ ok: true });
+	expect(looked).not.toBeNull();
+	if (looked !== null) expect(world.outcomeOf<LeaseOutcome>(looked)).toMatchObject({ ok: true });
+	world.settle();
+	expect(new Set(world.members.map(({ replica }) => replica.stateDigest())).size).toBe(1);
+	expect(world.theLeader.replica.status().core.term).toBe(term);
+});
 
 describe("limits", () => {
 	test("a put passes up to etcd's size and not one byte more", () => {

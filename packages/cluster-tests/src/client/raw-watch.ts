@@ -7,6 +7,9 @@ const HEAD_BYTES = 5;
 
 export interface RawWatchOptions {
 	readonly prefix: string;
+	readonly fragment?: boolean;
+	/** Of a response that tells of deletions: how many. */
+	readonly onDeletions?: (count: number) => void;
 	/** Called for each put that a watcher hears of which is being read: where its value begins in these bytes. */
 	readonly onEvent: (revision: number, bytes: Buffer, valueAt: number) => void;
 	onCanceled(compactRevision: number, reason: string): void;
@@ -36,7 +39,11 @@ export class RawWatch {
 		this.stream.on("data", (chunk: Buffer) => this.take(chunk));
 		const end = Buffer.from(options.prefix);
 		end[end.length - 1] = (end.at(-1) ?? 0) + 1;
-		const value = etcdserverpb.WatchCreateRequest.create({ key: Buffer.from(options.prefix), rangeEnd: end });
+		const value = etcdserverpb.WatchCreateRequest.create({
+			key: Buffer.from(options.prefix),
+			rangeEnd: end,
+			fragment: options.fragment ?? false,
+		});
 		const request = etcdserverpb.WatchRequest.encode({ requestUnion: { kind: "createRequest", value } });
 		const head = Buffer.alloc(HEAD_BYTES);
 		head.writeUInt32BE(request.length, 1);
@@ -68,7 +75,8 @@ export class RawWatch {
 		this.rest = this.rest.subarray(at);
 	}
 
-	private hear({ header, created, canceled, compactRevision, cancelReason }: etcdserverpb.WatchResponse): void {
+	private hear({ header, created, canceled, compactRevision, cancelReason, events }: etcdserverpb.WatchResponse): void {
+		if (events.length > 0) this.options.onDeletions?.(events.length);
 		if (created) this.becomeCreated(header?.revision ?? 0);
 		if (canceled) this.options.onCanceled(compactRevision, cancelReason);
 	}

@@ -24,8 +24,8 @@ export function isWatchMutant(name: string | null): name is WatchMutant {
 /** What the replica hands to watchers, spoilt. */
 export function spoilEvents(groups: readonly EventGroup[], mutant: WatchMutant): readonly EventGroup[] {
 	if (mutant === "losesEvents")
-		return groups.map((group) => (group.revision % 7 === 0 ? { ...group, events: group.events.slice(1) } : group));
-	if (mutant === "swapsEvents") return groups.map((group) => ({ ...group, events: [...group.events].reverse() }));
+		return groups.map((group) => (group.revision % 7 === 0 ? { ...group, events: group.events?.slice(1) ?? null } : group));
+	if (mutant === "swapsEvents") return groups.map((group) => ({ ...group, events: group.events?.toReversed() ?? null }));
 	return groups;
 }
 
@@ -64,7 +64,7 @@ function spoilSink(sink: WatchSink, mutant: WatchMutant): WatchSink {
 		if (mutant === "splitsRevisions" && batch.events.length > 1) {
 			return [batch.events.slice(0, 1), batch.events.slice(1)].map((events) => ({
 				...message,
-				batch: { events, firstRevision: batch.firstRevision, bytes: batch.bytes, readers: 1 },
+				batch: { events, pieces: [], firstRevision: batch.firstRevision, bytes: batch.bytes, readers: 1 },
 			}));
 		}
 		if (mutant === "repeatsEvents" && message.revision % 11 === 0) return [message, message];

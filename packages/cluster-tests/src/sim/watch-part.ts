@@ -23,6 +23,8 @@ export const watchPart: PartKind<WatchPlan> = {
 				watcherBytesMax: 1 << 20,
 				sliceRecords: dice.range(1, 20),
 				sliceBytes: dice.pick([50, 1 << 20]),
+				largeRecords: dice.pick([1, 2, 4_096]),
+				gatheredBytesMax: 1 << 20,
 			},
 			progressMs: dice.pick([100, 1_000, 600_000]),
 			keys: dice.range(3, 10),

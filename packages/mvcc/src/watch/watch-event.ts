@@ -1,3 +1,4 @@
+import { WireReader } from "@flotilla/base";
 import { bytesFieldSize, isCreation, writeBytesField } from "../key-value.ts";
 import type { Revision } from "../request.ts";
 import type { KeyValueStore } from "../store-interface.ts";
@@ -66,16 +67,44 @@ export class WatchEvent {
 	}
 }
 
+const TAG_EVENTS = 0x5a;
+
+/** Encoded events behind one another, as the field of a response: a million of them by themselves would take many times their size. */
+export interface EventPiece {
+	readonly bytes: Uint8Array;
+	readonly events: number;
+}
+
+export function pieceOf(events: readonly Uint8Array[]): EventPiece {
+	let size = 0;
+	for (const event of events) size += bytesFieldSize(event.length);
+	const bytes = new Uint8Array(size);
+	let at = 0;
+	for (const event of events) at = writeBytesField(bytes, at, TAG_EVENTS, event);
+	return { bytes, events: events.length };
+}
+
+export function eventsOf({ bytes, events }: EventPiece): Uint8Array[] {
+	const reader = new WireReader(bytes);
+	return Array.from({ length: events }, () => {
+		reader.tag();
+		return reader.view();
+	});
+}
+
 /** What one response tells: encoded events in their order, shared by all watchers that are to hear the same. */
 export class EventBatch {
 	readonly events: readonly Uint8Array[];
+	/** In their place, where they are very many. */
+	readonly pieces: readonly EventPiece[];
 	/** Of the first event. */
 	readonly firstRevision: Revision;
 	readonly bytes: number;
 	/** Watchers that are to hear it. */
 	readonly readers: number;
 
-	constructor(events: readonly Uint8Array[], firstRevision: Revision, bytes: number, readers: number) {
+	constructor(pieces: readonly EventPiece[], events: readonly Uint8Array[], firstRevision: Revision, bytes: number, readers: number) {
+		this.pieces = pieces;
 		this.events = events;
 		this.firstRevision = firstRevision;
 		this.bytes = bytes;

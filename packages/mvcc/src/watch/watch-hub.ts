@@ -18,6 +18,10 @@ export interface WatchLimits {
 	/** Records looked at, and bytes read, in one slice of the past. */
 	readonly sliceRecords: number;
 	readonly sliceBytes: number;
+	/** A revision of so many records is read in several slices, and gathered meanwhile. */
+	readonly largeRecords: number;
+	/** Bytes of events that are gathered of it, for all that stand there; beyond, those that would hear most are ended. */
+	readonly gatheredBytesMax: number;
 }
 
 export const DEFAULT_WATCH_LIMITS: WatchLimits = {
@@ -27,6 +31,8 @@ export const DEFAULT_WATCH_LIMITS: WatchLimits = {
 	sliceRecords: 1_000,
 	// A thousand streams that stop in the middle of a slice each keep the rest of it.
 	sliceBytes: 32 << 10,
+	largeRecords: 4_096,
+	gatheredBytesMax: 512 << 20,
 };
 
 /** About what a watcher takes besides its range. */
@@ -44,6 +50,9 @@ export interface WatchPorts {
 
 /** The store as watchers need it. */
 export type WatchedStore = Pick<KeyValueStore, "revision" | "compactRevision" | "history">;
+
+/** Why a watcher ends whose response nobody could hold. */
+const TOO_LARGE = "etcdserver: too many events in one revision";
 
 /** An empty store is at revision 1: nothing was ever changed there. */
 const FIRST_CHANGE = 2;
@@ -66,8 +75,12 @@ export class WatchHub {
 	private store: WatchedStore;
 	private readonly synced = new WatcherIndex();
 	private readonly futures = new Map<Revision, Set<Watcher>>();
-	/** By the revision at which they stand; the first one is next. */
-	private readonly cohorts = new Map<Revision, Cohort>();
+	/** The first one is next. */
+	private readonly cohorts = new Set<Cohort>();
+	/** Those that may be joined, by the revision at which they stand. */
+	private readonly joinable = new Map<Revision, Cohort>();
+	/** What is gathered of large revisions must have its end: one cohort after the other. */
+	private gatherer: Cohort | null = null;
 	private readonly dirty = new Set<WatchStream>();
 	private readonly overfull = new Set<WatchStream>();
 	private watcherBytes = 0;
@@ -100,11 +113,15 @@ export class WatchHub {
 			// Applied to the new store after the exchange: read from there like all else that came with it.
 			if (revision <= this.revision) continue;
 			assert(revision === this.revision + 1, "watchers are shown every revision");
-			// They hear nothing of what is gathered for the others by now.
-			if (this.futures.has(revision)) this.tellGathered();
+			// Who begins here hears nothing of what is gathered for the others by now, and who is parked has not seen this one.
+			if (events === null || this.futures.has(revision)) this.tellGathered();
 			this.revision = revision;
 			this.awaken(revision);
 			if (this.synced.size === 0) continue;
+			if (events === null) {
+				this.passBy(revision);
+				continue;
+			}
 			for (const { key, type, kv } of events) {
 				const matched = this.synced.match(key, type);
 				this.counts.events += matched.length;
@@ -130,9 +147,14 @@ export class WatchHub {
 
 	/** One slice of the past for one cohort. True when there is more to do. */
 	catchUp(): boolean {
-		const [cohort] = this.cohorts.values();
+		const [cohort] = this.cohorts;
 		if (cohort === undefined) return false;
-		this.cohorts.delete(cohort.next);
+		this.cohorts.delete(cohort);
+		if (!this.mayGather(cohort)) {
+			this.cohorts.add(cohort);
+			return true;
+		}
+		if (this.joinable.get(cohort.next) === cohort) this.joinable.delete(cohort.next);
 		if (cohort.index.size > 0) {
 			// Nothing comes between this look and the end of the slice, so it holds for all that is read (rule V3).
 			if (cohort.next < this.store.compactRevision) this.endCohort(cohort);
@@ -195,10 +217,11 @@ export class WatchHub {
 	}
 
 	private joinCohort(watcher: Watcher, next: Revision): void {
-		let cohort = this.cohorts.get(next);
+		let cohort = this.joinable.get(next);
 		if (cohort === undefined) {
 			cohort = new Cohort(next);
-			this.cohorts.set(next, cohort);
+			this.joinable.set(next, cohort);
+			this.cohorts.add(cohort);
 			this.wake();
 		}
 		cohort.index.add(watcher);
@@ -280,6 +303,13 @@ export class WatchHub {
 		}
 	}
 
+	/** A revision too large to be shown as it is made: whoever heard all before reads it from the store. */
+	private passBy(revision: Revision): void {
+		// Only a stream whose client does not read may keep something: its watchers go on when it does.
+		this.deliver();
+		for (const watcher of this.synced.takeAll()) this.fallBehind(watcher, revision);
+	}
+
 	private fallBehind(watcher: Watcher, next: Revision): void {
 		watcher.next = next;
 		this.enterState(watcher, "parked");
@@ -327,22 +357,37 @@ export class WatchHub {
 		this.dirty.clear();
 		this.parkOverfull();
 		if (cohort.index.size === 0) return;
-		if (cohort.next > this.revision) this.arrive(cohort);
+		if (cohort.part > 0) this.cohorts.add(cohort);
+		else if (cohort.next > this.revision) this.arrive(cohort);
 		else this.join(cohort);
 	}
 
 	private showSlice(cohort: Cohort): void {
 		const { index } = cohort;
 		const { store, limits } = this;
-		const budget = { records: limits.sliceRecords, bytes: limits.sliceBytes };
-		cohort.next = store.history.scan(cohort.next, budget, (change) => {
+		const budget = { records: limits.sliceRecords, bytes: limits.sliceBytes, whole: limits.largeRecords };
+		const { revision, part } = store.history.scan({ revision: cohort.next, part: cohort.part }, budget, (change) => {
 			const matched = index.match(change.key, change.type);
 			if (matched.length === 0) return 0;
 			const kv = change.read();
-			index.gather(matched, new WatchEvent(change.type, change.key, change.revision, kv, store));
+			index.gather(matched, new WatchEvent(change.type, change.key, change.revision, kv, store), true);
 			return kv.length;
 		});
-		index.flush(this.tell);
+		cohort.next = revision;
+		cohort.part = part;
+		if (part === 0) index.flush(this.tell);
+		else
+			while (index.gatheredBytes > limits.gatheredBytesMax)
+				for (const watcher of index.dropLargest()) watcher.stream.cancel(watcher.id, TOO_LARGE);
+	}
+
+	/** False while another cohort gathers, and this one would. */
+	private mayGather(cohort: Cohort): boolean {
+		const { gatherer } = this;
+		if (gatherer !== null && !(this.cohorts.has(gatherer) && gatherer.gathering)) this.gatherer = null;
+		if (!cohort.gathering) return true;
+		this.gatherer ??= cohort;
+		return this.gatherer === cohort;
 	}
 
 	private parkBehind(stream: WatchStream): void {
@@ -359,17 +404,20 @@ export class WatchHub {
 
 	/** To the end of the row, together with a cohort that stands at the same revision already. */
 	private join(cohort: Cohort): void {
-		const there = this.cohorts.get(cohort.next);
+		const there = this.joinable.get(cohort.next);
 		if (there === undefined) {
-			this.cohorts.set(cohort.next, cohort);
+			this.cohorts.add(cohort);
+			this.joinable.set(cohort.next, cohort);
 			return;
 		}
+		this.cohorts.delete(there);
 		const [small, large] = there.index.size < cohort.index.size ? [there, cohort] : [cohort, there];
 		for (const watcher of small.index.takeAll()) {
 			large.index.add(watcher);
 			watcher.cohort = large;
 		}
-		this.cohorts.set(large.next, large);
+		this.cohorts.add(large);
+		this.joinable.set(large.next, large);
 	}
 
 	private endCohort(cohort: Cohort): void {

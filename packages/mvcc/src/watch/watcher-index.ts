@@ -1,8 +1,11 @@
 import { assert } from "@flotilla/base";
 import type { Revision } from "../request.ts";
 import { IntervalTree } from "./interval-tree.ts";
-import { EventBatch, type WatchEvent } from "./watch-event.ts";
+import { EventBatch, type EventPiece, pieceOf, type WatchEvent } from "./watch-event.ts";
 import type { Watcher } from "./watcher.ts";
+
+/** Events are packed when there are so many bytes of them: below the least size of a message in which fragments go. */
+const PIECE_BYTES = 32 << 10;
 
 /** Watchers that are to hear the same: one range, the same kinds of events, with or without the pair before. */
 export class WatchGroup {
@@ -10,9 +13,12 @@ export class WatchGroup {
 	readonly noPut: boolean;
 	readonly noDelete: boolean;
 	readonly prevKv: boolean;
+	/** Of all that is gathered. */
+	bytes = 0;
+	private pieces: EventPiece[] = [];
 	private gathered: Uint8Array[] = [];
+	private gatheredBytes = 0;
 	private firstRevision: Revision = 0;
-	private bytes = 0;
 
 	constructor({ request }: Watcher) {
 		this.noPut = request.noPut;
@@ -29,21 +35,33 @@ export class WatchGroup {
 	}
 
 	get gathering(): boolean {
-		return this.gathered.length > 0;
+		return this.bytes > 0;
 	}
 
-	/** Returns its bytes. */
-	gather(event: WatchEvent): number {
+	/** Returns its bytes. `packed`: as a part of what may become very large. */
+	gather(event: WatchEvent, packed: boolean): number {
 		const bytes = event.bytes(this.prevKv);
 		if (!this.gathering) this.firstRevision = event.revision;
+		if (packed && this.gatheredBytes + bytes.length > PIECE_BYTES) this.pack();
 		this.gathered.push(bytes);
+		this.gatheredBytes += bytes.length;
 		this.bytes += bytes.length;
 		return bytes.length;
 	}
 
-	takeBatch(): EventBatch {
-		const batch = new EventBatch(this.gathered, this.firstRevision, this.bytes, this.watchers.size);
+	private pack(): void {
+		if (this.gathered.length === 0) return;
+		this.pieces.push(pieceOf(this.gathered));
 		this.gathered = [];
+		this.gatheredBytes = 0;
+	}
+
+	takeBatch(): EventBatch {
+		if (this.pieces.length > 0) this.pack();
+		const batch = new EventBatch(this.pieces, this.gathered, this.firstRevision, this.bytes, this.watchers.size);
+		this.pieces = [];
+		this.gathered = [];
+		this.gatheredBytes = 0;
 		this.bytes = 0;
 		return batch;
 	}
@@ -111,11 +129,11 @@ export class WatcherIndex {
 		return matched;
 	}
 
-	/** Adds an event to the batches of the groups that `match` found. */
-	gather(groups: readonly WatchGroup[], event: WatchEvent): void {
+	/** Adds an event to the batches of the groups that `match` found. `packed`: they may become very large. */
+	gather(groups: readonly WatchGroup[], event: WatchEvent, packed = false): void {
 		for (const group of groups) {
 			if (!group.gathering) this.touched.push(group);
-			this.gatheredBytes += group.gather(event);
+			this.gatheredBytes += group.gather(event, packed);
 		}
 	}
 
@@ -124,6 +142,14 @@ export class WatcherIndex {
 		for (const group of this.touched) deliver(group, group.takeBatch());
 		this.touched.length = 0;
 		this.gatheredBytes = 0;
+	}
+
+	/** The watchers of the group that has gathered most; it forgets that. */
+	dropLargest(): Watcher[] {
+		const largest = this.touched.reduce((a, b) => (b.bytes > a.bytes ? b : a));
+		this.gatheredBytes -= largest.takeBatch().bytes;
+		this.touched.splice(this.touched.indexOf(largest), 1);
+		return [...largest.watchers];
 	}
 
 	/** Takes all watchers out, in the order in which they are kept. */

@@ -4,6 +4,7 @@
  */
 import { type Dice, portableBytes } from "@flotilla/base";
 import {
+	eventsOf,
 	type KeyValueStore,
 	LeaseTable,
 	MemoryStorage,
@@ -16,7 +17,7 @@ import {
 	type WatchStream,
 } from "../../src/index.ts";
 import { bytes, del, put, txn } from "../requests.ts";
-import { finish, storeOf, workplace } from "../store-of.ts";
+import { finish, storeOf, type Workplace, workplace } from "../store-of.ts";
 import { decodeEvent } from "./decode-event.ts";
 import { type Interest, NaiveHistory, type NaiveOp } from "./naive-history.ts";
 
@@ -72,19 +73,24 @@ export class WatchPairing {
 	private readonly dice: Dice;
 	private readonly history = new NaiveHistory();
 	private readonly leader = storeOf();
-	private member = storeOf();
+	private readonly eventsKeptMax: number;
+	private member: Workplace;
 	private readonly lag: Command[] = [];
 	private readonly clients: Client[] = [];
 	private lastValue = 0;
 
 	constructor(dice: Dice) {
 		this.dice = dice;
+		this.eventsKeptMax = dice.pick([1, 2, 4_096]);
+		this.member = storeOf(0, new LeaseTable(), this.eventsKeptMax);
 		const limits = {
 			streamBytesMax: dice.pick([100, 400, 1 << 20]),
 			totalBytesMax: dice.pick([600, 1 << 20]),
 			watcherBytesMax: 1 << 20,
 			sliceRecords: dice.range(1, 8),
 			sliceBytes: dice.pick([40, 1 << 20]),
+			largeRecords: dice.pick([1, 2, 4_096]),
+			gatheredBytesMax: 1 << 20,
 		};
 		this.hub = new WatchHub(limits, this.member.store, { bytes: portableBytes, wake() {} });
 		for (let at = dice.range(1, 3); at > 0; at--) this.clients.push(new Client(this));
@@ -166,7 +172,8 @@ export class WatchPairing {
 			return;
 		}
 		if (!listener.created) this.complain("events before created");
-		const events = message.batch.events.map(decodeEvent);
+		const { batch } = message;
+		const events = [...batch.pieces.flatMap(eventsOf), ...batch.events].map(decodeEvent);
 		const last = events.at(-1)?.revision ?? 0;
 		if (events.length === 0) this.complain("a response without events");
 		this.counts.events += events.length;
@@ -226,7 +233,7 @@ export class WatchPairing {
 		// Not -1: a client that chooses it cannot tell its progress from the stream's.
 		const watchId = dice.chance(2, 3) ? 0n : BigInt(dice.pick([-3, -2, 1, 2, 3, 4, 5, 6]));
 		const request: WatchRequest = {
-			...{ key: bytes(key), rangeEnd: bytes(rangeEnd), startRevision, watchId, fragment: false },
+			...{ key: bytes(key), rangeEnd: bytes(rangeEnd), startRevision, watchId, fragment: dice.chance(1, 3) },
 			...{ prevKv: dice.chance(1, 2), noPut: dice.chance(1, 6), noDelete: dice.chance(1, 6), progressNotify: dice.chance(1, 2) },
 		};
 		const emptyRange = rangeEnd !== "" && rangeEnd !== "\0" && key >= rangeEnd;
@@ -333,13 +340,14 @@ export class WatchPairing {
 		const mark = leader.floor();
 		const storage = new MemoryStorage();
 		storage.write({ seq: 1, puts: leader.storage.all(), deletes: [], bytes: 0 });
-		const restore = new StoreRebuild(mark, { keepEvents: true, valueCacheBytes: 0 }, storage, portableBytes, new LeaseTable());
+		const options = { keepEvents: true, valueCacheBytes: 0, eventsKeptMax: this.eventsKeptMax };
+		const restore = new StoreRebuild(mark, options, storage, portableBytes, new LeaseTable());
 		for (const { key, value } of leader.storage.all()) restore.record(key, value);
 		const finished = finish(restore.finish());
 		if (!finished.ok) throw new Error(finished.reason);
 		this.lag.length = 0;
 		this.member = workplace(finished.store as MvccStore, storage);
-		for (const { listeners } of this.clients) for (const listener of listeners.values()) listener.immune = false;
+		this.endImmunity();
 		if (dice.chance(1, 2)) {
 			this.write();
 			for (const { apply } of this.lag.splice(0)) apply(this.member.store);
@@ -347,10 +355,17 @@ export class WatchPairing {
 		this.show();
 	}
 
+	private endImmunity(): void {
+		for (const { listeners } of this.clients) for (const listener of listeners.values()) listener.immune = false;
+	}
+
 	private show(): void {
 		this.counts.parked += this.clients.filter(({ stream }) => stream.parked > 0).length;
 		const store: KeyValueStore = this.member.store;
-		this.hub.publish(store, store.takeEvents());
+		const groups = store.takeEvents();
+		// Whoever had seen everything has to read the past now.
+		if (groups.some(({ events }) => events === null)) this.endImmunity();
+		this.hub.publish(store, groups);
 		this.hub.deliver();
 	}
 

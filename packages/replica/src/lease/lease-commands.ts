@@ -1,10 +1,12 @@
 /** Apply: what the commands about leases do to the replicated state. Alike on every member, whoever leads. */
 import type { TapSink } from "@flotilla/base";
-import type { KeyValueStore, Lease } from "@flotilla/mvcc";
+import { type KeyValueStore, type Lease, STRIDE, sliced } from "@flotilla/mvcc";
 import type { AlarmTable } from "../alarms.ts";
 import type { AuthState } from "../auth/auth-state.ts";
 import type { Caller } from "../auth/caller.ts";
 import type { CallFault, CommandResult } from "../calls.ts";
+import { applySliced, type SlicedApply } from "../sliced-apply.ts";
+import type { ApplyOutcome } from "../state-machine.ts";
 import { decodeLeaseCheckpoints, decodeLeaseEnds, decodeLeaseGrant, decodeLeaseRevoke } from "./lease-codec.ts";
 import { LeaseCounts } from "./lease-counts.ts";
 
@@ -50,7 +52,7 @@ export class LeaseCommands {
 	}
 
 	/** The caller may delete what goes with the lease. */
-	revoke(payload: Uint8Array, caller: Caller, term: number, index: number): CommandResult | CallFault {
+	revoke(payload: Uint8Array, caller: Caller, term: number, index: number): ApplyOutcome | SlicedApply {
 		const { alarms, auth, store } = this.state;
 		if (alarms.corrupt) return "corrupt";
 		const id = decodeLeaseRevoke(payload);
@@ -59,22 +61,31 @@ export class LeaseCommands {
 		const fault = auth.guard.keysFault(caller, lease?.attachedKeys() ?? [], "write");
 		if (fault !== null) return fault;
 		if (lease === undefined) return "leaseNotFound";
-		return { kind: "done", revision: this.end(lease, "revoked", term, index) };
+		return this.endAll([lease], "revoked", term, index);
 	}
 
 	/** Leases whose time was up. Each goes in a revision of its own. */
-	endExpired(payload: Uint8Array, term: number, index: number): CommandResult | CallFault {
+	endExpired(payload: Uint8Array, term: number, index: number): ApplyOutcome | SlicedApply {
 		const { alarms, store } = this.state;
 		if (alarms.corrupt) return "corrupt";
 		const ends = decodeLeaseEnds(payload);
 		if (ends === null) return "malformed";
 		// Said by a leader of another term: it does not know what was renewed since (L5).
 		if (ends.term !== term) return "leaderChanged";
-		for (const { id, birth } of ends.leases) {
+		const leases = ends.leases.flatMap(({ id, birth }) => {
 			const lease = store.leases.get(id);
-			if (lease?.birth === birth) this.end(lease, "expired", term, index);
-		}
-		return { kind: "done", revision: store.revision };
+			return lease?.birth === birth ? [lease] : [];
+		});
+		return this.endAll(leases, "expired", term, index);
+	}
+
+	private endAll(leases: readonly Lease[], reason: LeaseDeath, term: number, index: number): ApplyOutcome | SlicedApply {
+		const { store } = this.state;
+		const end = this.end.bind(this);
+		const steps = function* (): Generator<void, void> {
+			for (const lease of leases) yield* end(lease, reason, term, index);
+		};
+		return applySliced(sliced(steps()), () => ({ kind: "done", revision: store.revision }));
 	}
 
 	checkpoint(payload: Uint8Array, term: number): CommandResult | CallFault {
@@ -89,9 +100,12 @@ export class LeaseCommands {
 		return { kind: "done", revision: store.revision };
 	}
 
-	private end(lease: Lease, reason: LeaseDeath, term: number, index: number): number {
+	/** Yields every STRIDE keys. */
+	private *end(lease: Lease, reason: LeaseDeath, term: number, index: number): Generator<void, void> {
 		const { store } = this.state;
-		const result = store.endLease(lease.id);
+		const ending = store.endLeaseSliced(lease.id);
+		while (!ending.step(STRIDE)) yield;
+		const result = ending.result();
 		const keys = result.ok ? result.deleted : 0;
 		this.counts.ended++;
 		this.watcher.ended(lease, reason);
@@ -102,6 +116,5 @@ export class LeaseCommands {
 			revision: store.revision,
 			ttl: lease.ttl,
 		});
-		return store.revision;
 	}
 }

@@ -20,8 +20,8 @@ export function leasedPutBytes(key: string, value: string, lease: bigint): Uint8
 		.finish();
 }
 
-export function deleteBytes(key: string): Uint8Array {
-	return field(newWriter(), 1, text(key)).finish();
+export function deleteBytes(key: string, rangeEnd = ""): Uint8Array {
+	return field(field(newWriter(), 1, text(key)), 2, text(rangeEnd)).finish();
 }
 
 export function compactBytes(revision: number): Uint8Array {

@@ -156,6 +156,7 @@ export class World {
 		if (this.ignoreDigests) return;
 		const { appliedIndex } = member.replica.status();
 		const digest = member.replica.stateDigest();
+		if (digest === null) return;
 		const known = this.digests.get(appliedIndex);
 		if (known === undefined) this.digests.set(appliedIndex, { digest, member: member.id });
 		else if (known.digest !== digest) throw new Error(`after index ${appliedIndex} member ${member.id} differs from ${known.member}`);

@@ -5,8 +5,8 @@ import { statusOf } from "./answers.ts";
 /** Keys or records that a call may read at once, without waiting for its turn: about the cost of a point read. */
 export const FIRST_SLICE = 256;
 const SLICE = 256;
-/** Slices of all long reads together in one turn of the loop: a few milliseconds, some more when the disk is cold. */
-const SLICES_A_TURN = 4;
+/** Slices of all long reads together in one turn of the loop: two or three milliseconds, some more when the disk is cold. */
+const SLICES_A_TURN = 2;
 
 export interface LongWorkLimits {
 	/** Reads that go forward side by side; the next ones wait. */

@@ -8,7 +8,7 @@ import type { MemberPort } from "./member-port.ts";
 /** Encoded at once; pairs found are not kept beside their encoding. */
 const PIECE_BYTES = 64 << 10;
 /** Pieces put together in one slice. */
-const COPY_BYTES = 4 << 20;
+const COPY_BYTES = 1 << 20;
 /** What a gRPC message may be long, as etcd's library has it. */
 const ANSWER_BYTES_MAX = 2 ** 31 - 1;
 

@@ -1,5 +1,6 @@
 import type { HotCodec, ResponseHeader, WatchResult } from "@flotilla/api/hot";
 import type { EventBatch } from "@flotilla/mvcc";
+import type { Fragment } from "./watch-fragments.ts";
 
 interface Encoded {
 	readonly term: number;
@@ -20,7 +21,7 @@ export class WatchEncoder {
 
 	/** The bytes are shared: do not change. */
 	batch(header: ResponseHeader, watchId: bigint, batch: EventBatch): Uint8Array {
-		if (batch.readers < 2) return this.events(header, watchId, batch.events, false);
+		if (batch.readers < 2) return this.whole(header, watchId, batch);
 		let encoded = this.made.get(batch);
 		if (encoded === undefined || encoded.term !== header.raftTerm) {
 			encoded = { term: header.raftTerm, byId: new Map() };
@@ -28,13 +29,22 @@ export class WatchEncoder {
 		}
 		let response = encoded.byId.get(watchId);
 		if (response === undefined) {
-			response = this.events(header, watchId, batch.events, false);
+			response = this.whole(header, watchId, batch);
 			encoded.byId.set(watchId, response);
 		}
 		return response;
 	}
 
-	events(header: ResponseHeader, watchId: bigint, events: readonly Uint8Array[], fragment: boolean): Uint8Array {
+	private whole(header: ResponseHeader, watchId: bigint, { pieces, events }: EventBatch): Uint8Array {
+		return this.events(header, watchId, { pieces, events, more: false });
+	}
+
+	events(header: ResponseHeader, watchId: bigint, { pieces, events, more: fragment }: Fragment): Uint8Array {
+		const plain = this.plain(header, watchId, events, fragment);
+		return pieces.length === 0 ? plain : Buffer.concat([plain, ...pieces.map(({ bytes }) => bytes)]);
+	}
+
+	private plain(header: ResponseHeader, watchId: bigint, events: readonly Uint8Array[], fragment: boolean): Uint8Array {
 		return this.codec.encodeWatchResponse(header, {
 			watchId,
 			created: false,

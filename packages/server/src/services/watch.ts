@@ -169,8 +169,8 @@ class WatchCall {
 		const header = headerOf(deps.member, revision);
 		if (!request.fragment) return this.call.send(encoder.batch(header, id, batch));
 		let mayGoOn = true;
-		for (const { events, more } of fragments(batch.events, deps.options.watchFragmentBytes)) {
-			mayGoOn = this.call.send(encoder.events(header, id, events, more));
+		for (const fragment of fragments(batch, deps.options.watchFragmentBytes)) {
+			mayGoOn = this.call.send(encoder.events(header, id, fragment));
 		}
 		return mayGoOn;
 	}

@@ -50,13 +50,19 @@ export function member(id: bigint, more: Partial<MemberInfo> = {}): MemberInfo {
 	};
 }
 
+/** Of events of one large revision. */
+export const GATHERED_BYTES_MAX = 1 << 20;
+
 export class ScriptedMember implements MemberPort {
 	readonly memberId = SELF;
 	readonly clusterId = CLUSTER;
 	readonly tickMs = 10;
 	store = new MvccStore({ keepEvents: true, valueCacheBytes: 1 << 20 }, { get: () => undefined }, nodeBytes);
 	/** Watchers are behind: `readPast` has something to do. */
-	readonly watches = new WatchHub(DEFAULT_WATCH_LIMITS, this.store, { bytes: nodeBytes, wake() {} });
+	readonly watches = new WatchHub({ ...DEFAULT_WATCH_LIMITS, gatheredBytesMax: GATHERED_BYTES_MAX }, this.store, {
+		bytes: nodeBytes,
+		wake() {},
+	});
 	members: readonly MemberInfo[] = [member(OTHER), member(SELF)];
 	alarms: readonly AlarmEntry[] = [];
 	readonly users = new AuthState({ ttlTicks: 30_000, forgottenUpto: 0 }, nodeBytes, () => []);
