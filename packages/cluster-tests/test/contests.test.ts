@@ -338,6 +338,20 @@ describe.skipIf(!haveProgram("etcd"))("Lock and Election beside etcd (needs Debi
 		const keysUnder = async (endpoints: readonly string[], prefix: string): Promise<string> =>
 			normaliseText((await etcdctl(endpoints, ["get", prefix, "--prefix", "--keys-only"])).stdout);
 
+		test("lease keep-alive: renews until it is stopped, and is told of the end", async () => {
+			await compare(async (endpoints) => {
+				const granted = /lease ([0-9a-f]+) granted/.exec((await etcdctl(endpoints, ["lease", "grant", "3"])).stdout)?.[1] ?? "";
+				const kept = runningEtcdctl(endpoints, ["lease", "keep-alive", granted]);
+				// Longer than the lease lives by itself.
+				await says(kept, 4);
+				const told = await etcdctl(endpoints, ["lease", "timetolive", granted]);
+				await etcdctl(endpoints, ["lease", "revoke", granted]);
+				await eventually("its end", async () => expect(kept.status).not.toBeNull());
+				const lines = normaliseText(kept.stdout).split("\n");
+				return [kept.status, new Set(lines), kept.stderr, /granted with TTL\(3s\)/.test(told.stdout)];
+			});
+		});
+
 		test("lock: held until a signal, handed to who waits; nothing is left", async () => {
 			await compare(async (endpoints) => {
 				const first = runningEtcdctl(endpoints, ["lock", "tool-lock"]);

@@ -11,6 +11,7 @@ const haveTools = haveProgram("etcdctl") && haveProgram("etcd");
 interface Case {
 	readonly args: readonly string[];
 	readonly input?: string;
+	readonly environment?: Readonly<Record<string, string>>;
 	/** How much a real etcd prints. */
 	readonly lines: number;
 	/** Ends by itself. */
@@ -45,6 +46,12 @@ const CASES: readonly Case[] = [
 	{ args: ["-i"], input: "watch foo --rev=9\nwatch a --prefix --rev=8 --prev-kv\n", lines: 9 },
 	{ args: ["-i"], input: "watch foo --rev=10\n\nnonsense\n", lines: 3 },
 	{ args: ["foo", "--rev=10", "--", "sh", "-c", "env | grep ^ETCD_WATCH | sort"], lines: 7 },
+	{ args: ["-i"], input: "watch foo --rev=10 -- sh -c 'echo ran'\n", lines: 1 },
+	{ args: ["--rev=9"], environment: { ETCDCTL_WATCH_KEY: "foo" }, lines: 3 },
+	{ args: ["--rev=3", "-w", "json"], environment: { ETCDCTL_WATCH_KEY: "a1", ETCDCTL_WATCH_RANGE_END: "a3" }, lines: 1 },
+	{ args: ["foo", "--rev=x"], lines: 0, ends: true },
+	{ args: [], lines: 0, ends: true },
+	{ args: ["foo", "--rev=1", "-w", "table"], lines: 0, ends: true },
 ];
 
 const lineCount = (text: string): number => text.split("\n").length - 1;
@@ -54,8 +61,8 @@ describe.skipIf(!haveTools)("etcdctl watch against flotilla and against etcd (ne
 	let theirs: ProcessCluster;
 	const open: RunningTool[] = [];
 
-	const run = (cluster: ProcessCluster, at: number, { args, input }: Omit<Case, "lines">): RunningTool => {
-		const tool = runningEtcdctl([cluster.endpoints[at % 3] as string], ["watch", ...args]);
+	const run = (cluster: ProcessCluster, at: number, { args, environment, input }: Omit<Case, "lines">): RunningTool => {
+		const tool = runningEtcdctl([cluster.endpoints[at % 3] as string], ["watch", ...args], environment);
 		open.push(tool);
 		if (input !== undefined) tool.write(input);
 		return tool;

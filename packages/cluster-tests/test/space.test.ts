@@ -43,7 +43,11 @@ describe.skipIf(!haveProgram("etcdctl"))("etcdctl", () => {
 	let perf: ReturnType<typeof etcdctl>;
 
 	beforeAll(() => {
-		perf = withCluster({}, (cluster) => etcdctl(cluster.endpoints, ["check", "perf", "--load=s"], { timeoutMs: 200_000 }));
+		perf = withCluster({}, (cluster) =>
+			etcdctl(cluster.endpoints, ["check", "perf", "--load=s", "--auto-compact", "--auto-defrag", "--prefix=/own/"], {
+				timeoutMs: 200_000,
+			}),
+		);
 		// Its failure is that of its own test.
 		perf.catch(() => {});
 	});
@@ -142,8 +146,14 @@ describe.skipIf(!haveProgram("etcdctl"))("etcdctl", () => {
 
 	test("check datascale comes to its verdict", () =>
 		withCluster({}, async (cluster) => {
-			const scale = await etcdctl(cluster.endpoints, ["check", "datascale", "--load=s"], { timeoutMs: 200_000 });
+			const scale = await etcdctl(
+				cluster.endpoints,
+				["check", "datascale", "--load=s", "--auto-compact", "--auto-defrag", "--prefix=/own/"],
+				{ timeoutMs: 200_000 },
+			);
 			expect(scale.stdout + scale.stderr).toMatch(/(PASS|FAIL): Approximate system memory used/);
+			expect(scale.stdout).toMatch(/Compacting with revision \d+\nCompacted with revision \d+\n/);
+			expect(scale.stdout.match(/Defragmented "/g)).toHaveLength(3);
 		}));
 
 	test("check perf comes to its verdict", async () => {

@@ -1,6 +1,7 @@
 /** What very many leases cost at once: to hold, to list, to renew on one stream, and when they all end in the same moment. */
 import { etcdserverpb as pb } from "@flotilla/api";
 import { KvClient } from "../client/kv-client.ts";
+import type { RawStream } from "../client/raw-stream.ts";
 import { ProcessCluster } from "../process/cluster.ts";
 import { pause } from "../process/wait.ts";
 import { ownMb } from "./process-usage.ts";
@@ -38,6 +39,9 @@ export interface StormFigures {
 	/** From the first end to the last. */
 	readonly endSeconds: number;
 	readonly leftAfterwards: number;
+	/** Leases that were renewed all the while, and the longest that a round of their renewals took. */
+	readonly kept: number;
+	readonly keptRoundMs: number;
 	readonly keysLeft: number;
 	readonly mbBefore: number;
 	readonly mbWithLeases: number;
@@ -46,6 +50,8 @@ export interface StormFigures {
 }
 
 const GRANTS_AT_ONCE = 64;
+/** Leases that go on being renewed while all others end. */
+const KEPT = 50;
 const POLL_MS = 50;
 /** How long after their time the last of them may end. */
 const PATIENCE_MS = 240_000;
@@ -98,7 +104,7 @@ class Storm {
 		const holding = await this.puttingDuring(pause(phaseMs));
 		const mbWithLeases = this.mb();
 		const listedMs = performance.now();
-		const list = this.list();
+		const list = this.list().then((count) => count - KEPT);
 		const listMs = list.then(() => performance.now() - listedMs);
 		const listing = await this.puttingDuring(list);
 		const renewedMs = performance.now();
@@ -107,7 +113,8 @@ class Storm {
 		const renewing = await this.puttingDuring(renewal);
 		while ((await this.ended()) === 0) await pause(POLL_MS);
 		const endingMs = performance.now();
-		const ending = await this.puttingDuring(this.allEnded(leases));
+		const keeping = new Kept(this.clients[this.leader] as KvClient, leases);
+		const ending = await this.puttingDuring(this.allEnded(leases, keeping));
 		const endSeconds = (performance.now() - endingMs) / 1_000;
 		const left = await this.clients[this.leader]?.range("leased/", { range_end: Buffer.from("leased0"), count_only: true });
 		await pause(phaseMs);
@@ -118,7 +125,9 @@ class Storm {
 			listMs: await listMs,
 			renewed: await renewal,
 			renewSeconds: await renewSeconds,
-			leftAfterwards: await this.list(),
+			leftAfterwards: (await this.list()) - KEPT,
+			kept: await keeping.round(),
+			keptRoundMs: Math.round(keeping.longestMs),
 			keysLeft: Number(left?.count ?? -1),
 			mbAfterwards: this.mb(),
 			phases: { without, holding, listing, renewing, ending },
@@ -153,10 +162,10 @@ class Storm {
 		let next = 1;
 		let granted = 0;
 		const worker = async (): Promise<void> => {
-			while (next <= leases) {
+			while (next <= leases + KEPT) {
 				const id = next++;
 				await this.ask(`${LEASE}/LeaseGrant`, pb.LeaseGrantRequest.encode({ ID: BigInt(id), TTL: ttlSeconds }));
-				granted++;
+				if (id <= leases) granted++;
 				if (id > keys) continue;
 				const put = pb.PutRequest.encode({ key: Buffer.from(`leased/${id}`), value: Buffer.from("v"), lease: BigInt(id) });
 				await this.ask("/etcdserverpb.KV/Put", put);
@@ -174,11 +183,11 @@ class Storm {
 	private async renewAll(): Promise<number> {
 		const { leases, ttlSeconds } = this.options;
 		const stream = (this.clients[this.leader] as KvClient).stream(`${LEASE}/LeaseKeepAlive`);
-		for (let id = 1; id <= leases; id++) stream.send(Buffer.from(pb.LeaseKeepAliveRequest.encode({ ID: BigInt(id) })));
+		for (let id = 1; id <= leases + KEPT; id++) stream.send(Buffer.from(pb.LeaseKeepAliveRequest.encode({ ID: BigInt(id) })));
 		stream.halfClose();
 		const { code, text } = await stream.end();
 		if (code !== 0) throw new Error(`the stream of renewals ended: ${code} ${text}`);
-		return stream.messages.filter((bytes) => pb.LeaseKeepAliveResponse.decode(bytes).TTL === ttlSeconds).length;
+		return stream.messages.filter((bytes) => pb.LeaseKeepAliveResponse.decode(bytes).TTL === ttlSeconds).length - KEPT;
 	}
 
 	private async ended(): Promise<number> {
@@ -186,11 +195,36 @@ class Storm {
 		return Number(/^etcd_debugging_lease_revoked_total (\d+)$/m.exec(text)?.[1] ?? 0);
 	}
 
-	private async allEnded(leases: number): Promise<void> {
+	private async allEnded(leases: number, keeping: Kept): Promise<void> {
 		const until = performance.now() + PATIENCE_MS;
 		while ((await this.ended()) < leases) {
 			if (performance.now() > until) throw new Error("leases do not end");
+			await keeping.round();
 			await pause(4 * POLL_MS);
 		}
+	}
+}
+
+/** Some leases of the same age that somebody goes on renewing. */
+class Kept {
+	longestMs = 0;
+	private readonly stream: RawStream;
+	private readonly leases: number;
+
+	constructor(client: KvClient, leases: number) {
+		this.stream = client.stream(`${LEASE}/LeaseKeepAlive`);
+		this.leases = leases;
+	}
+
+	/** Renews each once; how many are alive. */
+	async round(): Promise<number> {
+		const startedMs = performance.now();
+		const before = this.stream.messages.length;
+		for (let id = this.leases + 1; id <= this.leases + KEPT; id++) {
+			this.stream.send(Buffer.from(pb.LeaseKeepAliveRequest.encode({ ID: BigInt(id) })));
+		}
+		const answers = await this.stream.upTo(before + KEPT);
+		this.longestMs = Math.max(this.longestMs, performance.now() - startedMs);
+		return answers.slice(before).filter((bytes) => pb.LeaseKeepAliveResponse.decode(bytes).TTL > 0).length;
 	}
 }
