@@ -29,7 +29,7 @@ if (LONG) {
 	});
 
 	// A log that tears, a disk that fails: each needs what may not be there, and says so.
-	for (const name of ["torn-tail", "failing-disk", "clock-jumps"]) {
+	for (const name of ["torn-tail", "failing-disk", "clock-jumps", "fault-points"]) {
 		const missing = missingFor(shipped(name, 1), "flotilla");
 		test.skipIf(missing !== null)(`${name}${missing === null ? "" : ` (${missing})`}`, { timeout: 10 * MINUTES }, async () => {
 			await runKept(shipped(name, 10));

@@ -5,6 +5,7 @@ import type { Attempt } from "../history/operation.ts";
 import { eventually, pause } from "../process/wait.ts";
 import type { FaultWorld } from "./faults/fault.ts";
 import { FAULTS } from "./faults/index.ts";
+import { POINT_FAULT } from "./faults/points.ts";
 import { Follower } from "./follower.ts";
 import { LeaseLoad, type LeaseRecords } from "./lease-load.ts";
 import { Observer, type Tenure } from "./observer.ts";
@@ -74,7 +75,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
 	const { program, place, seed, folder } = options;
 	const names = (fault: string): boolean => scenario.faults.some((line) => line.fault === fault);
 	const flags = [...scenario.flags, ...options.flags];
-	const surroundings = { clocks: names("clock"), smallDisks: names("full-disk") };
+	const surroundings = { clocks: names("clock"), smallDisks: names("full-disk"), faultPoints: names(POINT_FAULT) };
 	const stage = await Stage.start({ program, place, members: scenario.members, seed, flags, folder, ...surroundings });
 	const run = new Run(scenario, options, stage);
 	try {

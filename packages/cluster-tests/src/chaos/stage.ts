@@ -3,6 +3,8 @@ import { writeFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { freePorts } from "@flotilla/server/internal";
 import { KvClient } from "../client/kv-client.ts";
 import { ETCD_PROGRAM, FLOTILLA_PROGRAM } from "../process/cluster.ts";
 import type { MemberProcess } from "../process/member-process.ts";
@@ -12,6 +14,7 @@ import { makePlace } from "./places/index.ts";
 import type { LinkHand, Place, PlaceName, Site } from "./places/place.ts";
 import { SmallDisks } from "./small-disk.ts";
 
+const TEST_BUILD = fileURLToPath(new URL("../fault-points/member-main.ts", import.meta.url));
 /** The loader finds it in its own folder of each architecture. */
 const FAKETIME = `/usr/$LIB/faketime/libfaketimeMT.so.1`;
 
@@ -25,6 +28,8 @@ export interface StageOptions {
 	readonly clocks: boolean;
 	/** Each member's data lies on a small file system of its own. */
 	readonly smallDisks: boolean;
+	/** Members are test builds, with fault points. */
+	readonly faultPoints: boolean;
 	/** Data and logs; a temporary folder when null. */
 	readonly folder: string | null;
 }
@@ -72,6 +77,8 @@ export class Stage {
 	readonly deadMan: DeadMan;
 	private readonly place: Place;
 	private readonly disks: SmallDisks;
+	/** By name of the member; none where they are no test builds. */
+	private readonly faultPorts = new Map<string, number>();
 	private folders = 0;
 
 	private constructor(options: StageOptions, folder: string, place: Place, deadMan: DeadMan) {
@@ -97,6 +104,7 @@ export class Stage {
 		const { members } = stage;
 		try {
 			const all = members.map(({ name, peerUrl }) => `${name}=${peerUrl}`).join(",");
+			if (options.faultPoints) await stage.drawFaultPorts();
 			for (const member of members) {
 				await stage.makeFolder(member);
 				stage.prepare(member, all, "new");
@@ -123,13 +131,19 @@ export class Stage {
 	prepare(member: StageMember, initialCluster: string, state: "new" | "existing"): void {
 		const { program, flags } = this.options;
 		const { name, site, dataDir } = member;
+		const faultPort = this.faultPorts.get(name);
 		const spec = {
 			name,
-			program: program === "flotilla" ? FLOTILLA_PROGRAM : ETCD_PROGRAM,
-			environment: { FLOTILLA_STOP_WITH_STDIN: "1", ...(this.options.clocks ? this.clockOf(member) : {}) },
+			program: faultPort !== undefined ? process.execPath : program === "flotilla" ? FLOTILLA_PROGRAM : ETCD_PROGRAM,
+			environment: {
+				FLOTILLA_STOP_WITH_STDIN: "1",
+				...(faultPort === undefined ? {} : { FLOTILLA_FAULT_POINTS: String(faultPort), UV_THREADPOOL_SIZE: "8" }),
+				...(this.options.clocks ? this.clockOf(member) : {}),
+			},
 			logFile: join(this.folder, `${name}.log`),
 			readyText: program === "flotilla" ? "ready to serve client requests" : "serving client traffic insecurely",
 			args: [
+				...(faultPort === undefined ? [] : ["--conditions=@flotilla/source", TEST_BUILD]),
 				...["--name", name, "--data-dir", site.folderInside ?? dataDir],
 				...["--listen-client-urls", site.listenClientUrl, "--advertise-client-urls", `http://${site.address}`],
 				...["--listen-peer-urls", site.listenPeerUrl, "--initial-advertise-peer-urls", site.peerUrl],
@@ -160,6 +174,18 @@ export class Stage {
 		this.deadMan.watch(pid);
 		void member.process.exited().then(() => this.deadMan.forget(pid));
 		await ready;
+	}
+
+	/** Where the fault points of this member are armed. */
+	faultPort({ name }: StageMember): number {
+		const port = this.faultPorts.get(name);
+		if (port === undefined) throw new Error(`${name} is no test build`);
+		return port;
+	}
+
+	private async drawFaultPorts(): Promise<void> {
+		const ports = await freePorts(this.members.length);
+		for (const [at, { name }] of this.members.entries()) this.faultPorts.set(name, ports[at] as number);
 	}
 
 	/** Its content is what the member's wall clock runs off by. */

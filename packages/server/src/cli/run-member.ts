@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { nothingToForce } from "../driver/force-cluster.ts";
 import { decodeFormat, FORMAT_FILE } from "../driver/format-file.ts";
 import { START_REFUSED_STATUS } from "../driver/refusal.ts";
-import { type Member, StartError, startMember, tellRemoval } from "../member.ts";
+import { type Member, type MemberHooks, StartError, startMember, tellRemoval } from "../member.ts";
 import { MEMBER_FOLDER } from "../member-folder.ts";
 import { type Logger, openLogger } from "../tap/logger.ts";
 import { LiveTls } from "../tls/live-tls.ts";
@@ -23,7 +23,8 @@ const PANIC_STATUS = 2;
 const FAILED_STATUS = 1;
 const LAST_LINES_MS = 500;
 
-export async function runMember({ options, bootstrap, notes }: RunOutcome): Promise<void> {
+/** `hooks`: what a test build adds. */
+export async function runMember({ options, bootstrap, notes }: RunOutcome, hooks: Pick<MemberHooks, "around"> = {}): Promise<void> {
 	// Whatever makes a file, LevelDB too: nobody but the owner reads it.
 	process.umask(0o077);
 	const logger = await openLogs(options.logLevel, options.logOutputs);
@@ -48,7 +49,7 @@ export async function runMember({ options, bootstrap, notes }: RunOutcome): Prom
 		else void member.stop();
 	});
 	try {
-		member = await startMember({ ...options, ...ids.value }, { logger });
+		member = await startMember({ ...options, ...ids.value }, { ...hooks, logger });
 	} catch (error) {
 		return failStart(logger, error as Error);
 	}

@@ -5,11 +5,12 @@ import { DISK_FAULTS } from "./disks.ts";
 import type { Fault } from "./fault.ts";
 import { NETWORK_FAULTS } from "./network.ts";
 import { OPERATIONS } from "./operations.ts";
+import { POINT_FAULTS } from "./points.ts";
 import { PROCESS_FAULTS } from "./processes.ts";
 import { SURROUNDINGS } from "./surroundings.ts";
 
 export const FAULTS: ReadonlyMap<string, Fault> = new Map(
-	Object.entries({ ...PROCESS_FAULTS, ...NETWORK_FAULTS, ...DISK_FAULTS, ...OPERATIONS, ...SURROUNDINGS }),
+	Object.entries({ ...PROCESS_FAULTS, ...NETWORK_FAULTS, ...DISK_FAULTS, ...OPERATIONS, ...SURROUNDINGS, ...POINT_FAULTS }),
 );
 export const FAULT_NAMES: ReadonlySet<string> = new Set(FAULTS.keys());
 

@@ -1,5 +1,6 @@
 /** Where the members of a run live, and how the network between them is broken there. */
 import type { MemberProcess, ProcessSpec } from "../../process/member-process.ts";
+import { POINT_FAULT } from "../faults/points.ts";
 import type { LinkState } from "../links.ts";
 import type { FaultLine, Scenario } from "../scenario.ts";
 
@@ -60,6 +61,7 @@ function cannotStrike(place: PlaceName, { fault, details }: FaultLine): string |
 		const delays = ["delay", "jitter", "rate"].filter((name) => details[name] !== undefined);
 		return delays.length === 0 ? null : `packets can be dropped there and not slowed down (${delays.join(", ")})`;
 	}
+	if (place !== "processes" && fault === POINT_FAULT) return "its port is on loopback";
 	if (place !== "containers") return null;
 	if (NOT_IN_CONTAINERS.has(fault)) return "it needs the member's own process, or links one by one";
 	if (fault !== "partition") return null;

@@ -22,6 +22,8 @@ describe("a fault", () => {
 		["containers", "fault: partition, shape: alone, refused: true", "a container can only be taken off the network, alone"],
 		["containers", "fault: failing-disk", "it needs the member's own process, or links one by one"],
 		["containers", "fault: kill", null],
+		["namespaces", "fault: point", "its port is on loopback"],
+		["processes", "fault: point", null],
 	];
 	test.each(cases)("in %s: %s", (place, line, reason) => {
 		const told = cannotAt(place, scenario(line));
