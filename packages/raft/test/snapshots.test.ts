@@ -1,4 +1,4 @@
-import { Dice } from "@flotilla/base";
+import { Dice, marksDuring } from "@flotilla/base";
 import { expect, test } from "vitest";
 import type { Message, NodeId, SnapshotMeta } from "../src/index.ts";
 import { Cluster } from "./sim/cluster.ts";
@@ -40,6 +40,56 @@ test("a member that needs what only the WAL holds gets it from there, without a 
 	cluster.pass(5);
 	expect(cluster.status(3n).commit).toBe(cluster.status(1n).lastIndex);
 	expect(cluster.status(3n).firstIndex).toBe(2);
+});
+
+test("entries that were asked of the WAL and are cut there before they are read: a snapshot takes their place", () => {
+	const cluster = three({ memoryEntriesMax: 2, appendBytesMax: 60 });
+	leaveBehind(cluster, 30, 1_000);
+	cluster.heal();
+	const { fetches } = cluster.member(1n);
+	for (let turn = 0; turn < 100 && fetches.length === 0; turn++) {
+		for (const id of cluster.ids) {
+			cluster.tick(id);
+			cluster.drain(id);
+			cluster.persist(id);
+		}
+		for (const message of cluster.take(() => true)) cluster.hand(message);
+	}
+	expect(fetches.map(({ peer }) => peer)).toEqual([3n]);
+	fetches.length = 0;
+	const during = marksDuring(() => {
+		cluster.input(1n, ({ core }) => core.onFetched(3n, []));
+		cluster.floor(1n, 0);
+		cluster.drain(1n);
+		cluster.pass(5);
+	});
+	expect(during.fetchedTooLate).toBe(1);
+	expect(during.catchUpBySnapshot).toBe(1);
+	expect(cluster.status(3n).commit).toBe(cluster.status(1n).lastIndex);
+	expect(cluster.status(3n).firstIndex).toBeGreaterThan(30);
+});
+
+test("a state that is sent while a joint configuration is in force brings that configuration along", () => {
+	const cluster = three({ memoryEntriesMax: 0 });
+	cluster.addEmpty(4n);
+	cluster.elect(1n);
+	cluster.isolate(3n);
+	const changes = [
+		{ op: "addVoter", node: 4n },
+		{ op: "remove", node: 2n },
+	] as const;
+	expect(cluster.request(1n, { changes, transition: "jointExplicit", context: new Uint8Array(0) })).toBe(true);
+	cluster.pass(5);
+	const joint = { voters: [1n, 3n, 4n], votersOutgoing: [1n, 2n, 3n] };
+	expect(cluster.status(1n).confState).toMatchObject(joint);
+	for (const id of [1n, 2n]) {
+		cluster.floor(id, 0);
+		cluster.drain(id);
+	}
+	cluster.heal();
+	const during = marksDuring(() => cluster.pass(10));
+	expect(during.snapshotWhileJoint).toBeGreaterThan(0);
+	expect(cluster.status(3n)).toMatchObject({ confState: joint, commit: cluster.status(1n).lastIndex });
 });
 
 test("a restarted leader knows no terms below its floor and still feeds a slow peer from the WAL", () => {
@@ -154,7 +204,8 @@ test("SC-077 a snapshot of an entry that the log holds keeps the log: only the c
 	for (const message of cluster.take((each) => each.kind === "append")) cluster.hand(message);
 	cluster.checker.maxCommit = 5;
 	const { core } = cluster.member(2n);
-	core.step({ kind: "snapshot", from: 1n, to: 2n, term: 2, meta: metaOf(cluster, 5, 2) });
+	const during = marksDuring(() => void core.step({ kind: "snapshot", from: 1n, to: 2n, term: 2, meta: metaOf(cluster, 5, 2) }));
+	expect(during.snapshotFastForward).toBe(1);
 	expect(core.status()).toMatchObject({ commit: 5, lastIndex: 7, firstIndex: 2 });
 	expect(core.drain().append?.snapshot).toBe(null);
 });

@@ -46,9 +46,10 @@ function run(seed: string, unrest: Unrest, mutant: CalmMutant | null): Omit<Calm
 	const plan = peaceful(seed, mutant);
 	const dice = new Dice(seed);
 	const [time, oracle, trace] = [new VirtualTime(), new Oracle(), new TraceHash()];
-	const invariants = new Invariants(initialConf(plan), BOOTSTRAP_INDEX);
+	const invariants = new Invariants(initialConf(plan), BOOTSTRAP_INDEX, plan.electionTicks);
 	const network = new SimNetwork(time, dice.fork("network"), plan.network, spoilLoss(lossOptions(plan), mutant));
 	network.onLeaving = (from, message) => invariants.leaving(from, message);
+	network.onArriving = (to, message) => invariants.arriving(to, message);
 	const fleet = new Fleet(plan, { time, dice: dice.fork("members"), network, invariants, oracle, trace });
 	const attempts: Attempt[] = [];
 	const clients = writers(fleet.all, attempts, time, dice.fork("writers"));

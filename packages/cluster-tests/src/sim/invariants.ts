@@ -3,6 +3,7 @@ import type { LaneMessage } from "@flotilla/server/internal";
 import { ConfChain, describeConf, isQuorum, membersIn, misshapen, quorumsMeet, sameConf } from "./conf-twin.ts";
 import { LogMirror, type Mark, markOf } from "./log-mirror.ts";
 import { MessageChecks } from "./message-checks.ts";
+import { ReadChecks } from "./read-checks.ts";
 
 /** Statements about all members that must hold after every step; docs/simulator.md says which number each has elsewhere. */
 export type InvariantName =
@@ -30,6 +31,8 @@ export type InvariantName =
 	| "matchTrue"
 	| "progressSane"
 	| "transferStill"
+	| "transferBounded"
+	| "readProven"
 	| "confShape"
 	| "confOneOpen"
 	| "confChain"
@@ -43,6 +46,9 @@ export interface Breach {
 	readonly invariant: InvariantName;
 	readonly text: string;
 }
+
+/** A turn or two between the tick that ends it and the look at it. */
+const TRANSFER_SLACK_TICKS = 3;
 
 interface Made {
 	readonly term: Term;
@@ -67,10 +73,14 @@ export class Invariants {
 	private readonly digests = new Map<LogIndex, { readonly digest: number; readonly member: NodeId }>();
 	private readonly confs: ConfChain;
 	private readonly messages: MessageChecks;
+	private readonly reads: ReadChecks;
+	private readonly transferTicksMax: number;
 	private maxCommit: LogIndex;
 
 	/** `first`: the initial configuration, in force at `index`, which no log holds as an entry. */
-	constructor(first: ConfState, index: LogIndex) {
+	constructor(first: ConfState, index: LogIndex, electionTicks: number) {
+		this.transferTicksMax = electionTicks + TRANSFER_SLACK_TICKS;
+		this.reads = new ReadChecks((name, text) => this.breach(name, text));
 		this.confs = new ConfChain(first);
 		this.maxCommit = index;
 		this.messages = new MessageChecks(
@@ -126,6 +136,30 @@ export class Invariants {
 	/** A message leaves its sender. */
 	leaving(from: NodeId, message: LaneMessage): void {
 		this.messages.leaving(from, message);
+		if (message.kind !== "heartbeat" && message.kind !== "readIndexResp") return;
+		const { conf, confBefore } = this.mirror(from);
+		this.reads.leaving(
+			from,
+			message,
+			[conf, confBefore].filter((each) => each !== null),
+		);
+	}
+
+	/** A message is handed to its receiver. */
+	arriving(to: NodeId, message: LaneMessage): void {
+		if (message.kind === "heartbeatResp" || message.kind === "readIndex") this.reads.arriving(to, message);
+	}
+
+	/** Reads of others that leaders granted and that were judged. */
+	get readsJudged(): number {
+		return this.reads.judged;
+	}
+
+	/** A tick of a member's clock reaches its core. */
+	ticked(id: NodeId): void {
+		const mirror = this.mirror(id);
+		if (mirror.transferee !== 0n && ++mirror.transferTicks === this.transferTicksMax)
+			this.breach("transferBounded", `${hex(id)} hands over to ${hex(mirror.transferee)} for ${mirror.transferTicks} ticks`);
 	}
 
 	/** A life begins with this log. `damaged`: rot may have made it shorter than what was once durable. */
@@ -190,6 +224,9 @@ export class Invariants {
 		if (newTransfer && mirror.transferringFrom > 0 && lastIndex > mirror.transferringFrom)
 			this.breach("transferStill", `${hex(id)} took entries up to ${lastIndex} while it hands over`);
 		mirror.transferringFrom = status.transferee === 0n || role !== "leader" ? 0 : lastIndex;
+		const transferee = role === "leader" ? status.transferee : 0n;
+		if (transferee !== mirror.transferee) mirror.transferTicks = 0;
+		mirror.transferee = transferee;
 		if (commit > mirror.commit) this.commits(status, mirror);
 		if (status.confState !== mirror.conf || commit !== mirror.commit) this.checkConf(status);
 		if (role === "leader") this.leads(status, mirror);
@@ -198,6 +235,7 @@ export class Invariants {
 		mirror.role = role;
 		mirror.commit = commit;
 		mirror.applied = appliedIndex;
+		if (mirror.conf !== status.confState) mirror.confBefore = mirror.conf;
 		mirror.conf = status.confState;
 		// A member that joins has no state before it is sent one.
 		if (digest !== null && appliedIndex > 0) this.applied(id, appliedIndex, digest);

@@ -51,6 +51,11 @@ export class LogMirror {
 	readonly matches = new Map<NodeId, LogIndex>();
 	/** Configuration entries above its commit. */
 	openConfigs: LogIndex[] = [];
+	/** The one in force before that. */
+	confBefore: ConfState | null = null;
+	/** To whom it hands over, and for how many ticks by now. */
+	transferee: NodeId = 0n;
+	transferTicks = 0;
 	/** Last index when it was seen to hand over; 0 when it did not. */
 	transferringFrom: LogIndex = 0;
 	/** Up to here its log was durable before rot made it shorter; 0: it is as long as it ever was. */
@@ -107,6 +112,8 @@ export class LogMirror {
 		this.conf = null;
 		this.matches.clear();
 		this.transferringFrom = 0;
+		this.transferee = 0n;
+		this.confBefore = null;
 		this.openConfigs = log.entries.filter(({ kind }) => kind === EntryKind.config).map(({ index }) => index);
 		this.lastIndex = log.entries.at(-1)?.index ?? log.base.index;
 	}

@@ -76,6 +76,8 @@ export class SimNetwork {
 	losses = 0;
 	/** Sees every message as it leaves its sender. */
 	onLeaving: (from: NodeId, message: LaneMessage) => void = () => {};
+	/** Sees every message as it is handed to its receiver. */
+	onArriving: (to: NodeId, message: LaneMessage) => void = () => {};
 
 	constructor(time: VirtualTime, dice: Dice, model: NetworkModel, loss: LossWatchOptions) {
 		this.time = time;
@@ -320,7 +322,9 @@ export class SimNetwork {
 		if (decoded === null) return;
 		this.carried++;
 		to.process.run(() => {
-			if (to.points.pass("receive", decoded.kind)) to.events.messages([decoded]);
+			if (!to.points.pass("receive", decoded.kind)) return;
+			this.onArriving(to.id, decoded);
+			to.events.messages([decoded]);
 		});
 	}
 

@@ -4,7 +4,7 @@ import type { Invariants } from "./invariants.ts";
 import type { TraceHash } from "./trace-hash.ts";
 
 /**
- * Tells the invariants what passes between a driver and its replica; changes nothing. Only `drain` is replaced, on the replica
+ * Tells the invariants what passes between a driver and its replica; changes nothing. Only `drain` and `tick` are replaced, on the replica
  * itself: whatever stands before all of its methods costs more than many a turn.
  */
 export function observeMachine(
@@ -15,6 +15,11 @@ export function observeMachine(
 	/** A process that died in the middle of a turn runs it to its end here; nothing of that counts. */
 	alive: () => boolean,
 ): void {
+	const plainTick = machine.tick.bind(machine);
+	machine.tick = () => {
+		if (alive()) invariants.ticked(id);
+		plainTick();
+	};
 	const plainDrain = machine.drain.bind(machine);
 	machine.drain = (): ReplicaOutput => {
 		const output = plainDrain();

@@ -57,6 +57,8 @@ export interface RunPlan {
 	readonly network: NetworkModel;
 	readonly faults: FaultRates;
 	readonly churn: ChurnPlan;
+	/** Before everything is mended a minority stays broken for a while, and the rest must do without it. */
+	readonly leavesMinority: boolean;
 	/** Strikes of faults that are left out, by kind and number: what shrinking found to be of no account. */
 	readonly spared: readonly string[];
 	/** The first member dies at its operation of this number, by a power cut; 0: it does not. */
@@ -85,6 +87,7 @@ export function drawPlan(seed: string, limits: PlanLimits): RunPlan {
 	const late = new Dice(`${seed}/late faults`);
 	const wire = new Dice(`${seed}/wire`);
 	const folders = new Dice(`${seed}/folders`);
+	const ends = new Dice(`${seed}/ends`);
 	const churn = new Dice(`${seed}/churn`);
 	const rate = (minMs: number, maxMs: number, from = dice): number => (from.chance(1, 2) ? from.range(minMs, maxMs) : 0);
 	const seldom = (minMs: number, maxMs: number): number => (late.chance(1, 3) ? late.range(minMs, maxMs) : 0);
@@ -137,6 +140,7 @@ export function drawPlan(seed: string, limits: PlanLimits): RunPlan {
 			learnersOfTen: churn.pick([0, 5, 10]),
 			votersMax: churn.pick([3, 5, 5]),
 		},
+		leavesMinority: ends.chance(1, 2),
 		driftPerMille: dice.chance(1, 2) ? dice.range(1, 100) : 0,
 		keepEntries: scarce ? dice.pick([0, 20]) : 5_000,
 		keepBytes: scarce ? 0 : dice.pick([0, 64 * 1024]),

@@ -1,8 +1,10 @@
 import { Dice, type MarkName, marksDuring } from "@flotilla/base";
+import type { NodeId } from "@flotilla/raft";
 import { Churn, type ChurnCounts } from "./churn.ts";
 import { DamageBudget } from "./damage-budget.ts";
 import { Fleet, initialConf } from "./fleet.ts";
 import { Invariants } from "./invariants.ts";
+import { type Behind, cutOffAgain, leaveMinority } from "./left-behind.ts";
 import type { SimMember } from "./member.ts";
 import { type FaultNote, Nemesis } from "./nemesis.ts";
 import { lossOptions, SimNetwork } from "./network.ts";
@@ -37,6 +39,8 @@ export interface RunCounts extends PartCounts, ChurnCounts {
 	readonly floors: number;
 	readonly snapshots: number;
 	readonly messages: number;
+	/** Reads that leaders granted to others, each held against the echoes before it. */
+	readonly readsJudged: number;
 	/** Damaged on their way, and refused for it. */
 	readonly refusedFrames: number;
 	/** Starts that were refused for damage, as they must be. */
@@ -51,6 +55,8 @@ const HEALING_ELECTIONS = 50;
 const PROGRESS_OPERATIONS = 20;
 /** The first entry of every log, which stands for the initial configuration and is held by none. */
 const BOOTSTRAP_INDEX = 1;
+/** How long a cluster is watched in which nothing happens. */
+const STILL_ELECTIONS = 10;
 const STEPS_MAX = 20_000_000;
 /** A refusal names the file or the generation of the store. */
 const NAMES_PLACE = /\b(wal\/[0-9a-f-]+\.wal|vote|identity|format|store\.\d+|data folder)\b/;
@@ -73,13 +79,13 @@ function run(plan: RunPlan): Omit<RunResult, "marks"> {
 	const findings: string[] = [];
 	try {
 		world.breakThings();
-		if (!world.heal()) findings.push(...world.whyNotHealed());
+		if (!world.serveWithoutMinority() || !world.heal()) findings.push(...world.whyNotHealed());
 		else findings.push(...world.compareMembers(), ...world.churn.findings(), ...world.quiet());
 	} catch (error) {
 		findings.push(`exception: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
 	}
 	findings.push(...world.invariants.breaches.map(({ invariant, text }) => `${invariant}: ${text}`));
-	findings.push(...world.oracle.disagreements, ...world.refusals, ...world.unnoticedFrames());
+	findings.push(...world.oracle.disagreements, ...world.refusals, ...world.unnoticedFrames(), ...world.unrest);
 	const undecided = findings.length === 0 ? world.judge(findings) : null;
 	return {
 		plan,
@@ -102,6 +108,9 @@ class World {
 	readonly churn: Churn;
 	/** Starts that were refused without damage that explains it, or without saying where it is; and one that should have been. */
 	readonly refusals: string[] = [];
+	/** What was not as calm as it must be. */
+	readonly unrest: string[] = [];
+	private readonly ends: Dice;
 	private readonly plan: RunPlan;
 	private readonly fleet: Fleet;
 	private readonly network: SimNetwork;
@@ -114,13 +123,15 @@ class World {
 	constructor(plan: RunPlan) {
 		this.plan = plan;
 		const dice = new Dice(plan.seed);
-		const invariants = new Invariants(initialConf(plan), BOOTSTRAP_INDEX);
+		const invariants = new Invariants(initialConf(plan), BOOTSTRAP_INDEX, plan.electionTicks);
 		this.invariants = invariants;
 		const { time, oracle, trace } = this;
+		this.ends = dice.fork("ends");
 		this.electionUs = plan.electionTicks * 10_000;
 		this.network = new SimNetwork(time, dice.fork("network"), plan.network, lossOptions(plan));
 		this.network.trustsFrames = plan.mutant === "takesDamagedFrames";
 		this.network.onLeaving = (from, message) => invariants.leaving(from, message);
+		this.network.onArriving = (to, message) => invariants.arriving(to, message);
 		this.fleet = new Fleet(plan, { time, dice: dice.fork("members"), network: this.network, invariants, oracle, trace });
 		this.budget = new DamageBudget(this.fleet, invariants);
 		this.fleet.watch((member) => this.meet(member));
@@ -168,22 +179,61 @@ class World {
 		return count < operationsMin ? [`quiet: ${count} client operations, ${operationsMin} are the least`] : [];
 	}
 
+	/**
+	 * Everything is mended but a minority (raft.md 9.7): the others must agree on a leader and answer clients within a bound, and
+	 * then begin no term. False when that is a finding; true as well when nobody could be left behind.
+	 */
+	serveWithoutMinority(): boolean {
+		if (!this.plan.leavesMinority || this.broken()) return true;
+		const behind = this.mendAllBut(() => leaveMinority(this.ends, this.fleet, this.budget, this.network));
+		if (behind.length === 0) return true;
+		for (const { member, state } of behind) this.nemesis.note(state, [member]);
+		const rest = this.whole().filter((member) => behind.every((one) => one.member !== member));
+		const wanted = this.acknowledged() + PROGRESS_OPERATIONS;
+		const serves = (): boolean => this.acknowledged() >= wanted && leaderOf(rest) !== null;
+		const limitUs = HEALING_ELECTIONS * this.electionUs + 20_000_000 + this.transferUs();
+		if (!this.until(limitUs, () => this.broken() || serves())) {
+			const told = rest.map((member) => member.describe()).join("; ");
+			this.unrest.push(`liveness: the rest does not serve without ${behind.map(({ member }) => member.name).join(" and ")}: ${told}`);
+			return false;
+		}
+		cutOffAgain(behind, leaderOf(rest) ?? 0n, this.fleet, this.network);
+		this.watchTerms(rest, "without a minority");
+		return this.unrest.length === 0;
+	}
+
 	/** False when the cluster did not come to rest in time. */
 	heal(): boolean {
-		this.churn.finish();
-		this.nemesis.heal();
-		this.network.calm(this.electionUs);
+		this.mendAllBut(() => []);
 		const limitUs = HEALING_ELECTIONS * this.electionUs + 20_000_000 + this.transferUs();
 		const wanted = Math.max(this.plan.operationsMin, this.operations() + PROGRESS_OPERATIONS);
 		// A healed cluster works: clients that go on get somewhere.
 		const patienceUs = this.time.nowUs + 4 * limitUs;
 		while (!this.broken() && this.operations() < wanted && this.time.nowUs < patienceUs) this.until(this.electionUs, () => this.broken());
 		for (const part of this.parts) part.stop();
-		return this.until(limitUs, () => this.broken() || (this.parts.every((part) => part.idle) && this.atRest())) && !this.broken();
+		const rests = (): boolean => this.parts.every((part) => part.idle) && this.atRest();
+		if (!this.until(limitUs, () => this.broken() || rests()) || this.broken()) return false;
+		this.watchTerms(this.whole(), "at rest");
+		return true;
+	}
+
+	private mendAllBut(leave: () => readonly Behind[]): readonly Behind[] {
+		this.churn.finish();
+		this.nemesis.heal();
+		this.network.calm(this.electionUs);
+		return leave();
+	}
+
+	/** L-8: while nothing is broken between these members, none of them goes to another term. */
+	private watchTerms(members: readonly SimMember[], when: string): void {
+		const before = Math.max(...members.map(({ term }) => term));
+		this.until(STILL_ELECTIONS * this.electionUs, () => this.broken());
+		const after = Math.max(...members.map(({ term }) => term));
+		if (after > before) this.unrest.push(`calm: ${when} the term rose from ${before} to ${after}`);
 	}
 
 	whyNotHealed(): string[] {
-		if (this.broken()) return [];
+		if (this.broken() || this.unrest.length > 0) return [];
 		return [
 			`liveness: no rest after the faults ended: ${this.fleet.all
 				.filter(({ present }) => present)
@@ -230,6 +280,7 @@ class World {
 			floors: all.reduce((total, member) => total + member.floors, 0),
 			snapshots: all.reduce((total, member) => total + member.snapshots, 0),
 			messages: this.network.carried,
+			readsJudged: this.invariants.readsJudged,
 			refusedFrames: this.network.corrupt.refused,
 			refusedStarts: this.refusedStarts,
 			deathsAt,
@@ -254,6 +305,10 @@ class World {
 			else if (!NAMES_PLACE.test(text)) this.refusals.push(`start: ${member.name} refused without saying where: ${text}`);
 		};
 		if (this.plan.crashAt > 0 && member === this.fleet.all[0]) member.points.arm({ after: this.plan.crashAt, area: null, kind: "power" });
+	}
+
+	private acknowledged(): number {
+		return this.parts.reduce((total, part) => total + part.counts.acknowledged, 0);
 	}
 
 	private operations(): number {
@@ -296,4 +351,11 @@ class World {
 		}
 		return done();
 	}
+}
+
+/** Whom all of them, who all serve, take for the leader; null when there is no such one. */
+function leaderOf(members: readonly SimMember[]): NodeId | null {
+	const leaders = new Set(members.map((member) => member.progress()?.leader ?? 0n));
+	const [leader] = leaders;
+	return leaders.size === 1 && leader !== 0n && leader !== undefined ? leader : null;
 }

@@ -52,6 +52,7 @@ function* smallerPlans({ plan, faults, virtualMs }: RunResult): Generator<RunPla
 	if (plan.churn.everyMs > 0) yield { ...plan, churn: { ...plan.churn, everyMs: 0 } };
 	if (plan.members === 5) yield { ...plan, members: 3 };
 	if (plan.faultyMs > 500) yield { ...plan, faultyMs: Math.ceil(plan.faultyMs / 2) };
+	if (plan.leavesMinority) yield { ...plan, leavesMinority: false };
 	if (plan.driftPerMille > 0) yield { ...plan, driftPerMille: 0 };
 	if (plan.network.lossPerMille > 0) yield { ...plan, network: { ...plan.network, lossPerMille: 0 } };
 	if (plan.network.duplicatePerMille > 0) yield { ...plan, network: { ...plan.network, duplicatePerMille: 0 } };

@@ -1,4 +1,4 @@
-import { portableBytes } from "@flotilla/base";
+import { marksDuring, portableBytes } from "@flotilla/base";
 import { describe, expect, test } from "vitest";
 import type { DiskCrash } from "../disk/memory-disk.ts";
 import { Machine, MEMBER_ID, type StoreFault, testConfig } from "./boot.suite.ts";
@@ -86,7 +86,8 @@ describe("a new member", () => {
 		machine.begin();
 		machine.runUntil(() => machine.disk.paths().includes(FORMAT_FILE));
 		machine.crash("process");
-		expect(machine.boot(testConfig({ clusterId: 5n }))).toBe(null);
+		const during = marksDuring(() => expect(machine.boot(testConfig({ clusterId: 5n }))).toBe(null));
+		expect(during.firstStartRepeated).toBe(1);
 		expect(machine.up.driver.clusterId).toBe(5n);
 	});
 });

@@ -1,4 +1,4 @@
-import { Dice } from "@flotilla/base";
+import { Dice, marksDuring } from "@flotilla/base";
 import { type AppendWork, Entry, type HardState } from "@flotilla/raft";
 import { describe, expect, it } from "vitest";
 import type { FileOp } from "../../src/disk/file-ops.ts";
@@ -152,12 +152,15 @@ describe("a full disk", () => {
 	it("SC-093 ends the member when no room is left at all; with room it starts again with everything", () => {
 		const log = onSmallDisk(3 * 4096 + 9_000);
 		let seq = 1;
-		while (log.failure === null) {
-			log.append(work(seq, { entries: [entry(seq + 1, 100)] }));
-			seq++;
-			log.steps.all();
-		}
+		const during = marksDuring(() => {
+			while (log.failure === null) {
+				log.append(work(seq, { entries: [entry(seq + 1, 100)] }));
+				seq++;
+				log.steps.all();
+			}
+		});
 		expect(log.failure).toMatch(/ENOSPC, and the segment in use has no room/);
+		expect(during.rolledWithoutRoom).toBe(1);
 		const durable = log.durableSeq;
 		expect(durable).toBe(seq - 2);
 		// Without room for a single frame it does not start, and with room nothing is missing.
