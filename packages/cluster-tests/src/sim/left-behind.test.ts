@@ -23,13 +23,13 @@ function planOf(seed: string, members: number): RunPlan {
 describe(`a minority that stays broken (FLOTILLA_SEED=${from})`, () => {
 	test("dead, cut off, deaf, mute or without the leader alone: the others serve within the bound, and begin no term", () => {
 		const seen = new Map<string, number>();
-		for (let seed = from; seed < from + 16; seed++) {
+		for (let seed = from; seed < from + 10; seed++) {
 			const result = simulate(planOf(`left ${seed}`, seed % 2 === 0 ? 3 : 5));
 			expect(result.verdict, `seed "left ${seed}"\n${result.findings.join("\n")}`).toBe("ok");
 			for (const { fault } of result.faults) if (fault.startsWith("left ")) seen.set(fault, (seen.get(fault) ?? 0) + 1);
 		}
-		expect([...seen.values()].reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(16);
-		expect(seen.size).toBeGreaterThanOrEqual(3);
+		expect([...seen.values()].reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(10);
+		expect(seen.size).toBeGreaterThanOrEqual(2);
 	});
 
 	test("a planted bug shows then: voters that unseat the leader whom they hear, for one that does not", () => {

@@ -1,8 +1,9 @@
 /** What a campaign says of its runs: an undecided one is no good one. */
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { drawPlan } from "./plan.ts";
 import { type RunResult, simulate } from "./run.ts";
-import { Tally } from "./tally.ts";
+import { NOT_DEMANDED, REACHED_ELSEWHERE, Tally } from "./tally.ts";
 
 const real = simulate(drawPlan("tally", { faultyMs: 2_000, operationsMin: 1 }));
 
@@ -28,3 +29,17 @@ describe("a campaign", () => {
 		expect(tally.lines().join("\n")).toContain(tally.missedThoughDemanded[0] as string);
 	});
 });
+
+/** Reads the tests that are named: a title that is gone, or a test that asserts nothing of its mark, is told. */
+test.each(Object.entries({ ...REACHED_ELSEWHERE, ...NOT_DEMANDED }))(
+	"a test goes to the branch %s, and asserts its mark",
+	(mark, { file, title }) => {
+		const text = readFileSync(new URL(`../../../${file}`, import.meta.url), "utf8");
+		const from = text.indexOf(`"${title}"`);
+		expect(from, `${file} has "${title}"`).toBeGreaterThanOrEqual(0);
+		const rest = text.slice(from + title.length);
+		// Up to the next test; a row of the table of transcripts is one line.
+		const own = title.endsWith(".txt") ? rest.split("\n")[0] : rest.split(/\n\t*(?:test|it)(?:\.each\(.*\))?\(/)[0];
+		expect(own).toContain(title.endsWith(".txt") ? `"${mark}"` : `.${mark})`);
+	},
+);

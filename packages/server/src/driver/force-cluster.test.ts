@@ -1,3 +1,4 @@
+import { marksDuring } from "@flotilla/base";
 import { type ConfState, EMPTY_CONF } from "@flotilla/raft";
 import { MembershipCall } from "@flotilla/replica";
 import { describe, expect, test } from "vitest";
@@ -85,7 +86,7 @@ describe("a member that is forced to go on alone", () => {
 	test("does it once: with the flag left on, what has joined since is not thrown out; a start without it allows it again", () => {
 		const machine = abandoned("once");
 		machine.crash("process");
-		machine.boot(FORCED);
+		expect(marksDuring(() => void machine.boot(FORCED)).clusterForced).toBe(1);
 		machine.serve(FORCED);
 		machine.stop();
 		expect(machine.boot(FORCED)).toBe(null);
