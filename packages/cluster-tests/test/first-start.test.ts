@@ -48,6 +48,19 @@ describe("first starts with --initial-cluster-state new", () => {
 		await writes(c, "once more");
 	});
 
+	test("a member of the first list that never ran starts when the others have cut their logs: it is sent the state", async () => {
+		const tuning = { walSegmentBytes: 64 << 10, walKeepEntries: 0, walKeepBytes: 0, logMemoryEntries: 0, floorBytes: 16 << 10 };
+		const [, a, b, c] = (await make({ tuning })) as [ProcessCluster, ClusterMember, ClusterMember, ClusterMember];
+		await Promise.all([a.process.start(), b.process.start()]);
+		const client = new KvClient(a.clientUrl.slice("http://".length));
+		for (let n = 0; n < 400; n += 50) await Promise.all(Array.from({ length: 50 }, (_, at) => client.put(`k${n + at}`, "x".repeat(500))));
+		client.close();
+		const received = c.process.waitForLine((line) => line.includes("received a snapshot"), 60_000);
+		await c.process.start();
+		await received;
+		await writes(c, "by the third");
+	});
+
 	test("SC-121 an emptied folder under the old name and id is refused before anything is written; the others go on", async () => {
 		const [, a, b, c] = (await make()) as [ProcessCluster, ClusterMember, ClusterMember, ClusterMember];
 		await Promise.all([a, b, c].map(({ process }) => process.start()));
@@ -60,8 +73,11 @@ describe("first starts with --initial-cluster-state new", () => {
 		await writes(a, "without it");
 		// One of the two others is enough to know it, also when it has only just been started and cannot apply anything.
 		await Promise.all([a, b].map(({ process }) => process.kill("SIGKILL")));
+		const listening = a.process.waitForLine((line) => line.includes('"event":"listening"'), 60_000);
 		a.process.spawn();
-		await eventually("a refusal by one alone", async () => expect((await ends(c)).said).toMatch(BEFORE));
+		await listening;
+		expect((await ends(c)).said).toMatch(BEFORE);
+		expect(existsSync(c.dataDir)).toBe(false);
 		await b.process.start();
 		expect((await ends(c)).status).toBe(1);
 		expect(existsSync(c.dataDir)).toBe(false);
@@ -83,6 +99,10 @@ describe("first starts with --initial-cluster-state new", () => {
 		expect(await c.process.exited()).toBe(1);
 		await eventually("its last words", async () => expect(c.process.tail).toMatch(BEFORE));
 		await writes(a, "after");
+		// Nor does it go on with what it has made until then.
+		const again = await ends(c);
+		expect(again.status).toBe(3);
+		expect(again.said).toContain("this member has already been bootstrapped, and its former data folder was lost");
 	});
 
 	test("members of another cluster at the peer URLs: refused, and nothing is written", async () => {

@@ -5,9 +5,13 @@ import { Dice } from "@flotilla/base";
 import { readTap, TAP_SOCKET, type TapLine } from "@flotilla/server/internal";
 import { describe, expect, test } from "vitest";
 import { KvClient, RpcError } from "../src/client/kv-client.ts";
+import { nowMs, TapRecorder } from "../src/failover/tap-recorder.ts";
 import { type ClusterMember, ProcessCluster } from "../src/process/cluster.ts";
+import type { Tuning } from "../src/process/tuned-member.ts";
 import { eventually, pause } from "../src/process/wait.ts";
 
+/** `FLOTILLA_SNAPSHOT_ROUNDS=20` kills more. */
+const rounds = Number(process.env.FLOTILLA_SNAPSHOT_ROUNDS ?? 3);
 const seed = process.env.FLOTILLA_SEED ?? String(Math.floor(Math.random() * 1e9));
 
 /** A log that is cut all the time. */
@@ -39,7 +43,7 @@ class Load {
 	private async write(endpoints: readonly string[], id: number): Promise<void> {
 		const clients = endpoints.map((endpoint) => new KvClient(endpoint));
 		for (let n = 0; this.running; n++) {
-			const key = `k${id}/${n % 500}`;
+			const key = `k${id}/${n % 50}`;
 			const value = `${id}/${n}/${"x".repeat(300)}`;
 			// One writer a key: a refused or unknown write leaves the key out of what is checked.
 			this.acknowledged.delete(key);
@@ -87,12 +91,12 @@ describe(`catching up by snapshot (FLOTILLA_SEED=${seed})`, () => {
 		try {
 			const away = cluster.member(2);
 			await away.process.kill("SIGKILL");
-			await writeMuch(cluster.endpoints[0] as string, 5_000);
+			await writeMuch(cluster.endpoints[0] as string, 1_000);
 			const load = new Load(cluster.endpoints.slice(0, 2), 8);
 			const received = away.process.waitForLine((line) => line.includes("received a snapshot"), 60_000);
 			await away.process.start(60_000);
 			await received;
-			await pause(1_000);
+			await pause(300);
 			await load.stop();
 			await compare(cluster, load.acknowledged);
 			await away.process.kill("SIGKILL");
@@ -108,17 +112,17 @@ describe(`catching up by snapshot (FLOTILLA_SEED=${seed})`, () => {
 		const dice = new Dice(seed);
 		try {
 			const load = new Load(cluster.endpoints, 6);
-			for (let round = 0; round < 6; round++) {
+			for (let round = 0; round < rounds; round++) {
 				const away = cluster.member(dice.range(0, 2));
 				await away.process.kill("SIGKILL");
 				const present = cluster.members.filter((member) => member !== away);
-				await writeMuch(dice.pick(present).clientUrl.slice("http://".length), 2_000);
+				await writeMuch(dice.pick(present).clientUrl.slice("http://".length), 600);
 				away.process.spawn();
 				const victim = dice.pick([away, away, ...present]);
-				await pause(dice.range(600, 2_000));
+				await pause(dice.range(400, 1_500));
 				await victim.process.kill("SIGKILL");
 				await victim.process.start(60_000);
-				if (victim !== away) await pause(dice.range(0, 1_000));
+				if (victim !== away) await pause(dice.range(0, 500));
 			}
 			await load.stop();
 			await compare(cluster, load.acknowledged);
@@ -132,12 +136,15 @@ describe(`catching up by snapshot (FLOTILLA_SEED=${seed})`, () => {
 	});
 
 	/** Parts that rest for so long that a transfer is in its middle whenever a test looks. */
-	const SLOW = { ...TUNING, snapshotPartBytes: 64 << 10, snapshotPartPauseMs: 300 };
-	const KEYS = 5_000;
+	const SLOW = { ...TUNING, snapshotPartBytes: 32 << 10, snapshotPartPauseMs: 200 };
+	const KEYS = 1_200;
 
 	/** A cluster of which one member lacks what the others have cut from their logs, and a load on the two others. */
-	async function behind(proxied = false): Promise<{ cluster: ProcessCluster; away: ClusterMember; leader: ClusterMember; load: Load }> {
-		const cluster = await ProcessCluster.start({ tuning: SLOW, proxied });
+	async function behind(
+		proxied = false,
+		tuning: Tuning = SLOW,
+	): Promise<{ cluster: ProcessCluster; away: ClusterMember; leader: ClusterMember; load: Load }> {
+		const cluster = await ProcessCluster.start({ tuning, proxied });
 		const leader = await leaderOf(cluster);
 		const away = cluster.members.find((member) => member !== leader) as ClusterMember;
 		await away.process.kill("SIGKILL");
@@ -217,6 +224,43 @@ describe(`catching up by snapshot (FLOTILLA_SEED=${seed})`, () => {
 			await cluster.dispose();
 		}
 	});
+
+	test("SC-107 a state goes over a thin link: heartbeats pass beside it, and nobody calls an election", async () => {
+		const tuning = { ...TUNING, snapshotPartBytes: 32 << 10 };
+		const { cluster, away, leader, load } = await behind(true, tuning);
+		const tap = new SnapshotTap(leader);
+		const rate = 128 << 10;
+		try {
+			// Of its own connection; the other lanes have as much each.
+			cluster.proxies[cluster.members.indexOf(away)]?.throttle(rate);
+			const term = await termOf(leader);
+			const received = away.process.waitForLine((line) => line.includes("received a snapshot"), 120_000);
+			away.process.spawn();
+			await partSent(tap, 2);
+			const heard = new TapRecorder([away], ["heartbeatHeard", "becamePreCandidate", "becameCandidate"]);
+			const began = nowMs();
+			await received;
+			const tookMs = nowMs() - began;
+			await load.stop();
+			const seen = heard.take(began).filter(({ atMs }) => atMs < began + tookMs);
+			const names = seen.map(({ event }) => event.name);
+			// Ten a second come; a third of them is far more than an election time-out forgives.
+			expect(names.filter((name) => name === "heartbeatHeard").length).toBeGreaterThan(tookMs / 300);
+			expect(names.filter((name) => name !== "heartbeatHeard")).toEqual([]);
+			expect(await termOf(leader)).toBe(term);
+			expect(tap.names()).toEqual(["snapshotBegun", "snapshotSent"]);
+			await compare(cluster, load.acknowledged);
+		} finally {
+			tap.close();
+			await cluster.dispose();
+		}
+	});
+
+	async function termOf(member: ClusterMember): Promise<string> {
+		const client = new KvClient(member.clientUrl.slice("http://".length));
+		const { header } = await client.status({ timeoutMs: 10_000 }).finally(() => client.close());
+		return header.raft_term;
+	}
 
 	test("connections are cut in the middle of a transfer: it resumes where it was", async () => {
 		const { cluster, away, leader, load } = await behind(true);

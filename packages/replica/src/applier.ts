@@ -3,7 +3,16 @@
  * works in slices of a turn, and keeps what a floor must say of the applied index.
  */
 import { assert, fail, type TapSink } from "@flotilla/base";
-import { type ConfState, changedConf, confChangeOfEntry, type Entry, EntryKind, type RestoredLog, type SnapshotMeta } from "@flotilla/raft";
+import {
+	type ConfState,
+	changedConf,
+	confChangeOfEntry,
+	type Entry,
+	EntryKind,
+	type NodeId,
+	type RestoredLog,
+	type SnapshotMeta,
+} from "@flotilla/raft";
 import { CommandKind } from "./calls.ts";
 import type { DigestWatch } from "./digest-watch.ts";
 import { EnvelopeReader } from "./envelope.ts";
@@ -15,6 +24,7 @@ import { SlicedApply } from "./sliced-apply.ts";
 import type { ApplyOutcome, StateMachine } from "./state-machine.ts";
 
 export interface ApplierOptions {
+	readonly self: NodeId;
 	readonly incarnation: number;
 	/** Nothing more is applied while the store holds more record bytes that are not written. */
 	readonly unstoredBytesMax: number;
@@ -37,6 +47,8 @@ export class Applier {
 	confState: ConfState;
 	/** This process life's announcement was applied. */
 	published = false;
+	/** This member announced itself in another process life, by what was applied or installed in this one. */
+	ranBefore = false;
 	private readonly options: ApplierOptions;
 	private readonly parts: ApplierParts;
 	private readonly envelope = new EnvelopeReader();
@@ -149,8 +161,12 @@ export class Applier {
 	/** Of the entry in the envelope. */
 	private complete(entry: Entry, outcome: ApplyOutcome): void {
 		const { envelope, parts } = this;
-		if (envelope.incarnation !== this.options.incarnation) return;
-		if (envelope.kind === CommandKind.publish && typeof outcome !== "string") this.published = true;
+		const ours = envelope.incarnation === this.options.incarnation;
+		if (envelope.kind === CommandKind.publish && typeof outcome !== "string") {
+			if (ours) this.published = true;
+			else if (envelope.origin === this.options.self) this.ranBefore = true;
+		}
+		if (!ours) return;
 		const call = parts.proposals.take(envelope.sequence);
 		if (call !== undefined) parts.proposals.complete(call, entry.term, entry.index, outcome);
 		else if (envelope.kind === CommandKind.memberUpdate) parts.membership.onUpdated(envelope.sequence, outcome);

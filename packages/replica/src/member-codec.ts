@@ -5,7 +5,7 @@ import type { MemberInfo } from "./members.ts";
 import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
 /** Field numbers of a member; on disk. */
-const Field = { id: 1, name: 2, peerUrl: 3, clientUrl: 4, learner: 5 } as const;
+const Field = { id: 1, name: 2, peerUrl: 3, clientUrl: 4, learner: 5, life: 6 } as const;
 
 export function encodeMember(member: MemberInfo): Uint8Array {
 	const writer = new WireWriter(portableBytes);
@@ -14,6 +14,7 @@ export function encodeMember(member: MemberInfo): Uint8Array {
 	for (const url of member.peerUrls) writeText(writer, Field.peerUrl, url);
 	for (const url of member.clientUrls) writeText(writer, Field.clientUrl, url);
 	if (member.learner) writer.varint((Field.learner << 3) | WireType.varint).varint(1);
+	if (member.life !== undefined) writer.varint((Field.life << 3) | WireType.varint).varintBig(BigInt(member.life));
 	return writer.finish();
 }
 
@@ -29,6 +30,7 @@ export function decodeMember(bytes: Uint8Array): MemberInfo {
 	const peerUrls: string[] = [];
 	const clientUrls: string[] = [];
 	let learner = false;
+	let life: number | undefined;
 	while (!reader.done) {
 		const tag = reader.tag();
 		if (tag === ((Field.id << 3) | WireType.varint)) id = reader.uint64();
@@ -36,9 +38,11 @@ export function decodeMember(bytes: Uint8Array): MemberInfo {
 		else if (tag === ((Field.peerUrl << 3) | WireType.bytes)) peerUrls.push(decodeUtf8(reader.view()));
 		else if (tag === ((Field.clientUrl << 3) | WireType.bytes)) clientUrls.push(decodeUtf8(reader.view()));
 		else if (tag === ((Field.learner << 3) | WireType.varint)) learner = reader.bool();
+		else if (tag === ((Field.life << 3) | WireType.varint)) life = Number(reader.uint64());
 		else reader.skip(tag);
 	}
-	return { id, name, peerUrls: peerUrls.sort(), clientUrls, learner };
+	const member = { id, name, peerUrls: peerUrls.sort(), clientUrls, learner };
+	return life === undefined ? member : { ...member, life };
 }
 
 const CONTEXT_MEMBER = (1 << 3) | WireType.bytes;

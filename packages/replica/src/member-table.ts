@@ -23,10 +23,10 @@ export class MemberTable {
 	}
 
 	/** Null when there is no such member: it was removed meanwhile, and the announcement has no effect. */
-	publish(id: NodeId, name: string, clientUrls: readonly string[]): MemberInfo | null {
+	publish(id: NodeId, name: string, clientUrls: readonly string[], life: number): MemberInfo | null {
 		const member = this.get(id);
 		if (member === undefined) return null;
-		const published = { ...member, name, clientUrls };
+		const published = { ...member, name, clientUrls, life };
 		this.set(published);
 		return published;
 	}

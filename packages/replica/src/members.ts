@@ -10,6 +10,8 @@ export interface MemberInfo {
 	/** Empty until the member has published itself. */
 	readonly clientUrls: readonly string[];
 	readonly learner: boolean;
+	/** The process life in which it published itself last. Absent until then. */
+	readonly life?: number;
 }
 
 export const AlarmType = { none: 0, noSpace: 1, corrupt: 2 } as const;

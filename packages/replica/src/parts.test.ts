@@ -131,7 +131,10 @@ describe("tables", () => {
 		expect(table.update(6n, ["http://b"])).toBe("peerUrlExists");
 		expect(table.update(7n, ["http://x"])).toBe("memberNotFound");
 		expect(table.update(6n, ["http://x"])).toBe("ok");
-		expect(table.publish(7n, "x", [])).toBeNull();
+		expect(table.publish(7n, "x", [], 9)).toBeNull();
+		// Which process life it was tells a member that lost its folder from one that was sent its own announcement.
+		expect(table.publish(6n, "six", ["http://c"], 2 ** 53 - 1)).toEqual(table.get(6n));
+		expect(decodeMember(encodeMember(table.get(6n) as MemberInfo))).toMatchObject({ id: 6n, name: "six", life: 2 ** 53 - 1 });
 	});
 });
 

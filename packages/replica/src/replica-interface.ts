@@ -32,6 +32,8 @@ export interface ReplicaOptions {
 	/** Refuse changes of the members that may cost the quorum. */
 	readonly strictReconfigCheck: boolean;
 	readonly maxLearners: number;
+	/** A connection counts for the check of a change after so long; 5 s when it is not said. */
+	readonly steadyMs?: number;
 	/** Ticks that a simple token lives at this member since its last use here; without it 300 s. */
 	readonly tokenTtlTicks?: number;
 }
@@ -113,6 +115,8 @@ export interface ReplicaMachine {
 	readonly members: readonly MemberInfo[];
 	/** Those, with the names of announcements in the log that are not applied yet: who has none has never run here. */
 	readonly acquaintances: readonly MemberInfo[];
+	/** Announced itself in another process life, by what was applied or installed since this start. */
+	readonly ranBefore: boolean;
 	readonly alarms: readonly AlarmEntry[];
 	/** Users and roles as they are now: the same object for ever. */
 	readonly auth: AuthView;

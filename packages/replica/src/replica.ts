@@ -141,7 +141,7 @@ export class Replica implements ReplicaMachine {
 		this.membership = new MembershipRoom(
 			{
 				incarnation,
-				steadyTicks: Math.ceil(STEADY_MS / tickMs),
+				steadyTicks: Math.ceil((options.steadyMs ?? STEADY_MS) / tickMs),
 				confIndex: lastConfIndex(restoredLog),
 				strictReconfigCheck: options.strictReconfigCheck,
 				maxLearners: options.maxLearners,
@@ -161,7 +161,7 @@ export class Replica implements ReplicaMachine {
 			leases: this.leases,
 			tap: ports.tap,
 		};
-		this.applier = new Applier({ incarnation, unstoredBytesMax: options.unstoredBytesMax }, parts, restoredLog);
+		this.applier = new Applier({ self: memberId, incarnation, unstoredBytesMax: options.unstoredBytesMax }, parts, restoredLog);
 		this.floors = new FloorState(ports.bytes, this.state, this.applier);
 		const memoryEntriesMax = options.logMemoryEntriesMax ?? DEFAULT_RAFT_CONFIG.memoryEntriesMax;
 		const config = { ...DEFAULT_RAFT_CONFIG, id: memberId, incarnation, electionTicks, heartbeatTicks, memoryEntriesMax };
@@ -176,6 +176,10 @@ export class Replica implements ReplicaMachine {
 
 	get members(): readonly MemberInfo[] {
 		return this.state.members.members;
+	}
+
+	get ranBefore(): boolean {
+		return this.applier.ranBefore;
 	}
 
 	get acquaintances(): readonly MemberInfo[] {
@@ -294,6 +298,9 @@ export class Replica implements ReplicaMachine {
 		this.outbox.output.batches.length = 0;
 		this.state.install(store, tables);
 		this.applier.install(message.meta);
+		const life = this.state.members.get(this.options.memberId)?.life;
+		// Its own announcement of this life may have come with the state.
+		if (life !== undefined && life !== this.options.incarnation) this.applier.ranBefore = true;
 		this.floors.installed();
 		this.proposals.onSkipped();
 		this.reads.onTermApplied(term);

@@ -189,7 +189,7 @@ export class StateMachine implements Tables {
 
 	private publish(envelope: EnvelopeReader, term: number, index: number): ApplyOutcome {
 		const { name, clientUrls } = decodeMember(envelope.payload);
-		const member = this.members.publish(envelope.origin, name, clientUrls);
+		const member = this.members.publish(envelope.origin, name, clientUrls, envelope.incarnation);
 		if (member === null) return "memberNotFound";
 		this.tableChanges++;
 		this.tap.emit("memberPublished", term, index, { member: member.id, name, clientUrls: clientUrls.join(",") });

@@ -76,6 +76,8 @@ export interface MemberConfig {
 	readonly grpcServer: GrpcServer;
 	readonly strictReconfigCheck: boolean;
 	readonly maxLearners: number;
+	/** A connection counts for the check of a change after so long, as with etcd. Tests make it small. */
+	readonly steadyMs: number;
 	readonly warningApplyMs: number;
 	readonly warningUnaryRequestMs: number;
 	/** How often a watcher that asked for it hears that nothing happened. */
@@ -136,6 +138,7 @@ export const DEFAULT_MEMBER_OPTIONS = {
 	grpcServer: "native",
 	strictReconfigCheck: true,
 	maxLearners: 1,
+	steadyMs: 5_000,
 	warningApplyMs: 100,
 	warningUnaryRequestMs: 300,
 	watchProgressMs: 600_000,

@@ -268,22 +268,21 @@ class RunningMember implements Member {
 	}
 
 	/** A member answers nobody before it has applied its own announcement (decisions on headers). */
-	private serveWhenPublished({ driver, report }: Booted, clients: ClientSide): void {
+	private serveWhenPublished(booted: Booted, clients: ClientSide): void {
+		const { driver, report } = booted;
 		const unwatch = driver.afterTurns(() => {
+			// The others were asked before; here ends one that nobody told then, because they were away or lagged.
+			if (report.made && driver.ranBefore) {
+				unwatch();
+				booted.noteLostFolder(() => this.die(this.describeLostFolder()));
+				return;
+			}
 			const { published, core } = driver.status();
 			if (published) {
 				unwatch();
 				clients.serve();
 				this.tap.emit("ready", core.term, core.applied, { name: this.config.name });
 				this.becomeReady();
-				return;
-			}
-			// The others were asked before; here ends one that nobody told then, because they were away or lagged.
-			// One that joins may be sent its own announcement with the state, before it has applied it as an entry.
-			const first = report.made && this.config.initialClusterState === "new";
-			if (first && driver.members.some(({ id, name }) => id === this.memberId && name !== "")) {
-				unwatch();
-				this.die(this.describeLostFolder());
 			}
 		});
 	}

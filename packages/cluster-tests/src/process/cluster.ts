@@ -28,7 +28,7 @@ export interface ClusterOptions {
 	readonly size?: number;
 	readonly program?: Program;
 	readonly flags?: readonly string[];
-	/** Sizes that no flag sets; the members then run without flags. */
+	/** What no flag sets; the members then run without flags. */
 	readonly tuning?: Tuning;
 	/** With `tuning`: the members reach each other through proxies that can cut their connections. */
 	readonly proxied?: boolean;

@@ -1,23 +1,24 @@
 import { type AddressInfo, createConnection, createServer, type Server, type Socket } from "node:net";
 
-/** Stands in front of one member's peer port and passes bytes on, until it is told to cut every connection. */
+/** Stands in front of one member's peer port and passes bytes on, as fast as it may, until it is told to cut every connection. */
 export class PeerProxy {
 	readonly port: number;
 	private readonly server: Server;
-	private readonly sockets: Set<Socket>;
+	private readonly sockets = new Set<Socket>();
+	/** Of each connection and direction. */
+	private bytesPerSecond = Number.POSITIVE_INFINITY;
 
-	private constructor(server: Server, sockets: Set<Socket>) {
+	private constructor(server: Server) {
 		this.server = server;
-		this.sockets = sockets;
 		this.port = (server.address() as AddressInfo).port;
 	}
 
 	static start(targetPort: number): Promise<PeerProxy> {
-		const sockets = new Set<Socket>();
 		const keep = (socket: Socket): Socket => {
-			sockets.add(socket);
-			return socket.setNoDelay(true).on("close", () => sockets.delete(socket));
+			proxy.sockets.add(socket);
+			return socket.setNoDelay(true).on("close", () => proxy.sockets.delete(socket));
 		};
+		let proxy: PeerProxy;
 		const server = createServer((near) => {
 			const far = createConnection(targetPort, "127.0.0.1");
 			for (const [one, other] of [
@@ -25,10 +26,29 @@ export class PeerProxy {
 				[far, near],
 			] as const) {
 				one.on("error", () => other.destroy()).on("close", () => other.destroy());
-				one.pipe(other);
+				one.on("data", (chunk: Uint8Array) => proxy.pass(chunk, one, other)).on("end", () => other.end());
 			}
 		});
-		return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(new PeerProxy(server, sockets))));
+		return new Promise((resolve) =>
+			server.listen(0, "127.0.0.1", () => {
+				proxy = new PeerProxy(server);
+				resolve(proxy);
+			}),
+		);
+	}
+
+	/** From now on each connection carries so much in each direction. */
+	throttle(bytesPerSecond: number): void {
+		this.bytesPerSecond = bytesPerSecond;
+	}
+
+	/** What came rests for as long as a thin link would need for it, and holds back what follows. */
+	private pass(chunk: Uint8Array, from: Socket, to: Socket): void {
+		from.pause();
+		const restMs = (chunk.length / this.bytesPerSecond) * 1_000;
+		const send = (): void => void to.write(chunk, () => from.resume());
+		if (restMs < 1) send();
+		else setTimeout(send, restMs);
 	}
 
 	/** Both ends of every connection see a reset or an end; the next ones pass again. */

@@ -5,7 +5,7 @@
 import { DEFAULT_MEMBER_OPTIONS, startMember } from "@flotilla/server";
 import { openFaultPoints } from "../fault-points/around.ts";
 
-/** Sizes of `MemberConfig` that tests make small. */
+/** What tests make small or switch off of `MemberConfig`. */
 export interface Tuning {
 	readonly walSegmentBytes?: number;
 	readonly walKeepEntries?: number;
@@ -15,6 +15,8 @@ export interface Tuning {
 	readonly snapshotPartPauseMs?: number;
 	readonly snapshotCount?: number;
 	readonly floorBytes?: number;
+	readonly steadyMs?: number;
+	readonly strictReconfigCheck?: boolean;
 }
 
 export interface TunedMember {

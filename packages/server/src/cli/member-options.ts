@@ -174,6 +174,7 @@ function buildOptions(settings: Settings): MemberOptions {
 		grpcServer: settings.text("grpc-server") as GrpcServer,
 		strictReconfigCheck: settings.flag("strict-reconfig-check"),
 		maxLearners: settings.number("max-learners"),
+		steadyMs: DEFAULT_MEMBER_OPTIONS.steadyMs,
 		warningApplyMs: settings.number("warning-apply-duration"),
 		warningUnaryRequestMs: settings.number("warning-unary-request-duration"),
 		watchProgressMs: Math.max(MIN_PROGRESS_MS, settings.number("watch-progress-notify-interval") || DEFAULT_MEMBER_OPTIONS.watchProgressMs),

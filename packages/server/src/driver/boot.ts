@@ -9,7 +9,7 @@ import type { WalOptions } from "../wal/wal-interface.ts";
 import { LOG_FOLDER } from "./bootstrap.ts";
 import { Driver, type DriverOptions } from "./driver.ts";
 import { LogRelay } from "./log-relay.ts";
-import { noteRemoval, type Recovered, type RecoveryReport, recover } from "./recover.ts";
+import { noteEnd, type Recovered, type RecoveryReport, recover } from "./recover.ts";
 import { type AskOthers, runRecovery } from "./recovery-runner.ts";
 import type { StartRefusal } from "./refusal.ts";
 import type { RestoreStore } from "./store-scan.ts";
@@ -42,6 +42,8 @@ export interface Booted {
 	readonly report: RecoveryReport;
 	/** Notes in the folder that this member was removed, so that no later start gets beyond that; `done` in a later turn. */
 	noteRemoval(done: () => void): void;
+	/** Notes in the folder that it must not be used: the member lost another one before. `done` in a later turn. */
+	noteLostFolder(done: () => void): void;
 	/** Ends the log with its closing fence and closes the store. Only after the driver has ended; `done` in a later turn. */
 	close(done: () => void): void;
 }
@@ -96,7 +98,8 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 				incarnation,
 				report: recovered.report,
 				// What fails here is found out again by the next start, from the others.
-				noteRemoval: (noted) => runRecovery(noteRemoval(), recoveryWorld, noted),
+				noteRemoval: (noted) => runRecovery(noteEnd("removed"), recoveryWorld, noted),
+				noteLostFolder: (noted) => runRecovery(noteEnd("lost"), recoveryWorld, noted),
 				close: (closed) => recovered.wal.close(() => driver.closeStores(closed)),
 			},
 		});
@@ -134,6 +137,7 @@ function replicaOptions(config: MemberConfig, incarnation: number): ReplicaOptio
 		pendingCallsMax: PENDING_CALLS_MAX,
 		strictReconfigCheck: config.strictReconfigCheck,
 		maxLearners: config.maxLearners,
+		steadyMs: config.steadyMs,
 		tokenTtlTicks: Math.ceil(config.authTokenTtlMs / TICK_MS),
 	};
 }

@@ -66,6 +66,7 @@ export class ScriptedReplica implements ReplicaMachine {
 	readonly store = { compactionPending: false, revision: 1 } as KeyValueStore;
 	readonly members = [];
 	readonly acquaintances = [];
+	readonly ranBefore = false;
 	readonly alarms = [];
 	readonly auth = new AuthState({ ttlTicks: 100, forgottenUpto: 0 }, portableBytes, () => []).guard;
 	next: Partial<ReplicaOutput> = {};

@@ -184,6 +184,9 @@ export class Driver implements MemberPort, PeerEvents {
 	get acquaintances(): readonly MemberInfo[] {
 		return this.machine.acquaintances;
 	}
+	get ranBefore(): boolean {
+		return this.machine.ranBefore;
+	}
 	get alarms(): readonly AlarmEntry[] {
 		return this.machine.alarms;
 	}

@@ -8,8 +8,11 @@ export const MEMBER_FORMAT = 1;
 export interface MemberFormat {
 	readonly clusterId: bigint;
 	readonly memberId: NodeId;
-	/** `making`: the first start has not ended, nothing was promised to anybody yet. `removed`: from the cluster, for good. */
-	readonly state: "making" | "ready" | "removed";
+	/**
+	 * `making`: the first start has not ended, nothing was promised to anybody yet. `removed`: from the cluster, for good.
+	 * `lost`: its member had another folder before, which is gone; this one must not stand in for it.
+	 */
+	readonly state: "making" | "ready" | "removed" | "lost";
 	/** The store to open, unless the log names a later one. */
 	readonly generation: string;
 	/** Added to a running cluster: it begins with nothing, and is sent the state. */
@@ -19,6 +22,8 @@ export interface MemberFormat {
 	/** The first configuration: what the log starts from. Of a member that joined: whom it may ask. */
 	readonly initialMembers: ReadonlyArray<{ readonly id: NodeId; readonly name: string; readonly peerUrls: readonly string[] }>;
 }
+
+const STATES: ReadonlyArray<MemberFormat["state"]> = ["making", "ready", "removed", "lost"];
 
 export type FormatDecoding =
 	| { readonly ok: true; readonly format: MemberFormat }
@@ -65,7 +70,7 @@ function fromFields(fields: Record<string, unknown>): MemberFormat {
 	return {
 		clusterId: fromHex(fields.clusterId),
 		memberId: fromHex(fields.memberId),
-		state: fields.state === "ready" || fields.state === "removed" ? fields.state : "making",
+		state: STATES.find((state) => state === fields.state) ?? "making",
 		generation: String(fields.generation),
 		joined: fields.joined === true,
 		...(fields.forced === true ? { forced: true } : {}),

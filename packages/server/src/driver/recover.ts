@@ -72,6 +72,7 @@ export function* recover(options: RecoverOptions): Steps<Recovered> {
 	const { generations, error } = yield* ask({ on: "listStores" });
 	if (error !== undefined) throw ioRefusal("listing the stores", "the member's folder", error);
 	if (format?.state === "removed") throw refuseRemoved();
+	if (format?.state === "lost") throw refuseLost();
 	if (options.forceNewCluster && format?.state !== "ready")
 		throw nothingToForce(format === null ? "no such file" : `state ${format.state}`);
 	if (format === null) yield* assertUntouched(generations);
@@ -142,9 +143,19 @@ function refuseRemoved(): RefusedStart {
 	});
 }
 
-/** Notes in the data folder that its member was removed from the cluster: no later start gets beyond that. */
-export function* noteRemoval(): Steps<void> {
-	yield* changeFormat({ state: "removed" });
+function refuseLost(): RefusedStart {
+	return refuse("folderLost", {
+		what: "this member has already been bootstrapped, and its former data folder was lost",
+		where: FORMAT_FILE,
+		found: "state lost",
+		wanted: "state ready",
+		next: `Restore the former data folder from a copy, or: ${REPLACE_MEMBER}`,
+	});
+}
+
+/** Notes in the data folder that it must not be used any more, and why: no later start gets beyond that. */
+export function* noteEnd(state: "removed" | "lost"): Steps<void> {
+	yield* changeFormat({ state });
 }
 
 function* changeFormat(change: Pick<MemberFormat, "state"> | Required<Pick<MemberFormat, "forced">>): Steps<void> {

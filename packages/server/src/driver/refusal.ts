@@ -22,7 +22,8 @@ export type StartRefusalCode =
 	| "io"
 	| "notInCluster"
 	| "cannotForce"
-	| "removed";
+	| "removed"
+	| "folderLost";
 
 /** Exit status of a process whose data folder must not be used. */
 export const START_REFUSED_STATUS = 3;
