@@ -111,6 +111,7 @@ class Storm {
 		const renewal = this.renewAll();
 		const renewSeconds = renewal.then(() => (performance.now() - renewedMs) / 1_000);
 		const renewing = await this.puttingDuring(renewal);
+		if ((await renewal) < leases) throw new Error("leases ended before all were renewed: on this machine they must live longer (--ttl)");
 		while ((await this.ended()) === 0) await pause(POLL_MS);
 		const endingMs = performance.now();
 		const keeping = new Kept(this.clients[this.leader] as KvClient, leases);
