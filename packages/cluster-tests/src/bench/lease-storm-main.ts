@@ -21,7 +21,9 @@ const { phases, ...figures } = await leaseStorm({
 	phaseMs: Number(values.seconds) * 1_000,
 });
 console.log(JSON.stringify(figures));
-for (const [name, { puts, p50, p99, max }] of Object.entries(phases)) {
+for (const [name, { leaderCpuSeconds, leaderLoopMs, max, p50, p99, puts }] of Object.entries(phases)) {
 	const times = (p99 / phases.without.p99).toFixed(2);
-	console.log(`puts ${name.padEnd(9)} ${String(puts).padStart(7)}, p50 ${p50} ms, p99 ${p99} ms (${times} times), longest ${max} ms`);
+	console.log(
+		`puts ${name.padEnd(9)} ${String(puts).padStart(7)}, p50 ${p50} ms, p99 ${p99} ms (${times} times), longest ${max} ms; leader: ${leaderCpuSeconds} s of processor, loop held ${leaderLoopMs} ms`,
+	);
 }

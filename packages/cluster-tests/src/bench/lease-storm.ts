@@ -4,7 +4,7 @@ import { KvClient } from "../client/kv-client.ts";
 import type { RawStream } from "../client/raw-stream.ts";
 import { ProcessCluster } from "../process/cluster.ts";
 import { pause } from "../process/wait.ts";
-import { ownMb } from "./process-usage.ts";
+import { cpuSeconds, ownMb } from "./process-usage.ts";
 import { PutLoad, percentile } from "./put-load.ts";
 import { UnaryCalls } from "./unary-calls.ts";
 
@@ -25,6 +25,9 @@ export interface PhaseFigures {
 	readonly p50: number;
 	readonly p99: number;
 	readonly max: number;
+	/** Of the leader: processor time, and how long its event loop was held at most (on a busy machine by others, too). */
+	readonly leaderCpuSeconds: number;
+	readonly leaderLoopMs: number;
 }
 
 export interface StormFigures {
@@ -50,6 +53,8 @@ export interface StormFigures {
 }
 
 const GRANTS_AT_ONCE = 64;
+/** Renewals that are handed over without looking at anything else. */
+const SENT_AT_ONCE = 32;
 /** Leases that go on being renewed while all others end. */
 const KEPT = 50;
 const POLL_MS = 50;
@@ -76,6 +81,8 @@ class Storm {
 	private calls: UnaryCalls | null = null;
 	private load: PutLoad | null = null;
 	private written = 0;
+	/** The longest that the leader's loop was held since the phase began. */
+	private loopMs = 0;
 
 	constructor(cluster: ProcessCluster, options: StormOptions) {
 		this.cluster = cluster;
@@ -145,6 +152,10 @@ class Storm {
 
 	/** Puts go on for as long as `work` takes. */
 	private async puttingDuring(work: Promise<unknown>): Promise<PhaseFigures> {
+		const { pid } = this.cluster.member(this.leader).process;
+		const spent = cpuSeconds(pid);
+		await this.scrape();
+		this.loopMs = 0;
 		let over = false;
 		const end = work.finally(() => {
 			over = true;
@@ -155,7 +166,9 @@ class Storm {
 		this.written += latencies.length;
 		latencies.sort((a, b) => a - b);
 		const at = (share: number): number => Math.round(percentile(latencies, share) * 10) / 10;
-		return { puts: latencies.length, p50: at(0.5), p99: at(0.99), max: at(1) };
+		await this.scrape();
+		const leaderCpuSeconds = Math.round((cpuSeconds(pid) - spent) * 100) / 100;
+		return { puts: latencies.length, p50: at(0.5), p99: at(0.99), max: at(1), leaderCpuSeconds, leaderLoopMs: Math.round(this.loopMs) };
 	}
 
 	private async grantAll(): Promise<number> {
@@ -184,7 +197,11 @@ class Storm {
 	private async renewAll(): Promise<number> {
 		const { leases, ttlSeconds } = this.options;
 		const stream = (this.clients[this.leader] as KvClient).stream(`${LEASE}/LeaseKeepAlive`);
-		for (let id = 1; id <= leases + KEPT; id++) stream.send(Buffer.from(pb.LeaseKeepAliveRequest.encode({ ID: BigInt(id) })));
+		for (let id = 1; id <= leases + KEPT; id++) {
+			stream.send(Buffer.from(pb.LeaseKeepAliveRequest.encode({ ID: BigInt(id) })));
+			// The puts that are timed beside it belong to this process, too.
+			if (id % SENT_AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve));
+		}
 		stream.halfClose();
 		const { code, text } = await stream.end();
 		if (code !== 0) throw new Error(`the stream of renewals ended: ${code} ${text}`);
@@ -192,8 +209,15 @@ class Storm {
 	}
 
 	private async ended(): Promise<number> {
+		return Number(/^etcd_debugging_lease_revoked_total (\d+)$/m.exec(await this.scrape())?.[1] ?? 0);
+	}
+
+	/** Each look shows the loop's delays since the one before. */
+	private async scrape(): Promise<string> {
 		const text = await (await fetch(`${this.cluster.member(this.leader).clientUrl}/metrics`)).text();
-		return Number(/^etcd_debugging_lease_revoked_total (\d+)$/m.exec(text)?.[1] ?? 0);
+		const held = Number(/^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(text)?.[1] ?? 0);
+		this.loopMs = Math.max(this.loopMs, held * 1_000);
+		return text;
 	}
 
 	private async allEnded(leases: number, keeping: Kept): Promise<void> {
