@@ -1,5 +1,5 @@
 /**
- * Puts of many different keys over one HTTP/2 connection, with the latency of each: h2load sends one request over and over.
+ * Puts of many different keys over HTTP/2, with the latency of each: h2load sends one request over and over.
  */
 import { UnaryCalls } from "./unary-calls.ts";
 
@@ -13,6 +13,11 @@ export interface PutLoadOptions {
 	readonly url: string;
 	/** Calls under way at once. */
 	readonly streams: number;
+	/**
+	 * Connections that they are spread over. Over a single one a server that answers a whole batch at once and this client, which takes the
+	 * answers together and sends the next calls together, wait for each other in turn and never work at the same time.
+	 */
+	readonly connections?: number;
 	/** Puts in one call: above 1 they travel as transactions. */
 	readonly putsACall?: number;
 	makeKey(n: number): Buffer;
@@ -21,15 +26,15 @@ export interface PutLoadOptions {
 
 export class PutLoad {
 	private readonly options: PutLoadOptions;
-	private readonly calls: UnaryCalls;
+	private readonly connections: readonly UnaryCalls[];
 
 	constructor(options: PutLoadOptions) {
 		this.options = options;
-		this.calls = new UnaryCalls(options.url);
+		this.connections = Array.from({ length: options.connections ?? 1 }, () => new UnaryCalls(options.url));
 	}
 
 	close(): void {
-		this.calls.close();
+		for (const connection of this.connections) connection.close();
 	}
 
 	/**
@@ -40,27 +45,28 @@ export class PutLoad {
 		const { streams, putsACall = 1 } = this.options;
 		const latencies: number[] = [];
 		let next = from;
-		const worker = async (): Promise<void> => {
+		const worker = async (connection: UnaryCalls): Promise<void> => {
 			while (next < end && !stop()) {
 				const first = next;
 				next = Math.min(end, next + putsACall);
 				const started = performance.now();
-				await this.send(first, next);
+				await this.send(connection, first, next);
 				latencies.push(performance.now() - started);
 			}
 		};
-		await Promise.all(Array.from({ length: streams }, worker));
+		const { connections } = this;
+		await Promise.all(Array.from({ length: streams }, (_, i) => worker(connections[i % connections.length] as UnaryCalls)));
 		return latencies;
 	}
 
-	private async send(first: number, end: number): Promise<void> {
+	private async send(connection: UnaryCalls, first: number, end: number): Promise<void> {
 		const puts: Buffer[] = [];
 		for (let n = first; n < end; n++) {
 			puts.push(Buffer.concat([field(KEY, this.options.makeKey(n)), field(VALUE, this.options.makeValue(n))]));
 		}
 		const single = (this.options.putsACall ?? 1) === 1;
 		const message = single ? (puts[0] as Buffer) : Buffer.concat(puts.map((put) => field(TXN_SUCCESS, field(OP_PUT, put))));
-		await this.calls.ask(single ? "/etcdserverpb.KV/Put" : "/etcdserverpb.KV/Txn", message);
+		await connection.ask(single ? "/etcdserverpb.KV/Put" : "/etcdserverpb.KV/Txn", message);
 	}
 }
 

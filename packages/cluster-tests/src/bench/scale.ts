@@ -88,7 +88,7 @@ const highest = (cluster: ProcessCluster, name: MemoryKind): number =>
 	Math.max(...cluster.members.map((member) => memoryMb(member.process.pid, name)));
 
 async function fill(cluster: ProcessCluster): Promise<number> {
-	const load = new PutLoad({ url: (await leaderOf(cluster)).clientUrl, streams: 64, putsACall, makeKey, makeValue });
+	const load = new PutLoad({ url: (await leaderOf(cluster)).clientUrl, streams: 64, connections: 8, putsACall, makeKey, makeValue });
 	const started = performance.now();
 	await load.run(0, keys);
 	load.close();

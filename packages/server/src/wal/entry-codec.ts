@@ -45,26 +45,27 @@ export function encodeEntries(entries: readonly Entry[]): Uint8Array {
  * Entries of bytes[start, end): consecutive indexes from 1 on, terms from 1 on that never fall. Null when anything is off (a
  * length beyond the end, an unknown kind, padding that is not zero, an index above 2^53 - 1). Their data are views of `bytes`,
  * which the caller must not write to afterwards; their slab is the input itself, so writing them to the log copies no entry.
+ * Without data they are examined all the same, and come empty: a start looks at millions and wants their places only.
  */
-export function decodeEntries(bytes: Uint8Array, start: number, end: number): Entry[] | null {
+export function decodeEntries(bytes: Uint8Array, start: number, end: number, withData = true): Entry[] | null {
 	if (start < 0 || end > bytes.length || start > end) return null;
 	const entries: Entry[] = [];
 	let at = start;
 	let previous: Entry | null = null;
 	while (at < end) {
-		const entry = decodeEntry(bytes, at, end);
+		const entry = decodeEntry(bytes, at, end, withData);
 		if (entry === null) return null;
 		if (previous !== null && (entry.index !== previous.index + 1 || entry.term < previous.term)) return null;
 		entries.push(entry);
 		previous = entry;
-		at += entryRecordBytes(entry.data.length);
+		at += entryRecordBytes(readU32(bytes, at + 4) - ENTRY_FIXED_BODY_BYTES);
 	}
-	if (entries.length > 0) recentSlabs.add(entries, bytes.subarray(start, end));
+	if (withData && entries.length > 0) recentSlabs.add(entries, bytes.subarray(start, end));
 	return entries;
 }
 
 /** The entry whose record starts at `at` and ends at or before `end`, or null. */
-export function decodeEntry(bytes: Uint8Array, at: number, end: number): Entry | null {
+export function decodeEntry(bytes: Uint8Array, at: number, end: number, withData = true): Entry | null {
 	if (end - at < ENTRY_HEADER_BYTES) return null;
 	if (bytes[at] !== ENTRY_RECORD_TYPE || bytes[at + 2] !== 0 || bytes[at + 3] !== 0) return null;
 	const kind = bytes[at + 1];
@@ -79,7 +80,7 @@ export function decodeEntry(bytes: Uint8Array, at: number, end: number): Entry |
 	const index = readU64(bytes, at + 8);
 	const term = readU64(bytes, at + 16);
 	if (index < 1 || term < 1) return null;
-	return new Entry(index, term, kind, bytes.subarray(at + ENTRY_HEADER_BYTES, dataEnd));
+	return new Entry(index, term, kind, withData ? bytes.subarray(at + ENTRY_HEADER_BYTES, dataEnd) : EMPTY);
 }
 
 function writeEntry(slab: Uint8Array, at: number, entry: Entry): number {

@@ -68,7 +68,7 @@ export type Verdict = "next" | "enough" | { readonly wrong: string };
 
 /**
  * Hands the frames from `offset` on to `take` while each is whole and chained to the one before (rule W7). The content's
- * entries are views of the window's bytes, which are not changed afterwards.
+ * entries are views of the window's bytes, which are not changed afterwards; they come empty when nobody wants their data.
  */
 export function* scanFrames(
 	ops: ByteOps,
@@ -77,6 +77,7 @@ export function* scanFrames(
 	offset: number,
 	expected: FrameExpectation,
 	take: (frame: ScannedFrame) => Verdict,
+	withData = true,
 ): FileScript<ScanStop> {
 	let { seq, prevCrc } = expected;
 	const stop = (found: string): ScanStop => ({ kind: "end", offset, seq, prevCrc: prevCrc ?? 0, found });
@@ -98,7 +99,7 @@ export function* scanFrames(
 		}
 		const at = offset - window.start + FRAME_HEADER_BYTES;
 		if (ops.crc32c(window.bytes, at, at + header.payloadBytes, 0) !== header.payloadCrc) return stop("a frame that fails its checksum");
-		const content = readContent(window.bytes, at, at + header.payloadBytes, header.records);
+		const content = readContent(window.bytes, at, at + header.payloadBytes, header.records, withData);
 		const verdict = content === null ? MALFORMED : take({ offset, bytes: frameBytes, header, content });
 		if (verdict === "enough") return { kind: "enough" };
 		if (verdict !== "next") return { kind: "nonsense", offset, seq, found: verdict.wrong };

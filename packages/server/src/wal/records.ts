@@ -96,8 +96,8 @@ export function writeContent(target: Uint8Array, at: number, content: FrameConte
 	return out.end();
 }
 
-/** The records of bytes[start, end), or null when they are not `records` well-formed ones in the right order. */
-export function readContent(bytes: Uint8Array, start: number, end: number, records: number): FrameContent | null {
+/** The records of bytes[start, end), or null when they are not `records` well-formed ones in the right order. `withData`: of entries. */
+export function readContent(bytes: Uint8Array, start: number, end: number, records: number, withData = true): FrameContent | null {
 	const content: Mutable<FrameContent> = { ...EMPTY_CONTENT };
 	let at = start;
 	let count = 0;
@@ -113,7 +113,7 @@ export function readContent(bytes: Uint8Array, start: number, end: number, recor
 		before = order;
 		if (type === RecordType.entry) {
 			const runEnd = entryRunEnd(bytes, at, end);
-			const entries = decodeEntries(bytes, at, runEnd);
+			const entries = decodeEntries(bytes, at, runEnd, withData);
 			if (entries === null) return null;
 			content.entries = entries;
 			count += entries.length;

@@ -8,7 +8,7 @@ import { marks } from "@flotilla/base";
 import type { HardState } from "@flotilla/raft";
 import type { FileScript } from "../disk/file-script.ts";
 import { frameSeed, parseSegmentName, readSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader, WAL_VERSION } from "./format.ts";
-import { FileWindow, type ScannedFrame, type ScanStop, scanFrames, scanLeftover, WIDE_WINDOW_BYTES } from "./frame-scan.ts";
+import { FileWindow, type ScannedFrame, type ScanStop, scanFrames, scanLeftover, type Verdict, WIDE_WINDOW_BYTES } from "./frame-scan.ts";
 import type { LogSegment } from "./log-map.ts";
 import { LogState } from "./log-state.ts";
 import { decodeIdentity, decodeVoteFile, IDENTITY_PATH, type MetaProblem, otherVersion, VOTE_PATH, type VoteSlot } from "./meta-files.ts";
@@ -147,10 +147,11 @@ class LogScan {
 		this.offsets = [];
 		this.firstSeq = header.firstSeq;
 		const expected = { seq: header.firstSeq, prevCrc: header.crc };
-		const stop = yield* scanFrames(this.ops, this.window, this.seed, SEGMENT_HEADER_BYTES, expected, (frame) => {
+		const take = (frame: ScannedFrame): Verdict => {
 			const wrong = this.take(segment, frame);
 			return wrong === null ? "next" : { wrong };
-		});
+		};
+		const stop = yield* scanFrames(this.ops, this.window, this.seed, SEGMENT_HEADER_BYTES, expected, take, false);
 		return this.scanned(segment, stop, last);
 	}
 
