@@ -91,6 +91,12 @@ const cases: readonly Case[] = [
 	["an unknown method", (c) => c.raw("/etcdserverpb.KV/Nope", Buffer.alloc(0)), 12, "unknown method Nope for service etcdserverpb.KV"],
 	["an unknown service", (c) => c.raw("/foo.Bar/Baz", Buffer.alloc(0)), 12, "unknown service foo.Bar"],
 	["malformed protobuf", (c) => c.raw("/etcdserverpb.KV/Put", Buffer.from([0x0a, 0x7f, 0x01])), 13, /^grpc: error unmarshalling request: /],
+	[
+		"malformed protobuf where nothing is asked",
+		(c) => c.raw("/etcdserverpb.Maintenance/Defragment", Buffer.from([0x07])),
+		13,
+		/^grpc: error unmarshalling request: /,
+	],
 	["malformed protobuf in a read", (c) => c.raw("/etcdserverpb.KV/Range", Buffer.from([0xff])), 13, /^grpc: error unmarshalling request: /],
 	["a request above the limit", (c) => c.put("big", Buffer.alloc(1_572_840).toString("latin1")), 3, "etcdserver: request is too large"],
 	[

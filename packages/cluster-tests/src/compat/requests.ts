@@ -139,7 +139,7 @@ export class Requests {
 	private lease(): Call {
 		const { dice } = this;
 		const ID = dice.chance(1, 12) ? dice.pick(STRANGE_LEASES) : dice.pick(LEASES);
-		switch (dice.range(0, 5)) {
+		switch (dice.range(0, 6)) {
 			case 0:
 			case 1:
 			case 2:
@@ -148,6 +148,9 @@ export class Requests {
 				return lease("LeaseRevoke", pb.LeaseRevokeRequest.encode({ ID }));
 			case 4:
 				return lease("LeaseTimeToLive", pb.LeaseTimeToLiveRequest.encode({ ID, keys: dice.chance(1, 2) }));
+			case 5:
+				// A stream that ends after its first message: one renewal, one answer.
+				return lease("LeaseKeepAlive", pb.LeaseKeepAliveRequest.encode({ ID }));
 			default:
 				return lease("LeaseLeases", EMPTY);
 		}

@@ -41,7 +41,10 @@ const ADMINISTRATION: ReadonlySet<string> = new Set(["etcdserverpb.Cluster", "et
 
 export function unary(path: string, deps: ServiceDeps, handle: UnaryHandler): readonly [string, MethodHandler] {
 	const need = needAtDoor(path);
+	const empty = METHODS.get(path)?.request.fields.length === 0 ? METHODS.get(path)?.request : undefined;
 	const guarded = (call: UnaryCall): void => {
+		// No handler reads a request that says nothing; bytes that are none of it are refused all the same.
+		if (empty !== undefined && call.request.length > 0) empty.decode(call.request);
 		const refusal = refusalAtDoor(path, call, deps);
 		if (refusal !== null) call.fail(refusal);
 		else if (need === null) handle(call);
