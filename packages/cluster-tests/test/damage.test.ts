@@ -7,7 +7,7 @@ import { CALL_FAULTS, referenceOf, tryCallFault } from "../src/damage/call-fault
 import { runDamage } from "../src/damage/campaign.ts";
 import { type Damage, describeDamage } from "../src/damage/damages.ts";
 import { LifeProcess } from "../src/damage/life-process.ts";
-import { makeMaster } from "../src/damage/master.ts";
+import { type MasterFile, makeMaster } from "../src/damage/master.ts";
 import { tryInMemory, tryOnFiles } from "../src/damage/trials.ts";
 
 const seed = process.env.FLOTILLA_SEED ?? String(Math.floor(Math.random() * 1e9));
@@ -38,6 +38,23 @@ test("what serves something else than was acknowledged is told, in memory as on 
 		expect((await tryOnFiles(other, harmless, folder, lives)).verdict).toBe("different");
 		const cut: Damage = { file: "identity", change: { kind: "cut", bytes: 5 } };
 		expect([tryInMemory(master, cut).verdict, (await tryOnFiles(master, cut, folder, lives)).verdict]).toEqual(["refused", "refused"]);
+	} finally {
+		lives.end();
+		await rm(folder, { recursive: true, force: true });
+	}
+});
+
+test("an index that LevelDB steps over in a scan and aborts on when it looks for a key: the start after that knows it", async () => {
+	const folder = await mkdtemp(join(tmpdir(), "flotilla-damage-"));
+	const lives = new LifeProcess();
+	try {
+		const master = await makeMaster(folder);
+		const tables = master.files.filter(({ path }) => path.endsWith(".ldb")).sort((a, b) => a.content.length - b.content.length);
+		const { path: file, content } = tables.at(-1) as MasterFile;
+		// Behind the index of a table stand its first restart point, their number, a checksum of five bytes, and a footer of 48.
+		const change = { kind: "flip", at: content.length - 61, mask: 0x33 } as const;
+		const { verdict, text } = await tryOnFiles(master, { file, change }, folder, lives);
+		expect(["recovered", "refused"], text).toContain(verdict);
 	} finally {
 		lives.end();
 		await rm(folder, { recursive: true, force: true });
