@@ -39,6 +39,21 @@ export function leaveMinority(dice: Dice, fleet: Fleet, budget: DamageBudget, ne
 	});
 }
 
+/**
+ * Whoever was cut off from the leader alone and came to lead itself, by the votes of the others, is cut off from all: those must
+ * find another leader, for the one that was cut off from it can never hear of it.
+ */
+export function cutOffLeaders(behind: readonly Behind[], fleet: Fleet, network: SimNetwork): void {
+	for (const { member, state } of behind) {
+		if (state !== "left without the leader" || !member.leads) continue;
+		for (const { id } of fleet.all) {
+			if (id === member.id) continue;
+			network.cut(member.id, id);
+			network.cut(id, member.id);
+		}
+	}
+}
+
 /** Whoever is cut off from the leader alone may have found another one meanwhile: now it is that one that it is cut off from. */
 export function cutOffAgain(behind: readonly Behind[], leader: NodeId, fleet: Fleet, network: SimNetwork): void {
 	for (const { member, state } of behind) {

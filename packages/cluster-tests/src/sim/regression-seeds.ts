@@ -20,4 +20,9 @@ export const REGRESSION_SEEDS: readonly RegressionSeed[] = [
 		limits: DEFAULT_LIMITS,
 		was: "a leader sent a damaged record to a new member again and again",
 	},
+	{
+		seed: "74000023",
+		limits: DEFAULT_LIMITS,
+		was: "the simulator: who was left without the leader led itself, and the rest was asked to agree on another",
+	},
 ];

@@ -4,7 +4,7 @@ import { Churn, type ChurnCounts } from "./churn.ts";
 import { DamageBudget } from "./damage-budget.ts";
 import { Fleet, initialConf } from "./fleet.ts";
 import { Invariants } from "./invariants.ts";
-import { type Behind, cutOffAgain, leaveMinority } from "./left-behind.ts";
+import { type Behind, cutOffAgain, cutOffLeaders, leaveMinority } from "./left-behind.ts";
 import type { SimMember } from "./member.ts";
 import { type FaultNote, Nemesis } from "./nemesis.ts";
 import { lossOptions, SimNetwork } from "./network.ts";
@@ -192,7 +192,11 @@ class World {
 		const wanted = this.acknowledged() + PROGRESS_OPERATIONS;
 		const serves = (): boolean => this.acknowledged() >= wanted && leaderOf(rest) !== null;
 		const limitUs = HEALING_ELECTIONS * this.electionUs + 20_000_000 + this.transferUs();
-		if (!this.until(limitUs, () => this.broken() || serves())) {
+		const settled = (): boolean => {
+			cutOffLeaders(behind, this.fleet, this.network);
+			return this.broken() || serves();
+		};
+		if (!this.until(limitUs, settled)) {
 			const told = rest.map((member) => member.describe()).join("; ");
 			this.unrest.push(`liveness: the rest does not serve without ${behind.map(({ member }) => member.name).join(" and ")}: ${told}`);
 			return false;
