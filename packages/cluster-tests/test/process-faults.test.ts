@@ -3,7 +3,7 @@ import { cp, rm } from "node:fs/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import { KvClient } from "../src/client/kv-client.ts";
 import { type ClusterMember, ProcessCluster } from "../src/process/cluster.ts";
-import { eventually } from "../src/process/wait.ts";
+import { eventually, pause } from "../src/process/wait.ts";
 
 /** For a machine that does much else. */
 const PATIENCE_MS = 120_000;
@@ -57,6 +57,66 @@ describe("real processes", () => {
 		// It may be a time-out; what is answered is never the old value.
 		const answer = await asked.catch(() => eventually("an answer", () => at(old).range("k", {}, { timeoutMs: 10_000 }), PATIENCE_MS));
 		expect(answer.kvs[0]?.value.toString()).toBe("after");
+	});
+
+	/** Stops a member for `ms` as a stalled event loop would; then whether the leader and its term are what they were. */
+	async function stall(who: "leader" | "follower", ms: number): Promise<boolean> {
+		const before = await leader(cluster.members);
+		const victim = cluster.members.find((member) => (member === before.member) === (who === "leader")) as ClusterMember;
+		const other = cluster.members.find((member) => member !== victim && member !== before.member) as ClusterMember;
+		await victim.process.kill("SIGSTOP");
+		await pause(ms);
+		await victim.process.kill("SIGCONT");
+		// Whoever leads now: a write through another member is there for a read at the one that stood still.
+		await put(other, `behind the ${who}`);
+		const answer = await eventually("an answer", () => at(victim).range("k", {}, { timeoutMs: 10_000 }), PATIENCE_MS);
+		expect(answer.kvs[0]?.value.toString()).toBe(`behind the ${who}`);
+		const after = await leader(cluster.members);
+		return after.term === before.term && after.member === before.member;
+	}
+
+	test("SC-108 an event loop stands still: a follower's calls no election afterwards, a short one of the leader costs it nothing", async () => {
+		await started();
+		// A machine that does much else may cost an election of its own; one that comes each time is the stall's.
+		const calm = async (who: "leader" | "follower", ms: number): Promise<boolean> => {
+			for (let tries = 0; tries < 5; tries++) if (await stall(who, ms)) return true;
+			return false;
+		};
+		expect(await calm("follower", 1_500)).toBe(true);
+		expect(await calm("leader", 500)).toBe(true);
+		// Beyond the election time-out either may lead; what matters is the read behind it.
+		await stall("leader", 1_500);
+	});
+
+	test("SC-124 a clean stop of the leader: its office is handed over, no write fails, and its log begins again without repairs", async () => {
+		await started();
+		const { member: stopping, term } = await leader(cluster.members);
+		const others = cluster.members.filter((member) => member !== stopping);
+		let running = true;
+		const acknowledged: string[] = [];
+		const writers = others.map(async (member, id) => {
+			for (let n = 0; running; n++) {
+				// One that fails ends the test: at those that stay nobody may notice.
+				await at(member).put(`w${id}/${n}`, "x", { timeoutMs: 30_000 });
+				acknowledged.push(`w${id}/${n}`);
+			}
+		});
+		await eventually("some writes", async () => expect(acknowledged.length).toBeGreaterThan(20), PATIENCE_MS);
+		expect(await stopping.process.kill("SIGTERM")).toBe("SIGTERM");
+		const count = acknowledged.length;
+		await eventually("writes go on", async () => expect(acknowledged.length).toBeGreaterThan(count + 20), PATIENCE_MS);
+		running = false;
+		await Promise.all(writers);
+		// Handed over in one election, not left to time-outs.
+		const next = await leader(others);
+		expect(Number(next.term)).toBe(Number(term) + 1);
+		const recovered = stopping.process.waitForLine((line) => line.includes('"event":"recovered"'), PATIENCE_MS);
+		await stopping.process.start(PATIENCE_MS);
+		expect(JSON.parse(await recovered)).toMatchObject({ made: false, "clean-stop": true });
+		expect(stopping.process.tail).not.toContain("walTornTail");
+		const held = await at(stopping).everything({ keys_only: true }, { timeoutMs: 30_000 });
+		const keys = new Set(held.kvs.map(({ key }) => key.toString()));
+		expect(acknowledged.filter((key) => !keys.has(key))).toEqual([]);
 	});
 
 	test("SC-094 an old copy of a data folder is put back: the member finds that it has lost what it acknowledged, says so, and ends", async () => {

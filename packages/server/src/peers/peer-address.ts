@@ -13,7 +13,8 @@ export class PeerAddress {
 
 	/** True when they changed. */
 	set(urls: readonly string[]): boolean {
-		const targets = urls.map(parsePeerUrl).filter((target) => target !== null);
+		// Named twice it is the same place: connections that were steady stay so.
+		const targets = [...new Set(urls)].map(parsePeerUrl).filter((target) => target !== null);
 		const changed = JSON.stringify(targets) !== JSON.stringify(this.targets);
 		this.targets = targets;
 		return changed;

@@ -23,6 +23,7 @@ describe("peer URLs", () => {
 		expect(address.next()).toBeNull();
 		expect(address.set(["http://a:1", "nonsense", "http://b:2"])).toBe(true);
 		expect(address.set(["http://a:1", "http://b:2"])).toBe(false);
+		expect(address.set(["http://a:1", "http://a:1", "http://b:2"])).toBe(false);
 		expect([address.next(), address.next(), address.next()].map((target) => target?.host)).toEqual(["b", "a", "b"]);
 		expect(address.set(["nonsense"])).toBe(true);
 		expect(address.next()).toBeNull();
