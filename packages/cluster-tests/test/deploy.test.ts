@@ -174,14 +174,11 @@ describe("files of deploy/", () => {
 		});
 	});
 
-	test.skipIf(!haveProgram("docker"))("docker compose takes the file", async (context) => {
-		const { status, stdout, stderr } = await runTool("docker", [
-			"compose",
-			"-f",
-			join(DEPLOY, "compose/compose.yaml"),
-			"config",
-			"--quiet",
-		]);
+	// The plug-in of Docker, or Debian's program of before.
+	const compose: readonly [string, ...string[]] = haveProgram("docker-compose") ? ["docker-compose"] : ["docker", "compose"];
+	test.skipIf(!haveProgram(compose[0]))("docker compose takes the file", async (context) => {
+		const [program, ...first] = compose;
+		const { status, stdout, stderr } = await runTool(program, [...first, "-f", join(DEPLOY, "compose/compose.yaml"), "config", "--quiet"]);
 		context.skip(/not a docker command|unknown (shorthand )?flag|unknown command/.test(stderr), "docker comes without compose here");
 		expect([status, stdout, stderr]).toEqual([0, "", ""]);
 	});

@@ -286,9 +286,14 @@ print("done")
 		const gone = lock(1, 502, leaver.signal).catch(() => "gone");
 		await waiting(2);
 		const order: number[] = [];
-		const third = lock(2, 503).then((held) => (order.push(3), held));
+		const inTurn = async <T>(number: number, held: Promise<T>): Promise<T> => {
+			const result = await held;
+			order.push(number);
+			return result;
+		};
+		const third = inTurn(3, lock(2, 503));
 		await waiting(3);
-		const fourth = lock(0, 504).then((held) => (order.push(4), held));
+		const fourth = inTurn(4, lock(0, 504));
 		await waiting(4);
 		leaver.abort();
 		expect(await gone).toBe("gone");
