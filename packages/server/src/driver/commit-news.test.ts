@@ -75,6 +75,15 @@ describe("news of a commit", () => {
 		expect(news.sift([append(2n, 13)])).toEqual([]);
 	});
 
+	test("leaves at once when connections are about to be closed", () => {
+		news.sift([append(2n, 11), append(3n, 11)]);
+		news.release();
+		expect(late).toHaveLength(2);
+		expect(due).toEqual([]);
+		news.release();
+		expect(late).toHaveLength(2);
+	});
+
 	test("is dropped at the end", () => {
 		news.sift([append(2n, 11)]);
 		news.stop();

@@ -55,6 +55,15 @@ export class CommitNews {
 		return now ?? messages;
 	}
 
+	/** What is held leaves now: connections are about to be closed. */
+	release(): void {
+		this.callOff?.();
+		this.callOff = null;
+		const late = [...this.held.values()];
+		this.held.clear();
+		if (late.length > 0) this.send(late);
+	}
+
 	/** Nothing more leaves. */
 	stop(): void {
 		this.held.clear();
@@ -72,11 +81,6 @@ export class CommitNews {
 
 	private hold(message: Append): void {
 		this.held.set(message.to, message);
-		this.callOff ??= this.scheduler.after(RIDE_MS, () => {
-			this.callOff = null;
-			const late = [...this.held.values()];
-			this.held.clear();
-			if (late.length > 0) this.send(late);
-		});
+		this.callOff ??= this.scheduler.after(RIDE_MS, () => this.release());
 	}
 }

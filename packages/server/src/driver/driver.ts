@@ -473,7 +473,11 @@ export class Driver implements MemberPort, PeerEvents {
 		for (const batch of output.batches) this.live.write(batch);
 		this.fetch(output);
 		for (const request of output.snapshots) this.snapshots.want(request);
-		if (output.membersChanged) this.transport?.setMembers(this.machine.contacts, this.machine.removed);
+		if (output.membersChanged) {
+			// Who was removed or moved hears of the commit that did it over the connection that is left.
+			this.news.release();
+			this.transport?.setMembers(this.machine.contacts, this.machine.removed);
+		}
 		this.answer(output);
 		if (output.moreWork) this.schedule();
 		if (output.removed) this.leaveForGood();
