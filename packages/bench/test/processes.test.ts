@@ -89,6 +89,14 @@ describe("loads on a flotilla of three", () => {
 			["txn", []],
 			["put", ["--to", "follower"]],
 			["put", ["--rate", "50"]],
+		] as const)("%s %j", async (load, flags) => {
+			expect((await measure(load, flags)).revisionMoved).toBeGreaterThan(0);
+		});
+	});
+
+	// They count events: nobody else may write meanwhile.
+	describe("that watch", () => {
+		test.each([
 			["watch-fanout", ["--streams", "2"]],
 			["watch-latency", ["--rate", "20"]],
 		] as const)("%s %j", async (load, flags) => {
