@@ -67,7 +67,8 @@ describe("news of a commit", () => {
 	});
 
 	test("goes at once to a peer that asked for something a short while ago", () => {
-		news.asked(2n);
+		news.heard({ kind: "appendResp", from: 3n });
+		news.heard({ kind: "forward", from: 2n });
 		expect(news.sift([append(2n, 11), append(3n, 11)])).toEqual([append(2n, 11)]);
 		nowMs = 49;
 		expect(news.sift([append(2n, 12)])).toHaveLength(1);

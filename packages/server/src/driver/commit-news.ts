@@ -7,6 +7,8 @@ type Append = Extract<Message, { kind: "append" }>;
 
 /** News of a commit waits at most so long for an append that takes it along. */
 const RIDE_MS = 1;
+/** What a member asks its leader for on behalf of a client. */
+const ASKS: ReadonlySet<string> = new Set<PeerMessage["kind"]>(["forward", "readIndex", "membershipAsk", "leaseAsk"]);
 /** Who forwarded something to this leader within this time may have a client that waits for the commit: it is told at once. */
 const ASKED_MS = 50;
 
@@ -32,9 +34,9 @@ export class CommitNews {
 		this.send = send;
 	}
 
-	/** This peer sent a request to the leader of the cluster. */
-	asked(peer: NodeId): void {
-		this.askedMs.set(peer, this.clock.monotonicMs());
+	/** A message came: its sender may be asking for something. */
+	heard(message: { readonly kind: string; readonly from: NodeId }): void {
+		if (ASKS.has(message.kind)) this.askedMs.set(message.from, this.clock.monotonicMs());
 	}
 
 	/** What of these messages leaves now, in their order. */

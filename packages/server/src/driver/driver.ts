@@ -74,8 +74,6 @@ type PeerInput =
 
 /** A write that waits longer than this for the disk is worth a line. */
 const SLOW_SYNC_MS = 1_000;
-/** What a member asks its leader for on behalf of a client. */
-const ASKS: ReadonlySet<LaneMessage["kind"]> = new Set(["forward", "readIndex", "membershipAsk", "leaseAsk"] as const);
 /** How often the log notes how far it reaches: it narrows what a restart may take for a torn end. */
 const HEAD_MS = 1_000;
 
@@ -387,7 +385,7 @@ export class Driver implements MemberPort, PeerEvents {
 	private receive(message: LaneMessage): void {
 		if (message.kind === "snapshotPart" || message.kind === "snapshotAck") this.snapshots.receive(message);
 		else {
-			if (ASKS.has(message.kind)) this.news.asked(message.from);
+			this.news.heard(message);
 			if (message.kind === "heartbeatResp") this.figures.roundTrips.answered(message.from, this.world.clock.monotonicMs());
 			this.machine.receive(message);
 		}
