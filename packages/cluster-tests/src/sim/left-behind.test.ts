@@ -3,6 +3,7 @@ import type { ConfState, CoreStatus } from "@flotilla/raft";
 import type { LaneMessage } from "@flotilla/server/internal";
 import { describe, expect, test } from "vitest";
 import { Invariants } from "./invariants.ts";
+import { leaderAmong } from "./left-behind.ts";
 import { drawPlan, type FaultRates, type RunPlan } from "./plan.ts";
 import { ReadChecks } from "./read-checks.ts";
 import { simulate } from "./run.ts";
@@ -40,6 +41,20 @@ describe(`a minority that stays broken (FLOTILLA_SEED=${from})`, () => {
 		}
 		expect.unreachable("unseatsHeardLeader was not found");
 	});
+});
+
+test("the leader of the rest is one of them, and all of them say so", () => {
+	const member = (id: bigint, leader: bigint | null) => ({
+		id,
+		progress: () => (leader === null ? null : { leader, applied: 7, last: 7 }),
+	});
+	expect(leaderAmong([member(1n, 2n), member(2n, 2n)])).toBe(2n);
+	// Member 3 was left behind, deaf: it is heard, and has not noticed yet that it hears nobody.
+	expect(leaderAmong([member(1n, 3n), member(2n, 3n)])).toBe(null);
+	expect(leaderAmong([member(1n, 1n), member(2n, 3n)])).toBe(null);
+	expect(leaderAmong([member(1n, 0n), member(2n, 0n)])).toBe(null);
+	expect(leaderAmong([member(1n, 1n), member(2n, null)])).toBe(null);
+	expect(leaderAmong([])).toBe(null);
 });
 
 describe("a read that a leader grants to another member", () => {

@@ -66,3 +66,13 @@ export function cutOffAgain(behind: readonly Behind[], leader: NodeId, fleet: Fl
 		}
 	}
 }
+
+/**
+ * Whom all of these members, who all serve, take for the leader; null when there is no such one, or it is none of them: a leader
+ * that was left deaf is still heard, and followed until it has missed its quorum for long enough.
+ */
+export function leaderAmong(members: readonly Pick<SimMember, "id" | "progress">[]): NodeId | null {
+	const leaders = new Set(members.map((member) => member.progress()?.leader ?? 0n));
+	const [leader] = leaders;
+	return leaders.size === 1 && members.some(({ id }) => id === leader) ? (leader ?? null) : null;
+}

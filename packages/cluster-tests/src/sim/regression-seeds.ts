@@ -25,4 +25,9 @@ export const REGRESSION_SEEDS: readonly RegressionSeed[] = [
 		limits: DEFAULT_LIMITS,
 		was: "the simulator: who was left without the leader led itself, and the rest was asked to agree on another",
 	},
+	{
+		seed: "721003082",
+		limits: DEFAULT_LIMITS,
+		was: "the simulator: the rest was at rest under a leader that was left deaf, and began a term when that one gave up",
+	},
 ];

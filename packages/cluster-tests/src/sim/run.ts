@@ -1,10 +1,9 @@
 import { Dice, type MarkName, marksDuring } from "@flotilla/base";
-import type { NodeId } from "@flotilla/raft";
 import { Churn, type ChurnCounts } from "./churn.ts";
 import { DamageBudget } from "./damage-budget.ts";
 import { Fleet, initialConf } from "./fleet.ts";
 import { Invariants } from "./invariants.ts";
-import { type Behind, cutOffAgain, cutOffLeaders, leaveMinority } from "./left-behind.ts";
+import { type Behind, cutOffAgain, cutOffLeaders, leaderAmong, leaveMinority } from "./left-behind.ts";
 import type { SimMember } from "./member.ts";
 import { type FaultNote, Nemesis } from "./nemesis.ts";
 import { lossOptions, SimNetwork } from "./network.ts";
@@ -180,8 +179,8 @@ class World {
 	}
 
 	/**
-	 * Everything is mended but a minority (raft.md 9.7): the others must agree on a leader and answer clients within a bound, and
-	 * then begin no term. False when that is a finding; true as well when nobody could be left behind.
+	 * Everything is mended but a minority (raft.md 9.7): the others must agree on a leader among them and answer clients within a
+	 * bound, and then begin no term. False when that is a finding; true as well when nobody could be left behind.
 	 */
 	serveWithoutMinority(): boolean {
 		if (!this.plan.leavesMinority || this.broken()) return true;
@@ -190,7 +189,7 @@ class World {
 		for (const { member, state } of behind) this.nemesis.note(state, [member]);
 		const rest = this.whole().filter((member) => behind.every((one) => one.member !== member));
 		const wanted = this.acknowledged() + PROGRESS_OPERATIONS;
-		const serves = (): boolean => this.acknowledged() >= wanted && leaderOf(rest) !== null;
+		const serves = (): boolean => this.acknowledged() >= wanted && leaderAmong(rest) !== null;
 		const limitUs = HEALING_ELECTIONS * this.electionUs + 20_000_000 + this.transferUs();
 		const settled = (): boolean => {
 			cutOffLeaders(behind, this.fleet, this.network);
@@ -201,7 +200,7 @@ class World {
 			this.unrest.push(`liveness: the rest does not serve without ${behind.map(({ member }) => member.name).join(" and ")}: ${told}`);
 			return false;
 		}
-		cutOffAgain(behind, leaderOf(rest) ?? 0n, this.fleet, this.network);
+		cutOffAgain(behind, leaderAmong(rest) ?? 0n, this.fleet, this.network);
 		this.watchTerms(rest, "without a minority");
 		return this.unrest.length === 0;
 	}
@@ -355,11 +354,4 @@ class World {
 		}
 		return done();
 	}
-}
-
-/** Whom all of them, who all serve, take for the leader; null when there is no such one. */
-function leaderOf(members: readonly SimMember[]): NodeId | null {
-	const leaders = new Set(members.map((member) => member.progress()?.leader ?? 0n));
-	const [leader] = leaders;
-	return leaders.size === 1 && leader !== 0n && leader !== undefined ? leader : null;
 }
