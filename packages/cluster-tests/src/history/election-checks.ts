@@ -22,6 +22,8 @@ export type ElectionRecord =
 export interface Observation extends Told {
 	readonly mod: number;
 	readonly value: string;
+	/** The newest compact revision when it came: what lies up to there its member may not have had any more. */
+	readonly compacted: number;
 }
 
 /** One stream of an observer. */
@@ -30,8 +32,6 @@ export interface ObserverRecord {
 	readonly seen: readonly Observation[];
 	/** Still open when all was at rest. */
 	readonly open: boolean;
-	/** Revisions up to here may be missing: its client did not read for a while, and then a compaction overtook it. */
-	readonly gapsTo: number;
 }
 
 export type ElectionCheck = "candidate" | "oneLeader" | "fence" | "leader" | "resign" | "observed" | "order" | "gap";
@@ -74,7 +74,7 @@ function broken(oldest: OldestKey, record: ElectionRecord): ElectionCheck | null
 	}
 }
 
-function* checkObserver(oldest: OldestKey, { gapsTo, open, seen }: ObserverRecord): Generator<ElectionBreach> {
+function* checkObserver(oldest: OldestKey, { open, seen }: ObserverRecord): Generator<ElectionBreach> {
 	let before: Observation | null = null;
 	for (const told of seen) {
 		const text = JSON.stringify(told);
@@ -88,13 +88,17 @@ function* checkObserver(oldest: OldestKey, { gapsTo, open, seen }: ObserverRecor
 		}
 		if (before !== null && (told.revision <= before.revision || told.create < before.create)) {
 			yield { check: "order", text: `${text} after ${JSON.stringify(before)}` };
-		} else if (before !== null) yield* gap(oldest, before, told.create === before.create ? told.mod : Number.POSITIVE_INFINITY, gapsTo);
+		} else if (before !== null)
+			yield* gap(oldest, before, told.create === before.create ? told.mod : Number.POSITIVE_INFINITY, told.compacted);
 		before = told;
 	}
-	if (open && before !== null) yield* gap(oldest, before, Number.POSITIVE_INFINITY, gapsTo);
+	if (open && before !== null) yield* gap(oldest, before, Number.POSITIVE_INFINITY, 0);
 }
 
-/** Of whom it follows an observer hears everything until that key's end, before it hears of a successor. */
+/**
+ * Of whom it follows an observer hears everything until that key's end, before it hears of a successor; but for what a compaction took
+ * from a member that was behind, or that waited for it to read: then it hears who leads now.
+ */
 function* gap(oldest: OldestKey, told: Observation, until: number, gapsTo: number): Generator<ElectionBreach> {
 	const life = oldest.created(told.key, told.create) as KeyLife;
 	const missed = changeBetween(life, Math.max(told.revision, gapsTo), until);

@@ -11,8 +11,6 @@ const PATH = "/v3electionpb.Election/Observe";
 interface Stream {
 	readonly name: string;
 	readonly seen: Observation[];
-	/** Its client did not read for a while. */
-	stalled: boolean;
 	handle: ClientStream | null;
 	ended: boolean;
 }
@@ -47,9 +45,8 @@ export class ElectionObserver {
 		return this.streams.at(-1)?.ended === false && !this.stalling;
 	}
 
-	/** `compacted`: the newest compact revision of any member; a stream that stalled may have been overtaken by it. */
-	records(compacted: number): ObserverRecord[] {
-		return this.streams.map(({ ended, name, seen, stalled }) => ({ name, seen, open: !ended, gapsTo: stalled ? compacted : 0 }));
+	get records(): ObserverRecord[] {
+		return this.streams.map(({ ended, name, seen }) => ({ name, seen, open: !ended }));
 	}
 
 	private stepLater(): void {
@@ -63,7 +60,6 @@ export class ElectionObserver {
 		if (this.stalling) this.readOn();
 		else if (stream !== undefined && dice.range(1, 100) <= this.stallPercent) {
 			this.stalling = true;
-			stream.stalled = true;
 		} else if (stream !== undefined && dice.chance(1, 20)) {
 			stream.handle?.cancel();
 			this.lost(stream);
@@ -83,16 +79,21 @@ export class ElectionObserver {
 			this.world.time.after(RECONNECT_US, () => this.connect());
 			return;
 		}
-		const stream: Stream = { name: `${this.name}.${this.streams.length}`, seen: [], stalled: false, handle: null, ended: false };
+		const stream: Stream = { name: `${this.name}.${this.streams.length}`, seen: [], handle: null, ended: false };
 		this.streams.push(stream);
 		this.stalling = false;
 		const lost = (): void => this.lost(stream);
 		const message = (bytes: Uint8Array): boolean => {
-			if (!stream.ended) stream.seen.push(observationOf(bytes));
+			if (!stream.ended) stream.seen.push(observationOf(bytes, this.newestCompaction()));
 			return !this.stalling;
 		};
 		stream.handle = this.world.dice.pick(serving).openStream(PATH, { message, ended: lost, gone: lost });
 		stream.handle.send(pb.LeaderRequest.encode({ name: Buffer.from(ELECTION) }));
+	}
+
+	/** Of any member: the one that spoke may be gone by now. */
+	private newestCompaction(): number {
+		return Math.max(0, ...this.world.members().map(({ compactRevision }) => compactRevision));
 	}
 
 	private lost(stream: Stream): void {
@@ -102,11 +103,12 @@ export class ElectionObserver {
 	}
 }
 
-function observationOf(bytes: Uint8Array): Observation {
+function observationOf(bytes: Uint8Array, compacted: number): Observation {
 	const { header, kv } = pb.LeaderResponse.decode(bytes);
 	if (kv === null) throw new Error("an observer is told a pair");
 	return {
 		...{ key: Buffer.from(kv.key).toString(), value: Buffer.from(kv.value).toString() },
 		...{ create: kv.createRevision, mod: kv.modRevision, revision: header?.revision ?? 0 },
+		compacted,
 	};
 }

@@ -33,12 +33,10 @@ export const electionPart: PartKind<ElectionPlan> = {
 };
 
 class ElectionPart implements WorkloadPart {
-	private readonly world: PartWorld;
 	private readonly candidates: readonly Candidate[];
 	private readonly observers: readonly ElectionObserver[];
 
 	constructor({ candidates, observers, stallPercent, ...plan }: ElectionPlan, world: PartWorld) {
-		this.world = world;
 		const worldOf = (name: string): PartWorld => ({ ...world, dice: world.dice.fork(name) });
 		this.candidates = Array.from({ length: candidates }, (_, at) => new Candidate(at, plan, worldOf(`candidate ${at}`)));
 		// Where nobody stands there is nothing to see.
@@ -69,12 +67,11 @@ class ElectionPart implements WorkloadPart {
 	}
 
 	judge({ changes }: Evidence): Judgement {
-		const compacted = Math.max(0, ...this.world.members().map(({ compactRevision }) => compactRevision));
 		const breaches = checkElection(
 			ELECTION_PREFIX,
 			changes,
 			this.candidates.flatMap(({ records }) => records),
-			this.observers.flatMap((observer) => observer.records(compacted)),
+			this.observers.flatMap(({ records }) => records),
 		);
 		const leftOver = this.candidates.flatMap((candidate) => candidate.leftOver.map((text) => ({ check: "candidate", text })));
 		const findings = [...leftOver, ...breaches].slice(0, FINDINGS_MAX).map(({ check, text }) => `election, ${check}: ${text}`);
