@@ -88,21 +88,23 @@ function* checkObserver(oldest: OldestKey, { open, seen }: ObserverRecord): Gene
 		}
 		if (before !== null && (told.revision <= before.revision || told.create < before.create)) {
 			yield { check: "order", text: `${text} after ${JSON.stringify(before)}` };
-		} else if (before !== null)
-			yield* gap(oldest, before, told.create === before.create ? told.mod : Number.POSITIVE_INFINITY, told.compacted);
+		} else if (before !== null) yield* gap(oldest, before, told.create === before.create ? told.mod : Number.POSITIVE_INFINITY, told);
 		before = told;
 	}
-	if (open && before !== null) yield* gap(oldest, before, Number.POSITIVE_INFINITY, 0);
+	if (open && before !== null) yield* gap(oldest, before, Number.POSITIVE_INFINITY, null);
 }
 
 /**
  * Of whom it follows an observer hears everything until that key's end, before it hears of a successor; but for what a compaction took
- * from a member that was behind, or that waited for it to read: then it hears who leads now.
+ * from a member that was behind, or that waited for it to read: then it hears who leads now, and nothing of before.
  */
-function* gap(oldest: OldestKey, told: Observation, until: number, gapsTo: number): Generator<ElectionBreach> {
+function* gap(oldest: OldestKey, told: Observation, until: number, next: Observation | null): Generator<ElectionBreach> {
 	const life = oldest.created(told.key, told.create) as KeyLife;
-	const missed = changeBetween(life, Math.max(told.revision, gapsTo), until);
-	if (missed !== null) yield { check: "gap", text: `revision ${missed} of ${told.key} is missing after ${JSON.stringify(told)}` };
+	if (next !== null && next.compacted > told.revision) return;
+	const missed = changeBetween(life, told.revision, until);
+	if (missed === null) return;
+	const where = next === null ? "at the end" : `before ${JSON.stringify(next)}`;
+	yield { check: "gap", text: `revision ${missed} of ${told.key} is missing after ${JSON.stringify(told)}, ${where}` };
 }
 
 function isLeader(oldest: OldestKey, life: KeyLife, revision: number): boolean {

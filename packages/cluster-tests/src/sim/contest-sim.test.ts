@@ -113,7 +113,7 @@ describe("what is said of an election", () => {
 		["without the last word of a leader", [first, second, next, last], "gap"],
 		["without the newest word", [first, second, third, next], "gap"],
 		["a gap that a compaction explains", [first, { ...third, compacted: 4 }, next, last], undefined],
-		["a gap above the compaction", [first, { ...third, compacted: 3 }, next, last], "gap"],
+		["a gap behind a compaction of what it had heard", [first, { ...third, compacted: 3 }, next, last], "gap"],
 		["backwards", [third, second], "order"],
 		["a word twice", [last, last], "order"],
 		["who does not lead yet", [{ ...two, revision: 4, mod: 3, value: "b", compacted: 0 }], "observed"],

@@ -153,6 +153,7 @@ describe("an election is observed", () => {
 	const settled = async (): Promise<void> => {
 		for (let turn = 0; turn < 5; turn++) {
 			await new Promise((soon) => setImmediate(soon));
+			house.member.readPast();
 			settle();
 		}
 	};

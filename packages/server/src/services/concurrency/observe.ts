@@ -85,19 +85,24 @@ class Observer {
 	): void {
 		this.watch?.close();
 		let wanted = true;
+		let resumeAt = range.startRevision;
 		const take = (message: WatchMessage): boolean => {
 			if (!wanted || this.over) return true;
 			if (message.kind === "refused") {
 				this.close();
 				this.call.end(innerStatus("tooManyRequests"));
-			} else if (message.kind === "compacted" || (message.kind === "events" && this.judgedAt !== this.authNow)) {
-				// Read anew, and so judged anew (rule A8).
+			} else if (message.kind === "compacted") {
 				wanted = false;
 				this.look();
+			} else if (message.kind === "events" && this.judgedAt !== this.authNow) {
+				wanted = false;
+				this.judgeAnew(() => this.replaceWatch({ ...range, startRevision: resumeAt }, heard));
 			} else if (message.kind === "events") {
 				for (const event of message.batch.events) {
-					wanted = wanted && heard(mvccpb.Event.decode(event));
+					const decoded = mvccpb.Event.decode(event);
+					wanted = wanted && heard(decoded);
 					if (!wanted) break;
+					resumeAt = (decoded.kv?.modRevision ?? resumeAt) + 1;
 				}
 			}
 			return this.writable;
@@ -106,6 +111,15 @@ class Observer {
 		// What it heard at once may have ended it, or put another one in its place.
 		if (wanted && !this.over) this.watch = watch;
 		else watch.close();
+	}
+
+	/** Users or roles changed: may its caller still read? If so it goes on where it was, and misses nothing (rule A8). */
+	private judgeAnew(goOn: () => void): void {
+		this.client.get({ ...rangeOfName(this.name), ...OLDEST }, () => {
+			if (this.over) return;
+			this.judgedAt = this.authNow;
+			goOn();
+		});
 	}
 
 	private get authNow(): number {
