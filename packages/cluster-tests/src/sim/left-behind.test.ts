@@ -1,12 +1,19 @@
 /** A minority that stays broken, each way of it; and the checks by number that look at reads, transfers and terms. */
+import { Dice } from "@flotilla/base";
 import type { ConfState, CoreStatus } from "@flotilla/raft";
 import type { LaneMessage } from "@flotilla/server/internal";
 import { describe, expect, test } from "vitest";
+import { Fleet, initialConf } from "./fleet.ts";
 import { Invariants } from "./invariants.ts";
-import { leaderAmong } from "./left-behind.ts";
+import { leaderAmong, restWithout } from "./left-behind.ts";
+import type { SimMember } from "./member.ts";
+import { lossOptions, SimNetwork } from "./network.ts";
+import { Oracle } from "./oracle.ts";
 import { drawPlan, type FaultRates, type RunPlan } from "./plan.ts";
 import { ReadChecks } from "./read-checks.ts";
 import { simulate } from "./run.ts";
+import { TraceHash } from "./trace-hash.ts";
+import { VirtualTime } from "./virtual-time.ts";
 
 const from = Number(process.env.FLOTILLA_SEED ?? Math.floor(Math.random() * 1_000_000_000));
 
@@ -40,6 +47,22 @@ describe(`a minority that stays broken (FLOTILLA_SEED=${from})`, () => {
 			if (findings.some((finding) => /^(calm: without a minority|liveness: the rest does not serve)/.test(finding))) return;
 		}
 		expect.unreachable("unseatsHeardLeader was not found");
+	});
+
+	test("a learner that is refused then is none of the rest", () => {
+		const plan = planOf("rest", 5);
+		const time = new VirtualTime();
+		const dice = new Dice(plan.seed);
+		const invariants = new Invariants(initialConf(plan), 1, plan.electionTicks);
+		const network = new SimNetwork(time, dice, plan.network, lossOptions(plan));
+		const fleet = new Fleet(plan, { time, dice, network, invariants, oracle: new Oracle(), trace: new TraceHash() });
+		const [m1, m2, m3, m4, m5] = fleet.all as [SimMember, SimMember, SimMember, SimMember, SimMember];
+		fleet.setPart(m4, "learner");
+		fleet.setPart(m5, "removed");
+		const behind = [{ member: m1, state: "left dead" }] as const;
+		expect(restWithout(behind, fleet)).toEqual([m2, m3, m4]);
+		m4.refusedBecause = "its log is damaged";
+		expect(restWithout(behind, fleet)).toEqual([m2, m3]);
 	});
 });
 

@@ -40,6 +40,15 @@ export function leaveMinority(dice: Dice, fleet: Fleet, budget: DamageBudget, ne
 }
 
 /**
+ * Those that must do without them, as of now: a learner whose damage nobody had looked at has no vote, so it is not among the
+ * minority, and the start that finds the damage, and is refused, may be the one with which everything was mended.
+ */
+export function restWithout(behind: readonly Behind[], fleet: Fleet): SimMember[] {
+	const left = new Set(behind.map(({ member }) => member));
+	return fleet.roster.filter((member) => !left.has(member) && !member.discarded && member.refusedBecause === null);
+}
+
+/**
  * Whoever was cut off from the leader alone and came to lead itself, by the votes of the others, is cut off from all: those must
  * find another leader, for the one that was cut off from it can never hear of it.
  */

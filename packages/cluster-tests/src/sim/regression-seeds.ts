@@ -30,4 +30,9 @@ export const REGRESSION_SEEDS: readonly RegressionSeed[] = [
 		limits: DEFAULT_LIMITS,
 		was: "the simulator: the rest was at rest under a leader that was left deaf, and began a term when that one gave up",
 	},
+	{
+		seed: "721003369",
+		limits: DEFAULT_LIMITS,
+		was: "the simulator: a learner whose damage was found only when everything was mended was asked to serve",
+	},
 ];

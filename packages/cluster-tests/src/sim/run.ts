@@ -3,7 +3,7 @@ import { Churn, type ChurnCounts } from "./churn.ts";
 import { DamageBudget } from "./damage-budget.ts";
 import { Fleet, initialConf } from "./fleet.ts";
 import { Invariants } from "./invariants.ts";
-import { type Behind, cutOffAgain, cutOffLeaders, leaderAmong, leaveMinority } from "./left-behind.ts";
+import { type Behind, cutOffAgain, cutOffLeaders, leaderAmong, leaveMinority, restWithout } from "./left-behind.ts";
 import type { SimMember } from "./member.ts";
 import { type FaultNote, Nemesis } from "./nemesis.ts";
 import { lossOptions, SimNetwork } from "./network.ts";
@@ -187,21 +187,23 @@ class World {
 		const behind = this.mendAllBut(() => leaveMinority(this.ends, this.fleet, this.budget, this.network));
 		if (behind.length === 0) return true;
 		for (const { member, state } of behind) this.nemesis.note(state, [member]);
-		const rest = this.whole().filter((member) => behind.every((one) => one.member !== member));
+		const rest = (): SimMember[] => restWithout(behind, this.fleet);
 		const wanted = this.acknowledged() + PROGRESS_OPERATIONS;
-		const serves = (): boolean => this.acknowledged() >= wanted && leaderAmong(rest) !== null;
+		const serves = (): boolean => this.acknowledged() >= wanted && leaderAmong(rest()) !== null;
 		const limitUs = HEALING_ELECTIONS * this.electionUs + 20_000_000 + this.transferUs();
 		const settled = (): boolean => {
 			cutOffLeaders(behind, this.fleet, this.network);
 			return this.broken() || serves();
 		};
 		if (!this.until(limitUs, settled)) {
-			const told = rest.map((member) => member.describe()).join("; ");
+			const told = rest()
+				.map((member) => member.describe())
+				.join("; ");
 			this.unrest.push(`liveness: the rest does not serve without ${behind.map(({ member }) => member.name).join(" and ")}: ${told}`);
 			return false;
 		}
-		cutOffAgain(behind, leaderAmong(rest) ?? 0n, this.fleet, this.network);
-		this.watchTerms(rest, "without a minority");
+		cutOffAgain(behind, leaderAmong(rest()) ?? 0n, this.fleet, this.network);
+		this.watchTerms(rest(), "without a minority");
 		return this.unrest.length === 0;
 	}
 
