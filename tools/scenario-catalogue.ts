@@ -117,16 +117,25 @@ export const CATALOGUE: readonly Section[] = [
 		["a leader without a quorum is bounded"],
 		["uncommitted bytes"],
 		["apply in pages"],
-		["a slow state machine"],
+		[
+			"a slow state machine",
+			"In the core and the replica, where applying can be made slow. A real member applies in memory; what it waits for is its store, and that is the second test.",
+		],
 		["a slow disk of a follower"],
 		["a follower far behind", "200,000 entries, not a million: the limits are per message and per window."],
 	]),
 	section("Storage", 89, [
 		["a torn write at every byte"],
 		["a flipped bit in any frame but the last"],
-		["a stuck disk"],
-		["a failed sync"],
-		["a full disk"],
+		[
+			"a stuck disk",
+			"Whole members: the simulator's slow disks; a campaign must reach the mark diskStalledAbdicates. Real processes: `npm run chaos -- --scenario stuck-leader-disk`, judged, for seconds at a time.",
+		],
+		[
+			"a failed sync",
+			"Whole members: the simulator's failing disks. Real processes: `npm run chaos -- --scenario failing-disk` and `npm run damage -- --calls`; a short form of both runs in the tests (`chaos.test.ts`, `damage.test.ts`).",
+		],
+		["a full disk", "Whole members: the simulator's full disks. Real processes: the scenario full-disk in `chaos-places.test.ts`."],
 		["an old copy of a data folder"],
 		["power loss"],
 		["kinds that no peer may send"],
@@ -135,7 +144,7 @@ export const CATALOGUE: readonly Section[] = [
 		["a lone voter acknowledges early"],
 		[
 			"effect and applied index together",
-			"A record that never reaches the store is a planted bug that the simulator must find (losesAppliedTail).",
+			"A record that never reaches the store is a planted bug that the simulator must find (losesAppliedTail). Real processes: `power-loss.test.ts` takes the unsynced pages of every store.",
 		],
 		["a crash in a segment's cut, deletion, rename"],
 		["the lock"],
@@ -147,7 +156,10 @@ export const CATALOGUE: readonly Section[] = [
 	]),
 	section("Transport, process, operations", 105, [
 		["wrong cluster, node, version; removed"],
-		["a full queue"],
+		[
+			"a full queue",
+			"Real processes: `npm run chaos -- --scenario thin-links`. Bounds and turns are asserted where they can be counted, at the transport.",
+		],
 		[
 			"a large snapshot and the heartbeats",
 			"A small state at a capped rate in the tests; 1 GiB beside heartbeats by `npm run big-snapshot`.",

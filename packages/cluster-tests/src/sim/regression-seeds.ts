@@ -35,4 +35,9 @@ export const REGRESSION_SEEDS: readonly RegressionSeed[] = [
 		limits: DEFAULT_LIMITS,
 		was: "the simulator: a learner whose damage was found only when everything was mended was asked to serve",
 	},
+	{
+		seed: "721004187",
+		limits: DEFAULT_LIMITS,
+		was: "news of a commit was held back while the connections that it was for were closed: a new member never heard of itself",
+	},
 ];
