@@ -7,6 +7,8 @@ const pure = ["base", "raft", "mvcc", "api", "replica"];
 
 export default defineConfig({
 	test: {
+		// Much of the time of tests with real processes is waiting.
+		maxWorkers: 2,
 		projects: [
 			{
 				test: {
