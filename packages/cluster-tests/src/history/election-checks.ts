@@ -32,6 +32,8 @@ export interface ObserverRecord {
 	readonly seen: readonly Observation[];
 	/** Still open when all was at rest. */
 	readonly open: boolean;
+	/** The newest compact revision at the end. */
+	readonly compacted: number;
 }
 
 export type ElectionCheck = "candidate" | "oneLeader" | "fence" | "leader" | "resign" | "observed" | "order" | "gap";
@@ -74,7 +76,7 @@ function broken(oldest: OldestKey, record: ElectionRecord): ElectionCheck | null
 	}
 }
 
-function* checkObserver(oldest: OldestKey, { open, seen }: ObserverRecord): Generator<ElectionBreach> {
+function* checkObserver(oldest: OldestKey, { compacted, open, seen }: ObserverRecord): Generator<ElectionBreach> {
 	let before: Observation | null = null;
 	for (const told of seen) {
 		const text = JSON.stringify(told);
@@ -91,7 +93,16 @@ function* checkObserver(oldest: OldestKey, { open, seen }: ObserverRecord): Gene
 		} else if (before !== null) yield* gap(oldest, before, told.create === before.create ? told.mod : Number.POSITIVE_INFINITY, told);
 		before = told;
 	}
-	if (open && before !== null) yield* gap(oldest, before, Number.POSITIVE_INFINITY, null);
+	if (!open || before === null) return;
+	if (compacted <= before.revision) {
+		yield* gap(oldest, before, Number.POSITIVE_INFINITY, null);
+		return;
+	}
+	// It may have been overtaken by the compaction, and then it has heard of whoever leads at the end; when nobody does, of nothing.
+	const leader = oldest.at(Number.MAX_SAFE_INTEGER);
+	if (leader !== null && (before.create !== leader.create || before.mod !== changedAt(leader, Number.MAX_SAFE_INTEGER))) {
+		yield { check: "gap", text: `the last it heard is ${JSON.stringify(before)}, and ${named(leader)} leads at the end` };
+	}
 }
 
 /**

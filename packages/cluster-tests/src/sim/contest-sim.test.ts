@@ -120,7 +120,18 @@ describe("what is said of an election", () => {
 		["another word", [{ ...first, value: "z" }, second, third], "observed"],
 	];
 	test.each(streams)("an observer sees %s", (_what, seen, breach) => {
-		const found = checks(checkElection("c/", changes, [], [{ name: "o", seen, open: true }]));
+		const found = checks(checkElection("c/", changes, [], [{ name: "o", seen, open: true, compacted: 0 }]));
 		expect(found[0]).toBe(breach);
+	});
+
+	test("at the end a compaction explains a gap only when nobody leads any more, or the leader was heard", () => {
+		const ended = (seen: Observation[], over: boolean): string[] => {
+			const history = over ? new Map([...changes, [8, gone("c/2")] as const]) : changes;
+			return checks(checkElection("c/", history, [], [{ name: "o", seen, open: true, compacted: 7 }]));
+		};
+		expect(ended([first, second, third], false)).toEqual(["gap"]);
+		expect(ended([first, second, third, next], false)).toEqual(["gap"]);
+		expect(ended([first, second, third, next, last], false)).toEqual([]);
+		expect(ended([first, second, third], true)).toEqual([]);
 	});
 });
