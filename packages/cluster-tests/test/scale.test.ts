@@ -29,14 +29,14 @@ test("npm run scale: memory and restart, beside etcd where it is installed", asy
 });
 
 test("npm run compaction: latency beside a compaction, and the space after it", async () => {
-	const { status, stdout, stderr } = await bench("compaction", "--revisions", "2000", "--rounds", "1", "--seconds", "0.5");
+	const { status, stdout, stderr } = await bench("compaction", "--revisions", "2000", "--rounds", "1", "--seconds", "1");
 	expect(stderr).toBe("");
 	expect(status).toBe(0);
 	expect(stdout).toMatch(
 		/^round 1: p99 [\d.]+ ms without \(.*\), [\d.]+ ms with \([\d.]+\); removal took [\d.]+ s, -?[\d.]+ s of processor time/m,
 	);
 	const [, before, after] = /, (\d+) MB in use, then \d+ MB on disk, (\d+) MB in use$/m.exec(stdout) ?? [];
-	expect(Number(after)).toBeLessThanOrEqual(Number(before) + 3);
+	expect(Number(after)).toBeLessThanOrEqual(Number(before) + 8);
 });
 
 test("npm run listing: all keys by Range and RangeStream, with heartbeats and memory", async () => {

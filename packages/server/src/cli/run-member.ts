@@ -121,7 +121,9 @@ async function fail(logger: Logger, msg: string, error: string, status: number):
 async function identify({ dataDir, peerTls }: RunOutcome["options"], request: RunOutcome["bootstrap"]): Promise<Parsed<Bootstrap>> {
 	const folder = await readFolder(join(dataDir, MEMBER_FOLDER, FORMAT_FILE));
 	// The id of a member that joined does not follow from its flags.
-	if (folder !== null) return good(folder.joined ? folder : planRestart(folder, request));
+	if (folder !== null && folder !== "unreadable") return good(folder.joined ? folder : planRestart(folder, request));
+	// The start itself refuses with what is wrong with the folder: the others would only say that this member is not new.
+	if (folder === "unreadable" && request.state !== "existing") return planFirstStart(request, resolveHost);
 	const tls = peerTls === null ? null : new LiveTls(peerTls, () => {});
 	return identifyNew(request, askOver(tls)).finally(() => tls?.close());
 }
@@ -138,10 +140,12 @@ async function holdsMember(dataDir: string): Promise<boolean> {
 	return access(join(dataDir, MEMBER_FOLDER, FORMAT_FILE)).then(() => true, missing);
 }
 
-/** Null: no member was made there, or what says whose it is cannot be read; then the start itself refuses with the reason. */
-async function readFolder(path: string): Promise<(Bootstrap & { readonly joined: boolean }) | null> {
+/** Null: no member was made there, or not to the end. Unreadable: what says whose it is is damaged. */
+async function readFolder(path: string): Promise<(Bootstrap & { readonly joined: boolean }) | "unreadable" | null> {
 	const decoding = await readFile(path).then(decodeFormat, () => null);
-	if (decoding === null || !decoding.ok || decoding.format.state === "making") return null;
+	if (decoding === null) return null;
+	if (!decoding.ok) return "unreadable";
+	if (decoding.format.state === "making") return null;
 	const { memberId, clusterId, initialMembers, joined } = decoding.format;
 	return { memberId, clusterId, initialCluster: initialMembers, joined: joined === true };
 }
