@@ -79,7 +79,8 @@ export class Invariants {
 
 	/** `first`: the initial configuration, in force at `index`, which no log holds as an entry. */
 	constructor(first: ConfState, index: LogIndex, electionTicks: number) {
-		this.transferTicksMax = electionTicks + TRANSFER_SLACK_TICKS;
+		// Twice: one that times out may be asked for anew, to the same member, in the turn in which it ended.
+		this.transferTicksMax = 2 * electionTicks + TRANSFER_SLACK_TICKS;
 		this.reads = new ReadChecks((name, text) => this.breach(name, text));
 		this.confs = new ConfChain(first);
 		this.maxCommit = index;
