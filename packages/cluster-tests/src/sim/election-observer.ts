@@ -6,8 +6,6 @@ import type { PartWorld } from "./parts.ts";
 
 const RECONNECT_US = 50_000;
 const STEP_US_MAX = 500_000;
-/** Whoever was behind reads on in slices: all is heard when nothing was for so long. */
-const QUIET_US = 3_000_000;
 const PATH = "/v3electionpb.Election/Observe";
 
 interface Stream {
@@ -25,8 +23,6 @@ export class ElectionObserver {
 	private readonly streams: Stream[] = [];
 	private stalling = false;
 	private stopped = false;
-	/** Virtual time of its last message, or of what may bring one. */
-	private heardUs = 0;
 
 	constructor(name: string, stallPercent: number, world: PartWorld) {
 		this.name = name;
@@ -42,13 +38,11 @@ export class ElectionObserver {
 	/** It goes on reading. */
 	stop(): void {
 		this.stopped = true;
-		this.heardUs = this.world.time.nowUs;
 		this.readOn();
 	}
 
 	get idle(): boolean {
-		const { nowUs } = this.world.time;
-		return this.streams.at(-1)?.ended === false && !this.stalling && nowUs - this.heardUs >= QUIET_US;
+		return this.streams.at(-1)?.ended === false && !this.stalling;
 	}
 
 	get records(): ObserverRecord[] {
@@ -87,11 +81,9 @@ export class ElectionObserver {
 		}
 		const stream: Stream = { name: `${this.name}.${this.streams.length}`, seen: [], handle: null, ended: false };
 		this.streams.push(stream);
-		this.heardUs = this.world.time.nowUs;
 		this.stalling = false;
 		const lost = (): void => this.lost(stream);
 		const message = (bytes: Uint8Array): boolean => {
-			this.heardUs = this.world.time.nowUs;
 			if (!stream.ended) stream.seen.push(observationOf(bytes, this.newestCompaction()));
 			return !this.stalling;
 		};
