@@ -465,7 +465,7 @@ print("done")
 		}
 	});
 
-	test("a learner answers no call of leases, locks and elections", async (context) => {
+	test.skipIf(!haveTools)("a learner answers no call of leases, locks and elections (needs etcdctl and etcd)", async () => {
 		const LEARNER_CALLS: ReadonlyArray<readonly [path: string, body: unknown]> = [
 			["/v3/lease/grant", { TTL: 60 }],
 			["/v3/lease/revoke", { ID: 1 }],
@@ -499,10 +499,6 @@ print("done")
 				await cluster.dispose();
 			}
 		};
-		if (!haveTools) {
-			context.skip();
-			return;
-		}
 		const [ours, theirs] = await Promise.all([ask("flotilla"), ask("etcd")]);
 		const message = "etcdserver: rpc not supported for learner";
 		expect(ours).toEqual(LEARNER_CALLS.map(([path]) => ({ path, code: 9, message })));

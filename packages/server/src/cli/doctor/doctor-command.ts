@@ -1,6 +1,7 @@
 /** `flotilla doctor`: looks at members and data folders, says what is wrong and why, and rehearses the rescue. */
 import { tmpdir } from "node:os";
 import { parseArgs } from "node:util";
+import { runSubcommand } from "../subcommand.ts";
 import { type Diagnosis, diagnose, isHealthy } from "./findings.ts";
 import type { Rehearsal } from "./observations.ts";
 
@@ -30,24 +31,8 @@ const OPTIONS = {
 } as const;
 
 /** `args`: what follows `flotilla doctor`. Resolves with the exit status. */
-export async function doctorCommand(args: readonly string[]): Promise<number> {
-	let values: ReturnType<typeof read>;
-	try {
-		values = read(args);
-	} catch (error) {
-		process.stderr.write(`${(error as Error).message}\n\n${USAGE}`);
-		return 2;
-	}
-	if (values.help) {
-		process.stdout.write(USAGE);
-		return 0;
-	}
-	try {
-		return await examine(values);
-	} catch (error) {
-		process.stderr.write(`Error: ${(error as Error).message}\n`);
-		return 1;
-	}
+export function doctorCommand(args: readonly string[]): Promise<number> {
+	return runSubcommand({ usage: USAGE, read, run: examine }, args);
 }
 
 function read(args: readonly string[]) {

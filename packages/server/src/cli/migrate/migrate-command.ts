@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import type { Access } from "../outside-client.ts";
+import { runSubcommand } from "../subcommand.ts";
 import { type MigrationSettings, migrate } from "./migrate.ts";
 
 const USAGE = `Usage: flotilla migrate --from HOST:PORT,... --to HOST:PORT,... [--once] [--no-users] [--passwords FILE]
@@ -34,25 +35,15 @@ const OPTIONS = {
 } as const;
 
 /** `args`: what follows `flotilla migrate`. Resolves with the exit status. */
-export async function migrateCommand(args: readonly string[]): Promise<number> {
-	let values: ReturnType<typeof read>;
-	try {
-		values = read(args);
-	} catch (error) {
-		process.stderr.write(`${(error as Error).message}\n\n${USAGE}`);
-		return 2;
-	}
-	if (values.help) {
-		process.stdout.write(USAGE);
-		return 0;
-	}
+export function migrateCommand(args: readonly string[]): Promise<number> {
+	return runSubcommand({ usage: USAGE, read, run: copy }, args);
+}
+
+async function copy(values: ReturnType<typeof read>): Promise<number> {
 	try {
 		const passwords = values.passwords === undefined ? "" : await readFile(values.passwords, "utf8");
 		const { same } = await migrate(settingsOf(values, passwords), switchAsked(values.once), (line) => process.stdout.write(`${line}\n`));
 		return same ? 0 : 1;
-	} catch (error) {
-		process.stderr.write(`Error: ${(error as Error).message}\n`);
-		return 1;
 	} finally {
 		process.stdin.unref?.();
 	}
