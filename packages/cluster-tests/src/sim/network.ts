@@ -165,15 +165,17 @@ export class SimNetwork {
 		return takes(a, b.station) && takes(b, a.station);
 	}
 
-	/** As the real transport: a stranger that dials is let in when some member that can be asked lists it. */
+	/** As the real transport: a stranger that dials is let in when some member that can be asked lists it; itself when nobody can. */
 	private vouch(endpoint: Endpoint, stranger: Endpoint): void {
 		if (takes(endpoint, stranger.station) || endpoint.removed.has(stranger.id)) return;
-		for (const member of this.endpoints.values()) {
-			if (endpoint.contacts?.has(member.id) !== true || member.contacts?.has(stranger.id) !== true) continue;
-			if (member !== endpoint && this.isBarred(this.wayBetween(endpoint, member))) continue;
-			endpoint.guests.add(stranger.id);
-			endpoint.takes.length = 0;
-		}
+		const reachable = [...this.endpoints.values()].filter(
+			(member) => member !== endpoint && !this.isBarred(this.wayBetween(endpoint, member)),
+		);
+		const asked = reachable.filter(({ id }) => endpoint.contacts?.has(id) === true);
+		const vouching = asked.length > 0 ? asked : reachable.filter((member) => member === stranger);
+		if (!vouching.some(({ contacts }) => contacts?.has(stranger.id) === true)) return;
+		endpoint.guests.add(stranger.id);
+		endpoint.takes.length = 0;
 	}
 
 	/** The life is over: its kernel closes the connections, which the others notice unless the way to them is cut. */

@@ -47,7 +47,15 @@ export function askForView(url: string, bytes: ByteOps, tls: LiveTls | null = nu
 	const target = parsePeerUrl(url);
 	if (target === null) return Promise.resolve(null);
 	return new Promise((resolve) => {
-		const hello = { versionMin: PROTOCOL_VERSION, versionMax: PROTOCOL_VERSION, clusterId: 0n, from: 0n, to: 0n, incarnation: 0 };
+		const hello = {
+			versionMin: PROTOCOL_VERSION,
+			versionMax: PROTOCOL_VERSION,
+			clusterId: 0n,
+			from: 0n,
+			to: 0n,
+			incarnation: 0,
+			peerUrls: [],
+		};
 		const socket = dialPeer(target, tls, (ready) => ready.write(encodeHello(bytes, { ...hello, lane: VIEW_LANE as Lane })));
 		const reader = new HandshakeReader(bytes);
 		const decoder = new FrameDecoder(bytes, VIEW_BYTES_MAX);

@@ -2,7 +2,8 @@
  * The handshake of a peer stream. Little endian; a reader takes the fields it knows and skips what follows them, so that a
  * later version can say more:
  *
- *   hello:  "FLOT" | body length u16 | versionMin u16 | versionMax u16 | lane u8 | 0 u8 | cluster u64 | from u64 | to u64 | incarnation u64 | ... | CRC-32C u32
+ *   hello:  "FLOT" | body length u16 | versionMin u16 | versionMax u16 | lane u8 | 0 u8 | cluster u64 | from u64 | to u64 | incarnation u64 |
+ *           length u16 and text of the sender's peer URLs, one a line | ... | CRC-32C u32
  *   answer: "FLOT" | body length u16 | code u8 | 0 u8 | version u16 | incarnation u64 | ... | CRC-32C u32
  *
  * The CRC covers everything before it and ends the body.
@@ -18,6 +19,9 @@ const MAGIC = Uint8Array.of(0x46, 0x4c, 0x4f, 0x54);
 const PREFIX_BYTES = 6;
 const CRC_BYTES = 4;
 const HELLO_BODY_BYTES = 38 + CRC_BYTES;
+const URLS_AT = 44;
+/** Longer lists are left out: they serve only those who do not know the sender. */
+const URLS_BYTES_MAX = 512;
 const ANSWER_BODY_BYTES = 12 + CRC_BYTES;
 
 export interface Hello {
@@ -29,6 +33,8 @@ export interface Hello {
 	/** Random 53 bits of the process life. */
 	readonly incarnation: number;
 	readonly lane: Lane;
+	/** Where the sender can be asked who it is; empty when it does not say. */
+	readonly peerUrls: readonly string[];
 }
 
 /** Numbers are on the wire: add, never reuse. */
@@ -53,7 +59,9 @@ export interface HelloAnswer {
 }
 
 export function encodeHello(bytes: ByteOps, hello: Hello): Uint8Array {
-	const out = begin(HELLO_BODY_BYTES);
+	const text = Buffer.from(hello.peerUrls.join("\n"));
+	const urls = text.length > URLS_BYTES_MAX ? Buffer.alloc(0) : text;
+	const out = begin(HELLO_BODY_BYTES + 2 + urls.length);
 	writeU16(out, 6, hello.versionMin);
 	writeU16(out, 8, hello.versionMax);
 	out[10] = hello.lane;
@@ -61,6 +69,8 @@ export function encodeHello(bytes: ByteOps, hello: Hello): Uint8Array {
 	writeBigU64(out, 20, hello.from);
 	writeBigU64(out, 28, hello.to);
 	writeU64(out, 36, hello.incarnation);
+	writeU16(out, URLS_AT, urls.length);
+	out.set(urls, URLS_AT + 2);
 	return seal(bytes, out);
 }
 
@@ -85,7 +95,16 @@ export function decodeHello(message: Uint8Array): Hello | null {
 		from: readBigU64(message, 20),
 		to: readBigU64(message, 28),
 		incarnation,
+		peerUrls: urlsOf(message),
 	};
+}
+
+/** None, also where an earlier version said nothing. */
+function urlsOf(message: Uint8Array): string[] {
+	const room = message.length - CRC_BYTES - URLS_AT - 2;
+	const length = room < 0 ? 0 : readU16(message, URLS_AT);
+	if (length === 0 || length > room) return [];
+	return Buffer.from(message.subarray(URLS_AT + 2, URLS_AT + 2 + length)).toString().split("\n");
 }
 
 export function decodeAnswer(message: Uint8Array): HelloAnswer | null {

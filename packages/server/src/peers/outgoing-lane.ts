@@ -140,6 +140,7 @@ export class OutgoingLane {
 					to: this.peer,
 					incarnation: this.options.incarnation,
 					lane: this.lane,
+					peerUrls: ownUrls(this.options),
 				}),
 			),
 		);
@@ -219,4 +220,9 @@ export class OutgoingLane {
 		const fullMs = Math.min(this.limits.redialMaxMs, this.limits.redialMinMs * 2 ** Math.min(this.failures - 1, 16));
 		return this.options.dice.range(Math.ceil(fullMs / 2), Math.ceil(fullMs));
 	}
+}
+
+/** As the members' list has them: that of a member that does not know itself yet says nothing. */
+function ownUrls({ memberId, members }: PeerTransportOptions): readonly string[] {
+	return members?.().find(({ id }) => id === memberId)?.peerUrls ?? [];
 }

@@ -10,7 +10,7 @@ import { parsePeerUrl } from "./peer-address.ts";
 
 export interface PeerListenerOwner {
 	/** What is known of the one that dials. */
-	standing(peer: NodeId): "member" | "removed" | "unknown";
+	standing(peer: Pick<Hello, "from" | "peerUrls">): "member" | "removed" | "unknown";
 	/** The hello was answered; from now on the socket is the owner's. `rest` arrived behind it. */
 	accepted(peer: NodeId, lane: Lane, incarnation: number, socket: Socket, rest: Uint8Array): void;
 }
@@ -122,7 +122,7 @@ export class PeerListener {
 		if (hello.versionMin > PROTOCOL_VERSION || hello.versionMax < PROTOCOL_VERSION) return "version";
 		if (hello.clusterId !== clusterId) return "wrong-cluster";
 		if (hello.to !== memberId || hello.from === memberId) return "wrong-node";
-		const standing = this.owner.standing(hello.from);
+		const standing = this.owner.standing(hello);
 		if (standing !== "member") return standing;
 		return isLane(hello.lane) ? "accepted" : "lane";
 	}

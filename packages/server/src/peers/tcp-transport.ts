@@ -39,7 +39,7 @@ export class TcpPeerTransport implements PeerTransport {
 			options,
 			this.limits,
 			{
-				standing: (peer) => this.standing(peer),
+				standing: (hello) => this.standing(hello.from, hello.peerUrls),
 				accepted: (peer, lane, incarnation, socket, rest) => {
 					const link = this.links.get(peer);
 					if (link === undefined || this.closing) socket.destroy();
@@ -48,9 +48,14 @@ export class TcpPeerTransport implements PeerTransport {
 			},
 			tap,
 		);
-		this.guests = new Guests(options.clusterId, options.bytes, (id, urls) => {
-			if (!this.closing && !this.removed.has(id) && !this.links.has(id)) this.open(id, urls);
-		});
+		this.guests = new Guests(
+			options.clusterId,
+			options.bytes,
+			(id, urls) => {
+				if (!this.closing && !this.removed.has(id) && !this.links.has(id)) this.open(id, urls);
+			},
+			options.tls ?? null,
+		);
 	}
 
 	/** Binds the peer URLs and resolves with those really listened on. Links dial once the members are known. */
@@ -95,10 +100,10 @@ export class TcpPeerTransport implements PeerTransport {
 		link.setUrls(urls);
 	}
 
-	private standing(peer: NodeId): "member" | "removed" | "unknown" {
+	private standing(peer: NodeId, peerUrls: readonly string[]): "member" | "removed" | "unknown" {
 		if (this.links.has(peer)) return "member";
 		if (this.removed.has(peer)) return "removed";
-		if (!this.closing) this.guests.stranger(peer, this.others);
+		if (!this.closing) this.guests.stranger({ id: peer, peerUrls }, this.others);
 		return "unknown";
 	}
 

@@ -22,6 +22,7 @@ const hello: Hello = {
 	to: 2n,
 	incarnation: 2 ** 53 - 1,
 	lane: Lane.log,
+	peerUrls: ["http://10.0.0.1:2380", "http://[::1]:2380"],
 };
 
 describe("the handshake", () => {
@@ -45,6 +46,16 @@ describe("the handshake", () => {
 			expect(decodeHello(progress.message)).toEqual(hello);
 			expect([...progress.rest, ...wire.slice(at)]).toEqual([9, 8, 7]);
 		}
+	});
+
+	test("a sender that says nothing of its addresses, or more than fits, is taken all the same", () => {
+		for (const peerUrls of [[], Array.from({ length: 40 }, (_, n) => `http://member-${n}.example:2380`)]) {
+			expect(decodeHello(encodeHello(nodeBytes, { ...hello, peerUrls }))).toEqual({ ...hello, peerUrls: [] });
+		}
+		// As the first version had it, without the field.
+		const wire = encodeHello(nodeBytes, { ...hello, peerUrls: [] });
+		const short = concatBytes([wire.subarray(0, 44), wire.subarray(wire.length - 4)]);
+		expect(decodeHello(short)).toEqual({ ...hello, peerUrls: [] });
 	});
 
 	test("fields that a later version adds are skipped", () => {

@@ -287,7 +287,7 @@ describe("who does not belong here", () => {
 	])("SC-105 a hello for %s is told why not", async (_name, changed, code) => {
 		const a = await peer(1n);
 		a.knows({ id: 2n, url: "http://127.0.0.1:1" });
-		const hello = { versionMin: 1, versionMax: 1, clusterId: 0xc1n, from: 2n, to: 1n, incarnation: 5, lane: Lane.control, ...changed };
+		const hello = { versionMin: 1, versionMax: 1, clusterId: 0xc1n, from: 2n, to: 1n, incarnation: 5, lane: Lane.control, peerUrls: [], ...changed };
 		const answer = await speak(a.url, encodeHello(nodeBytes, hello));
 		expect(answer === null ? null : decodeAnswer(answer)?.code).toBe(code);
 		expect(a.events.some(({ name, fields }) => name === "peerRefused" && fields.reason === code)).toBe(true);
@@ -314,6 +314,20 @@ describe("who does not belong here", () => {
 		expect(a.told).not.toContain("lost 3");
 		a.forgets(3n);
 		await until("told", () => c.told.includes("removed by 1"));
+	});
+
+	test("when nobody that it knows is there to be asked, a stranger speaks for itself", async () => {
+		const a = await peer(1n);
+		const views: Array<{ id: bigint; name: string; peerUrls: readonly string[] }> = [];
+		const [c, d] = [await peer(3n, { members: () => views }), await peer(4n)];
+		for (const { id, url } of [a, c]) views.push({ id, name: `m${id}`, peerUrls: [url] });
+		// 2, which added 3 while 1 was away, is gone for good.
+		a.knows({ id: 2n, url: "http://127.0.0.1:1" });
+		c.knows(a);
+		// Says nothing of itself.
+		d.knows(a);
+		await until("the newcomer is in", () => a.count("connected 3") > 0 && c.count("connected 1") > 0);
+		expect(a.count("connected 4")).toBe(0);
 	});
 
 	test("SC-105 a member that was removed is told so", async () => {
@@ -369,6 +383,7 @@ describe("who does not belong here", () => {
 			to: 1n,
 			incarnation: 5,
 			lane: Lane.log,
+			peerUrls: [],
 		});
 		await speak(a.url, Buffer.concat([hello, randomBytes(new Dice("behind"), 300)]));
 		await until(
