@@ -49,13 +49,28 @@ describe(`a minority that stays broken (FLOTILLA_SEED=${from})`, () => {
 		expect.unreachable("unseatsHeardLeader was not found");
 	});
 
-	test("a learner that is refused then is none of the rest", () => {
-		const plan = planOf("rest", 5);
+	function newFleet(plan: RunPlan): Fleet {
 		const time = new VirtualTime();
 		const dice = new Dice(plan.seed);
 		const invariants = new Invariants(initialConf(plan), 1, plan.electionTicks);
 		const network = new SimNetwork(time, dice, plan.network, lossOptions(plan));
-		const fleet = new Fleet(plan, { time, dice, network, invariants, oracle: new Oracle(), trace: new TraceHash() });
+		return new Fleet(plan, { time, dice, network, invariants, oracle: new Oracle(), trace: new TraceHash() });
+	}
+
+	test("who is left dead stays so, though a supervisor was about to start it", () => {
+		const [member] = newFleet(planOf("dead", 3)).all as [SimMember];
+		member.start();
+		expect(member.running).toBe(true);
+		member.stayDead();
+		member.start();
+		expect(member.running).toBe(false);
+		member.mayLive();
+		member.start();
+		expect(member.running).toBe(true);
+	});
+
+	test("a learner that is refused then is none of the rest", () => {
+		const fleet = newFleet(planOf("rest", 5));
 		const [m1, m2, m3, m4, m5] = fleet.all as [SimMember, SimMember, SimMember, SimMember, SimMember];
 		fleet.setPart(m4, "learner");
 		fleet.setPart(m5, "removed");

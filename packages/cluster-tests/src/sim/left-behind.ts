@@ -30,7 +30,7 @@ export function leaveMinority(dice: Dice, fleet: Fleet, budget: DamageBudget, ne
 		const state = dice.pick(STATES);
 		const others = fleet.all.filter((other) => other !== member);
 		const leader = others.find((other) => other.leads) ?? dice.pick(others);
-		if (state === "left dead") member.crash("process");
+		if (state === "left dead") member.stayDead();
 		for (const other of state === "left without the leader" ? [leader] : others) {
 			if (state !== "left dead" && state !== "left deaf") network.cut(member.id, other.id);
 			if (state !== "left dead" && state !== "left mute") network.cut(other.id, member.id);

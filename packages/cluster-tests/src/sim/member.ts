@@ -68,6 +68,7 @@ export class SimMember {
 	readonly stores: SimStores;
 	readonly points: CrashPoints;
 	lives = 0;
+	private leftDead = false;
 	floors = 0;
 	/** States that this member received. */
 	snapshots = 0;
@@ -138,7 +139,7 @@ export class SimMember {
 	}
 
 	start(): void {
-		if (this.life !== null || !this.present || this.refusedBecause !== null) return;
+		if (this.life !== null || !this.present || this.refusedBecause !== null || this.leftDead) return;
 		const { time, dice, network, invariants, trace } = this.world;
 		this.lives++;
 		const process = new SimProcess(time, dice.fork(`life ${this.lives}`), this.clockModel);
@@ -217,6 +218,16 @@ export class SimMember {
 		this.disk.crash(kind);
 		this.stores.crash(kind);
 		life.calls?.end();
+	}
+
+	/** It dies, and nothing starts it again, a supervisor that was about to included, until `mayLive`. */
+	stayDead(): void {
+		this.leftDead = true;
+		this.crash("process");
+	}
+
+	mayLive(): void {
+		this.leftDead = false;
 	}
 
 	/** The machine is wiped or given away: all that this member had is gone. */

@@ -83,6 +83,7 @@ export class Nemesis {
 			member.resume();
 			member.disk.mend();
 			member.stores.mend();
+			member.mayLive();
 			member.start();
 		}
 		this.note("heal", []);

@@ -40,4 +40,14 @@ export const REGRESSION_SEEDS: readonly RegressionSeed[] = [
 		limits: DEFAULT_LIMITS,
 		was: "news of a commit was held back while the connections that it was for were closed: a new member never heard of itself",
 	},
+	{
+		seed: "722406989",
+		limits: DEFAULT_LIMITS,
+		was: "two of three could not elect: one did not know the other, and who knew both was gone",
+	},
+	{
+		seed: "724230505",
+		limits: DEFAULT_LIMITS,
+		was: "the simulator: a supervisor started the member that was left dead, and it led on",
+	},
 ];

@@ -188,8 +188,13 @@ class World {
 		if (behind.length === 0) return true;
 		for (const { member, state } of behind) this.nemesis.note(state, [member]);
 		const rest = (): SimMember[] => restWithout(behind, this.fleet);
-		const wanted = this.acknowledged() + PROGRESS_OPERATIONS;
-		const serves = (): boolean => this.acknowledged() >= wanted && leaderAmong(rest()) !== null;
+		let wanted: number | null = null;
+		// What was answered before they had a leader says nothing of it.
+		const serves = (): boolean => {
+			if (leaderAmong(rest()) === null) return false;
+			wanted ??= this.acknowledged() + PROGRESS_OPERATIONS;
+			return this.acknowledged() >= wanted;
+		};
 		const limitUs = HEALING_ELECTIONS * this.electionUs + 20_000_000 + this.transferUs();
 		const settled = (): boolean => {
 			cutOffLeaders(behind, this.fleet, this.network);

@@ -104,7 +104,9 @@ function urlsOf(message: Uint8Array): string[] {
 	const room = message.length - CRC_BYTES - URLS_AT - 2;
 	const length = room < 0 ? 0 : readU16(message, URLS_AT);
 	if (length === 0 || length > room) return [];
-	return Buffer.from(message.subarray(URLS_AT + 2, URLS_AT + 2 + length)).toString().split("\n");
+	return Buffer.from(message.subarray(URLS_AT + 2, URLS_AT + 2 + length))
+		.toString()
+		.split("\n");
 }
 
 export function decodeAnswer(message: Uint8Array): HelloAnswer | null {

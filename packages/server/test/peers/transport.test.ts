@@ -287,7 +287,17 @@ describe("who does not belong here", () => {
 	])("SC-105 a hello for %s is told why not", async (_name, changed, code) => {
 		const a = await peer(1n);
 		a.knows({ id: 2n, url: "http://127.0.0.1:1" });
-		const hello = { versionMin: 1, versionMax: 1, clusterId: 0xc1n, from: 2n, to: 1n, incarnation: 5, lane: Lane.control, peerUrls: [], ...changed };
+		const hello = {
+			versionMin: 1,
+			versionMax: 1,
+			clusterId: 0xc1n,
+			from: 2n,
+			to: 1n,
+			incarnation: 5,
+			lane: Lane.control,
+			peerUrls: [],
+			...changed,
+		};
 		const answer = await speak(a.url, encodeHello(nodeBytes, hello));
 		expect(answer === null ? null : decodeAnswer(answer)?.code).toBe(code);
 		expect(a.events.some(({ name, fields }) => name === "peerRefused" && fields.reason === code)).toBe(true);

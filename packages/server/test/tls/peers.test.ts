@@ -27,12 +27,14 @@ afterEach(async () => {
 	for (const work of cleanUp.splice(0)) await work();
 });
 
-async function peer(id: bigint, config: TlsConfig): Promise<Peer> {
+type Member = { readonly id: bigint; readonly name: string; readonly peerUrls: readonly string[] };
+
+async function peer(id: bigint, config: TlsConfig, members: readonly Member[] = [{ id, name: "m", peerUrls: [] }]): Promise<Peer> {
 	const tls = new LiveTls(config, () => {});
 	const made = await new Peer(id, {
 		tls,
 		listenPeerUrls: ["https://127.0.0.1:0"],
-		members: () => [{ id, name: "m", peerUrls: [] }],
+		members: () => members,
 	}).listen();
 	cleanUp.push(() => made.transport.close());
 	return made;
@@ -49,6 +51,16 @@ test("two with good certificates connect and talk", async () => {
 	await until("connected", () => one.told.includes("connected 2") && two.told.includes("connected 1"));
 	expect(await askForView(one.url, nodeBytes, new LiveTls(strict(good), () => {}))).toMatchObject({ members: [{ id: 1n }] });
 	expect(await askForView(one.url, nodeBytes)).toBeNull();
+});
+
+test("a member that is known vouches for one that is not, over TLS as well", async () => {
+	const members: Member[] = [];
+	const [one, two, three] = [await peer(1n, strict(good)), await peer(2n, strict(good), members), await peer(3n, strict(good))];
+	for (const { id, url } of [one, two, three]) members.push({ id, name: `m${id}`, peerUrls: [url] });
+	one.knows(two);
+	two.knows(one, three);
+	three.knows(one, two);
+	await until("let in", () => one.told.includes("connected 3") && three.told.includes("connected 1"));
 });
 
 test("another certificate for dialing", async () => {
