@@ -133,13 +133,13 @@ function bank({ attempts }: RunRecord): Check {
 	return { ...found("bank", promise, findings), attempts: culprits.slice(0, 3) };
 }
 
-function leases({ leased, faultsUntilMs }: RunRecord, { changes }: Oracle): Check {
+function leases({ leased, faultsUntilMs, program }: RunRecord, { changes }: Oracle): Check {
 	const promise = "No lease ends before its time or lives on for ever; its keys are there until it ends, and go with it, all at once.";
 	const breaches = [...checkLeases(LEASED, leased.leases, changes), ...checkLate(leased.leases, faultsUntilMs * 1_000)];
 	return found(
 		"leases",
 		promise,
-		breaches.map(({ check, text }) => `${check}: ${text}`),
+		breaches.map(({ check, text }) => withIssue(program, `${check}: ${text}`)),
 	);
 }
 
