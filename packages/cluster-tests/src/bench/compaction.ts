@@ -78,8 +78,8 @@ try {
 		await pause(2 * measureMs);
 		const last = await measure(Promise.resolve());
 		const without = [...first, ...last].sort((a, b) => a - b);
-		all.without.push(...without);
-		all.during.push(...during);
+		all.without = all.without.concat(without);
+		all.during = all.during.concat(during);
 		const [p99Without, p99During] = [percentile(without, 0.99), percentile(during, 0.99)];
 		ratios.push(p99During / p99Without);
 		const extraSeconds = (busySeconds / during.length - idleSeconds / first.length) * during.length;

@@ -1,3 +1,4 @@
+import type { NodeId } from "@flotilla/raft";
 import type { Fleet } from "./fleet.ts";
 import type { Invariants } from "./invariants.ts";
 import type { SimMember } from "./member.ts";
@@ -9,7 +10,8 @@ import type { SimMember } from "./member.ts";
  * 1. Spoilt members (wiped, with rot that no start has verified since or that
  *    made their log shorter than it was, or refusing to start for it) are fewer than half of
  *    the voters, so the others are a quorum that holds every acknowledged write. This holds after every change of the members,
- *    too, and nothing is damaged while a change is under way.
+ *    too, and nothing is damaged while a change is under way, nor until a quorum of the other voters knows that it was committed:
+ *    who holds everything and does not know of the newest voter cannot win with its vote.
  * 2. Rot in a log strikes only what a quorum of the *other* voters holds durably, entries and commits alike. The end of a log
  *    is the reason: its last frames are vouched for by nothing behind them, so rot there looks like a torn write and is cut
  *    off; the member then lacks what it once acknowledged, and nobody may have to count on that copy.
@@ -43,29 +45,24 @@ export class DamageBudget {
 	/** What `victim` holds may be lost altogether. */
 	allowsLoss(victim: SimMember): boolean {
 		if (this.changing || this.isSpoilt(victim)) return false;
-		return this.fleet.partOf(victim) === "learner" || this.allowsVoters(this.fleet.voters, victim);
+		if (this.fleet.partOf(victim) === "learner") return true;
+		const { voters } = this.fleet;
+		return this.allowsVoters(voters, victim) && this.invariants.newestConfKnown(idsBut(voters, victim), voters.length);
 	}
 
 	/** A bit of the log of `victim` may be inverted. */
 	allowsLogRot(victim: SimMember): boolean {
-		const others = this.fleet.voters.filter((voter) => voter !== victim);
-		return (
-			this.allowsLoss(victim) &&
-			this.invariants.holdsElsewhere(
-				victim.id,
-				others.map(({ id }) => id),
-				this.fleet.voters.length,
-			)
-		);
+		const { voters } = this.fleet;
+		return this.allowsLoss(victim) && this.invariants.holdsElsewhere(victim.id, idsBut(voters, victim), voters.length);
 	}
 
 	/** The folder of `victim` may be put back to what it was when `newestConf` was the newest configuration. */
 	allowsOldFolder(victim: SimMember, newestConf: number): boolean {
-		const others = this.fleet.voters.filter((voter) => voter !== victim).map(({ id }) => id);
+		const { voters } = this.fleet;
 		return (
 			this.allowsLogRot(victim) &&
 			this.invariants.newestConf === newestConf &&
-			this.invariants.electionsOver(victim.id, others, this.fleet.voters.length)
+			this.invariants.electionsOver(victim.id, idsBut(voters, victim), voters.length)
 		);
 	}
 
@@ -93,4 +90,8 @@ export class DamageBudget {
 	verified(member: SimMember): void {
 		this.spoilt.delete(member);
 	}
+}
+
+function idsBut(voters: readonly SimMember[], victim: SimMember): NodeId[] {
+	return voters.filter((voter) => voter !== victim).map(({ id }) => id);
 }

@@ -119,6 +119,11 @@ export class Invariants {
 		return 2 * others.filter((other) => this.mirror(other).newestDurableTerm >= durableTerm).length > voters;
 	}
 
+	/** These voters know, as a quorum of `voters`, that the newest configuration was committed, and know it after a restart. */
+	newestConfKnown(others: readonly NodeId[], voters: number): boolean {
+		return 2 * others.filter((other) => this.mirror(other).durableCommit >= this.newestConf).length > voters;
+	}
+
 	/** It has forgotten its votes, and may give them once more. */
 	forgetsVotes(id: NodeId): void {
 		this.messages.forgetVotes(id);

@@ -50,4 +50,9 @@ export const REGRESSION_SEEDS: readonly RegressionSeed[] = [
 		limits: DEFAULT_LIMITS,
 		was: "the simulator: a supervisor started the member that was left dead, and it led on",
 	},
+	{
+		seed: "727226168",
+		limits: DEFAULT_LIMITS,
+		was: "the simulator: a disk was lost before the only other full member knew that a third voter had come",
+	},
 ];
