@@ -110,8 +110,9 @@ export class Applier {
 			if (this.parts.digests.isWanted(this.appliedIndex)) this.parts.digests.applied(this.appliedIndex, digest());
 		}
 		const count = this.head - from;
-		if (this.head === this.queue.length) {
-			this.queue = [];
+		// Not only when all is applied: behind a slow store something always waits. Each entry is moved once a time that as many went.
+		if (this.head > 0 && 2 * this.head >= this.queue.length) {
+			this.queue = this.queue.slice(this.head);
 			this.head = 0;
 		}
 		if (count > 0) this.parts.tap.emit("applied", this.appliedTerm, this.appliedIndex, { entries: count, revision: store.revision });

@@ -54,9 +54,20 @@ describe("the leader's gate for forwards", () => {
 		const bench = new Bench();
 		bench.receive(forwardOf([1, 2, 3]));
 		bench.receive(forwardOf([2, 3, 4, 6]));
-		bench.receive(forwardOf([5]));
 		expect(bench.taken).toEqual([1, 2, 3, 4, 6]);
 		expect(bench.refused).toEqual([]);
+	});
+
+	test("refuses what was lost on its way while a later one was not: it will never be taken, and its origin may ask anew", () => {
+		const bench = new Bench();
+		bench.receive(forwardOf([1, 2]));
+		bench.receive(forwardOf([5, 6]));
+		bench.receive(forwardOf([2, 3, 4, 5, 7]));
+		expect(bench.taken).toEqual([1, 2, 5, 6, 7]);
+		expect(bench.refused).toEqual([["overtaken", [3, 4]]]);
+		// Its first copy, late.
+		bench.receive(forwardOf([3]));
+		expect(bench.taken).toEqual([1, 2, 5, 6, 7]);
 	});
 
 	test("moves the mark on a refusal, so that what was refused is never taken later", () => {
@@ -65,7 +76,10 @@ describe("the leader's gate for forwards", () => {
 		bench.receive(forwardOf([1, 2]));
 		bench.answer = { ok: true, firstIndex: 9, term: TERM };
 		bench.receive(forwardOf([1, 2, 3]));
-		expect(bench.refused).toEqual([["overloaded", [1, 2]]]);
+		expect(bench.refused).toEqual([
+			["overloaded", [1, 2]],
+			["overtaken", [1, 2]],
+		]);
 		expect(bench.taken).toEqual([3]);
 	});
 
@@ -74,9 +88,12 @@ describe("the leader's gate for forwards", () => {
 		bench.receive(forwardOf([1]));
 		bench.leadership.update({ role: "follower", leader: 3n, term: TERM }, 1);
 		bench.receive(forwardOf([1, 2]));
-		bench.receive(forwardOf([2]));
+		bench.receive(forwardOf([1, 2]));
 		expect(bench.taken).toEqual([1]);
-		expect(bench.refused).toEqual([["notLeader", [2]]]);
+		expect(bench.refused).toEqual([
+			["notLeader", [2]],
+			["overtaken", [2]],
+		]);
 	});
 
 	test("says nothing about terms that this process life did not lead: an earlier one may have taken them", () => {

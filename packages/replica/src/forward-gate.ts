@@ -1,7 +1,8 @@
 /**
  * The leader's side of forwarding (rule F2): each forwarded request is taken at most once in a term. A mark per process
- * life of an origin moves over everything that was taken or refused; what lies at or below it is dropped without a word,
- * since nobody can say any more whether it was taken.
+ * life of an origin moves over everything that was taken or refused; what lies at or below it is not taken any more. If it was
+ * taken it is dropped without a word; if it surely was not (it was lost on its way, and a later one was not) it is refused, so
+ * that its origin asks anew instead of waiting in vain.
  *
  *   origin's sequences   4 5 6 | 7 8        mark = 6: 4..6 are settled, 7 is next
  */
@@ -12,6 +13,7 @@ import { EnvelopeReader } from "./envelope.ts";
 import type { Leadership } from "./leadership.ts";
 import type { Forward, ForwardRefused } from "./messages.ts";
 import type { Outbox } from "./outbox.ts";
+import { TakenSequences } from "./taken-sequences.ts";
 
 /** Process lives heard of in one term. Beyond it forwards are dropped: their origins see a time-out. */
 const LIVES_MAX = 1_024;
@@ -34,9 +36,9 @@ export class ForwardGate {
 	private readonly leadership: Leadership;
 	private readonly outbox: Outbox;
 	private readonly reader = new EnvelopeReader();
-	/** The last term that this member led in this process life, and the marks of that term. */
+	/** The last term that this member led in this process life, and what it took in that term. */
 	private ledTerm = 0;
-	private readonly marks = new Map<number, number>();
+	private readonly lives = new Map<number, TakenSequences>();
 
 	constructor(leadership: Leadership, outbox: Outbox) {
 		this.leadership = leadership;
@@ -46,7 +48,7 @@ export class ForwardGate {
 	onLeading(term: number): void {
 		assert(term > this.ledTerm, "a member leads a term once");
 		this.ledTerm = term;
-		this.marks.clear();
+		this.lives.clear();
 	}
 
 	receive(forward: Forward, core: Consensus): void {
@@ -54,37 +56,41 @@ export class ForwardGate {
 		// origin settles them by what it applies (F4). A term that this life leads is known here before anyone hears of it.
 		if (forward.term !== this.ledTerm) marks.forwardOfOtherTerm++;
 		if (forward.term !== this.ledTerm || !this.wellFormed(forward)) return;
-		const mark = this.marks.get(forward.incarnation) ?? 0;
-		if (mark === 0 && this.marks.size >= LIVES_MAX) return;
+		const life = this.lives.get(forward.incarnation) ?? new TakenSequences();
+		if (life.mark === 0 && this.lives.size >= LIVES_MAX) return;
+		this.lives.set(forward.incarnation, life);
+		const { sequences, envelopes } = forward;
 		let from = 0;
-		while (from < forward.sequences.length && (forward.sequences[from] as number) <= mark) from++;
-		if (from > 0) marks.forwardRepeated++;
-		if (from === forward.sequences.length) return;
-		this.marks.set(forward.incarnation, forward.sequences[forward.sequences.length - 1] as number);
+		while (from < sequences.length && (sequences[from] as number) <= life.mark) from++;
+		if (from > 0) this.repeated(forward, sequences.slice(0, from), life);
+		const fresh = sequences.slice(from);
+		if (fresh.length === 0) return;
 		if (!this.leadership.leading) {
-			this.refuse(forward, from, "notLeader");
+			life.pass(fresh);
+			this.refuse(forward, fresh, "notLeader");
 			return;
 		}
-		const result = core.propose(from === 0 ? forward.envelopes : forward.envelopes.slice(from));
+		const result = core.propose(from === 0 ? envelopes : envelopes.slice(from));
 		if (!result.ok) {
-			this.refuse(forward, from, refusalOf(result.reason));
+			life.pass(fresh);
+			this.refuse(forward, fresh, refusalOf(result.reason));
 			return;
 		}
+		life.take(fresh);
 		assert(result.term === forward.term, "between two drains a leader's term does not change");
 	}
 
-	/** Definite: nothing from `from` on was taken in this term, and now that the mark has moved nothing will be. */
-	private refuse(forward: Forward, from: number, reason: ForwardRefused["reason"]): void {
+	private repeated(forward: Forward, sequences: readonly number[], life: TakenSequences): void {
+		marks.forwardRepeated++;
+		const lost = sequences.filter((sequence) => life.isLost(sequence));
+		if (lost.length > 0) this.refuse(forward, lost, "overtaken");
+	}
+
+	/** Definite: none of these was taken in this term, and now that the mark has moved none will be. */
+	private refuse(forward: Forward, sequences: readonly number[], reason: ForwardRefused["reason"]): void {
 		marks.forwardRefused++;
-		this.outbox.send({
-			kind: "forwardRefused",
-			from: this.leadership.self,
-			to: forward.from,
-			term: forward.term,
-			incarnation: forward.incarnation,
-			sequences: forward.sequences.slice(from),
-			reason,
-		});
+		const { from: to, term, incarnation } = forward;
+		this.outbox.send({ kind: "forwardRefused", from: this.leadership.self, to, term, incarnation, sequences, reason });
 	}
 
 	/** A log entry that cannot be applied would end every member: nothing foreign gets into the log unread. */

@@ -25,7 +25,8 @@ export interface ForwardRefused {
 	readonly term: number;
 	readonly incarnation: number;
 	readonly sequences: readonly number[];
-	readonly reason: "notLeader" | "overloaded" | "transferring" | "tooLarge";
+	/** `overtaken`: a later one came before, this one only now. */
+	readonly reason: "notLeader" | "overloaded" | "transferring" | "tooLarge" | "overtaken";
 }
 
 /** State digest at an applied index, compared at equal index (S7). */

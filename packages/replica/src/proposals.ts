@@ -94,7 +94,7 @@ export class Proposals {
 		if (call.state === "completed") return;
 		const waited = call.state === "waiting";
 		call.state = "completed";
-		if (waited) this.waiting.noteGone();
+		if (waited) this.waiting.noteGone(call);
 		else this.inFlight.land(call);
 		this.free(call);
 	}
@@ -163,7 +163,8 @@ export class Proposals {
 			else again.push(call);
 		}
 		this.proposeAgain(again);
-		if (again.length > 0) this.hold(tick);
+		// The leader takes others all the while.
+		if (again.length > 0 && message.reason !== "overtaken") this.hold(tick);
 	}
 
 	/**
@@ -221,7 +222,7 @@ export class Proposals {
 
 	private failWaiting(call: WriteCall, fault: CallFault): void {
 		this.fail(call, fault);
-		this.waiting.noteGone();
+		this.waiting.noteGone(call);
 	}
 
 	private fail(call: WriteCall, fault: CallFault): void {

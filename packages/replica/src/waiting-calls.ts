@@ -7,26 +7,28 @@ import type { WriteCall } from "./calls.ts";
 /** One slab and one proposal of the core: small against the core's limit of uncommitted bytes, which is all or nothing. */
 const BATCH_BYTES_MAX = 1 << 20;
 const BATCH_CALLS_MAX = 4_096;
+/** Payload bytes of calls that are completed in their place, and counted nowhere else any more. */
+const GONE_BYTES_MAX = 8 << 20;
 const NO_CALLS: WriteCall[] = [];
 
 export class WaitingCalls {
+	/** None of those that were taken: where some always wait, the array is never empty, and would keep all that ever came. */
 	private calls: WriteCall[] = [];
-	/** Calls before this place were taken. */
-	private head = 0;
 	private readonly goneMax: number;
 	private gone = 0;
+	private goneBytes = 0;
 
 	constructor(goneMax: number) {
 		this.goneMax = goneMax;
 	}
 
 	get empty(): boolean {
-		return this.head === this.calls.length;
+		return this.calls.length === 0;
 	}
 
 	/** Those that were completed in their place included. */
 	get length(): number {
-		return this.calls.length - this.head;
+		return this.calls.length;
 	}
 
 	push(call: WriteCall): void {
@@ -37,37 +39,29 @@ export class WaitingCalls {
 	/** Calls that may be proposed again come before those that never were, in their old order. */
 	putBack(calls: readonly WriteCall[]): void {
 		for (const call of calls) call.state = "waiting";
-		this.calls = [...calls, ...this.calls.slice(this.head)];
-		this.head = 0;
+		this.calls = [...calls, ...this.calls];
 	}
 
 	/** One of the calls was completed in its place. */
-	noteGone(): void {
-		if (++this.gone > this.goneMax) this.dropGone();
+	noteGone(call: WriteCall): void {
+		this.gone++;
+		this.goneBytes += call.payload.length;
+		if (this.gone > this.goneMax || this.goneBytes > GONE_BYTES_MAX) this.dropGone();
 	}
 
 	/** The next calls: at least one if there is any, up to the limits of a batch. */
 	takeBatch(): WriteCall[] {
 		if (this.gone > 0) this.dropGone();
 		if (this.empty) return NO_CALLS;
-		const upto = batchEnd(this.calls, this.head);
-		const whole = this.head === 0 && upto === this.calls.length;
-		const batch = whole ? this.calls : this.calls.slice(this.head, upto);
-		this.head = upto;
-		if (upto === this.calls.length) {
-			this.calls = [];
-			this.head = 0;
-		}
-		return batch;
+		const { calls } = this;
+		const upto = batchEnd(calls, 0);
+		this.calls = calls.slice(upto);
+		return upto === calls.length ? calls : calls.slice(0, upto);
 	}
 
 	/** Runs `each` for those that wait; they may be completed by it, and are to be noted as gone then. */
 	visit(each: (call: WriteCall) => void): void {
-		const { calls } = this;
-		for (let i = this.head; i < calls.length; i++) {
-			const call = calls[i] as WriteCall;
-			if (call.state === "waiting") each(call);
-		}
+		for (const call of this.calls) if (call.state === "waiting") each(call);
 	}
 
 	private dropGone(): void {
@@ -76,8 +70,8 @@ export class WaitingCalls {
 			live.push(call);
 		});
 		this.calls = live;
-		this.head = 0;
 		this.gone = 0;
+		this.goneBytes = 0;
 	}
 }
 

@@ -31,6 +31,21 @@ describe("a write through a follower", () => {
 		expect(timesWritten(world, "once")).toBe(1);
 	});
 
+	test("that the stream loses while a later one arrives is not given up: it is refused when it comes again, and proposed anew", () => {
+		const world = new World("overtaken").up();
+		world.settle();
+		const origin = follower(world);
+		let lost = 0;
+		world.network.drop = ({ kind }) => kind === "forward" && lost++ === 0;
+		const write = world.put(origin, "k", "once");
+		world.run(5);
+		expect(world.outcomeOf(world.put(origin, "k", "later"))).toMatchObject({ ok: true });
+		world.network.reset(origin.id, world.theLeader.id);
+		expect(world.outcomeOf(write, 500)).toMatchObject({ ok: true });
+		world.settle();
+		expect(timesWritten(world, "once")).toBe(1);
+	});
+
 	test("that the leader took is not taken again from the stream's second try (F2)", () => {
 		const world = new World("taken twice").up();
 		world.settle();

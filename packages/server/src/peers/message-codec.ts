@@ -50,7 +50,7 @@ const KINDS: ReadonlyMap<number, LaneMessage["kind"]> = new Map(
 );
 
 const ACK_OUTCOMES: readonly SnapshotAck["outcome"][] = ["more", "done", "refused"];
-const REFUSAL_REASONS: readonly ForwardRefused["reason"][] = ["notLeader", "overloaded", "transferring", "tooLarge"];
+const REFUSAL_REASONS: readonly ForwardRefused["reason"][] = ["notLeader", "overloaded", "transferring", "tooLarge", "overtaken"];
 
 /** Items of one forward, ids of one configuration: far above what is ever sent. */
 const FORWARD_ITEMS_MAX = 65_535;

@@ -135,7 +135,7 @@ export function randomMessage(dice: Dice, kind: PeerMessage["kind"], from: bigin
 				...base,
 				incarnation: dice.uint53(),
 				sequences: rising(dice, dice.range(0, 20)),
-				reason: dice.pick(["notLeader", "overloaded", "transferring", "tooLarge"]),
+				reason: dice.pick(["notLeader", "overloaded", "transferring", "tooLarge", "overtaken"]),
 			};
 		case "digest":
 			return { kind, ...base, appliedIndex: randomCount(dice), digest: dice.uint32() };
