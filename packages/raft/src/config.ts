@@ -24,7 +24,7 @@ export interface RaftConfig {
 	readonly uncommittedBytesMax: number;
 	/** Bytes handed out for apply and not yet acknowledged; at least one entry is always handed out. */
 	readonly applyBytesMax: number;
-	/** A follower above these drops appends (heartbeats are still answered). */
+	/** A follower above these drops appends (heartbeats are still answered); a leader above the second takes no proposals. */
 	readonly unstableBytesMax: number;
 	readonly unappliedBytesMax: number;
 	/** Entries kept in memory beyond what is unstable or unapplied; older ones are fetched from the WAL. */

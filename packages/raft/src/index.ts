@@ -51,4 +51,5 @@ export type {
 	SoftState,
 	StepStatus,
 } from "./output.ts";
+export { PAYLOAD_BYTES_MAX } from "./propose.ts";
 export { bootstrapPoint, RaftCore } from "./raft-core.ts";

@@ -8,7 +8,7 @@ import type { ProposeRefusal, ProposeResult } from "./output.ts";
 import type { Raft } from "./raft.ts";
 
 /** Above this one payload would not fit the largest frame of a peer stream. */
-const PAYLOAD_BYTES_MAX = 15 << 20;
+export const PAYLOAD_BYTES_MAX = 15 << 20;
 
 /** Appends a batch in the current term: all of it or nothing. */
 export function proposeBatch(r: Raft, payloads: readonly Uint8Array[]): ProposeResult {
@@ -61,6 +61,8 @@ function refusalOf(r: Raft): ProposeRefusal | null {
 }
 
 function sizeRefusalOf(r: Raft, payloads: readonly Uint8Array[]): ProposeRefusal | null {
+	// What is not applied stays in memory. The others commit without this node's state machine, so commits bound nothing here.
+	if (r.log.unappliedBytes > r.config.unappliedBytesMax) return "overloaded";
 	let bytes = 0;
 	for (const payload of payloads) {
 		if (payload.length > PAYLOAD_BYTES_MAX) return "tooLarge";

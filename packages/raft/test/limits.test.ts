@@ -77,6 +77,35 @@ test("SC-086 a state machine that takes a hundred ticks an entry: what it is beh
 	expect(cluster.status(1n).term).toBe(term);
 });
 
+test("SC-086 a leader whose own state machine stands still leads on, takes no more than it may be behind, and goes on when that moves", () => {
+	const cluster = new Cluster({ voters: [1n, 2n, 3n], dice: new Dice(1), config: { applyBytesMax: 100, unappliedBytesMax: 600 } });
+	cluster.elect(1n);
+	const { term } = cluster.status(1n);
+	const turn = (applies: (id: NodeId) => boolean): void => {
+		for (const id of cluster.ids) cluster.tick(id);
+		for (let round = 0; round < 4; round++) {
+			for (const id of cluster.ids) {
+				cluster.drain(id);
+				cluster.persist(id);
+				if (applies(id)) cluster.apply(id);
+			}
+			for (const message of cluster.take(() => true)) cluster.hand(message);
+		}
+	};
+	let taken = 0;
+	for (let i = 0; i < 300; i++) {
+		if (cluster.propose(1n)) taken++;
+		turn((id) => id !== 1n);
+	}
+	expect(taken).toBeGreaterThan(10);
+	expect(taken).toBeLessThan(30);
+	expect(cluster.status(1n)).toMatchObject({ role: "leader", term, commit: cluster.status(1n).lastIndex });
+	for (let i = 0; i < 30; i++) turn(() => true);
+	expect(cluster.propose(1n)).toBe(true);
+	turn(() => true);
+	expect(cluster.status(1n).commit).toBe(cluster.status(1n).lastIndex);
+});
+
 test("SC-088 a follower that lags by 200,000 small entries is fed within the limits of a message and of the window, and holds nobody up", () => {
 	const ids: NodeId[] = [1n, 2n, 3n];
 	const base = bootstrapPoint(ids);

@@ -96,6 +96,15 @@ describe("a follower", () => {
 		]);
 	});
 
+	test("says nothing of the state that it had before another one was sent whole", () => {
+		const { watch, sent } = watchAt(2n);
+		watch.applied(4_096, 5);
+		watch.receive(note(1n, 6_000, 9), 5_000, () => 6);
+		watch.onSkipped(7_000);
+		watch.receive(note(1n, 4_096, 4), 7_000, () => 6);
+		expect([sent(), watch.isWanted(6_000)]).toEqual([[], false]);
+	});
+
 	test("answers its own leader only", () => {
 		const { watch, sent } = watchAt(2n);
 		watch.receive(note(3n, 10, 5), 10, () => 5);

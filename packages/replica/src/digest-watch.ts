@@ -91,8 +91,9 @@ export class DigestWatch {
 		}
 	}
 
-	/** A snapshot skipped the entries up to `index`: no digest of them will be made any more. */
+	/** A snapshot skipped the entries up to `index`: no digest of them will be made any more, and what was held before is gone. */
 	onSkipped(index: number): void {
+		this.samples = [];
 		if (this.awaitedIndex > index) return;
 		this.awaited = null;
 		this.awaitedIndex = 0;

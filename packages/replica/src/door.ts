@@ -1,8 +1,9 @@
 /** What is refused to a client before anything is proposed, in etcd's order: space, then backlog, then size. */
 import type { HotCodec } from "@flotilla/api/hot";
-import type { Consensus } from "@flotilla/raft";
+import { type Consensus, PAYLOAD_BYTES_MAX } from "@flotilla/raft";
 import type { Applier } from "./applier.ts";
 import type { CallFault, WriteCall } from "./calls.ts";
+import { ENVELOPE_HEAD_BYTES } from "./envelope.ts";
 import type { Errands } from "./errands.ts";
 import type { Proposals } from "./proposals.ts";
 import { exceedsQuota } from "./quota.ts";
@@ -40,7 +41,8 @@ export class Door {
 		}
 		if (proposals.isFullFor(payload.length) || this.isBacklogged()) return "tooManyRequests";
 		const bytes = proposalBytes(payload.length, call.user, call.authRevision);
-		return bytes > this.options.maxRequestBytes ? "requestTooLarge" : null;
+		// Whatever the flag says, it has to fit into an entry; at a follower no leader would ever hear of it.
+		return bytes > this.options.maxRequestBytes || bytes + ENVELOPE_HEAD_BYTES > PAYLOAD_BYTES_MAX ? "requestTooLarge" : null;
 	}
 
 	turnEnded(): void {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { AlarmAction, AlarmType, CommandKind, encodeAlarmCommand, type LeaseCall, type LeaseOutcome } from "../src/index.ts";
 import type { Member } from "./world/member.ts";
-import { deleteBytes, rangeOf } from "./world/requests.ts";
+import { deleteBytes, leasedPutBytes, rangeOf } from "./world/requests.ts";
 import { type Pending, World } from "./world/world.ts";
 
 test("a deletion of very many keys is applied in slices: nothing of it is seen before its end, and nobody campaigns", () => {
@@ -42,12 +42,51 @@ test("a deletion of very many keys is applied in slices: nothing of it is seen b
 	expect(world.theLeader.replica.status().core.term).toBe(term);
 });
 
+test("what is told of a lease is never told in the middle of the entry that ends it", () => {
+	const KEYS = 5_000;
+	let told = 0;
+	for (let seed = 0; seed < 3; seed++) {
+		const world = new World(`told-${seed}`, { pendingCallsMax: 2 * KEYS }).up();
+		const { theLeader: leader } = world;
+		world.outcomeOf(world.grant(leader, 5n, 60));
+		const puts = Array.from({ length: KEYS }, (_, at) => world.write(leader, CommandKind.put, leasedPutBytes(`k${at}`, "v", 5n)));
+		for (const call of puts) world.outcomeOf(call);
+		world.settle();
+		world.revoke(leader, 5n);
+		let asks: Array<{ readonly member: Member; readonly pending: Pending<LeaseOutcome, LeaseCall> }> = [];
+		const ask = (member: Member): void => void asks.push({ member, pending: world.lease(member, "look", 5n) });
+		for (const member of world.members) for (let i = 0; i < 10; i++) ask(member);
+		world.until("all have applied it", () => {
+			asks = asks.filter(({ member, pending }) => {
+				if (pending.outcome === null) return true;
+				// The keys are read in this moment.
+				expect(member.replica.stateDigest()).not.toBe(null);
+				const keys = member.replica.store.leases.get(5n)?.keyCount ?? 0;
+				expect([0, KEYS]).toContain(keys);
+				told++;
+				ask(member);
+				return false;
+			});
+			return world.members.every(({ replica }) => replica.store.keyCount === 0);
+		});
+	}
+	expect(told).toBeGreaterThan(3);
+});
+
 describe("limits", () => {
 	test("a put passes up to etcd's size and not one byte more", () => {
 		const world = new World("size").up();
 		const { theLeader: leader } = world;
 		expect(world.outcomeOf(world.put(leader, "k", new Uint8Array(1_572_839)))).toMatchObject({ ok: true });
 		expect(world.outcomeOf(world.put(leader, "k", new Uint8Array(1_572_840)))).toEqual({ ok: false, fault: "requestTooLarge" });
+	});
+
+	test("no flag lets in what does not fit into an entry, at whichever member", () => {
+		const world = new World("entry", { maxRequestBytes: 64 << 20 }).up();
+		for (const member of [world.theLeader, world.followers[0] as Member]) {
+			expect(world.outcomeOf(world.put(member, "k", new Uint8Array(2 << 20)))).toMatchObject({ ok: true });
+			expect(world.outcomeOf(world.put(member, "k", new Uint8Array(16 << 20)), 1_000)).toEqual({ ok: false, fault: "requestTooLarge" });
+		}
 	});
 
 	test("writes and reads beyond the bound are refused at once, and there is room again when some were answered", () => {
@@ -141,6 +180,33 @@ describe("limits", () => {
 		replica.store.batchStored = store;
 		for (const seq of held) leader.input((machine) => machine.onStored(seq));
 		for (const write of writes) expect(world.outcomeOf(write)).toMatchObject({ ok: true });
+	});
+
+	test("entries that are applied are let go of, though behind a slow store there are always others", () => {
+		const world = new World("always", { unstoredBytesMax: 1_000, applyBacklogMax: 100_000, pendingCallsMax: 100_000 }, 1).up();
+		const { theLeader: leader } = world;
+		const { replica } = leader;
+		const stored = replica.store.batchStored.bind(replica.store);
+		const held: number[] = [];
+		replica.store.batchStored = (seq) => void held.push(seq);
+		const { applier } = replica as unknown as { applier: { readonly queue: readonly unknown[]; readonly waiting: boolean } };
+		for (let i = 0; i < 200; i++) world.put(leader, `k${i}`, "x".repeat(100));
+		world.run(20);
+		let longest = 0;
+		const before = replica.status().appliedIndex;
+		for (let round = 0; round < 600; round++) {
+			for (let i = 0; i < 8; i++) world.put(leader, `k${i}`, "x".repeat(100));
+			const seq = held.shift();
+			leader.input(() => {
+				if (seq !== undefined) stored(seq);
+			});
+			world.run(2);
+			const { commit } = replica.status().core;
+			expect(applier.waiting).toBe(true);
+			longest = Math.max(longest, applier.queue.length / (commit - replica.status().appliedIndex));
+		}
+		expect(replica.status().appliedIndex - before, "much was applied").toBeGreaterThan(1_000);
+		expect(longest).toBeLessThan(3);
 	});
 
 	test("a stopping member takes nothing new and answers what it had proposed", () => {

@@ -96,8 +96,8 @@ export class LeaseDesk {
 		};
 	}
 
-	/** What the leader says; of an ask that was given up meanwhile it means nothing. */
-	answered(counter: number, { renewed, looked, index }: LeaseAnswers, appliedIndex: number): void {
+	/** What the leader says; of an ask that was given up meanwhile it means nothing. Looks wait for `release`. */
+	answered(counter: number, { renewed, looked, index }: LeaseAnswers): void {
 		const asked = this.asked.get(counter);
 		if (asked === undefined || renewed.length !== asked.renews.length || looked.length !== 2 * asked.looks.length) return;
 		this.asked.delete(counter);
@@ -107,8 +107,7 @@ export class LeaseDesk {
 		}
 		for (const [i, calls] of asked.looks.entries()) {
 			const outcome: LeaseOutcome = { ok: true, grantedTtl: looked[2 * i] as number, remainingMs: looked[2 * i + 1] as number };
-			if (index <= appliedIndex) this.complete(calls, outcome);
-			else this.held.push({ calls, outcome, index });
+			this.held.push({ calls, outcome, index });
 		}
 	}
 

@@ -36,7 +36,6 @@ export class LeaseRoom {
 	private readonly ids: LeaseIds;
 	private readonly incarnation: number;
 	private now = 0;
-	private appliedIndex = 0;
 
 	constructor(options: LeaseRoomOptions, parts: LeaseRoomParts) {
 		const { leadership, outbox, propose, state } = parts;
@@ -95,7 +94,7 @@ export class LeaseRoom {
 			// An ask for another term's leader is repeated by its member when it has heard of this one.
 			if (this.parts.leadership.leading && message.term === this.parts.leadership.term) this.judge.receive(message);
 		} else if (message.incarnation === this.incarnation) {
-			this.desk.answered(message.counter, message, this.appliedIndex);
+			this.desk.answered(message.counter, message);
 		}
 	}
 
@@ -130,15 +129,17 @@ export class LeaseRoom {
 
 	/** Hands on what came in, and proposes what is due. After all inputs of the turn, and before the core is drained (L6). */
 	submit(core: Consensus, appliedIndex: number): void {
-		this.release(appliedIndex);
+		if (this.clock.running) this.judge.release(appliedIndex);
 		this.clock.run(appliedIndex);
 		for (let ask = this.desk.next(this.now); ask !== null; ask = this.desk.next(this.now)) this.dispatch(ask);
 		this.judge.ask(core);
 	}
 
-	/** Answers what can be answered now. True when the core should be drained again soon. */
+	/**
+	 * Answers what can be answered now; at the end of a turn, and not in the middle of an entry: whoever is told of a lease looks at its
+	 * keys in that moment. True when the core should be drained again soon.
+	 */
 	release(appliedIndex: number): boolean {
-		this.appliedIndex = appliedIndex;
 		const proposed = this.clock.running && this.judge.release(appliedIndex);
 		this.desk.release(appliedIndex);
 		return proposed;
@@ -161,7 +162,7 @@ export class LeaseRoom {
 
 	private answer({ from, incarnation, counter }: LeaseQuestions, answers: LeaseAnswers): void {
 		const { leadership, outbox } = this.parts;
-		if (from === leadership.self) this.desk.answered(counter, answers, this.appliedIndex);
+		if (from === leadership.self) this.desk.answered(counter, answers);
 		else outbox.send({ kind: "leaseTold", from: leadership.self, to: from, term: leadership.term, incarnation, counter, ...answers });
 	}
 }
