@@ -58,6 +58,19 @@ export class Compactor {
 		return this.pass !== null || this.waiting.length > 0;
 	}
 
+	/** A pass has begun and is not at its end. */
+	get running(): boolean {
+		return this.pass !== null;
+	}
+
+	/** The next pass may not begin yet: reads need what it removes. */
+	get held(): boolean {
+		const [target] = this.waiting;
+		if (this.pass !== null || target === undefined) return false;
+		for (const pin of this.pins) if (pin.upto < target) return true;
+		return false;
+	}
+
 	/** Takes effect at once for what is retained; the clean-up follows in steps. */
 	request(from: Revision, target: Revision): void {
 		this.index.retire(from, target);
@@ -93,13 +106,11 @@ export class Compactor {
 	}
 
 	private begin(): Pass | null {
-		const target = this.waiting[0] as Revision;
-		for (const pin of this.pins) {
-			if (pin.upto >= target) continue;
+		if (this.held) {
 			marks.compactionPinned++;
 			return null;
 		}
-		this.waiting.shift();
+		const target = this.waiting.shift() as Revision;
 		const { log } = this.index;
 		const wantsHash = !(this.joined && this.waiting.length === 0);
 		if (this.waiting.length === 0) this.joined = false;

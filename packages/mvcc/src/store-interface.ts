@@ -81,6 +81,10 @@ export interface KeyValueStore {
 	/** Some of the pending clean-up after `compact`. True when none is left. */
 	compactionStep(budget: number): boolean;
 	readonly compactionPending: boolean;
+	/** A pass of it is under way. */
+	readonly compactionRunning: boolean;
+	/** It waits for reads that need what it removes: no step of it does anything before one of them has ended. */
+	readonly compactionHeld: boolean;
 
 	/** What watchers read of the past. */
 	readonly history: StoreHistory;
@@ -91,7 +95,7 @@ export interface KeyValueStore {
 	/** All batches up to `seq` can be read from the storage. */
 	batchStored(seq: number): void;
 
-	/** For a floor. Must not be asked for while `compactionPending` (rule S3). */
+	/** For a floor. Must not be asked for while `compactionRunning` (rule S3). */
 	mark(): StoreMark;
 	/** A floor is durable: the removal of records compacted before it may be handed out (rule S4). */
 	floorWritten(): void;

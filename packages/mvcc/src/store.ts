@@ -222,6 +222,14 @@ export class MvccStore implements KeyValueStore, CheckState {
 		return this.compactor.pending;
 	}
 
+	get compactionRunning(): boolean {
+		return this.compactor.running;
+	}
+
+	get compactionHeld(): boolean {
+		return this.compactor.held;
+	}
+
 	takeEvents(): EventGroup[] {
 		return this.changes.takeEvents();
 	}
@@ -239,7 +247,7 @@ export class MvccStore implements KeyValueStore, CheckState {
 	}
 
 	mark(): StoreMark {
-		assert(!this.compactionPending, "no floor is taken in the middle of a compaction (rule S3)");
+		assert(!this.compactionRunning, "no floor is taken in the middle of a compaction pass (rule S3)");
 		assert(!this.changing, "no floor is taken in the middle of a change");
 		this.doomed.mark();
 		const { count, digest, digest2 } = this.index.retained;

@@ -101,7 +101,7 @@ class Member {
 
 	/** Rule S2: mark, batches, barrier, floor; other changes may come in between. */
 	floor(between: Change): void {
-		if (this.place.store.compactionPending) {
+		if (this.place.store.compactionRunning) {
 			this.apply(between);
 			return;
 		}

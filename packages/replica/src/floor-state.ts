@@ -38,7 +38,7 @@ export class FloorState {
 	/** Null while a compaction pass is running (rule S3), and in the middle of an entry. `output`: where records go that were not handed out yet. */
 	capture(output: ReplicaOutput): FloorImage | null {
 		const { applier, state } = this;
-		if (state.store.compactionPending || applier.midway) return null;
+		if (state.store.compactionRunning || applier.midway) return null;
 		this.takeBatch(output);
 		const tables = tableRows(state);
 		return {

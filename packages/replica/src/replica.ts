@@ -485,7 +485,10 @@ export class Replica implements ReplicaMachine {
 		const { store } = this.state;
 		this.door.turnEnded();
 		const busy = output.completions.length > 0 || output.appends.length > 0;
-		if (store.compactionPending && !store.compactionStep(busy ? COMPACTION_SLICE_BUSY : COMPACTION_SLICE)) output.moreWork = true;
+		if (store.compactionPending && !store.compactionStep(busy ? COMPACTION_SLICE_BUSY : COMPACTION_SLICE)) {
+			// Where reads hold it back, the ticks are soon enough to look again: the slowest client sets the end of a read.
+			if (!store.compactionHeld) output.moreWork = true;
+		}
 		for (const group of store.takeEvents()) output.events.push(group);
 		this.floors.takeBatch(output);
 		if (moreWork || this.applier.mayGoOn) output.moreWork = true;

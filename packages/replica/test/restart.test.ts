@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { CommandKind } from "../src/index.ts";
 import type { Member } from "./world/member.ts";
-import { compactBytes } from "./world/requests.ts";
+import { compactBytes, rangeOf } from "./world/requests.ts";
 import { World } from "./world/world.ts";
 
 function putMany(world: World, from: number, count: number): void {
@@ -88,7 +88,25 @@ describe("a floor", () => {
 		const image = replica.captureFloor();
 		expect(image?.mark).toMatchObject({ compactRevision: 50, revision: 61 });
 		replica.store.compact(60);
+		replica.store.compactionStep(1);
 		expect(replica.captureFloor()).toBeNull();
+	});
+
+	test("is taken while a compaction waits for a read, which costs no turns meanwhile", () => {
+		const world = new World("held").up();
+		putMany(world, 0, 60);
+		world.settle();
+		const { replica } = world.theLeader;
+		const read = replica.store.rangeSliced({ ...rangeOf("k"), rangeEnd: Uint8Array.of(0) });
+		if ("code" in read) throw new Error(read.code);
+		putMany(world, 60, 1);
+		world.outcomeOf(world.write(world.theLeader, CommandKind.compact, compactBytes(62)));
+		world.settle();
+		expect([replica.store.compactionPending, replica.store.compactionHeld]).toEqual([true, true]);
+		expect(replica.captureFloor()?.mark).toMatchObject({ compactRevision: 62, revision: 62 });
+		expect(replica.drain().moreWork).toBe(false);
+		read.abandon();
+		world.until("the compaction is through", () => !replica.store.compactionPending);
 	});
 
 	test("SC-081 says the index, the records and the tables of one moment", () => {

@@ -17,6 +17,8 @@ const MESSAGE_BYTES = 256 << 10;
 const OPEN_MAX = 256;
 /** A client that reads nothing for so long is given up, so that compaction goes on. */
 const STALL_MS = 30_000;
+/** One that reads, but so slowly that what it is shown was compacted so long ago, would hold memory and disk of everybody. */
+const OVERTAKEN_MS = 60_000;
 const STALLED = { code: Grpc.resourceExhausted, message: "etcdserver: the client of this range stream reads too slowly" } as const;
 
 export function rangeStreamMethod(
@@ -94,6 +96,8 @@ class RangeStream {
 	private over = false;
 	private blocked = false;
 	private stopWaiting: (() => void) | null = null;
+	/** Set when the revision that it shows was found to be compacted. */
+	private stopOvertaken: (() => void) | null = null;
 
 	constructor(call: StreamCall, chunks: RangeChunks, around: Surroundings) {
 		this.call = call;
@@ -116,6 +120,7 @@ class RangeStream {
 			call.end(statusOf("authOldRevision"));
 			return true;
 		}
+		this.noteOvertaken();
 		const kvs = chunks.next(budget, MESSAGE_BYTES);
 		if (chunks.done) this.sendLast(kvs);
 		else if (kvs.length > 0 && !call.send(this.encode(false, kvs))) this.wait();
@@ -126,6 +131,16 @@ class RangeStream {
 	private get rightsMoved(): boolean {
 		const { auth } = this.around.deps.member;
 		return auth.enabled && auth.revision !== this.judgedAt;
+	}
+
+	/** From now on the clean-up waits for this stream. */
+	private noteOvertaken(): void {
+		const { deps } = this.around;
+		if (this.stopOvertaken !== null || deps.member.store.compactRevision <= this.chunks.revision) return;
+		this.stopOvertaken = deps.afterTicks(Math.ceil(OVERTAKEN_MS / deps.member.tickMs), () => {
+			this.finish();
+			this.call.end(statusOf("compacted"));
+		});
 	}
 
 	/** Only the last message has a header, and says what was counted. */
@@ -167,6 +182,7 @@ class RangeStream {
 		if (this.over) return;
 		this.over = true;
 		this.stopWaiting?.();
+		this.stopOvertaken?.();
 		this.chunks.abandon();
 		this.around.ended();
 	}

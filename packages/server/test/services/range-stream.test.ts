@@ -112,6 +112,32 @@ describe("RangeStream", () => {
 		expect([house.member.store.openReads, house.timersOpen]).toEqual([0, 0]);
 	});
 
+	test("a client that reads, but so slowly that a compaction has long overtaken it, is told so", async () => {
+		const { store } = house.member;
+		const call = await open({}, 1);
+		runToEnd();
+		store.put({ key: text("k"), value: text("v"), lease: 0n, prevKv: false, ignoreValue: false, ignoreLease: false });
+		store.compact(store.revision - 1);
+		for (let i = 0; i < 2; i++) {
+			house.pass(STALL_TICKS / 2);
+			call.drain(1);
+			runToEnd();
+		}
+		expect([call.ended, store.compactionStep(100_000)], "its own revision is the compact one").toEqual([null, true]);
+		store.compact(store.revision);
+		call.drain(1);
+		runToEnd();
+		expect(store.compactionHeld).toBe(true);
+		for (let i = 0; i < 3; i++) {
+			house.pass(STALL_TICKS / 2);
+			call.drain(1);
+			runToEnd();
+		}
+		expect(call.ended).toBe(null);
+		house.pass((3 * STALL_TICKS) / 2);
+		expect([call.ended, store.openReads, house.timersOpen]).toEqual([statusOf("compacted"), 0, 0]);
+	});
+
 	test("a client that goes away", async () => {
 		const call = await open({}, 2);
 		runToEnd();
