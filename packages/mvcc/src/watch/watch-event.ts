@@ -111,3 +111,8 @@ export class EventBatch {
 		this.readers = readers;
 	}
 }
+
+/** For whoever looks at them one by one. */
+export function allEvents({ events, pieces }: Pick<EventBatch, "events" | "pieces">): readonly Uint8Array[] {
+	return pieces.length === 0 ? events : [...pieces.flatMap(eventsOf), ...events];
+}

@@ -177,6 +177,27 @@ describe("an election is observed", () => {
 		expect([values(), call.ended]).toEqual([["first", "second"], { code: 2, message: "etcdserver: permission denied" }]);
 	});
 
+	test("by one that reads slowly, however large the proclamations are that it reads of the past: none is missing", async () => {
+		const call = house.stream(OBSERVE);
+		call.receive(v3electionpb.LeaderRequest.encode({ name: text("a-vote") }));
+		await settled();
+		call.room = 1;
+		const wanted = ["first"];
+		house.member.put("a-vote/1", "first");
+		for (let i = 0; i < 100; i++) {
+			wanted.push(`${i} `);
+			house.member.put("a-vote/1", `${i} ${"x".repeat(15_000)}`);
+		}
+		await settled();
+		expect(call.sent.length).toBe(1);
+		for (let round = 0; round < 200; round++) {
+			call.drain(3);
+			await settled();
+		}
+		const values = call.sent.map((bytes) => Buffer.from(v3electionpb.LeaderResponse.decode(bytes).kv?.value ?? "").toString());
+		expect(values.map((value) => value.replace(/x+$/, ""))).toEqual(wanted);
+	});
+
 	test("by certificate as by token: a stream knows the name that its connection proved", async () => {
 		enable(house);
 		const handler = house.services.methods.get(OBSERVE);

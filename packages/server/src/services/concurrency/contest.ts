@@ -4,7 +4,7 @@
  */
 import { etcdserverpb, mvccpb } from "@flotilla/api";
 import { concatBytes } from "@flotilla/base";
-import { type LeaseId, type RangeRequest, type RangeResult, SortOrder, SortTarget, type TxnResult } from "@flotilla/mvcc";
+import { allEvents, type LeaseId, type RangeRequest, type RangeResult, SortOrder, SortTarget, type TxnResult } from "@flotilla/mvcc";
 import { Grpc, type Status } from "../../front/seam.ts";
 import { EVERYTHING, type InnerClient, type OpenWatch } from "./inner-client.ts";
 
@@ -103,7 +103,7 @@ export class Turn {
 		const watch = this.client.watch({ key, rangeEnd: NO_BYTES, startRevision: seenRevision + 1 }, (message) => {
 			if (message.kind === "refused") this.finish(() => this.fail(TOO_MANY));
 			else if (message.kind === "compacted") ended = true;
-			else if (message.kind === "events") ended = ended || message.batch.events.some((event) => isDelete(event));
+			else if (message.kind === "events") ended = ended || allEvents(message.batch).some((event) => isDelete(event));
 			if (ended && !this.over && this.watch !== null) this.lookAgain();
 			return true;
 		});

@@ -1,6 +1,6 @@
 /** Election.Observe: the leader of a name and each of its proclamations, then its successor, and so on (etcd API 8.3). */
 import { mvccpb, v3electionpb } from "@flotilla/api";
-import type { WatchMessage } from "@flotilla/mvcc";
+import { allEvents, type WatchMessage } from "@flotilla/mvcc";
 import type { StreamCall } from "../../front/seam.ts";
 import { headerOf } from "../answers.ts";
 import type { ServiceDeps } from "../deps.ts";
@@ -98,7 +98,7 @@ class Observer {
 				wanted = false;
 				this.judgeAnew(() => this.replaceWatch({ ...range, startRevision: resumeAt }, heard));
 			} else if (message.kind === "events") {
-				for (const event of message.batch.events) {
+				for (const event of allEvents(message.batch)) {
 					const decoded = mvccpb.Event.decode(event);
 					wanted = wanted && heard(decoded);
 					if (!wanted) break;
