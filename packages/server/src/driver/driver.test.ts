@@ -190,6 +190,28 @@ describe("calls", () => {
 		expect(driver.callsOpen).toBe(3);
 	});
 
+	test("beyond it whose clients leave at once are nobody's business: the replica would count them as answered", () => {
+		const { machine, time, driver } = started();
+		const answers: string[] = [];
+		const calls = Array.from({ length: 5 }, (_, at) => write((ok) => answers.push(`${at} ${ok}`)));
+		for (const call of calls) driver.write(call);
+		driver.cancel(calls[4] as WriteCall);
+		driver.cancel(calls[4] as WriteCall);
+		time.settle();
+		expect([answers, machine.inputs.includes("cancel")]).toEqual([["3 false"], false]);
+	});
+
+	test("that fail are counted once", () => {
+		const { machine, time, driver } = started();
+		const call = write(() => {});
+		driver.write(call);
+		time.settle();
+		machine.next = { completions: [{ call, outcome: { ok: false, fault: "timeout" } }] };
+		driver.messages([message("heartbeat")]);
+		time.settle();
+		expect(driver.figures.proposalsFailed).toBe(1);
+	});
+
 	test("that wait for a compaction are answered when its clean-up has ended, and not at once", () => {
 		const { machine, time, driver } = started();
 		let answered = 0;

@@ -99,7 +99,7 @@ export class Driver implements MemberPort, PeerEvents {
 
 	private turnScheduled = false;
 	private ended = false;
-	private peerInputs: PeerInput[] = [];
+	private readonly peerInputs: PeerInput[] = [];
 	private calls: Call[] = [];
 	/** When the first of them came, and when the first of those came that this turn has taken. */
 	private callsSinceMs = 0;
@@ -107,6 +107,8 @@ export class Driver implements MemberPort, PeerEvents {
 	private cancels: Call[] = [];
 	/** Taken and not answered. A call that left this set is never answered again. */
 	private readonly open = new Set<Call>();
+	/** Beyond what a turn takes: the replica never hears of them. */
+	private readonly turnedDown = new Set<Call>();
 	private fetched: Array<{ readonly peer: NodeId; readonly entries: readonly Entry[] }> = [];
 	private durableSeq = 0;
 	private deliveredSeq = 0;
@@ -222,7 +224,7 @@ export class Driver implements MemberPort, PeerEvents {
 		return this.machine.leaseCounts;
 	}
 	cancel(call: Call): void {
-		if (!this.open.delete(call)) return;
+		if (this.turnedDown.delete(call) || !this.open.delete(call)) return;
 		this.cancels.push(call);
 		this.schedule();
 	}
@@ -371,9 +373,7 @@ export class Driver implements MemberPort, PeerEvents {
 	}
 
 	private stepPeerInputs(): void {
-		const inputs = this.peerInputs;
-		this.peerInputs = [];
-		for (const input of inputs) {
+		for (const input of this.peerInputs.splice(0)) {
 			if (input.kind === "messages") for (const message of input.messages) this.receive(message);
 			else if (input.kind === "connected") this.machine.peerConnected(input.peer);
 			else if (input.kind === "unreachable") this.machine.peerUnreachable(input.peer);
@@ -476,7 +476,6 @@ export class Driver implements MemberPort, PeerEvents {
 			this.news.release();
 			this.transport?.setMembers(this.machine.contacts, this.machine.removed);
 		}
-		this.answer(output);
 		if (output.moreWork) this.schedule();
 		if (output.removed) this.leaveForGood();
 	}
@@ -550,15 +549,16 @@ export class Driver implements MemberPort, PeerEvents {
 	// ---- small parts
 
 	private take(call: Call): void {
-		this.open.add(call);
 		if (this.calls.length < this.options.callsATurnMax) {
+			this.open.add(call);
 			if (this.calls.length === 0) this.callsSinceMs = this.world.clock.monotonicMs();
 			this.calls.push(call);
 			this.schedule();
 			return;
 		}
+		this.turnedDown.add(call);
 		this.world.scheduler.soon(() => {
-			if (this.open.delete(call)) call.done({ ok: false, fault: "tooManyRequests" });
+			if (this.turnedDown.delete(call)) call.done({ ok: false, fault: "tooManyRequests" });
 		});
 	}
 

@@ -1,6 +1,15 @@
 import { Dice } from "@flotilla/base";
 import { expect, test } from "vitest";
-import { decodeHead, decodeRecords, encodeHead, encodeRecords, type SnapshotHead } from "./snapshot-codec.ts";
+import {
+	decodeHead,
+	decodeRecords,
+	decodeRows,
+	encodeHead,
+	encodeRecords,
+	encodeRows,
+	rowsEnd,
+	type SnapshotHead,
+} from "./snapshot-codec.ts";
 
 const HEAD: SnapshotHead = {
 	floor: {
@@ -17,6 +26,7 @@ const HEAD: SnapshotHead = {
 		{ key: "members/1", value: new Uint8Array([1, 2]) },
 		{ key: "version/cluster", value: new Uint8Array(0) },
 	],
+	rowsBehind: 70_000,
 };
 
 test("what a state is, and its records, are read as they were written", () => {
@@ -43,4 +53,18 @@ test("bytes that are cut off or changed are no sound head, and never an exceptio
 		const head = decodeHead(damaged);
 		if (head !== null) expect(head.floor).toEqual(HEAD.floor);
 	}
+});
+
+test("rows that do not fit into one part are spread over several, one at least in each", () => {
+	const rows = [10, 50, 100, 5, 5, 5, 40].map((bytes, at) => ({ key: `leases/00${at}`, value: new Uint8Array(bytes).fill(at) }));
+	for (const bytesMax of [1, 60, 100, 1_000]) {
+		const parts = [];
+		for (let from = 0; from < rows.length; from = rowsEnd(rows, from, bytesMax)) {
+			const part = rows.slice(from, rowsEnd(rows, from, bytesMax));
+			if (part.length > 1) expect(encodeRows(part).length).toBeLessThanOrEqual(bytesMax);
+			parts.push(encodeRows(part));
+		}
+		expect(parts.flatMap((part) => decodeRows(part))).toEqual(rows);
+	}
+	expect(rowsEnd(rows, rows.length, 10)).toBe(rows.length);
 });

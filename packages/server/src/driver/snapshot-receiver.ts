@@ -5,7 +5,7 @@ import { type ReplicaStatus, type TableRow, tableDigest } from "@flotilla/replic
 import type { Clock, OpenStore, SnapshotAck, SnapshotPart, StoreCompletion, StoreHouse, StoreOpening } from "../ports.ts";
 import type { StoreIdentity } from "./floor.ts";
 import { encodeFloor, FLOOR_ROW, type FloorRecord } from "./floor-record.ts";
-import { decodeHead, decodeRecords, type SnapshotHead } from "./snapshot-codec.ts";
+import { decodeHead, decodeRecords, decodeRows, type SnapshotHead } from "./snapshot-codec.ts";
 import { FINISH_SLICE, type RestoreStore } from "./store-scan.ts";
 
 export interface SnapshotReceiverOwner {
@@ -40,6 +40,8 @@ interface Incoming {
 	readonly term: number;
 	readonly transfer: number;
 	readonly head: SnapshotHead;
+	/** So far. */
+	readonly rows: TableRow[];
 	/** Parts that wait for the store to be open, or for one before them. */
 	readonly waiting: Map<number, SnapshotPart>;
 	disk: OpenStore | null;
@@ -80,6 +82,7 @@ export class SnapshotReceiver {
 	/** The last transfer that ended: its sender may ask again. */
 	private finished: Finished | null = null;
 	private readonly closing = new Set<OpenStore>();
+	private lastGeneration = 0;
 
 	constructor(owner: SnapshotReceiverOwner) {
 		this.owner = owner;
@@ -183,6 +186,7 @@ export class SnapshotReceiver {
 			term,
 			transfer,
 			head,
+			rows: [...head.rows],
 			waiting: new Map(),
 			disk: null,
 			generation: "",
@@ -204,8 +208,10 @@ export class SnapshotReceiver {
 			this.fail(error);
 			return;
 		}
-		const highest = [...generations, this.owner.identity().generation].map((name) => Number.parseInt(name, 10) || 0);
-		incoming.generation = String(Math.max(...highest) + 1);
+		// One that is being made or removed just now may be listed or not: no number is given twice in a process life.
+		const taken = [...generations, this.owner.identity().generation].map((name) => Number.parseInt(name, 10) || 0);
+		this.lastGeneration = Math.max(this.lastGeneration, ...taken) + 1;
+		incoming.generation = String(this.lastGeneration);
 		this.owner.stores.open(incoming.generation, true, (opening) => this.opened(incoming, opening));
 	}
 
@@ -236,6 +242,25 @@ export class SnapshotReceiver {
 	}
 
 	private take(incoming: Incoming, part: SnapshotPart): void {
+		const { head, rows } = incoming;
+		if (rows.length < head.rows.length + head.rowsBehind) this.takeRows(incoming, part);
+		else this.takeRecords(incoming, part);
+	}
+
+	/** They come before all records, so nothing of this transfer is being written yet. */
+	private takeRows(incoming: Incoming, part: SnapshotPart): void {
+		const rows = decodeRows(part.data);
+		if (rows === null || rows.length === 0 || part.last) {
+			this.fail("a part of the table rows is damaged");
+			return;
+		}
+		// They stay until the state is installed, and would keep all that came with them.
+		for (const { key, value } of rows) incoming.rows.push({ key, value: value.slice() });
+		incoming.written = part.sequence + 1;
+		this.answer(incoming, { transfer: incoming.transfer, next: incoming.written, outcome: "more" });
+	}
+
+	private takeRecords(incoming: Incoming, part: SnapshotPart): void {
 		const records = decodeRecords(part.data);
 		if (records === null) {
 			this.fail("a part is damaged");
@@ -272,7 +297,8 @@ export class SnapshotReceiver {
 	}
 
 	private restored(incoming: Incoming, restored: Restored): void {
-		const { floor, rows } = incoming.head;
+		const { floor } = incoming.head;
+		const { rows } = incoming;
 		if (!restored.ok) {
 			this.fail(restored.reason);
 			return;
@@ -298,10 +324,10 @@ export class SnapshotReceiver {
 	}
 
 	private becomeReady(incoming: Incoming, floor: FloorRecord, keyValues: KeyValueStore): void {
-		const { from, to, term, disk, generation, head } = incoming;
+		const { from, to, term, disk, generation, rows } = incoming;
 		if (disk === null) return;
 		const meta = { index: floor.appliedIndex, term: floor.term, confState: floor.confState, generation };
-		this.ready = { message: { kind: "snapshot", from, to, term, meta }, disk, floor, rows: head.rows, keyValues };
+		this.ready = { message: { kind: "snapshot", from, to, term, meta }, disk, floor, rows, keyValues };
 		this.owner.received();
 	}
 

@@ -1,11 +1,11 @@
 import { assert, marks } from "@flotilla/base";
 import { decodeRecordKey, type StoredRecord } from "@flotilla/mvcc";
 import type { LogIndex, NodeId, SnapshotRequest } from "@flotilla/raft";
-import type { FloorImage, ReplicaStatus } from "@flotilla/replica";
+import type { FloorImage, ReplicaStatus, TableRow } from "@flotilla/replica";
 import type { Clock, Scheduler, SnapshotAck, SnapshotPart, StoreCompletion } from "../ports.ts";
 import { floorOf, type StoreIdentity } from "./floor.ts";
 import type { LiveStore } from "./live-store.ts";
-import { encodeHead, encodeRecords } from "./snapshot-codec.ts";
+import { encodeHead, encodeRecords, encodeRows, rowsEnd } from "./snapshot-codec.ts";
 
 export interface SnapshotSenderOwner {
 	readonly identity: StoreIdentity;
@@ -44,6 +44,8 @@ interface Build {
 	/** Sent and not known to be written at the other side, oldest first. */
 	window: SnapshotPart[];
 	nextSequence: number;
+	/** Table rows that were sent. */
+	rowsSent: number;
 	reading: boolean;
 	/** The next part is not to be read before this. */
 	restUntilMs: number;
@@ -86,9 +88,9 @@ export class SnapshotSender {
 		this.owner = owner;
 	}
 
-	/** A peer for which a transfer runs already waits for that one. */
+	/** A peer for which a transfer runs already waits for that one; of one that is over nothing will be reported any more. */
 	want({ peer, minIndex }: SnapshotRequest): void {
-		if (this.build?.peer !== peer) this.wanted.set(peer, minIndex);
+		if (this.build?.peer !== peer || this.build.stage === "closing") this.wanted.set(peer, minIndex);
 	}
 
 	/** No floor may begin: what it lets go might be part of the state that was captured (rule N2). */
@@ -159,6 +161,7 @@ export class SnapshotSender {
 				stage: "batches",
 				window: [],
 				nextSequence: 0,
+				rowsSent: 0,
 				reading: false,
 				restUntilMs: nowMs,
 				resting: false,
@@ -183,7 +186,9 @@ export class SnapshotSender {
 			}
 			const { image, peer } = build;
 			this.owner.told("snapshotBegun", image.appliedIndex, { peer, records: image.mark.count });
-			this.push(build, encodeHead({ floor: floorOf(this.owner.identity, image), rows: image.tables }), false);
+			const rows = this.takeRows(build);
+			const rowsBehind = image.tables.length - rows.length;
+			this.push(build, encodeHead({ floor: floorOf(this.owner.identity, image), rows, rowsBehind }), false);
 			this.fill(build);
 		});
 	}
@@ -202,8 +207,20 @@ export class SnapshotSender {
 			return;
 		}
 		build.restUntilMs = clock.monotonicMs() + partPauseMs;
+		if (build.rowsSent < build.image.tables.length) {
+			this.push(build, encodeRows(this.takeRows(build)), false);
+			this.fill(build);
+			return;
+		}
 		build.reading = true;
 		build.store.view({ kind: "readView", view: "transfer", bytesMax: this.owner.partBytes }, (completion) => this.read(build, completion));
+	}
+
+	private takeRows(build: Build): readonly TableRow[] {
+		const { tables } = build.image;
+		const from = build.rowsSent;
+		build.rowsSent = rowsEnd(tables, from, this.owner.partBytes);
+		return tables.slice(from, build.rowsSent);
 	}
 
 	private read(build: Build, { error, records }: StoreCompletion): void {
