@@ -5,11 +5,14 @@ import { ReadyGate } from "./ready-gate.ts";
 
 class Call implements UnaryCall {
 	readonly path = "/etcdserverpb.KV/Range";
-	readonly request = new Uint8Array();
+	readonly request: Uint8Array;
 	readonly remainingMs = Number.POSITIVE_INFINITY;
 	readonly peer = "127.0.0.1:1";
 	answers: string[] = [];
 	cancel: () => void = () => {};
+	constructor(requestBytes = 0) {
+		this.request = new Uint8Array(requestBytes);
+	}
 	metadata(): undefined {}
 	onCancel(listener: () => void): void {
 		this.cancel = listener;
@@ -63,6 +66,23 @@ describe("a member that does not serve yet", () => {
 		gate.open();
 		expect(waiting.every(({ answers }) => answers.length === 1)).toBe(true);
 		expect(refused.answers.length).toBe(1);
+	});
+
+	test("refuses what is more than some megabytes, and has room again for those whose clients stay", () => {
+		const { gate, send } = gated((call) => call.respond(new Uint8Array()));
+		const waiting = Array.from({ length: 100 }, () => send(new Call(1 << 20)));
+		expect(waiting.filter(({ answers }) => answers.length > 0).length).toBe(36);
+		const [first, second] = waiting as [Call, Call];
+		first.cancel();
+		second.cancel();
+		const later = [send(new Call(2 << 20)), send(new Call(1))];
+		expect(later.map(({ answers }) => answers.length)).toEqual([0, 1]);
+		gate.open();
+		expect(later.map(({ answers }) => answers[0])).toEqual([
+			"answered",
+			`${Grpc.unavailable}: etcdserver: not ready, too many requests are waiting`,
+		]);
+		expect([first.answers, waiting.flatMap(({ answers }) => answers).filter((answer) => answer === "answered").length]).toEqual([[], 62]);
 	});
 
 	test("answers a call that waited and then was no protobuf as it would have answered it at once", () => {

@@ -3,7 +3,14 @@ import { isMalformed } from "./front/handler-errors.ts";
 import { Grpc, type HttpHandler, type MethodHandler, type MethodTable, type Status, type StreamCall } from "./front/seam.ts";
 
 const WAITING_MAX = 10_000;
+/** Of the requests that wait. */
+const WAITING_BYTES_MAX = 64 << 20;
 const TOO_MANY = { code: Grpc.unavailable, message: "etcdserver: not ready, too many requests are waiting" } as const;
+
+interface Waiting {
+	readonly run: () => void;
+	readonly bytes: number;
+}
 
 /**
  * Keeps calls waiting until the member serves: the port is open before that, and a client that came early is answered as
@@ -11,14 +18,16 @@ const TOO_MANY = { code: Grpc.unavailable, message: "etcdserver: not ready, too 
  */
 export class ReadyGate {
 	private opened = false;
-	private waiting: Array<() => void> = [];
+	private readonly waiting = new Set<Waiting>();
+	private waitingBytes = 0;
 
 	/** Lets everything through, in the order in which it came. */
 	open(): void {
 		this.opened = true;
-		const { waiting } = this;
-		this.waiting = [];
-		for (const run of waiting) run();
+		for (const each of this.waiting) {
+			this.forget(each);
+			each.run();
+		}
 	}
 
 	methods(table: MethodTable): MethodTable {
@@ -34,7 +43,7 @@ export class ReadyGate {
 					return;
 				}
 				const full = () => respond({ status: 503, headers: [], body: `${TOO_MANY.message}\n` });
-				this.pass(() => handler.handle(request, respond), full);
+				this.pass(() => handler.handle(request, respond), full, request.body.length, request);
 			},
 		};
 	}
@@ -49,6 +58,7 @@ export class ReadyGate {
 						call,
 						() => handle(call),
 						(status) => call.fail(status),
+						call.request.length,
 					),
 			};
 		}
@@ -64,17 +74,17 @@ export class ReadyGate {
 		};
 	}
 
-	private passCall(call: { onCancel(listener: () => void): void }, run: () => void, refuse: (status: Status) => void): void {
+	private passCall(
+		call: { onCancel(listener: () => void): void },
+		run: () => void,
+		refuse: (status: Status) => void,
+		requestBytes = 0,
+	): void {
 		if (this.opened) {
 			run();
 			return;
 		}
-		let gone = false;
-		call.onCancel(() => {
-			gone = true;
-		});
 		const runLate = (): void => {
-			if (gone) return;
 			try {
 				run();
 			} catch (error) {
@@ -82,12 +92,21 @@ export class ReadyGate {
 				if (isMalformed(error)) refuse(MALFORMED);
 			}
 		};
-		this.pass(runLate, () => refuse(TOO_MANY));
+		this.pass(runLate, () => refuse(TOO_MANY), requestBytes, call);
 	}
 
-	private pass(run: () => void, full: () => void): void {
+	/** `client`: one that leaves is forgotten. */
+	private pass(run: () => void, full: () => void, bytes: number, client: { onCancel?(listener: () => void): void }): void {
 		if (this.opened) run();
-		else if (this.waiting.length < WAITING_MAX) this.waiting.push(run);
-		else full();
+		else if (this.waiting.size < WAITING_MAX && (this.waiting.size === 0 || this.waitingBytes + bytes <= WAITING_BYTES_MAX)) {
+			const waiting = { run, bytes };
+			this.waiting.add(waiting);
+			this.waitingBytes += bytes;
+			client.onCancel?.(() => this.forget(waiting));
+		} else full();
+	}
+
+	private forget(waiting: Waiting): void {
+		if (this.waiting.delete(waiting)) this.waitingBytes -= waiting.bytes;
 	}
 }

@@ -22,7 +22,9 @@ export interface ClusterView {
 
 /** More is no member list. */
 const VIEW_BYTES_MAX = 1 << 20;
-const TIMEOUT_MS = 2_000;
+/** Of silence, and of all of it: whom a stranger names could answer byte by byte, and keep this member from asking anybody else. */
+const SILENCE_MS = 2_000;
+const TIMEOUT_MS = 4_000;
 
 /** As many as fit into a frame of texts: far more members than any cluster has. */
 export function encodeView(bytes: ByteOps, { clusterId, members }: ClusterView): Uint8Array {
@@ -61,16 +63,18 @@ export function askForView(url: string, bytes: ByteOps, tls: LiveTls | null = nu
 		const decoder = new FrameDecoder(bytes, VIEW_BYTES_MAX);
 		let answered = false;
 		const end = (view: ClusterView | null): void => {
+			clearTimeout(timer);
 			socket.destroy();
 			resolve(view);
 		};
+		const timer = setTimeout(() => end(null), TIMEOUT_MS);
 		const takeFrames = (chunk: Uint8Array): void => {
 			const frames: Frame[] = [];
 			const fault = decoder.feed(chunk, frames);
 			if (frames[0] !== undefined) end(decodeView(frames[0]));
 			else if (fault !== null) end(null);
 		};
-		socket.setTimeout(TIMEOUT_MS, () => end(null));
+		socket.setTimeout(SILENCE_MS, () => end(null));
 		socket.on("error", () => end(null));
 		socket.on("close", () => end(null));
 		socket.on("data", (chunk: Uint8Array) => {

@@ -24,10 +24,7 @@ export function maintenanceService(deps: ServiceDeps, streams: OpenStreams): Rea
 	return [
 		unary("/etcdserverpb.Maintenance/Status", deps, (call) => call.respond(encodeStatus(deps))),
 		unary("/etcdserverpb.Maintenance/Alarm", deps, (call) => alarm(call, deps)),
-		unary("/etcdserverpb.Maintenance/Hash", deps, (call) => {
-			const { store } = deps.member;
-			call.respond(etcdserverpb.HashResponse.encode({ header: headerOf(deps.member, store.revision), hash: store.digest() }));
-		}),
+		unary("/etcdserverpb.Maintenance/Hash", deps, (call) => hash(call, deps)),
 		unary("/etcdserverpb.Maintenance/HashKV", deps, (call) => hashKv(call, deps, hashes)),
 		// Space comes back by itself; there is nothing to do, and nothing is blocked.
 		unary("/etcdserverpb.Maintenance/Defragment", deps, (call) => call.respond(etcdserverpb.DefragmentResponse.encode({}))),
@@ -87,6 +84,21 @@ function askAlarms(call: UnaryCall, deps: ServiceDeps, request: etcdserverpb.Ala
 			}),
 		);
 	});
+}
+
+/** In the middle of a change of very many keys there is no state to hash: the answer comes behind it. */
+function hash(call: UnaryCall, deps: ServiceDeps): void {
+	let gone = false;
+	call.onCancel(() => {
+		gone = true;
+	});
+	const answer = (): void => {
+		const { store } = deps.member;
+		if (gone) return;
+		if (store.changing) deps.afterTicks(1, answer);
+		else call.respond(etcdserverpb.HashResponse.encode({ header: headerOf(deps.member, store.revision), hash: store.digest() }));
+	};
+	answer();
 }
 
 function hashKv(call: UnaryCall, deps: ServiceDeps, hashes: LongWork): void {

@@ -149,6 +149,23 @@ describe("maintenance", () => {
 		expect(await house.refusal(maintenance("HashKV"), pb.HashKVRequest.encode({ revision: 5 }))).toEqual(statusOf("futureRevision"));
 	});
 
+	test("Hash in the middle of a change of very many keys is answered behind it", async () => {
+		const { store } = house.member;
+		for (let i = 0; i < 1_000; i++) house.member.put(`k${String(i).padStart(4, "0")}`);
+		house.running = false;
+		const change = store.deleteRangeSliced({ key: Buffer.from("k"), rangeEnd: Buffer.from("l"), prevKv: false });
+		change.step(256);
+		expect(store.changing).toBe(true);
+		const [waits, leaves] = [0, 1].map(() => house.start(new ScriptedCall(maintenance("Hash"), EMPTY))) as [ScriptedCall, ScriptedCall];
+		house.turn();
+		expect([waits.answer, leaves.answer]).toEqual([null, null]);
+		leaves.cancel();
+		while (!change.step(256));
+		while (house.turn());
+		expect(waits.answer?.ok && pb.HashResponse.decode(waits.answer.bytes)).toEqual({ header: header(1_002), hash: store.digest() });
+		expect(leaves.answer).toBe(null);
+	});
+
 	test("hashes of a large key space run one after the other, and a crowd of them is refused", () => {
 		for (let i = 0; i < 3_000; i++) house.member.put(`k${i}`);
 		house.running = false;
