@@ -3,7 +3,7 @@ import { Dice } from "@flotilla/base";
 import { describe, expect, test } from "vitest";
 import { checkByRevision, type Verdict } from "./by-revision.ts";
 import { SequentialStore } from "./model.ts";
-import type { Answer, Attempt, Change, Operation } from "./operation.ts";
+import type { Answer, Attempt, Change, CompareOp, Operation } from "./operation.ts";
 import { searchLinearizable } from "./search.ts";
 
 const range = (key: string, more: Partial<Operation & { kind: "range" }> = {}): Operation => ({
@@ -235,6 +235,42 @@ describe("history checkers", () => {
 		const back = [...history, { ...at(4, serial, 6, 7, pairs(1)), client: 9 }];
 		const verdict = checkByRevision(back, oracle(["x", "1"], ["x", "2"]), 3);
 		expect(verdict.kind === "violated" && verdict.violation.check).toBe("session");
+	});
+
+	test("whoever fits two revisions is kept for the one that nobody else can have made", () => {
+		const gone = (key: string): Operation => ({ kind: "delete", key, end: "" });
+		const whileThere = (key: string): CompareOp => ({ key, target: "create", result: "greater", operand: 0 });
+		const either: Operation = {
+			kind: "txn",
+			compare: [],
+			success: [
+				gone("a"),
+				{ kind: "txn", compare: [whileThere("h")], success: [], failure: [{ kind: "put", key: "b", value: "only here" }] },
+			],
+			failure: [],
+		};
+		const known = [
+			at(1, put("h", "1"), 0, 10, putAnswer(2)),
+			at(2, put("a", "1"), 11, 20, putAnswer(3)),
+			at(3, gone("h"), 41, 50, {
+				kind: "delete",
+				revision: 5,
+				deleted: 1,
+				previous: [{ key: "h", value: "1", create: 2, mod: 2, version: 1 }],
+			}),
+		];
+		const changes = oracle(["h", "1"], ["a", "1"], ["a", null], ["h", null], ["b", "only here"]);
+		const both = [...known, lost(4, either, 12), lost(5, gone("a"), 13)];
+		expect(checkByRevision(both, changes, 6)).toEqual({ kind: "ok", placed: 3, filled: 2 });
+		// Each of them alone cannot have done both.
+		for (const alone of [4, 5]) {
+			const verdict = checkByRevision(
+				both.filter(({ id }) => id !== alone),
+				changes,
+				6,
+			);
+			expect(verdict.kind === "violated" && verdict.violation.check).toBe("phantom");
+		}
 	});
 
 	test("an incomplete oracle is unknown, not ok", () => {

@@ -1,5 +1,6 @@
 import { checkByRevision, type Violation } from "./by-revision.ts";
-import type { Attempt, Change, Operation } from "./operation.ts";
+import { mayMake } from "./gaps.ts";
+import type { Attempt, Change } from "./operation.ts";
 
 /** Checks that may be made before the search for a smaller set ends where it is. */
 const CHECKS_MAX = 2_000;
@@ -46,19 +47,5 @@ function chunkStarts(length: number, size: number): number[] {
 function askersOf(history: readonly Attempt[], oracle: ReadonlyMap<number, readonly Change[]>, text: string): Attempt[] {
 	const revision = Number(/^revision (\d+)/.exec(text)?.[1]);
 	const changes = oracle.get(revision) ?? [];
-	return history.filter(({ operation }) => changes.some((change) => asksFor(operation, change)));
-}
-
-function asksFor(operation: Operation, change: Change): boolean {
-	switch (operation.kind) {
-		case "put":
-			return operation.key === change.key && operation.value === change.value;
-		case "delete":
-			return operation.key === change.key && change.value === null;
-		case "txn":
-			return [...operation.success, ...operation.failure].some((inner) => asksFor(inner, change));
-		case "range":
-		case "compact":
-			return false;
-	}
+	return history.filter(({ operation }) => changes.some((change) => mayMake(operation, change)));
 }

@@ -55,4 +55,9 @@ export const REGRESSION_SEEDS: readonly RegressionSeed[] = [
 		limits: DEFAULT_LIMITS,
 		was: "the simulator: a disk was lost before the only other full member knew that a third voter had come",
 	},
+	{
+		seed: "728990233",
+		limits: DEFAULT_LIMITS,
+		was: "the checker: a write of unknown outcome was taken for a deletion that another one made, and missed at its own revision",
+	},
 ];
