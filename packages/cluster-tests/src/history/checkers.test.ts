@@ -3,7 +3,7 @@ import { Dice } from "@flotilla/base";
 import { describe, expect, test } from "vitest";
 import { checkByRevision, type Verdict } from "./by-revision.ts";
 import { SequentialStore } from "./model.ts";
-import type { Answer, Attempt, Change, CompareOp, Operation } from "./operation.ts";
+import type { Answer, Attempt, Change, CompareOp, DeleteOp, Operation } from "./operation.ts";
 import { searchLinearizable } from "./search.ts";
 
 const range = (key: string, more: Partial<Operation & { kind: "range" }> = {}): Operation => ({
@@ -238,7 +238,7 @@ describe("history checkers", () => {
 	});
 
 	test("whoever fits two revisions is kept for the one that nobody else can have made", () => {
-		const gone = (key: string): Operation => ({ kind: "delete", key, end: "" });
+		const gone = (key: string): DeleteOp => ({ kind: "delete", key, end: "" });
 		const whileThere = (key: string): CompareOp => ({ key, target: "create", result: "greater", operand: 0 });
 		const either: Operation = {
 			kind: "txn",
