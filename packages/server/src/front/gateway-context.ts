@@ -13,7 +13,8 @@ export interface Exchange {
 export abstract class GatewayCall implements CallContext {
 	readonly path: string;
 	readonly peer: string;
-	protected over = false;
+	/** It has its answer, or was called off. */
+	over = false;
 	private readonly headers: CallHeaders;
 	private readonly endsAtMs: number;
 	private readonly deadline: NodeJS.Timeout | null;

@@ -4,6 +4,7 @@ import { MALFORMED } from "./etcd-texts.ts";
 import { type Exchange, GatewayCall } from "./gateway-context.ts";
 import { CALL_HEADERS, httpStatusOf, refusal, refusalHeaders } from "./gateway-status.ts";
 import { isMalformed } from "./handler-errors.ts";
+import { Inbox, type InboxOwner } from "./inbox.ts";
 import { Grpc, type HttpStream, type Status, type StreamCall, type StreamHandler } from "./seam.ts";
 
 export function runStream(method: Method, handle: StreamHandler, messages: readonly Uint8Array[], exchange: Exchange): void {
@@ -12,52 +13,51 @@ export function runStream(method: Method, handle: StreamHandler, messages: reado
 		exchange.respond(refusal({ code: Grpc.unimplemented, message: "streams are not served here" }));
 		return;
 	}
-	const call = new GatewayStreamCall(method, messages, exchange, () => begin({ status: 200, headers: CALL_HEADERS }));
-	call.run(() => handle(call));
+	const call = new GatewayStreamCall(method, exchange, () => begin({ status: 200, headers: CALL_HEADERS }));
+	call.receive(messages);
+	call.run<StreamCall>(handle, call);
 }
 
-class GatewayStreamCall extends GatewayCall implements StreamCall {
+class GatewayStreamCall extends GatewayCall implements StreamCall, InboxOwner {
 	private readonly method: Method;
 	private readonly exchange: Exchange;
-	private readonly messages: readonly Uint8Array[];
 	private readonly openStream: () => HttpStream;
+	private readonly inbox = new Inbox(this);
 	private readonly drainListeners: Array<() => void> = [];
-	/** Messages that were handed on. */
-	private delivered = 0;
-	private messageListener: ((message: Uint8Array) => void) | null = null;
-	private endListener: (() => void) | null = null;
-	private held = false;
 	/** Null until the first message: a refusal before it still chooses the HTTP status. */
 	private stream: HttpStream | null = null;
 
-	constructor(method: Method, messages: readonly Uint8Array[], exchange: Exchange, openStream: () => HttpStream) {
+	constructor(method: Method, exchange: Exchange, openStream: () => HttpStream) {
 		super(method.path, exchange);
 		this.openStream = openStream;
 		this.method = method;
-		this.messages = messages;
 		this.exchange = exchange;
 	}
 
+	/** All that the body holds; its end is that of the client's half. */
+	receive(messages: readonly Uint8Array[]): void {
+		for (const message of messages) this.inbox.put(message);
+		this.inbox.end();
+	}
+
 	onMessage(listener: (message: Uint8Array) => void): void {
-		this.messageListener = listener;
-		queueMicrotask(() => this.deliver());
+		this.inbox.onMessage(listener);
 	}
 
 	holdBack(): void {
-		this.held = true;
+		this.inbox.holdBack();
 	}
 
 	readOn(): void {
-		if (!this.held) return;
-		this.held = false;
-		queueMicrotask(() => this.deliver());
+		this.inbox.readOn();
 	}
 
-	/** The end of the body. */
 	onHalfClose(listener: () => void): void {
-		this.endListener = listener;
-		queueMicrotask(() => this.deliver());
+		this.inbox.onHalfClose(listener);
 	}
+
+	/** The body has been read already. */
+	emptied(): void {}
 
 	onDrain(listener: () => void): void {
 		this.drainListeners.push(listener);
@@ -80,10 +80,10 @@ class GatewayStreamCall extends GatewayCall implements StreamCall {
 		}
 	}
 
-	run(work: () => void): void {
+	run<T>(work: (argument: T) => void, argument: T): void {
 		if (this.over) return;
 		try {
-			work();
+			work(argument);
 		} catch (error) {
 			if (isMalformed(error)) this.end(MALFORMED);
 		}
@@ -98,18 +98,6 @@ class GatewayStreamCall extends GatewayCall implements StreamCall {
 		}
 		const status = httpStatusOf(code);
 		this.exchange.respond({ status, headers: refusalHeaders(status, message), body: line });
-	}
-
-	private deliver(): void {
-		const { endListener, messageListener, messages } = this;
-		if (messageListener === null) return;
-		while (this.delivered < messages.length && !this.held && !this.over) {
-			const message = messages[this.delivered++] as Uint8Array;
-			this.run(() => messageListener(message));
-		}
-		if (this.delivered < messages.length || endListener === null) return;
-		this.endListener = null;
-		this.run(endListener);
 	}
 
 	private begin(): HttpStream {

@@ -14,6 +14,8 @@ interface InsideCall {
 	readonly stream: ServerHttp2Stream;
 	readonly handler: { readonly type: string };
 	readonly incomingEncoding: string;
+	/** The library, and behind it the handler, asked for a message that has not come yet. */
+	readonly isReadPending: boolean;
 	decoder: { write(data: Buffer): Buffer[] };
 	/** The client ended its half. */
 	handleEndEvent(): void;
@@ -52,6 +54,7 @@ export function limitCalls(options: GrpcFrontOptions): CallLimits {
 		if (session === undefined || session.destroyed) return call as Call;
 		assert(typeof inside.decoder?.write === "function", "grpc-js reads messages through a decoder of the call");
 		assert(typeof inside.handleEndEvent === "function" && typeof inside.notifyOnCancel === "function", "and tells the call of both ends");
+		assert(typeof inside.isReadPending === "boolean", "and knows whether it waits for a message");
 		const connection = connectionOf(session);
 		const end = (status: Status): void => {
 			call.sendStatus({ code: status.code as number, details: status.message, metadata: null });
@@ -59,7 +62,14 @@ export function limitCalls(options: GrpcFrontOptions): CallLimits {
 			stream.close(constants.NGHTTP2_NO_ERROR);
 			stream.resume();
 		};
-		const reader = new MessageReader(connection, stream, {
+		const source = {
+			pause: () => stream.pause(),
+			resume: () => stream.resume(),
+			get wantsMore(): boolean {
+				return inside.isReadPending;
+			},
+		};
+		const reader = new MessageReader(connection, source, {
 			messageBytesMax: options.messageBytesMax,
 			encoded: inside.incomingEncoding !== "identity",
 			single: handler.type === "unary" || handler.type === "serverStream",

@@ -8,6 +8,8 @@ export const PAUSED_STREAM_BYTES = 65_536;
 /** A request of which bytes came, but not all. */
 export interface UnfinishedRequest {
 	readonly paused: boolean;
+	/** Its handler takes no more of it now. */
+	readonly held: boolean;
 	pause(): void;
 	resume(): void;
 	/** The call gets its status, and its bytes are given back. */
@@ -184,7 +186,7 @@ export class ConnectionHold {
 		const { stallMs, stallBytes } = this.port.options;
 		for (const request of [...this.waiting]) {
 			// What the server itself holds back is not held against the client.
-			if (request.paused || request.progressBytes >= stallBytes || Number.isNaN(request.watchedSinceMs)) {
+			if (request.paused || request.held || request.progressBytes >= stallBytes || Number.isNaN(request.watchedSinceMs)) {
 				request.progressBytes = 0;
 				request.watchedSinceMs = nowMs;
 			} else if (nowMs - request.watchedSinceMs >= stallMs) request.abandon("stalled");

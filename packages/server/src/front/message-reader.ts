@@ -23,6 +23,8 @@ export interface ReaderOptions {
 
 /** Where the pieces come from. */
 export interface PieceSource {
+	/** Whoever the messages are for takes more of them now. */
+	readonly wantsMore: boolean;
 	pause(): unknown;
 	resume(): unknown;
 }
@@ -147,6 +149,10 @@ export class MessageReader implements UnfinishedRequest {
 		if (fault === null) return HEAD_BYTES + bytes;
 		this.settle();
 		throw fault;
+	}
+
+	get held(): boolean {
+		return !this.source.wantsMore;
 	}
 
 	get inMessage(): boolean {

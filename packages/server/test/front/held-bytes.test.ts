@@ -161,6 +161,31 @@ describe.each([
 		await expect.poll(() => front.held.requestBytes).toBe(0);
 	});
 
+	test("a stream that its handler holds back is no slow client, whatever stands in its middle; when it is read on, it may be one", async () => {
+		const connect = await open({ stallMs: 300, stallBytes: 1 * KB });
+		const client = connect();
+		const held = client.open(BIDI);
+		const call = await service.streams.next();
+		const taken: number[] = [];
+		call.onMessage((message) => {
+			taken.push(message.length);
+			if (taken.length === 1) call.holdBack();
+		});
+		// Many and long: the library reads some ahead, and where it stops one is only half there.
+		const sent = Array.from({ length: 40 }, (_, at) => 100_003 + at);
+		for (const bytes of sent) held.send(new Uint8Array(bytes));
+		await expect.poll(() => taken.length).toBe(1);
+		await expect.poll(() => front.held.requestBytes).toBeGreaterThan(0);
+		// They stood still after it did, so it has stood still for longer than they may.
+		for (let others = 0; others < 2; others++) expect(await half(client, 50 * KB).answer).toMatchObject(STALLED);
+		expect([taken, held.stream.closed]).toEqual([[sent[0]], false]);
+		call.readOn();
+		await expect.poll(() => taken).toEqual(sent);
+		held.stream.write(frame(new Uint8Array(50 * KB)).subarray(0, 10 * KB));
+		expect(await held.answer).toMatchObject(STALLED);
+		await expect.poll(() => front.held.requestBytes).toBe(0);
+	});
+
 	test("answers that are not read: a further one is refused, and a single one may be large", async () => {
 		const connect = await open({ unreadBytesPerConnectionMax: 500 * KB });
 		const client = connect();

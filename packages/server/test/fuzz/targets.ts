@@ -137,7 +137,7 @@ const messages: Target = (dice) => {
 		let abandoned = false;
 		const reader = new MessageReader(
 			connection,
-			{ pause: () => {}, resume: () => {} },
+			{ wantsMore: true, pause: () => {}, resume: () => {} },
 			{
 				messageBytesMax: 250,
 				encoded: dice.chance(1, 2),

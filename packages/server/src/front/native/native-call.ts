@@ -1,6 +1,6 @@
 /**
  * One call of the native front: a stream of HTTP/2 that takes messages apart and answers with a status. Nothing is made for a
- * call but this object, unless its request comes in pieces.
+ * unary call but this object, unless its request comes in pieces.
  *
  *     headers -> messages -> half-close          answered: over        aborted, expired: over, and the handler is told
  */
@@ -29,7 +29,7 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 	protected readonly connection: NativeConnection;
 	protected readonly head: CallHead;
 	/** It has its status, or was called off. */
-	protected over = false;
+	over = false;
 	/** The client sends one message. */
 	protected abstract readonly single: boolean;
 	private readonly block: HeaderBlock;
@@ -61,8 +61,7 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 	protected abstract begin(): void;
 	/** What was sent has left. */
 	protected abstract drained(): void;
-	/** May the client send more than it has? */
-	protected abstract get wantsMore(): boolean;
+	abstract get wantsMore(): boolean;
 
 	get peer(): string {
 		return this.connection.peer;
@@ -223,7 +222,7 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 	}
 
 	/** Runs what belongs to a handler: what it throws is the client's fault, or a bug that ends the process. */
-	protected run<T>(work: (argument: T) => void, argument: T): void {
+	run<T>(work: (argument: T) => void, argument: T): void {
 		try {
 			work(argument);
 		} catch (error) {

@@ -1,5 +1,6 @@
 /** A call with many messages in either or both directions, as the seam has it. */
 import { NO_REQUEST, SECOND_REQUEST } from "../etcd-texts.ts";
+import { Inbox, type InboxOwner } from "../inbox.ts";
 import type { Status, StreamCall } from "../seam.ts";
 import { NativeCall } from "./native-call.ts";
 
@@ -8,34 +9,29 @@ const WAITING_BYTES_MAX = 16 << 10;
 /** About what a piece that waits takes besides its bytes: thousands of small messages would otherwise take many times their size. */
 const PIECE_BYTES = 256;
 
-abstract class NativeStream extends NativeCall implements StreamCall {
-	/** What came before somebody listened. */
-	private waiting: Uint8Array[] = [];
-	private ended = false;
-	private messageListener: ((message: Uint8Array) => void) | null = null;
-	private endListener: (() => void) | null = null;
+abstract class NativeStream extends NativeCall implements StreamCall, InboxOwner {
+	protected readonly inbox = new Inbox(this);
 	private drainListener: (() => void) | null = null;
 	private full = false;
-	private held = false;
 
 	onMessage(listener: (message: Uint8Array) => void): void {
-		this.messageListener = listener;
-		queueMicrotask(() => this.deliver());
+		this.inbox.onMessage(listener);
 	}
 
 	holdBack(): void {
-		this.held = true;
+		this.inbox.holdBack();
 	}
 
 	readOn(): void {
-		if (!this.held) return;
-		this.held = false;
-		queueMicrotask(() => this.deliver());
+		this.inbox.readOn();
 	}
 
 	onHalfClose(listener: () => void): void {
-		this.endListener = listener;
-		queueMicrotask(() => this.deliver());
+		this.inbox.onHalfClose(listener);
+	}
+
+	emptied(): void {
+		this.topUp();
 	}
 
 	onDrain(listener: () => void): void {
@@ -55,13 +51,11 @@ abstract class NativeStream extends NativeCall implements StreamCall {
 	}
 
 	protected override take(message: Uint8Array): void {
-		if (this.messageListener !== null && !this.held && this.waiting.length === 0) this.run(this.messageListener, message);
-		else this.waiting.push(message);
+		this.inbox.put(message);
 	}
 
 	protected override halfClosed(): void {
-		this.ended = true;
-		this.deliver();
+		this.inbox.end();
 	}
 
 	protected override drained(): void {
@@ -70,27 +64,13 @@ abstract class NativeStream extends NativeCall implements StreamCall {
 		if (!this.over) this.drainListener?.();
 	}
 
-	/** Nothing is asked for before somebody listens. */
-	protected override get wantsMore(): boolean {
-		return this.messageListener !== null && !this.held;
+	override get wantsMore(): boolean {
+		return this.inbox.wantsMore;
 	}
 
 	protected start(): void {
 		const { method } = this.head;
 		if (method?.shape === "stream") this.run<StreamCall>(method.handle, this);
-	}
-
-	private deliver(): void {
-		const { messageListener } = this;
-		while (messageListener !== null && this.waiting.length > 0 && !this.over && !this.held) {
-			this.run(messageListener, this.waiting.shift() as Uint8Array);
-		}
-		if (this.over) return;
-		if (messageListener !== null) this.topUp();
-		if (!this.ended || this.waiting.length > 0 || this.endListener === null) return;
-		const listener = this.endListener;
-		this.endListener = null;
-		this.run(listener, undefined);
 	}
 }
 
@@ -124,7 +104,7 @@ export class NativeServerStreamCall extends NativeStream {
 		this.start();
 	}
 
-	protected override get wantsMore(): boolean {
+	override get wantsMore(): boolean {
 		return true;
 	}
 }

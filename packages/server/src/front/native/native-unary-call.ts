@@ -62,7 +62,7 @@ export class NativeUnaryCall extends NativeCall implements UnaryCall {
 		this.connection.producesNothing(this);
 	}
 
-	protected override get wantsMore(): boolean {
+	override get wantsMore(): boolean {
 		return true;
 	}
 }
