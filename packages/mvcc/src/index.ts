@@ -49,7 +49,7 @@ export { MvccStore } from "./store.ts";
 export type { KeyValueStore, RequestValidation, Restored, Sliced, StoreCounts, StoreOptions, StoreRestore } from "./store-interface.ts";
 export { EMPTY_MARK } from "./store-interface.ts";
 export { isReadOnlyTxn, isSerializableTxn, requestValidation } from "./validation.ts";
-export { allEvents, type EventBatch, type EventPiece, eventsOf } from "./watch/watch-event.ts";
+export { allEvents, type EventBatch, type EventPiece } from "./watch/watch-event.ts";
 export { DEFAULT_WATCH_LIMITS, type WatchedStore, WatchHub, type WatchLimits, type WatchPorts } from "./watch/watch-hub.ts";
 export type { WatchMessage, WatchRefusal } from "./watch/watch-message.ts";
 export type { WatchSink, WatchStream } from "./watch/watch-stream.ts";

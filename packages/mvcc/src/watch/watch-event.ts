@@ -84,7 +84,7 @@ export function pieceOf(events: readonly Uint8Array[]): EventPiece {
 	return { bytes, events: events.length };
 }
 
-export function eventsOf({ bytes, events }: EventPiece): Uint8Array[] {
+function eventsOf({ bytes, events }: EventPiece): Uint8Array[] {
 	const reader = new WireReader(bytes);
 	return Array.from({ length: events }, () => {
 		reader.tag();
@@ -92,10 +92,17 @@ export function eventsOf({ bytes, events }: EventPiece): Uint8Array[] {
 	});
 }
 
+/** One by one, however they are kept. */
+export function* allEvents({ events, pieces }: Pick<EventBatch, "events" | "pieces">): Generator<Uint8Array, void> {
+	for (const piece of pieces) yield* eventsOf(piece);
+	yield* events;
+}
+
 /** What one response tells: encoded events in their order, shared by all watchers that are to hear the same. */
 export class EventBatch {
+	/** Empty where they stand in pieces: `allEvents` has them either way. */
 	readonly events: readonly Uint8Array[];
-	/** In their place, where they are very many. */
+	/** In their place, where they are many or large. */
 	readonly pieces: readonly EventPiece[];
 	/** Of the first event. */
 	readonly firstRevision: Revision;
@@ -110,9 +117,4 @@ export class EventBatch {
 		this.bytes = bytes;
 		this.readers = readers;
 	}
-}
-
-/** For whoever looks at them one by one. */
-export function allEvents({ events, pieces }: Pick<EventBatch, "events" | "pieces">): readonly Uint8Array[] {
-	return pieces.length === 0 ? events : [...pieces.flatMap(eventsOf), ...events];
 }

@@ -4,7 +4,7 @@
  */
 import { type Dice, portableBytes } from "@flotilla/base";
 import {
-	eventsOf,
+	allEvents,
 	type KeyValueStore,
 	LeaseTable,
 	MemoryStorage,
@@ -173,7 +173,7 @@ export class WatchPairing {
 		}
 		if (!listener.created) this.complain("events before created");
 		const { batch } = message;
-		const events = [...batch.pieces.flatMap(eventsOf), ...batch.events].map(decodeEvent);
+		const events = Array.from(allEvents(batch), decodeEvent);
 		const last = events.at(-1)?.revision ?? 0;
 		if (events.length === 0) this.complain("a response without events");
 		this.counts.events += events.length;

@@ -1,4 +1,4 @@
-import { type EventBatch, type EventPiece, eventsOf } from "@flotilla/mvcc";
+import { allEvents, type EventBatch, type EventPiece } from "@flotilla/mvcc";
 
 /** What one response tells of a batch. */
 export interface Fragment extends Pick<EventBatch, "events" | "pieces"> {
@@ -17,7 +17,7 @@ export function fragments({ events, pieces }: Pick<EventBatch, "events" | "piece
 	if (pieces.length === 0) return cut(events, eventSize, bytesMax).map((part) => ({ ...part, events: part.items, pieces: [] }));
 	// Pieces are small, but a limit may be smaller.
 	if (pieces.some(({ bytes, events: count }) => count > 1 && HEAD_BYTES + bytes.length >= bytesMax))
-		return fragments({ events: pieces.flatMap(eventsOf), pieces: [] }, bytesMax);
+		return fragments({ events: [...allEvents({ events, pieces })], pieces: [] }, bytesMax);
 	return cut(pieces, pieceSize, bytesMax).map((part) => ({ ...part, events: [], pieces: part.items }));
 }
 

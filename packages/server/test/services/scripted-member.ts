@@ -305,6 +305,9 @@ export class ScriptedCall implements UnaryCall {
 	onCancel(listener: () => void): void {
 		this.cancelListeners.push(listener);
 	}
+	get cancelListenerCount(): number {
+		return this.cancelListeners.length;
+	}
 	cancel(): void {
 		for (const listener of this.cancelListeners) listener();
 	}

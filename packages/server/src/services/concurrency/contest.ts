@@ -4,7 +4,16 @@
  */
 import { etcdserverpb, mvccpb } from "@flotilla/api";
 import { concatBytes } from "@flotilla/base";
-import { allEvents, type LeaseId, type RangeRequest, type RangeResult, SortOrder, SortTarget, type TxnResult } from "@flotilla/mvcc";
+import {
+	allEvents,
+	type EventBatch,
+	type LeaseId,
+	type RangeRequest,
+	type RangeResult,
+	SortOrder,
+	SortTarget,
+	type TxnResult,
+} from "@flotilla/mvcc";
 import { Grpc, type Status } from "../../front/seam.ts";
 import { EVERYTHING, type InnerClient, type OpenWatch } from "./inner-client.ts";
 
@@ -102,8 +111,9 @@ export class Turn {
 		let ended = false;
 		const watch = this.client.watch({ key, rangeEnd: NO_BYTES, startRevision: seenRevision + 1 }, (message) => {
 			if (message.kind === "refused") this.finish(() => this.fail(TOO_MANY));
-			else if (message.kind === "compacted") ended = true;
-			else if (message.kind === "events") ended = ended || allEvents(message.batch).some((event) => isDelete(event));
+			// What it would have heard is gone, or too much to be told: whoever looks again misses nothing.
+			else if (message.kind === "compacted" || message.kind === "canceled") ended = true;
+			else if (message.kind === "events") ended ||= tellsOfDelete(message.batch);
 			if (ended && !this.over && this.watch !== null) this.lookAgain();
 			return true;
 		});
@@ -125,6 +135,7 @@ export class Turn {
 	}
 }
 
-export function isDelete(event: Uint8Array): boolean {
-	return mvccpb.Event.decode(event).type === mvccpb.Event_EventType.DELETE;
+function tellsOfDelete(batch: EventBatch): boolean {
+	for (const event of allEvents(batch)) if (mvccpb.Event.decode(event).type === mvccpb.Event_EventType.DELETE) return true;
+	return false;
 }

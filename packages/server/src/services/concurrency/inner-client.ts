@@ -18,6 +18,11 @@ export const EVERYTHING: RangeRequest = {
 	...{ minModRevision: 0, maxModRevision: 0, minCreateRevision: 0, maxCreateRevision: 0 },
 };
 
+/** A read under way: at its barrier, or at the door. */
+interface OpenRead {
+	callOff: () => void;
+}
+
 /** Ends a watch that is open. */
 export interface OpenWatch {
 	/** The receiver takes messages again. */
@@ -34,11 +39,17 @@ export class InnerClient {
 	private readonly deps: ServiceDeps;
 	private readonly call: CallContext;
 	private readonly refuse: (status: Status) => void;
+	/** What is called off when the client leaves: an observer asks again and again for as long as its client stays. */
+	private readonly openReads = new Set<OpenRead>();
 
 	constructor(deps: ServiceDeps, call: CallContext, refuse: (status: Status) => void) {
 		this.deps = deps;
 		this.call = call;
 		this.refuse = refuse;
+		call.onCancel(() => {
+			for (const read of this.openReads) read.callOff();
+			this.openReads.clear();
+		});
 	}
 
 	/** The client may leave meanwhile: what was begun is seen to its end, so that it can be undone. */
@@ -65,28 +76,37 @@ export class InnerClient {
 
 	/** Of the newest state; called off when the client leaves. */
 	get(request: Partial<RangeRequest>, done: (result: RangeResult) => void): void {
-		const { call, deps } = this;
+		const { deps } = this;
 		const range = { ...EVERYTHING, ...request };
-		const refuse = (fault: FaultCode): void => this.refuse(innerStatus(fault));
+		const open: OpenRead = { callOff() {} };
+		this.openReads.add(open);
+		const refuse = (status: Status): void => {
+			this.openReads.delete(open);
+			this.refuse(status);
+		};
+		const refuseFault = (fault: FaultCode): void => refuse(innerStatus(fault));
 		const asked = {
 			...this.steady(),
-			onCancel: (listener: () => void) => call.onCancel(listener),
-			fail: (status: Status) => this.refuse({ ...status, code: Grpc.unknown }),
+			onCancel: (listener: () => void) => {
+				open.callOff = listener;
+			},
+			fail: (status: Status) => refuse({ ...status, code: Grpc.unknown }),
 		};
 		const read = (): void =>
 			deps.callers.identify(
-				call,
+				asked,
 				({ caller }) => {
 					const fault = deps.member.auth.rangeFault(caller, range);
 					if (fault !== null) {
-						refuse(fault);
+						refuseFault(fault);
 						return;
 					}
 					const result = deps.member.store.range(range);
+					this.openReads.delete(open);
 					if (result.ok) done(result);
-					else refuse(result.code);
+					else this.refuse(innerStatus(result.code));
 				},
-				refuse,
+				refuseFault,
 			);
 		afterBarrier(deps, asked, read);
 	}

@@ -91,7 +91,8 @@ class Observer {
 			if (message.kind === "refused") {
 				this.close();
 				this.call.end(innerStatus("tooManyRequests"));
-			} else if (message.kind === "compacted") {
+			} else if (message.kind === "compacted" || message.kind === "canceled") {
+				// What it would have heard is gone, or too much to be told.
 				wanted = false;
 				this.look();
 			} else if (message.kind === "events" && this.judgedAt !== this.authNow) {
