@@ -2,8 +2,7 @@
  * Looks at the data folder of a member that does not run: a copy of it is started, as far as a start goes without a network, so
  * what is said of the folder is what a start would find. The folder itself is only read.
  */
-import { constants } from "node:fs";
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { StoreRebuild } from "@flotilla/mvcc";
@@ -23,6 +22,7 @@ import type { PeerTransport } from "../../ports.ts";
 import { LevelHouse } from "../../stores/level-house.ts";
 import { EventTap } from "../../tap/event-tap.ts";
 import { LogFolder } from "../../wal/log-folder.ts";
+import { FolderMoves, withCopy } from "./folder-copy.ts";
 import type { FolderState, Rehearsal, SeenFolder } from "./observations.ts";
 
 const NOWHERE: PeerTransport = { send() {}, setMembers() {}, close: () => Promise.resolve() };
@@ -35,12 +35,17 @@ export async function examineFolder(dataDir: string, scratch: string): Promise<S
 	if ("reason" in identity) return { kind: "unreadable", dataDir, reason: identity.reason };
 	const { clusterId, memberId } = identity;
 	const owner = { dataDir, clusterId: clusterId.toString(16), memberId: memberId.toString(16) };
-	if (await answers(join(dataDir, TAP_SOCKET))) return { kind: "running", dataDir, memberId: owner.memberId };
-	return withCopy(dataDir, scratch, async (folder) => {
+	const running = (evidence: string): SeenFolder => ({ kind: "running", dataDir, memberId: owner.memberId, evidence });
+	if (await answers(join(dataDir, TAP_SOCKET))) return running("it answers on its event tap");
+	return withCopy(dataDir, scratch, async (folder): Promise<SeenFolder> => {
 		const outcome = await recoverCopy(folder, identity);
 		return outcome.ok
 			? { kind: "dead", dataDir, state: describe(outcome.value) }
 			: { kind: "refused", ...owner, reason: outcome.refusal.text };
+	}).catch((error: unknown) => {
+		// One that has no tap to answer on.
+		if (error instanceof FolderMoves) return running(error.message);
+		throw error;
 	});
 }
 
@@ -50,27 +55,10 @@ export function rehearse(dataDir: string, scratch: string): Promise<Rehearsal> {
 		const identity = await identify(folder);
 		if ("reason" in identity) return { ok: false, dataDir, reason: identity.reason };
 		return { dataDir, ...(await forceCopy(folder, identity)) };
+	}).catch((error: unknown): Rehearsal => {
+		if (error instanceof FolderMoves) return { ok: false, dataDir, reason: `A member runs from it: ${error.message}.` };
+		throw error;
 	});
-}
-
-async function withCopy<T>(dataDir: string, scratch: string, work: (folder: string) => Promise<T>): Promise<T> {
-	const folder = await mkdtemp(join(scratch, "flotilla-doctor-"));
-	try {
-		await copyTree(join(dataDir, MEMBER_FOLDER), join(folder, MEMBER_FOLDER));
-		return await work(folder);
-	} finally {
-		await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-	}
-}
-
-async function copyTree(from: string, to: string): Promise<void> {
-	await mkdir(to, { mode: 0o700 });
-	for (const entry of await readdir(from, { withFileTypes: true })) {
-		const [source, target] = [join(from, entry.name), join(to, entry.name)];
-		if (entry.isDirectory()) await copyTree(source, target);
-		// Shares the blocks where the file system can.
-		else if (entry.isFile()) await copyFile(source, target, constants.COPYFILE_FICLONE);
-	}
 }
 
 async function identify(dataDir: string): Promise<MemberFormat | { readonly reason: string }> {

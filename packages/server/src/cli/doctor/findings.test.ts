@@ -105,8 +105,17 @@ describe("members that run", () => {
 		expect(problems(seen)).toEqual(["Member 4 was added and never started: it counts, and does nothing."]);
 	});
 
-	test("terms that differ for a moment are no two leaders", () => {
-		expect(problems([live("1", { term: 5 }), live("2", { leader: "2", term: 4 }), live("3", { term: 5 })])).toEqual([]);
+	test.each([
+		["another leader before", { leader: "2", term: 4 }, "m1 (1) of term 5 (m1:2379 and m3:2379); m2 (2) of term 4 (m2:2379)"],
+		["the same one before", { term: 4 }, "m1 (1) of term 5 (m1:2379 and m3:2379); m1 (1) of term 4 (m2:2379)"],
+	] as const)("terms that differ are no two leaders, but not all say the same: %s", (_what, change, evidence) => {
+		const seen = [live("1", { term: 5 }), live("2", change), live("3", { term: 5 })];
+		expect(problems(seen)).toEqual([]);
+		const [first] = diagnose({ members: seen, folders: [] }).findings;
+		expect(first).toEqual({
+			severity: "note",
+			text: `Not all who answered name the same leader and term: ${evidence}. After an election that is so for a moment.`,
+		});
 	});
 });
 
@@ -178,7 +187,9 @@ describe("data folders", () => {
 
 	test("members that run count for the majority", () => {
 		expect(diagnose({ members: [live("2", { leader: "0" })], folders: [dead("1")] }).quorumLost).toBe(false);
-		expect(diagnose({ members: [], folders: [dead("1"), { kind: "running", dataDir: "/data/3", memberId: "3" }] }).quorumLost).toBe(false);
+		expect(
+			diagnose({ members: [], folders: [dead("1"), { kind: "running", dataDir: "/data/3", memberId: "3", evidence: "x" }] }).quorumLost,
+		).toBe(false);
 	});
 
 	test("that cannot be used are named; of several clusters nothing is concluded", () => {

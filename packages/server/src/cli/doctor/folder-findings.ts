@@ -46,7 +46,9 @@ function describe(folder: SeenFolder): Finding {
 		case "unreadable":
 			return problem(`${folder.dataDir}: ${folder.reason}.`);
 		case "running":
-			return note(`${folder.dataDir}: member ${folder.memberId} runs from it; name its endpoint (--endpoints) instead.`);
+			return note(
+				`${folder.dataDir}: member ${folder.memberId} runs from it (${folder.evidence}); name its endpoint (--endpoints) instead.`,
+			);
 		case "refused":
 			return problem(`${folder.dataDir}: member ${folder.memberId} would not start. ${folder.reason}`);
 		case "dead":

@@ -59,11 +59,20 @@ function leadership(live: readonly Live[]): Finding[] {
 		const evidence = [...leaders].map(([leader, endpoints]) => `${enumerate(endpoints)} follow ${leader}`);
 		findings.push(problem(`Two leaders in one term (${term}), which must never be: ${enumerate(evidence)}.`));
 	}
-	const newest = Math.max(...byTerm.keys());
-	const leader = [...(byTerm.get(newest)?.keys() ?? [])][0];
-	if (findings.length === 0 && leader !== undefined)
-		findings.push(ok(`${nameOf(leader, live)} leads in term ${newest}, and all who answered say so.`));
+	if (findings.length === 0) findings.push(whoLeads(byTerm, live));
 	return findings;
+}
+
+/** `byTerm`: who follows whom in which term; one leader in each. */
+function whoLeads(byTerm: ReadonlyMap<number, ReadonlyMap<string, readonly string[]>>, live: readonly Live[]): Finding {
+	const said = [...byTerm]
+		.sort(([one], [other]) => other - one)
+		.flatMap(([term, leaders]) => [...leaders].map(([leader, endpoints]) => ({ term, leader, endpoints })));
+	const [newest] = said;
+	if (newest !== undefined && said.length === 1)
+		return ok(`${nameOf(newest.leader, live)} leads in term ${newest.term}, and all who answered say so.`);
+	const evidence = said.map(({ term, leader, endpoints }) => `${nameOf(leader, live)} of term ${term} (${enumerate(endpoints)})`);
+	return note(`Not all who answered name the same leader and term: ${evidence.join("; ")}. After an election that is so for a moment.`);
 }
 
 function majority(live: readonly Live[]): Finding[] {

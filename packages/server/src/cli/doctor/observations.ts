@@ -35,7 +35,7 @@ export interface ListedMember {
 /** A data folder that was looked at. */
 export type SeenFolder =
 	| { readonly kind: "unreadable"; readonly dataDir: string; readonly reason: string }
-	| { readonly kind: "running"; readonly dataDir: string; readonly memberId: string }
+	| { readonly kind: "running"; readonly dataDir: string; readonly memberId: string; readonly evidence: string }
 	| { readonly kind: "refused"; readonly dataDir: string; readonly clusterId: string; readonly memberId: string; readonly reason: string }
 	| { readonly kind: "dead"; readonly dataDir: string; readonly state: FolderState };
 
