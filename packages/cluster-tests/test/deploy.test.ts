@@ -174,6 +174,19 @@ describe("files of deploy/", () => {
 		});
 	});
 
+	test("who starts a member again, and after which end, is as the README tells", async () => {
+		const { services } = parse(await read("compose/compose.yaml"), { merge: true }) as { services: Record<string, { restart: string }> };
+		expect(Object.values(services).map(({ restart }) => restart)).toEqual(["on-failure:5", "on-failure:5", "on-failure:5"]);
+		const unit = await read("systemd/flotilla.service");
+		for (const line of ["Restart=on-failure", "RestartSec=2", "RestartPreventExitStatus=2 3"])
+			expect(unit).toMatch(new RegExp(`^${line}$`, "m"));
+		// A StatefulSet knows no other policy.
+		expect(await read("kubernetes/flotilla.yaml")).not.toContain("restartPolicy");
+		const readme = await read("README.md");
+		for (const words of ["five times in all", "every 2 s, for ever", "`RestartPreventExitStatus`", "`CrashLoopBackOff`"])
+			expect(readme).toContain(words);
+	});
+
 	// The plug-in of Docker, or Debian's program of before.
 	const compose: readonly [string, ...string[]] = haveProgram("docker-compose") ? ["docker-compose"] : ["docker", "compose"];
 	test.skipIf(!haveProgram(compose[0]))("docker compose takes the file", async (context) => {
