@@ -12,6 +12,7 @@ import { haveEtcd, Trio } from "../src/compare/trio.ts";
 import type { RunResult } from "../src/load/run.ts";
 import type { LoadName } from "../src/load/settings.ts";
 import type { CompareReport } from "../src/report/compare-report.ts";
+import type { CostReport } from "../src/report/cost-report.ts";
 
 const FLOTILLA = fileURLToPath(new URL("../../../bin/flotilla", import.meta.url));
 
@@ -254,6 +255,45 @@ test.concurrent("a call that is wrong ends with status 2 and the usage, one that
 	expect([nobody.status, nobody.stderr]).toEqual([1, expect.stringContaining("cannot connect to 127.0.0.1:1")]);
 	const row = await bench(["compare", "--rows", "none"]);
 	expect([row.status, row.stderr]).toEqual([2, expect.stringContaining("there is no row none")]);
+});
+
+test.concurrent("compare --with: flotilla beside itself, by whom it is asked and how, and each one's share of the first", async () => {
+	const page = join(folder, "costs.html");
+	const args = [
+		"compare",
+		"--rounds",
+		"1",
+		"--seconds",
+		"2",
+		"--warm-up",
+		"0",
+		"--rows",
+		"put-32,range-256,txn-256",
+		"--json",
+		"-",
+		"--html",
+		page,
+	];
+	const { status, stdout, stderr } = await bench([...args, "--with", "plain,auth,auth+tls+metrics"]);
+	expect(status, stderr).toBe(0);
+	const { names, notes, values } = JSON.parse(stdout) as CostReport;
+	expect(names).toEqual(["plain", "auth", "auth+tls+metrics"]);
+	expect(notes.filter((note) => / read [1-9]\d* times$/.test(note))).toEqual([
+		expect.stringContaining("the metrics of auth+tls+metrics were read"),
+	]);
+	expect(values.map(({ row }) => row)).toEqual(["put-32", "range-256", "txn-256"]);
+	for (const { sides } of values) {
+		expect(sides.map(({ name }) => name)).toEqual(names);
+		const [base] = sides[0]?.values ?? [];
+		for (const { values: reached, ratios } of sides) {
+			expect(reached[0]).toBeGreaterThan(0);
+			expect(ratios).toEqual([expect.closeTo((reached[0] as number) / (base as number))]);
+		}
+	}
+	expect(stderr).toMatch(/^ {2}auth\+tls\+metrics +[\d,.]+\/s {2}\d+\.\d\d \(\d+\.\d\d to \d+\.\d\d\)$/m);
+	const html = await readFile(page, "utf8");
+	expect(html).toContain("<th>auth+tls+metrics</th>");
+	expect(html).not.toMatch(/NaN|undefined/);
 });
 
 test.skipIf(!haveEtcd()).concurrent("the same loads on an etcd of three, leases included (needs Debian's etcd-server)", async () => {

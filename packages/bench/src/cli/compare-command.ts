@@ -1,9 +1,10 @@
-/** `flotilla bench compare`: the table of flotilla's goals beside etcd, measured here and now. */
-import { compare } from "../compare/comparison.ts";
+/** `flotilla bench compare`: the table of flotilla's goals beside etcd, or what users, TLS and metrics cost, measured here and now. */
+import { besideEtcd, type Contender, compare, costs, nameOfContender } from "../compare/comparison.ts";
 import { haveH2load } from "../compare/h2load.ts";
 import { ROWS, type Row } from "../compare/rows.ts";
-import { haveEtcd, type Program, Trio } from "../compare/trio.ts";
+import { haveEtcd, Trio } from "../compare/trio.ts";
 import { type CompareReport, compareLines, comparePage, describeMachine, describeOtherWork } from "../report/compare-report.ts";
+import { type CostReport, costLines, costPage } from "../report/cost-report.ts";
 import { rate } from "../report/units.ts";
 import { write } from "./load-command.ts";
 import type { CompareCall } from "./options.ts";
@@ -19,11 +20,12 @@ export async function compareCommand(call: CompareCall): Promise<number> {
 		process.stderr.write(`there is no row ${unknown}: flotilla bench compare --rows list\n`);
 		return 2;
 	}
-	const programs: Program[] = haveEtcd() ? ["flotilla", "etcd"] : ["flotilla"];
+	const contenders = contendersOf(call);
+	const beside = call.equipments.length === 0;
 	const otherWork = describeOtherWork();
 	const notes: string[] = [
 		...(otherWork === null ? [] : [otherWork]),
-		...(haveEtcd() ? [] : ["etcd is not installed (Debian: etcd-server): there is nothing to compare with"]),
+		...(!beside || haveEtcd() ? [] : ["etcd is not installed (Debian: etcd-server): there is nothing to compare with"]),
 		...(haveH2load() ? [] : ["h2load is not installed (Debian: nghttp2-client): the own client carried all loads"]),
 	];
 	const rows = withNeeded(ROWS.filter(({ id }) => call.rows.length === 0 || call.rows.includes(id)));
@@ -33,40 +35,51 @@ export async function compareCommand(call: CompareCall): Promise<number> {
 	}
 	const { rounds, seconds, warmUpSeconds } = call;
 	let failures = 0;
-	const values = await compare(
-		{ rounds, seconds, warmUpSeconds, rows, programs },
+	const results = await compare(
+		{ rounds, seconds, warmUpSeconds, rows, contenders },
 		{
-			begins: (round, row, program) => progress.say(`round ${round + 1}/${rounds}: ${row.id}, ${program}`),
-			measured: (round, row, program, measured) => {
+			begins: (round, row, who) => progress.say(`round ${round + 1}/${rounds}: ${row.id}, ${who}`),
+			measured: (round, row, who, measured) => {
 				progress.end();
 				const bound = measured.clientBound ? "  client-bound" : "";
 				process.stderr.write(
-					`round ${round + 1}  ${row.id.padEnd(18)} ${program.padEnd(9)} ${rate(measured.values.rate ?? 0).padStart(10)}/s${bound}\n`,
+					`round ${round + 1}  ${row.id.padEnd(18)} ${who.padEnd(beside ? 9 : 18)} ${rate(measured.values.rate ?? 0).padStart(10)}/s${bound}\n`,
 				);
 			},
-			failed: (round, row, program, error) => {
+			failed: (round, row, who, error) => {
 				progress.end();
 				failures++;
-				const text = `${row.id} failed on ${program} in round ${round + 1}: ${error.message}`;
+				const text = `${row.id} failed on ${who} in round ${round + 1}: ${error.message}`;
 				notes.push(text);
 				process.stderr.write(`${text}\n`);
 			},
+			done: (round, { name, scrapes, reads }) => {
+				if (reads) notes.push(`round ${round + 1}: the metrics of ${name} were read ${scrapes} times`);
+			},
 		},
 	);
-	const report: CompareReport = {
-		tool: "flotilla bench compare",
-		version: 1,
-		rounds,
-		seconds,
-		warmUpSeconds,
-		machine: describeMachine(),
-		notes,
-		values,
-	};
-	(call.json === "-" ? process.stderr : process.stdout).write(`${compareLines(report).join("\n")}\n`);
-	await write(call.json, `${JSON.stringify(report, null, "\t")}\n`);
-	await write(call.html, comparePage(report));
+	const about = { version: 1, rounds, seconds, warmUpSeconds, machine: describeMachine(), notes } as const;
+	if (beside) {
+		const report: CompareReport = { tool: "flotilla bench compare", ...about, values: besideEtcd(rows, results) };
+		await tell(call, compareLines(report), report, comparePage(report));
+	} else {
+		const names = contenders.map(nameOfContender);
+		const report: CostReport = { tool: "flotilla bench compare --with", ...about, names, values: costs(rows, results) };
+		await tell(call, costLines(report), report, costPage(report));
+	}
 	return failures === 0 ? 0 : 1;
+}
+
+function contendersOf({ equipments }: CompareCall): readonly Contender[] {
+	if (equipments.length > 0) return equipments.map((equipment) => ({ program: "flotilla", equipment }));
+	const programs = haveEtcd() ? (["flotilla", "etcd"] as const) : (["flotilla"] as const);
+	return programs.map((program) => ({ program, equipment: null }));
+}
+
+async function tell(call: CompareCall, lines: readonly string[], report: object, page: string): Promise<void> {
+	(call.json === "-" ? process.stderr : process.stdout).write(`${lines.join("\n")}\n`);
+	await write(call.json, `${JSON.stringify(report, null, "\t")}\n`);
+	await write(call.html, page);
 }
 
 /** An open loop takes its pace from another row. */

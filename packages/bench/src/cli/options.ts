@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { authorityOf, splitEndpoint } from "../client/access.ts";
 import type { Aim } from "../client/target.ts";
+import { type Equipment, FEATURES, nameOf, readEquipment } from "../compare/equipment.ts";
 import { DEFAULT_SETTINGS, LOAD_NAMES, type LoadName, type Settings } from "../load/settings.ts";
 
 export const USAGE = `Usage: flotilla bench <load> [flags]       measures any server that speaks the etcd v3 API
@@ -32,6 +33,8 @@ Loads: ${LOAD_NAMES.join(", ")}
   --html FILE          one page with plots, nothing else needed to read it
 
 compare takes --rounds N (default 3), --seconds, --warm-up, --rows LIST, --json, --html; "flotilla bench compare --rows list" names the rows.
+  --with LIST          flotilla beside itself, with one thing and another: plain, auth, tls, metrics, or several joined by "+"; ratios
+                       are to the first of the list: --with plain,auth,tls,metrics,auth+tls+metrics
 `;
 
 export interface LoadCall {
@@ -61,6 +64,8 @@ export interface CompareCall {
 	readonly warmUpSeconds: number;
 	/** Empty: all. */
 	readonly rows: readonly string[];
+	/** Empty: beside etcd. */
+	readonly equipments: readonly Equipment[];
 	readonly json: string | null;
 	readonly html: string | null;
 }
@@ -93,11 +98,12 @@ const FLAGS = {
 	html: { type: "string" },
 	rounds: { type: "string" },
 	rows: { type: "string" },
+	with: { type: "string" },
 	help: { type: "boolean", short: "h" },
 } as const;
 
-const COMPARE_FLAGS: ReadonlySet<string> = new Set(["rounds", "seconds", "warm-up", "rows", "json", "html"]);
-const ONLY_COMPARE: ReadonlySet<string> = new Set(["rounds", "rows"]);
+const COMPARE_FLAGS: ReadonlySet<string> = new Set(["rounds", "seconds", "warm-up", "rows", "with", "json", "html"]);
+const ONLY_COMPARE: ReadonlySet<string> = new Set(["rounds", "rows", "with"]);
 
 type Values = { readonly [Name in keyof typeof FLAGS]?: string | boolean | undefined };
 
@@ -178,9 +184,22 @@ function readCompare(values: Values): CompareCall {
 		seconds: whole("seconds", text("seconds"), 10, 1),
 		warmUpSeconds: whole("warm-up", text("warm-up"), 3, 0),
 		rows: text("rows")?.split(",") ?? [],
+		equipments: equipmentsOf(text("with")),
 		json: text("json") ?? null,
 		html: text("html") ?? null,
 	};
+}
+
+function equipmentsOf(text: string | undefined): readonly Equipment[] {
+	if (text === undefined) return [];
+	const equipments = text.split(",").map((part) => {
+		const equipment = readEquipment(part);
+		if (equipment === null) throw new Mistake(`--with ${part}: need plain, or ${FEATURES.join(", ")}, several joined by "+"`);
+		return equipment;
+	});
+	const names = new Set(equipments.map(nameOf));
+	if (names.size < 2 || names.size < equipments.length) throw new Mistake(`--with ${text}: need two or more that differ`);
+	return equipments;
 }
 
 function isLoad(name: string): name is LoadName {

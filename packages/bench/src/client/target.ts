@@ -36,6 +36,11 @@ export class Target {
 		this.close();
 	}
 
+	/** What each call carries; empty without a login. */
+	get loginToken(): string {
+		return this.token;
+	}
+
 	/** Of every endpoint that answers; throws when none does. */
 	async states(): Promise<MemberState[]> {
 		const answers = await Promise.allSettled(this.endpoints.map((endpoint) => this.state(endpoint)));

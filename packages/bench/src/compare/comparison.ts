@@ -1,9 +1,19 @@
-/** flotilla and etcd side by side: fresh clusters each round, the rows in turn, and who goes first changes from row to row. */
-import { Target } from "../client/target.ts";
+/**
+ * Clusters side by side, flotilla and etcd or flotilla with one thing and another: fresh ones each round, the rows in turn, and who
+ * goes first changes from row to row.
+ */
+import type { Target } from "../client/target.ts";
 import type { RunHooks } from "../load/run.ts";
+import { type Equipment, nameOf } from "./equipment.ts";
 import { type Measured, measureRow } from "./measure-row.ts";
 import type { Row, RowValue } from "./rows.ts";
 import { type Program, Trio } from "./trio.ts";
+
+/** Who is measured. `equipment`: null beside etcd. */
+export interface Contender {
+	readonly program: Program;
+	readonly equipment: Equipment | null;
+}
 
 export interface ComparedValue {
 	readonly row: string;
@@ -18,74 +28,129 @@ export interface ComparedValue {
 	readonly clientBound: boolean;
 }
 
+/** What flotilla reaches with each equipment, and its share of what it reaches with the first. */
+export interface CostValue {
+	readonly row: string;
+	readonly title: string;
+	readonly value: RowValue;
+	readonly sides: ReadonlyArray<{
+		readonly name: string;
+		/** One a round; null where the row failed. */
+		readonly values: readonly (number | null)[];
+		/** By the first side's, of the rounds in which both have one. */
+		readonly ratios: readonly number[];
+	}>;
+	readonly clientBound: boolean;
+}
+
 export interface CompareOptions {
 	readonly rounds: number;
 	readonly seconds: number;
 	readonly warmUpSeconds: number;
 	readonly rows: readonly Row[];
-	readonly programs: readonly Program[];
+	/** The first one is what the others are compared with, unless etcd is among them. */
+	readonly contenders: readonly Contender[];
 }
 
+/** `who`: by its name. */
 export interface CompareHooks extends RunHooks {
 	/** A row begins. */
-	begins(round: number, row: Row, program: Program): void;
-	measured(round: number, row: Row, program: Program, measured: Measured): void;
+	begins(round: number, row: Row, who: string): void;
+	measured(round: number, row: Row, who: string, measured: Measured): void;
 	/** It is left out; the others go on. */
-	failed(round: number, row: Row, program: Program, error: Error): void;
+	failed(round: number, row: Row, who: string, error: Error): void;
+	/** A cluster has done its rows. */
+	done(round: number, trio: Trio): void;
 }
 
-type Results = Map<string, Map<Program, (Measured | null)[]>>;
+type Sides = ReadonlyMap<string, (Measured | null)[]>;
+/** By row and name, one a round. */
+export type Results = ReadonlyMap<string, Sides>;
 
-export async function compare(options: CompareOptions, hooks: CompareHooks): Promise<ComparedValue[]> {
-	const results: Results = new Map(options.rows.map(({ id }) => [id, new Map(options.programs.map((program) => [program, []]))]));
+export async function compare(options: CompareOptions, hooks: CompareHooks): Promise<Results> {
+	const names = options.contenders.map(nameOfContender);
+	const results: Results = new Map(options.rows.map(({ id }) => [id, new Map(names.map((name) => [name, []]))]));
 	for (let round = 0; round < options.rounds; round++) await oneRound(round, options, results, hooks);
-	return options.rows.flatMap((row) =>
-		row.values.map((value) => comparedValue(row, value, results.get(row.id) as Map<Program, (Measured | null)[]>)),
-	);
+	return results;
+}
+
+export function besideEtcd(rows: readonly Row[], results: Results): ComparedValue[] {
+	return rows.flatMap((row) => row.values.map((value) => comparedValue(row, value, results.get(row.id) as Sides)));
+}
+
+export function costs(rows: readonly Row[], results: Results): CostValue[] {
+	return rows.flatMap((row) => row.values.map((value) => costValue(row, value, results.get(row.id) as Sides)));
+}
+
+export function nameOfContender({ program, equipment }: Contender): string {
+	return equipment === null ? program : nameOf(equipment);
 }
 
 async function oneRound(round: number, options: CompareOptions, results: Results, hooks: CompareHooks): Promise<void> {
-	const { programs, rows, seconds, warmUpSeconds } = options;
+	const { contenders, rows, seconds, warmUpSeconds } = options;
 	const trios: Trio[] = [];
 	try {
-		for (const program of programs) trios.push(await Trio.start(program));
+		for (const { program, equipment } of contenders) trios.push(await Trio.start(program, equipment));
 		for (const [at, row] of rows.entries()) {
-			for (const trio of (round + at) % 2 === 0 ? trios : trios.toReversed()) {
-				hooks.begins(round, row, trio.program);
-				const target = new Target(trio.endpoints);
+			for (const trio of inTurn(trios, round + at)) {
+				hooks.begins(round, row, trio.name);
+				let target: Target | null = null;
 				let measured: Measured | null = null;
 				try {
+					target = await trio.target();
 					measured = await measureRow(row, trio, target, { seconds, warmUpSeconds, rate: rateOf(row, results, round) }, hooks);
-					hooks.measured(round, row, trio.program, measured);
+					hooks.measured(round, row, trio.name, measured);
 				} catch (error) {
-					hooks.failed(round, row, trio.program, error as Error);
+					hooks.failed(round, row, trio.name, error as Error);
 				} finally {
-					target.close();
+					target?.close();
 				}
-				results.get(row.id)?.get(trio.program)?.push(measured);
+				results.get(row.id)?.get(trio.name)?.push(measured);
 			}
 		}
+		for (const trio of trios) hooks.done(round, trio);
 	} finally {
 		await Promise.all(trios.map((trio) => trio.dispose()));
 	}
+}
+
+/** Forwards and backwards, so that nobody always comes first, and of many each has every neighbour once. */
+function inTurn(trios: readonly Trio[], turn: number): readonly Trio[] {
+	const first = Math.floor(turn / 2) % trios.length;
+	const moved = [...trios.slice(first), ...trios.slice(0, first)];
+	return turn % 2 === 0 ? moved : moved.toReversed();
 }
 
 /** Of an open loop, by what was reached in this round; 0 for other rows. */
 function rateOf({ measure, id }: Row, results: Results, round: number): number {
 	if (measure.kind !== "openLoop") return 0;
 	const reached = results.get(measure.of);
-	const rate = reached?.get("etcd")?.[round]?.values.rate ?? reached?.get("flotilla")?.[round]?.values.rate;
+	const [first = []] = reached?.values() ?? [];
+	const rate = reached?.get("etcd")?.[round]?.values.rate ?? first[round]?.values.rate;
 	if (rate === undefined) throw new Error(`${id} needs a rate of the row ${measure.of}, and there is none`);
 	return Math.max(1, Math.round(rate * measure.share));
 }
 
-function comparedValue(row: Row, value: RowValue, of: ReadonlyMap<Program, readonly (Measured | null)[]>): ComparedValue {
-	const take = (program: Program): (number | null)[] => (of.get(program) ?? []).map((measured) => measured?.values[value.name] ?? null);
-	const [flotilla, etcd] = [take("flotilla"), take("etcd")];
-	const ratios = etcd.flatMap((theirs, round) => {
-		const ours = flotilla[round] ?? null;
+function costValue(row: Row, value: RowValue, of: Sides): CostValue {
+	const all = [...of].map(([name, measured]) => ({ name, values: measured.map((each) => each?.values[value.name] ?? null) }));
+	const [base] = all;
+	const sides = all.map((side) => ({ ...side, ratios: ratiosOf(side.values, base?.values ?? []) }));
+	const clientBound = [...of.values()].some((measured) => measured.some((each) => each?.clientBound === true));
+	return { row: row.id, title: `${row.title}${value.label}`, value, sides, clientBound };
+}
+
+/** Of the rounds in which both have one. */
+function ratiosOf(values: readonly (number | null)[], base: readonly (number | null)[]): number[] {
+	return base.flatMap((theirs, round) => {
+		const ours = values[round] ?? null;
 		return theirs === null || ours === null || theirs === 0 ? [] : [ours / theirs];
 	});
+}
+
+function comparedValue(row: Row, value: RowValue, of: Sides): ComparedValue {
+	const take = (program: Program): (number | null)[] => (of.get(program) ?? []).map((measured) => measured?.values[value.name] ?? null);
+	const [flotilla, etcd] = [take("flotilla"), take("etcd")];
+	const ratios = ratiosOf(flotilla, etcd);
 	const clientBound = [...of.values()].some((measured) => measured.some((each) => each?.clientBound === true));
 	return { row: row.id, title: `${row.title}${value.label}`, value, flotilla, etcd, ratios, clientBound };
 }

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { authorityOf, splitEndpoint } from "../client/access.ts";
 
 export interface H2Load {
 	readonly connections: number;
@@ -28,7 +29,8 @@ export function haveH2load(): boolean {
 }
 
 /** One call again and again, as fast as it is answered. */
-export async function runH2load(endpoint: string, path: string, message: Uint8Array, load: H2Load): Promise<H2Result> {
+export async function runH2load(endpoint: string, path: string, message: Uint8Array, load: H2Load, token = ""): Promise<H2Result> {
+	const address = splitEndpoint(endpoint);
 	const folder = await mkdtemp(join(tmpdir(), "flotilla-h2load-"));
 	try {
 		const framed = Buffer.alloc(5 + message.length);
@@ -40,7 +42,8 @@ export async function runH2load(endpoint: string, path: string, message: Uint8Ar
 			...["-c", String(load.connections), "-m", String(load.streams), "-t", "1"],
 			...["--duration", String(load.seconds), "--warm-up-time", String(load.warmUpSeconds)],
 			...["-d", file, "-H", "content-type: application/grpc", "-H", "te: trailers"],
-			`http://${endpoint}${path}`,
+			...(token === "" ? [] : ["-H", `token: ${token}`]),
+			`${address.secure ? "https" : "http"}://${authorityOf(address)}${path}`,
 		];
 		return read(await outputOf("h2load", args, (load.seconds + load.warmUpSeconds) * 1_000 + END_MS), load);
 	} finally {

@@ -41,7 +41,7 @@ export async function measureRow(row: Row, trio: Trio, target: Target, pace: Pac
 		values.leaderCpuPerEvent = ((spent[trio.endpoints.indexOf(leader ?? "")] ?? 0) * 1e6) / total;
 		values.endByStart = endByStart(result.points);
 	}
-	if (operations === 0) throw new Error(`${row.id}: nothing was answered by ${trio.program}`);
+	if (operations === 0) throw new Error(`${row.id}: nothing was answered by ${trio.name}`);
 	return { values, clientBound: result?.client.clientBound ?? false };
 }
 
@@ -59,10 +59,8 @@ async function byH2load({ call, shape, aim }: Extract<Row["measure"], { kind: "h
 	if (call !== "put") await target.ask("/etcdserverpb.KV/Put", put);
 	const message = call === "put" ? put : etcdserverpb.RangeRequest.encode({ key: KEY, serializable: call === "serializable" });
 	const before = await target.revision();
-	const { answered, perSecond } = await runH2load(endpoint, call === "put" ? "/etcdserverpb.KV/Put" : "/etcdserverpb.KV/Range", message, {
-		...shape,
-		...pace,
-	});
+	const path = call === "put" ? "/etcdserverpb.KV/Put" : "/etcdserverpb.KV/Range";
+	const { answered, perSecond } = await runH2load(endpoint, path, message, { ...shape, ...pace }, target.loginToken);
 	const moved = (await target.revision()) - before;
 	// h2load takes refusals for answers. The warm-up's puts move the revision, too.
 	if (call === "put" && moved < answered)

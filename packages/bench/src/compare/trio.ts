@@ -6,6 +6,10 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePorts } from "@flotilla/server/internal";
+import type { Access } from "../client/access.ts";
+import { Target } from "../client/target.ts";
+import { accessOf, demandLogins, type Equipment, flagsOf, nameOf, PLAIN } from "./equipment.ts";
+import { Scraper } from "./scraper.ts";
 
 export type Program = "flotilla" | "etcd";
 
@@ -34,29 +38,36 @@ export class Trio {
 	/** None is started any more. */
 	private static over = false;
 	readonly program: Program;
+	/** Who is measured: the program, or what flotilla is measured with. */
+	readonly name: string;
 	private readonly folder: string;
 	private readonly members: readonly Running[];
+	private readonly access: Access;
+	private scraper: Scraper | null = null;
 
-	private constructor(program: Program, folder: string, members: readonly Running[]) {
+	private constructor(program: Program, equipment: Equipment | null, folder: string, members: readonly Running[]) {
 		this.program = program;
+		this.name = equipment === null ? program : nameOf(equipment);
+		this.access = accessOf(equipment ?? PLAIN);
 		this.folder = folder;
 		this.members = members;
 	}
 
-	/** Resolves when all three are ready. */
-	static async start(program: Program): Promise<Trio> {
+	/** Resolves when all three are ready. `equipment`: of flotilla; null where it is beside etcd. */
+	static async start(program: Program, equipment: Equipment | null = null): Promise<Trio> {
 		const ports = await freePorts(6);
 		if (Trio.over) throw new Error("the comparison was told to end");
 		const folder = mkdtempSync(join(tmpdir(), `flotilla-bench-${program}-`));
 		const names = ["m1", "m2", "m3"];
-		const peer = (at: number): string => `http://127.0.0.1:${ports[3 + at]}`;
+		const scheme = equipment?.has("tls") ? "https" : "http";
+		const peer = (at: number): string => `${scheme}://127.0.0.1:${ports[3 + at]}`;
 		const cluster = names.map((name, at) => `${name}=${peer(at)}`).join(",");
 		const members: Running[] = [];
-		const trio = new Trio(program, folder, members);
+		const trio = new Trio(program, equipment, folder, members);
 		Trio.running.add(trio);
 		try {
 			const started = names.map((name, at) => {
-				const client = `http://127.0.0.1:${ports[at]}`;
+				const client = `${scheme}://127.0.0.1:${ports[at]}`;
 				const dataDir = join(folder, name);
 				const args = [
 					...["--name", name, "--data-dir", dataDir],
@@ -64,20 +75,39 @@ export class Trio {
 					...["--listen-peer-urls", peer(at), "--initial-advertise-peer-urls", peer(at)],
 					...["--initial-cluster", cluster, "--initial-cluster-state", "new", "--initial-cluster-token", "flotilla-bench"],
 					...["--quota-backend-bytes", String(8 * 2 ** 30)],
-					...(program === "etcd" ? ["--logger", "zap"] : []),
+					...(program === "etcd" ? ["--logger", "zap"] : flagsOf(equipment ?? PLAIN)),
 				];
 				// Ours end with this process, however it ends.
 				const env = { PATH: process.env.PATH, ETCD_UNSUPPORTED_ARCH: process.arch, FLOTILLA_STOP_WITH_STDIN: "1" };
 				const child = spawn(program === "etcd" ? "etcd" : FLOTILLA, args, { stdio: ["pipe", "ignore", "pipe"], env });
-				members.push({ endpoint: `127.0.0.1:${ports[at]}`, dataDir, child });
+				members.push({ endpoint: scheme === "https" ? client : `127.0.0.1:${ports[at]}`, dataDir, child });
 				return ready(child, READY[program], `${program} ${name}`);
 			});
 			await Promise.all(started);
+			if (equipment?.has("auth")) await demandLogins(trio.endpoints, trio.access);
+			if (equipment?.has("metrics")) trio.scraper = new Scraper(trio.endpoints);
 			return trio;
 		} catch (error) {
 			await trio.dispose();
 			throw error;
 		}
+	}
+
+	/** Logged in where that is demanded. The caller closes it. */
+	async target(): Promise<Target> {
+		const target = new Target(this.endpoints, this.access);
+		await target.login();
+		return target;
+	}
+
+	/** Somebody reads its metrics. */
+	get reads(): boolean {
+		return this.scraper !== null;
+	}
+
+	/** Times that the metrics of a member were read. */
+	get scrapes(): number {
+		return this.scraper?.scrapes ?? 0;
 	}
 
 	get endpoints(): string[] {
@@ -102,6 +132,7 @@ export class Trio {
 
 	/** Ends the processes and removes their data. */
 	async dispose(): Promise<void> {
+		this.scraper?.stop();
 		await Promise.all(this.members.map(({ child }) => ended(child)));
 		await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
 		Trio.running.delete(this);

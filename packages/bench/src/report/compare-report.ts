@@ -64,7 +64,7 @@ function cellsOf(compared: ComparedValue): [flotilla: string, etcd: string, rati
 	return [shown(flotilla), shown(etcd), `${ratio}${clientBound ? ", client-bound" : ""}`, goal];
 }
 
-function digits(value: number): string {
+export function digits(value: number): string {
 	if (value >= 100) return Math.round(value).toLocaleString("en-US");
 	return value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
