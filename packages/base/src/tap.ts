@@ -43,6 +43,8 @@ export const TAP_EVENTS = [
 	"requestTimedOut",
 	"writesReleased",
 	"answered",
+	"applySlow",
+	"defragmented",
 	// durability
 	"logAppended",
 	"walSynced",

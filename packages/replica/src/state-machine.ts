@@ -200,9 +200,10 @@ export class StateMachine implements Tables {
 		const version = decodeUtf8(payload);
 		if (!CLUSTER_VERSION.test(version)) return "malformed";
 		if (version !== this.clusterVersion) {
+			const former = this.clusterVersion;
 			this.clusterVersion = version;
 			this.tableChanges++;
-			this.tap.emit("clusterVersionSet", term, index, { version });
+			this.tap.emit("clusterVersionSet", term, index, { version, former });
 		}
 		return { kind: "done", revision: this.store.revision };
 	}

@@ -84,6 +84,7 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 		},
 		soon: (work) => scheduler.soon(work),
 		afterTicks: (ticks, work) => scheduler.after(ticks * TICK_MS, work),
+		tap: world.tap,
 		newMemberId: (peerUrls) => addedMemberId(peerUrls, Math.floor(nodeClock.wallMs() / 1_000)),
 	});
 	const calls = new CallFigures(METHODS.keys());
@@ -109,7 +110,10 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 		features: enabledFeatures(),
 	});
 	const early = new Set([METRICS_PATH]);
-	const http = gate.http(createHttpRouter({ routes: all, gateway }), early);
+	const http = gate.http(
+		createHttpRouter({ routes: all, gateway, corsOrigins: config.corsOrigins, hostWhitelist: config.hostWhitelist }),
+		early,
+	);
 	const metricsHttp = gate.http(createHttpRouter({ routes: metrics }), early);
 	const separate = config.listenClientHttpUrls.length > 0;
 	const guarded = gate.methods(world.around(methods));

@@ -44,6 +44,10 @@ export interface MemberConfig {
 	/** Empty, or URLs that serve only HTTP/1.1 instead of the client URLs. */
 	readonly listenClientHttpUrls: readonly string[];
 	readonly listenMetricsUrls: readonly string[];
+	/** Origins that browsers may call from; `*`: all. */
+	readonly corsOrigins: readonly string[];
+	/** Host names that requests without TLS may carry; empty or `*`: any. */
+	readonly hostWhitelist: readonly string[];
 	/** Certificates for URLs of `https`; null: there are none. */
 	readonly clientTls: TlsConfig | null;
 	readonly peerTls: TlsConfig | null;
@@ -119,6 +123,8 @@ export interface MemberConfig {
 export const DEFAULT_MEMBER_OPTIONS = {
 	listenClientHttpUrls: [],
 	listenMetricsUrls: [],
+	corsOrigins: ["*"],
+	hostWhitelist: ["*"],
 	clientTls: null,
 	peerTls: null,
 	initialClusterState: "new",

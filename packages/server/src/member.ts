@@ -1,6 +1,7 @@
 import { join, resolve } from "node:path";
 import type { NodeId } from "@flotilla/raft";
 import type { ReplicaStatus } from "@flotilla/replica";
+import { ETCD_LEVEL } from "./cli/version.ts";
 import { type ClientSide, openClientSide } from "./client-side.ts";
 import type { FileDisk } from "./disk/file-ops.ts";
 import { NodeDisk } from "./disk/node-disk.ts";
@@ -169,7 +170,8 @@ class RunningMember implements Member {
 
 	async start(): Promise<void> {
 		const { config, tap } = this;
-		tap.emit("starting", 0, 0, { name: config.name, dataDir: config.dataDir, clusterId: config.clusterId });
+		const { name, dataDir, clusterId } = config;
+		tap.emit("starting", 0, 0, { name, dataDir, clusterId, localServerVersion: ETCD_LEVEL });
 		const tokens = openTokens(config.authToken, nodeClock);
 		const booted = await this.boot();
 		const transport = new TcpPeerTransport(

@@ -1,4 +1,4 @@
-import { type Dice, InvariantError, portableBytes, type TapSink } from "@flotilla/base";
+import { type Dice, InvariantError, portableBytes, silentTap, type TapSink } from "@flotilla/base";
 import { StoreDamageError } from "@flotilla/mvcc";
 import type { NodeId } from "@flotilla/raft";
 import {
@@ -198,6 +198,7 @@ export class SimMember {
 						leaseTtlMinSeconds: leaseTtlMinSeconds(this.config),
 					},
 					soon: process.scheduler.soon,
+					tap: silentTap,
 					afterTicks: (ticks, work) => process.scheduler.after(ticks * driver.tickMs, work),
 					newMemberId: () => BigInt(dice.uint53()),
 				});

@@ -7,6 +7,8 @@ import type { Environment } from "./flags.ts";
 import { bad } from "./parsed.ts";
 
 const CLIENT = ["--listen-client-urls=http://127.0.0.1:1", "--advertise-client-urls=http://127.0.0.1:1"];
+const SECURE_CLIENT = ["--listen-client-urls=https://127.0.0.1:1", "--advertise-client-urls=https://127.0.0.1:1"];
+const SECURE_PEER = ["--listen-peer-urls=https://127.0.0.1:2", "--initial-advertise-peer-urls=https://127.0.0.1:2"];
 
 async function read(args: readonly string[], environment: Environment = {}, file: string | null = null): Promise<CommandLineOutcome> {
 	return readCommandLine(args, environment, {
@@ -118,6 +120,31 @@ for (const [args, exit, text] of [
 		"AllowedCN and AllowedHostname are mutually exclusive (cn=[a], hostname=[b])",
 	],
 	[["--auto-tls", "--self-signed-cert-validity", "0"], 1, "selfSignedCertValidity is invalid,it should be greater than 0"],
+	[
+		["--auto-tls", "--client-cert-auth"],
+		1,
+		"--auto-tls lets everybody in, in spite of --client-cert-auth: give --cert-file and --key-file as well, or take it away",
+	],
+	[
+		["--auto-tls", "--trusted-ca-file=ca.pem", "--client-crl-file=ca.crl", "--client-cert-allowed-hostname=h"],
+		1,
+		"--auto-tls lets everybody in, in spite of --trusted-ca-file, --client-crl-file, --client-cert-allowed-hostname: give --cert-file and --key-file as well, or take them away",
+	],
+	[
+		["--peer-auto-tls", "--peer-client-cert-auth", "--peer-trusted-ca-file=ca.pem", "--peer-crl-file=ca.crl"],
+		1,
+		"--peer-auto-tls lets everybody in, in spite of --peer-client-cert-auth, --peer-trusted-ca-file, --peer-crl-file: give --peer-cert-file and --peer-key-file as well, or take them away",
+	],
+	[
+		["--peer-auto-tls", "--peer-cert-allowed-cn=a"],
+		1,
+		"--peer-auto-tls lets everybody in, in spite of --peer-cert-allowed-cn: give --peer-cert-file and --peer-key-file as well, or take it away",
+	],
+	[
+		["--peer-auto-tls", "--peer-cert-allowed-hostname=a"],
+		1,
+		"--peer-auto-tls lets everybody in, in spite of --peer-cert-allowed-hostname: give --peer-cert-file and --peer-key-file as well, or take it away",
+	],
 	[["--auth-token", "jwt,x=y"], 1, "auth: invalid auth options"],
 	[["--auth-token", "jwt,sign-method=none"], 1, "auth: invalid auth options"],
 	[["--auth-token", "jwt,sign-method=RS256,sign-method=RS256"], 1, "auth: invalid auth options"],
@@ -293,8 +320,27 @@ test("a variable that cannot be read is named", async () => {
 test("unknown variables and ETCD_VERSION only give a warning", async () => {
 	const outcome = await read(["--name=a"], { ETCD_NOPE: "1", ETCD_VERSION: "3.5", ETCDCTL_API: "3" });
 	expect(outcome.kind === "run" && outcome.notes.filter((note) => note.level === "warn").slice(0, 2)).toEqual([
-		{ level: "warn", msg: "unrecognized environment variable", fields: { "environment-variable": "ETCD_NOPE=1" } },
+		{ level: "warn", msg: "unrecognized environment variable", fields: { "environment-variable": "ETCD_NOPE" } },
 		{ level: "warn", msg: "cannot set special environment variable", fields: { key: "ETCD_VERSION", value: "3.5" } },
+	]);
+});
+
+test("what is secret in arguments, variables and files is in no line", async () => {
+	const args = ["--discovery-password=canary", "-discovery-user", "canary:canary", "--discovery=http://canary:canary@h/x", "--name", "a"];
+	const environment = { ETCD_ROOT_PASSWORD: "canary", ETCD_DISCOVERY_USER: "canary", ETCD_DISCOVERY_PROXY: "http://canary@h" };
+	const outcomes = [
+		await read(args),
+		await read(["--name=a"], { ...environment, ETCD_DISCOVERY_PASSWORD: "canary" }),
+		await read(["--discovery-password=canary"], { ETCD_DISCOVERY_PASSWORD: "canary" }),
+		await read(["--config-file=c"], {}, "discovery-config: {password: [canary]}"),
+		await read(["--config-file=c"], {}, "discovery-password: canary"),
+		await read(["--listen-client-urls=http://canary:canary@127.0.0.1"]),
+		await read(["--name=a"], { ETCD_LISTEN_CLIENT_URLS: "http://canary:canary@127.0.0.1" }),
+	];
+	for (const outcome of outcomes) expect(JSON.stringify(outcome)).not.toContain("canary");
+	const [running] = outcomes[0]?.kind === "refused" ? outcomes[0].notes : [];
+	expect(running?.fields.args).toEqual([
+		...["flotilla", "--discovery-password=***", "-discovery-user", "***", "--discovery=http://***@h/x", "--name", "a"],
 	]);
 });
 
@@ -370,6 +416,53 @@ test("certificates come from flags and from the file's sections alike", async ()
 	expect(fromFile).toMatchObject({ clientTls: { certFile: "a.pem", clientCertAuth: false }, peerTls: { keyFile: "p.key" } });
 	expect(await options(["--client-cert-auth"])).toMatchObject({ clientTls: null, peerTls: null });
 });
+
+for (const [args, warnings] of [
+	[["--auto-tls", "--client-cert-auth=false", "--trusted-ca-file=", "--cipher-suites=TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"], []],
+	[
+		["--auto-tls", "--cert-file=a.pem", "--key-file=a.key", "--trusted-ca-file=ca.pem", "--client-crl-file=ca.crl", ...SECURE_CLIENT],
+		["ignoring client auto TLS since certs given"],
+	],
+	[
+		["--peer-auto-tls", "--peer-cert-file=a.pem", "--peer-key-file=a.key", "--peer-client-cert-auth", ...SECURE_PEER],
+		["ignoring peer auto TLS since certs given"],
+	],
+	[
+		["--peer-auto-tls", "--peer-client-cert-file=a.pem", "--peer-client-key-file=a.key"],
+		["ignoring --peer-client-cert-file: --peer-auto-tls makes that certificate, too"],
+	],
+	[
+		["--cert-file=a.pem", "--key-file=a.key", "--client-crl-file=ca.crl", "--client-cert-allowed-hostname=h", ...SECURE_CLIENT],
+		[
+			"--client-crl-file has no effect: without --client-cert-auth or --trusted-ca-file nobody is asked for a certificate",
+			"--client-cert-allowed-hostname has no effect: without --client-cert-auth or --trusted-ca-file nobody is asked for a certificate",
+		],
+	],
+	[
+		["--peer-cert-file=a.pem", "--peer-key-file=a.key", "--peer-crl-file=ca.crl", "--peer-cert-allowed-cn=a", ...SECURE_PEER],
+		["--peer-cert-allowed-cn has no effect: without --peer-client-cert-auth or --peer-trusted-ca-file nobody is asked for a certificate"],
+	],
+	[
+		["--cert-file=a.pem", "--key-file=a.key", "--client-cert-auth", ...CLIENT],
+		[
+			"scheme is http or unix while key and cert files are present; ignoring key and cert files",
+			"scheme is http or unix while --client-cert-auth is enabled; ignoring client cert auth for this URL",
+		],
+	],
+	[
+		["--peer-cert-file=a.pem", "--peer-key-file=a.key", "--peer-client-cert-auth"],
+		[
+			"scheme is HTTP while key and cert files are present; ignoring key and cert files",
+			"scheme is HTTP while --peer-client-cert-auth is enabled; ignoring client cert auth for this URL",
+		],
+	],
+] as Array<[string[], string[]]>) {
+	test(`of TLS that does not come to be: ${args.join(" ")}`, async () => {
+		const outcome = await read(["--name=a", "--data-dir=d", ...args]);
+		if (outcome.kind !== "run") throw new Error(`not started: ${JSON.stringify(outcome)}`);
+		expect(outcome.notes.filter(({ level }) => level === "warn").map(({ msg }) => msg)).toEqual(warnings);
+	});
+}
 
 test("how often clients may ping, and when they are pinged; 0 is what gRPC takes by itself", async () => {
 	expect(await options([])).toMatchObject({ keepaliveMinMs: 5_000, keepaliveIntervalMs: 7_200_000, keepaliveTimeoutMs: 20_000 });

@@ -1,6 +1,6 @@
 /** One call of `flotilla` without subcommand: from arguments and environment to what is to be done. Reads files, writes none. */
 import type { BootstrapRequest } from "./bootstrap.ts";
-import { configFilePath, type Environment, type LogNote, readArguments, readEnvironment } from "./flags.ts";
+import { configFilePath, type Environment, type LogNote, readArguments, readEnvironment, shownArguments } from "./flags.ts";
 import { type MemberOptions, memberOptions } from "./member-options.ts";
 import type { Parsed } from "./parsed.ts";
 import type { Settings } from "./settings.ts";
@@ -65,7 +65,7 @@ function conclude(settings: Settings, isFile: boolean, before: readonly LogNote[
 }
 
 function running(args: readonly string[]): LogNote {
-	return { level: "info", msg: "Running: ", fields: { args: ["flotilla", ...args] } };
+	return { level: "info", msg: "Running: ", fields: { args: ["flotilla", ...shownArguments(args)] } };
 }
 
 function failed(error: string): LogNote {

@@ -66,7 +66,8 @@ function putValue(settings: Settings, key: string, value: unknown): string | nul
 }
 
 function convert(row: FlagRow, value: unknown): Parsed<FlagValue> {
-	const mismatch = bad(`cannot use ${JSON.stringify(value)} as ${row.name}: need ${NEEDS[row.kind]}`);
+	const what = row.secret === true ? "that" : JSON.stringify(value);
+	const mismatch = bad(`cannot use ${what} as ${row.name}: need ${NEEDS[row.kind]}`);
 	if (YAML_LISTS.includes(row.name)) {
 		const isList = Array.isArray(value) && value.every((item) => typeof item === "string");
 		return isList

@@ -38,6 +38,8 @@ export interface FlagRow {
 	readonly choices?: readonly string[];
 	/** Other texts that mean the default. */
 	readonly sameAsStandard?: readonly string[];
+	/** Its value is nobody's business: no line of the log and no refusal shows it. */
+	readonly secret?: true;
 }
 
 type Column = readonly [name: string, kind: FlagKind, standard: string, support: FlagSupport, help: string];
@@ -46,13 +48,13 @@ function rows(group: FlagGroup, columns: readonly Column[]): FlagRow[] {
 	return columns.map(([name, kind, standard, support, help]) => ({ name, group, kind, standard, support, help, ...MORE[name] }));
 }
 
-const MORE: Readonly<Record<string, Pick<FlagRow, "choices" | "sameAsStandard">>> = {
+const MORE: Readonly<Record<string, Pick<FlagRow, "choices" | "sameAsStandard" | "secret">>> = {
+	"discovery-password": { secret: true },
+	"discovery-user": { secret: true },
 	"initial-cluster-state": { choices: ["new", "existing"] },
 	"discovery-fallback": { choices: ["exit", "proxy"] },
 	"grpc-server": { choices: ["native", "grpc-js"] },
 	"v2-deprecation": { choices: ["write-only", "write-only-drop-data", "gone"] },
-	cors: { sameAsStandard: [""] },
-	"host-whitelist": { sameAsStandard: [""] },
 	"auto-compaction-retention": { sameAsStandard: ["", "0s", "0h", "0m"] },
 };
 
@@ -61,7 +63,7 @@ const MEMBER = rows("Member", [
 	["data-dir", "string", "", "used", "Folder that holds everything of this member. Default: <name>.etcd"],
 	["listen-peer-urls", "urls", "http://localhost:2380", "used", "Where to listen for other members."],
 	["listen-client-urls", "urls", "http://localhost:2379", "used", "Where to listen for clients."],
-	["listen-client-http-urls", "urls", "", "refused", "Where to serve HTTP instead of on the client URLs."],
+	["listen-client-http-urls", "urls", "", "used", "Where to serve HTTP instead of on the client URLs."],
 	["heartbeat-interval", "uint", "100", "used", "Milliseconds between the leader's heartbeats."],
 	["election-timeout", "uint", "1000", "used", "Milliseconds without a leader before an election; at least 5 heartbeats."],
 	["initial-election-tick-advance", "boolean", "true", "used", "Shorten the first election timeout after a start."],
@@ -131,8 +133,8 @@ const SECURITY = rows("Security", [
 	["cipher-suites", "list", "", "used", "Cipher suites of TLS 1.2, by their names in Go."],
 	["tls-min-version", "string", "TLS1.2", "used", "Lowest TLS version."],
 	["tls-max-version", "string", "", "used", "Highest TLS version."],
-	["cors", "list", "*", "refused", "Origins allowed to call from a browser."],
-	["host-whitelist", "list", "*", "refused", "Host names that HTTP requests may carry."],
+	["cors", "list", "*", "used", "Origins that browsers may call from."],
+	["host-whitelist", "list", "*", "used", "Host names that HTTP requests without TLS may carry."],
 ]);
 
 const AUTH = rows("Auth", [

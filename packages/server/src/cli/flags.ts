@@ -80,6 +80,28 @@ function withoutCredentials(text: string): string {
 	return text.replace(/:\/\/[^/@\s"]*@/g, "://***@");
 }
 
+const HIDDEN = "***";
+
+function shown(row: FlagRow, text: string): string {
+	return row.secret === true ? HIDDEN : withoutCredentials(text);
+}
+
+/** The arguments as a log may show them. */
+export function shownArguments(args: readonly string[]): readonly string[] {
+	let hidesNext = false;
+	return args.map((argument) => {
+		if (hidesNext) {
+			hidesNext = false;
+			return HIDDEN;
+		}
+		const equals = argument.indexOf("=");
+		const row = KNOWN_FLAGS.get(argument.slice(0, equals < 0 ? argument.length : equals).replace(/^--?/, ""));
+		if (row?.secret !== true) return withoutCredentials(argument);
+		hidesNext = equals < 0;
+		return equals < 0 ? argument : `${argument.slice(0, equals + 1)}${HIDDEN}`;
+	});
+}
+
 const PREFIX = "ETCD_";
 const CONFLICT =
 	"conflicting environment variable is shadowed by corresponding command-line flag (either unset environment variable or disable flag))";
@@ -105,7 +127,8 @@ export function readEnvironment(environment: Environment, settings: Settings): E
 		if (row === VERSION_FLAG) {
 			notes.push({ level: "warn", msg: "cannot set special environment variable", fields: { key: variable, value: text } });
 		} else if (row === undefined) {
-			notes.push({ level: "warn", msg: "unrecognized environment variable", fields: { "environment-variable": `${variable}=${text}` } });
+			// Deviation: without its value. Other programs keep passwords in such variables (ETCD_ROOT_PASSWORD).
+			notes.push({ level: "warn", msg: "unrecognized environment variable", fields: { "environment-variable": variable } });
 		} else if (fromArguments.has(row.name)) {
 			notes.push({ level: "fatal", msg: CONFLICT, fields: { "environment-variable": variable } });
 			return { notes, ending: { kind: "conflict" } };
@@ -113,7 +136,7 @@ export function readEnvironment(environment: Environment, settings: Settings): E
 			const parsed = parseFlagValue(row, text);
 			if (parsed.ok) {
 				settings.put(row.name, parsed.value);
-				const fields = { "variable-name": variable, "variable-value": text };
+				const fields = { "variable-name": variable, "variable-value": shown(row, text) };
 				notes.push({ level: "info", msg: "recognized and used environment variable", fields });
 			} else {
 				const error = withoutCredentials(`invalid value ${JSON.stringify(text)} for ${variable}: ${parsed.reason}`);

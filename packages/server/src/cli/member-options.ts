@@ -60,7 +60,12 @@ function refuseUrls(settings: Settings): string | null {
 		const problem = refuseAdvertising(urls);
 		if (problem !== null) return `--${name} ${JSON.stringify(urls.join(","))} must be "host:port" (${problem})`;
 	}
-	return refuseSharedPort(settings);
+	return refuseOrigins(settings.list("cors")) ?? refuseSharedPort(settings);
+}
+
+function refuseOrigins(origins: readonly string[]): string | null {
+	const wrong = origins.find((origin) => origin !== "*" && !/^https?:\/\/[^/\s]+$/.test(origin));
+	return wrong === undefined ? null : `--cors ${JSON.stringify(wrong)} is no origin: need http://host[:port], https://host[:port] or *`;
 }
 
 /** Known before anything is made: the second listener could never be bound. */
@@ -151,6 +156,8 @@ function buildOptions(settings: Settings): MemberOptions {
 		initialAdvertisePeerUrls: peerUrls,
 		listenClientHttpUrls: settings.list("listen-client-http-urls"),
 		listenMetricsUrls: settings.list("listen-metrics-urls"),
+		corsOrigins: settings.list("cors").length === 0 ? ["*"] : settings.list("cors"),
+		hostWhitelist: settings.list("host-whitelist"),
 		clientTls: clientTls(settings),
 		peerTls: peerTls(settings),
 		initialClusterState: settings.text("initial-cluster-state") as "new" | "existing",

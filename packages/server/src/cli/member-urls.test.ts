@@ -18,6 +18,7 @@ for (const [name, text, want] of [
 	["IPv6 without brackets", "http://::1:2379", 'URL address does not have the form "host:port": http://::1:2379'],
 	["a path", "http://127.0.0.1:2379/x", "URL must not contain a path: http://127.0.0.1:2379/x"],
 	["a lone slash is a path", "http://127.0.0.1:2379/", "URL must not contain a path: http://127.0.0.1:2379/"],
+	["credentials are dropped", "http://user:word@a:1", ["http://a:1"]],
 	["a port of letters", "http://a:xy", 'parse "http://a:xy": invalid port ":xy" after host'],
 ] as Array<[string, string, readonly string[] | string]>) {
 	test(`URLs: ${name}`, () => {

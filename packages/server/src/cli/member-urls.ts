@@ -25,7 +25,8 @@ function parseMemberUrl(text: string): Parsed<string> {
 	if (scheme === "unix" || scheme === "unixs") return good(`${scheme}:${rest}`);
 	if (scheme !== "http" && scheme !== "https") return bad(`URL scheme must be http, https, unix, or unixs: ${text}`);
 	const authority = /^\/\/([^/?#]*)(.*)$/s.exec(rest);
-	const host = authority?.[1] ?? "";
+	// Credentials open nothing here, and are in no text and no line of a log.
+	const host = (authority?.[1] ?? "").replace(/^.*@/, "");
 	const port = splitHostPort(host)?.port;
 	if (port === undefined) return bad(`URL address does not have the form "host:port": ${text}`);
 	if (!/^[0-9]*$/.test(port)) return bad(`parse ${quoted}: invalid port ${JSON.stringify(`:${port}`)} after host`);

@@ -12,6 +12,7 @@ import { LiveTls } from "../tls/live-tls.ts";
 import { type Bootstrap, planFirstStart, planRestart } from "./bootstrap.ts";
 import type { RunOutcome } from "./command-line.ts";
 import { askFirst } from "./first-start.ts";
+import { notifyInitDaemon } from "./init-daemon.ts";
 import { type AskForView, askOver, planJoin } from "./join.ts";
 import { bad, good, type Parsed } from "./parsed.ts";
 import { endBySignal, onStopRequest, type StopRequest } from "./stop-request.ts";
@@ -40,6 +41,8 @@ export async function runMember({ options, bootstrap, notes }: RunOutcome, hooks
 	}
 	const ids = await identify(options, bootstrap).catch((error: Error) => bad(error.message));
 	if (!ids.ok) return fail(logger, "discovery failed", ids.reason, FAILED_STATUS);
+	logger.write("info", "configuring peer listeners", { "listen-peer-urls": options.listenPeerUrls }, CALLER);
+	logger.write("info", "configuring client listeners", { "listen-client-urls": options.listenClientUrls }, CALLER);
 	logger.write("info", "starting an etcd server", describeOptions(options, bootstrap.initialCluster), CALLER);
 	let member: Member | null = null;
 	const asked = onStopRequest(process.env, (request) => {
@@ -54,11 +57,16 @@ export async function runMember({ options, bootstrap, notes }: RunOutcome, hooks
 		return failStart(logger, error as Error);
 	}
 	void member.ready.then(() => {
+		notifyInitDaemon(process.env, logger);
 		const traffic = options.listenClientHttpUrls.length > 0 ? "grpc" : "grpc+http";
-		for (const url of member?.clientUrls ?? []) {
+		const served = [
+			...(member?.clientUrls ?? []).map((url) => [url, traffic] as const),
+			...options.listenClientHttpUrls.map((url) => [url, "http"] as const),
+		];
+		for (const [url, kind] of served) {
 			const secure = url.startsWith("https:");
 			const msg = secure ? "serving client traffic securely" : "serving client traffic insecurely; this is strongly discouraged!";
-			logger.write("info", msg, { traffic, address: url.replace(/^https?:\/\//, "") }, CALLER);
+			logger.write("info", msg, { traffic: kind, address: url.replace(/^https?:\/\//, "") }, CALLER);
 		}
 	});
 	await member.ended;

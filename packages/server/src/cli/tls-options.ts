@@ -2,9 +2,48 @@
 import { unknownCipherSuite } from "../tls/cipher-suites.ts";
 import { NO_TLS_FILES, type TlsConfig, type TlsVersion } from "../tls/tls-config.ts";
 import type { LogNote } from "./flags.ts";
-import type { Settings } from "./settings.ts";
+import { knownRow, type Settings } from "./settings.ts";
 
 const VERSIONS: Readonly<Record<string, TlsVersion>> = { "TLS1.2": "TLSv1.2", "TLS1.3": "TLSv1.3" };
+
+/** The flags of one side. */
+interface Side {
+	readonly name: "client" | "peer";
+	readonly auto: string;
+	readonly cert: string;
+	readonly key: string;
+	readonly urls: string;
+	/** Whoever connects must show a certificate. */
+	readonly demand: string;
+	readonly authorities: string;
+	/** What a certificate that is shown must be or not be. */
+	readonly revoked: string;
+	readonly names: readonly string[];
+}
+
+const CLIENTS: Side = {
+	name: "client",
+	auto: "auto-tls",
+	cert: "cert-file",
+	key: "key-file",
+	urls: "listen-client-urls",
+	demand: "client-cert-auth",
+	authorities: "trusted-ca-file",
+	revoked: "client-crl-file",
+	names: ["client-cert-allowed-hostname"],
+};
+const PEERS: Side = {
+	name: "peer",
+	auto: "peer-auto-tls",
+	cert: "peer-cert-file",
+	key: "peer-key-file",
+	urls: "listen-peer-urls",
+	demand: "peer-client-cert-auth",
+	authorities: "peer-trusted-ca-file",
+	revoked: "peer-crl-file",
+	names: ["peer-cert-allowed-cn", "peer-cert-allowed-hostname"],
+};
+const DIAL_CERT = "peer-client-cert-file";
 
 /** Null, or why these settings cannot be used. */
 export function refuseTls(settings: Settings): string | null {
@@ -30,6 +69,8 @@ export function refuseTls(settings: Settings): string | null {
 			return "selfSignedCertValidity is invalid,it should be greater than 0";
 		}
 	}
+	const open = refuseOpenDoor(settings, CLIENTS) ?? refuseOpenDoor(settings, PEERS);
+	if (open !== null) return open;
 	for (const [cert, key] of [
 		["cert-file", "key-file"],
 		["peer-cert-file", "peer-key-file"],
@@ -51,8 +92,21 @@ export function refuseTls(settings: Settings): string | null {
 	return null;
 }
 
+/**
+ * Deviation: etcd forgets all that was demanded of whoever connects when it makes the certificate itself, and says nothing. Who
+ * asked for a lock would have an open door.
+ */
+function refuseOpenDoor(settings: Settings, side: Side): string | null {
+	if (!isMade(settings, side)) return null;
+	const inVain = [side.demand, side.authorities, side.revoked, ...side.names].filter((name) => isAsked(settings, name));
+	if (inVain.length === 0) return null;
+	const flags = inVain.map((name) => `--${name}`).join(", ");
+	const them = inVain.length === 1 ? "it" : "them";
+	return `--${side.auto} lets everybody in, in spite of ${flags}: give --${side.cert} and --${side.key} as well, or take ${them} away`;
+}
+
 export function clientTls(settings: Settings): TlsConfig | null {
-	if (isAuto(settings, "auto-tls", "cert-file", "trusted-ca-file")) return selfSigned(settings);
+	if (isMade(settings, CLIENTS)) return selfSigned(settings);
 	return ifAny({
 		...versions(settings),
 		allowedHostNames: settings.list("client-cert-allowed-hostname"),
@@ -65,7 +119,7 @@ export function clientTls(settings: Settings): TlsConfig | null {
 }
 
 export function peerTls(settings: Settings): TlsConfig | null {
-	if (isAuto(settings, "peer-auto-tls", "peer-cert-file", "peer-trusted-ca-file")) return selfSigned(settings);
+	if (isMade(settings, PEERS)) return selfSigned(settings);
 	return ifAny({
 		...versions(settings),
 		certFile: settings.text("peer-cert-file"),
@@ -81,27 +135,38 @@ export function peerTls(settings: Settings): TlsConfig | null {
 	});
 }
 
-/** A certificate where the URLs do not ask for one is most likely a slip. */
+/** What was asked for and does not come to be: most likely a slip. */
 export function tlsWarnings(settings: Settings): readonly LogNote[] {
+	return [CLIENTS, PEERS].flatMap((side) => [...certificateWarnings(settings, side), ...plainUrlWarnings(settings, side)]);
+}
+
+function certificateWarnings(settings: Settings, side: Side): LogNote[] {
+	const { name, auto, cert, demand, authorities } = side;
 	const notes: LogNote[] = [];
-	for (const [auto, side, cert, ca] of [
-		["auto-tls", "client", "cert-file", "trusted-ca-file"],
-		["peer-auto-tls", "peer", "peer-cert-file", "peer-trusted-ca-file"],
-	] as const) {
-		if (settings.flag(auto) && !isAuto(settings, auto, cert, ca)) {
-			notes.push({ level: "warn", msg: `ignoring ${side} auto TLS since certs given`, fields: {} });
-		}
+	const warn = (msg: string): void => void notes.push({ level: "warn", msg, fields: {} });
+	if (isMade(settings, side)) {
+		if (name === "peer" && isAsked(settings, DIAL_CERT)) warn(`ignoring --${DIAL_CERT}: --${auto} makes that certificate, too`);
+		return notes;
 	}
-	for (const [urls, cert] of [
-		["listen-client-urls", "cert-file"],
-		["listen-peer-urls", "peer-cert-file"],
-	] as const) {
-		if (settings.text(cert) === "") continue;
-		for (const url of settings.list(urls)) {
-			if (!url.startsWith("http:")) continue;
-			const msg = "scheme is http or unix while key and cert files are present; ignoring key and cert files";
-			notes.push({ level: "warn", msg, fields: { url } });
-		}
+	if (settings.flag(auto)) warn(`ignoring ${name} auto TLS since certs given`);
+	if (settings.text(cert) === "" || isAsked(settings, demand) || isAsked(settings, authorities)) return notes;
+	// Those that dial look up the list of peers, too.
+	for (const inVain of name === "client" ? [side.revoked, ...side.names] : side.names) {
+		if (isAsked(settings, inVain))
+			warn(`--${inVain} has no effect: without --${demand} or --${authorities} nobody is asked for a certificate`);
+	}
+	return notes;
+}
+
+function plainUrlWarnings(settings: Settings, { name, cert, demand, urls }: Side): LogNote[] {
+	const notes: LogNote[] = [];
+	const scheme = name === "client" ? "scheme is http or unix" : "scheme is HTTP";
+	for (const url of settings.list(urls)) {
+		if (!url.startsWith("http:")) continue;
+		const warn = (rest: string): void =>
+			void notes.push({ level: "warn", msg: `${scheme} while ${rest}`, fields: { [`${name}-url`]: url } });
+		if (settings.text(cert) !== "") warn("key and cert files are present; ignoring key and cert files");
+		if (settings.flag(demand)) warn(`--${demand} is enabled; ignoring client cert auth for this URL`);
 	}
 	return notes;
 }
@@ -115,9 +180,16 @@ function versions(settings: Settings): TlsConfig {
 	};
 }
 
-/** Certificates that are given win. */
-function isAuto(settings: Settings, auto: string, cert: string, ca: string): boolean {
-	return settings.flag(auto) && settings.text(cert) === "" && settings.text(ca) === "";
+/** A certificate that is given wins. */
+function isMade(settings: Settings, { auto, cert }: Side): boolean {
+	return settings.flag(auto) && settings.text(cert) === "";
+}
+
+/** Whether a switch is on, a file named, or a list not empty. */
+function isAsked(settings: Settings, name: string): boolean {
+	const { kind } = knownRow(name);
+	if (kind === "boolean") return settings.flag(name);
+	return kind === "list" ? settings.list(name).length > 0 : settings.text(name) !== "";
 }
 
 function selfSigned(settings: Settings): TlsConfig {

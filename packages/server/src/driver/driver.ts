@@ -353,9 +353,10 @@ export class Driver implements MemberPort, PeerEvents {
 		this.takeCalls();
 		this.deliverCompletions();
 		this.deliverTicks();
-		const beganMs = this.world.clock.monotonicMs();
+		const { clock, tap } = this.world;
+		const beganMs = clock.monotonicMs();
 		const output = this.machine.drain();
-		if (output.batches.length > 0) this.figures.applied(this.world.clock.monotonicMs() - beganMs, this.options.warningApplyMs);
+		if (output.batches.length > 0) this.figures.applied(clock.monotonicMs() - beganMs, this.options.warningApplyMs, tap);
 		this.carryOut(output);
 		this.snapshots.turn();
 		this.maybeStartFloor();

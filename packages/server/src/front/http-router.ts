@@ -14,7 +14,7 @@ export interface HttpRouterOptions {
 	readonly gateway?: HttpHandler;
 	/** Origins that browsers may call from; `*` stands for all. */
 	readonly corsOrigins?: readonly string[];
-	/** Host names that requests may name; empty or `*`: any. */
+	/** Host names that requests without TLS may carry; empty or `*`: any. */
 	readonly hostWhitelist?: readonly string[];
 }
 
@@ -26,7 +26,8 @@ export function createHttpRouter(options: HttpRouterOptions): HttpHandler {
 		handle(request, respond) {
 			const cors = corsHeaders(request.headers.get("origin"));
 			const answer = (response: HttpResponse): void => respond({ ...response, headers: [...response.headers, ...cors] });
-			if (!hostAllowed(request.headers.get("host") ?? "")) return answer(plain(421, hostRefusal(request)));
+			// Whoever came over TLS has checked the name by the certificate.
+			if (request.secure !== true && !hostAllowed(request.headers.get("host") ?? "")) return answer(plain(421, hostRefusal(request)));
 			if (request.method === "OPTIONS") return answer({ status: 200, headers: [], body: "" });
 			const route = find(request.path);
 			if (route === null) return answer(plain(404, "404 page not found"));

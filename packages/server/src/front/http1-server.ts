@@ -1,6 +1,7 @@
 /** HTTP/1.1 on sockets that the port hands over: whole bodies in, whole answers out, all of it bounded. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import type { PortLimits } from "./front-options.ts";
 import { type BodyReading, readBody } from "./http-body.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, HttpResponseHead, HttpStream } from "./seam.ts";
@@ -126,6 +127,7 @@ function describeRequest(
 		headers,
 		body,
 		peer: `${request.socket.remoteAddress ?? "unknown"}:${request.socket.remotePort ?? 0}`,
+		secure: request.socket instanceof TLSSocket,
 		onCancel(listener) {
 			response.once("close", () => {
 				if (!response.writableFinished) listener();

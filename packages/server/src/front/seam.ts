@@ -78,6 +78,8 @@ export interface HttpRequest {
 	readonly body: Uint8Array;
 	/** `ip:port`, for logs. */
 	readonly peer?: string;
+	/** It came over TLS. */
+	readonly secure?: boolean;
 	/** Runs `listener` once if the connection ends before the answer is out. */
 	onCancel?(listener: () => void): void;
 	/** Begins an answer that goes out piece by piece; `respond` is then not called. */

@@ -1,4 +1,5 @@
 /** What a member's driver counts of itself; read only when somebody looks. */
+import type { TapSink } from "@flotilla/base";
 import type { NodeId } from "@flotilla/raft";
 import { Buckets, doubling } from "./buckets.ts";
 
@@ -17,9 +18,12 @@ export class MemberFigures {
 	readsTimedOut = 0;
 	readonly roundTrips = new RoundTrips();
 
-	applied(tookMs: number, slowMs: number): void {
+	/** All that was applied in one turn: nothing waits for less. */
+	applied(tookMs: number, slowMs: number, tap: TapSink): void {
 		this.applySeconds.observe(tookMs / 1_000);
-		if (tookMs > slowMs) this.slowApplies++;
+		if (tookMs <= slowMs) return;
+		this.slowApplies++;
+		tap.emit("applySlow", 0, 0, { tookMs: Math.round(tookMs), expectedMs: slowMs });
 	}
 
 	/** A call that ended without effect, or nobody knows with which. What the state itself refuses is no failure. */

@@ -1,4 +1,4 @@
-import type { ByteOps } from "@flotilla/base";
+import type { ByteOps, TapSink } from "@flotilla/base";
 import type { Callers } from "./auth/callers.ts";
 import type { Credentials } from "./auth/credentials.ts";
 import type { MemberPort } from "./member-port.ts";
@@ -32,6 +32,7 @@ export interface ServiceWorld {
 	readonly soon: (work: () => void) => void;
 	/** Returns a function that calls it off. */
 	readonly afterTicks: (ticks: number, work: () => void) => () => void;
+	readonly tap: TapSink;
 	/** Id of a member that is added now. */
 	readonly newMemberId: (peerUrls: readonly string[]) => bigint;
 }

@@ -26,12 +26,17 @@ export function maintenanceService(deps: ServiceDeps, streams: OpenStreams): Rea
 		unary("/etcdserverpb.Maintenance/Alarm", deps, (call) => alarm(call, deps)),
 		unary("/etcdserverpb.Maintenance/Hash", deps, (call) => hash(call, deps)),
 		unary("/etcdserverpb.Maintenance/HashKV", deps, (call) => hashKv(call, deps, hashes)),
-		// Space comes back by itself; there is nothing to do, and nothing is blocked.
-		unary("/etcdserverpb.Maintenance/Defragment", deps, (call) => call.respond(etcdserverpb.DefragmentResponse.encode({}))),
+		unary("/etcdserverpb.Maintenance/Defragment", deps, (call) => defragment(call, deps)),
 		unary("/etcdserverpb.Maintenance/MoveLeader", deps, (call) => moveLeader(call, deps)),
 		unary("/etcdserverpb.Maintenance/Downgrade", deps, (call) => downgrade(call, deps)),
 		snapshotMethod(deps, streams),
 	];
+}
+
+/** Space comes back by itself; there is nothing to do, and nothing is blocked. */
+function defragment(call: UnaryCall, { tap }: ServiceDeps): void {
+	tap.emit("defragmented", 0, 0);
+	call.respond(etcdserverpb.DefragmentResponse.encode({}));
 }
 
 function encodeStatus(deps: ServiceDeps): Uint8Array {

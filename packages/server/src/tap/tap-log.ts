@@ -5,6 +5,10 @@ import type { Logger, LogLevel } from "./logger.ts";
 interface LogRule {
 	readonly level: LogLevel;
 	readonly msg: string | ((record: TapRecord) => string);
+	/** Lines of etcd's that stand before it, with the same fields. */
+	readonly before?: (record: TapRecord) => readonly string[];
+	/** Fields by etcd's names. */
+	readonly more?: (record: TapRecord) => Readonly<Record<string, unknown>>;
 }
 
 const CALLER = "tap/tap-log.ts";
@@ -33,15 +37,39 @@ export const LOG_RULES: Partial<Readonly<Record<TapEventName, LogRule>>> = {
 	proposalDropped: { level: "debug", msg: "proposal dropped" },
 
 	memberPublished: { level: "info", msg: "published local member to cluster through raft" },
-	clusterVersionSet: { level: "info", msg: "cluster version is updated" },
-	alarmRaised: { level: "warn", msg: "alarm raised" },
+	clusterVersionSet: {
+		level: "info",
+		msg: "cluster version is updated",
+		before: ({ fields: { former } }) => [
+			former === "" ? "set initial cluster version" : "updated cluster version",
+			"enabled capabilities for version",
+		],
+		more: (r) => ({ "cluster-version": field(r, "version").replace(/\.\d+$/, "") }),
+	},
+	alarmRaised: {
+		level: "warn",
+		msg: "alarm raised",
+		// By the member at whose door the space ran out.
+		before: ({ member, fields }) =>
+			fields.alarm === "NOSPACE" && fields.member === member ? ["message exceeded backend quota; raising alarm"] : [],
+	},
 	alarmCleared: { level: "info", msg: "alarm disarmed" },
-	compacted: { level: "info", msg: "finished scheduled compaction" },
+	compacted: { level: "info", msg: "finished scheduled compaction", more: (r) => ({ "compact-revision": r.fields.revision }) },
+	defragmented: { level: "info", msg: "finished defragment" },
 	authEnabled: { level: "info", msg: "enabled authentication" },
 	authDisabled: { level: "info", msg: "disabled authentication" },
 	leaseEnded: { level: "debug", msg: "a lease ended" },
 	digestMismatch: { level: "error", msg: "state digest differs from another member's at the same applied index" },
-	requestSlow: { level: "warn", msg: "apply request took too long" },
+	applySlow: {
+		level: "warn",
+		msg: "apply request took too long",
+		more: (r) => ({ took: `${field(r, "tookMs")}ms`, "expected-duration": `${field(r, "expectedMs")}ms` }),
+	},
+	requestSlow: {
+		level: "warn",
+		msg: "request stats",
+		more: (r) => ({ "time spent": `${field(r, "tookMs")}ms`, remote: r.fields.peer, "request size": r.fields.requestBytes }),
+	},
 	requestTimedOut: { level: "warn", msg: "request timed out" },
 
 	walSlow: { level: "warn", msg: "slow write to the log" },
@@ -77,8 +105,10 @@ export function logTap(tap: EventTap, logger: Logger): () => void {
 	return tap.subscribe(
 		names.filter((name) => logger.enabled((LOG_RULES[name] as LogRule).level)),
 		(record) => {
-			const { level, msg } = LOG_RULES[record.name] as LogRule;
-			logger.write(level, typeof msg === "string" ? msg : msg(record), logFields(record), CALLER);
+			const { level, msg, before, more } = LOG_RULES[record.name] as LogRule;
+			const fields = { ...logFields(record), ...more?.(record) };
+			for (const line of before?.(record) ?? []) logger.write(level, line, fields, CALLER);
+			logger.write(level, typeof msg === "string" ? msg : msg(record), fields, CALLER);
 		},
 	);
 }

@@ -1,5 +1,6 @@
 /** `bin/flotilla` as a process: what it prints, how it ends, and that a refused call leaves nothing behind. */
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { get } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -201,6 +202,46 @@ test("a member by a configuration file: starts, says so as etcd does, ends from 
 		expect(Math.min(...places), `missing in round ${round}: ${wanted[places.indexOf(-1)]}`).toBeGreaterThanOrEqual(0);
 		expect(places).toEqual(places.toSorted((a, b) => a - b));
 	}
+});
+
+test.each([
+	["takes it", 0, { level: "info", msg: "successfully notified init daemon" }],
+	["does not", 1, { level: "error", msg: "failed to notify systemd for readiness" }],
+] as const)("an init daemon that waits hears that the member serves, and the log says whether it %s", async (_what, status, line) => {
+	const { args } = await single();
+	// In place of systemd's own program: what it was told stands in a file.
+	const told = join(folder, "told");
+	await writeFile(join(folder, "systemd-notify"), `#!/bin/sh\necho "$NOTIFY_SOCKET $*" >${told}\nexit ${status}\n`, { mode: 0o755 });
+	const environment = { PATH: `${folder}:${process.env.PATH}`, NOTIFY_SOCKET: "/run/nobody" };
+	await using member = new Program(FLOTILLA, args, { environment });
+	await member.said(new RegExp(line.msg));
+	expect(await readFile(told, "utf8")).toBe(`/run/nobody --ready --pid=${member.pid}\n`);
+	const lines = logLines(member.stderr);
+	const place = (msg: string): number => lines.findIndex((each) => each.msg === msg);
+	expect(place("ready to serve client requests")).toBeLessThan(place("notifying init daemon"));
+	expect(lines[place(line.msg)]).toMatchObject(line);
+	expect(place("notifying init daemon")).toBeLessThan(place(line.msg));
+});
+
+test("HTTP on URLs of its own, for the origins and the host names that are allowed; gRPC does not ask", async () => {
+	const { args, clientUrl } = await single();
+	const httpUrl = `http://127.0.0.1:${(await freePorts(1))[0]}`;
+	const more = [`--listen-client-http-urls=${httpUrl}`, "--cors=https://a.example", "--host-whitelist=127.0.0.1"];
+	await using member = new Program(FLOTILLA, [...args, ...more]);
+	await waitForHealth(httpUrl, member);
+	const ask = (headers: Readonly<Record<string, string>>): Promise<readonly [number | undefined, string | undefined]> =>
+		new Promise((resolve, reject) => {
+			get(`${httpUrl}/version`, { headers }, (response) => {
+				response.resume();
+				resolve([response.statusCode, response.headers["access-control-allow-origin"]]);
+			}).once("error", reject);
+		});
+	expect(await ask({ origin: "https://a.example" })).toEqual([200, "https://a.example"]);
+	expect(await ask({ origin: "https://b.example" })).toEqual([200, undefined]);
+	expect(await ask({ host: "elsewhere.example" })).toEqual([421, undefined]);
+	await expect(fetch(`${clientUrl}/version`)).rejects.toThrow();
+	const traffic = logLines(member.stderr).flatMap(({ msg, traffic: kind }) => (msg.startsWith("serving client traffic") ? [kind] : []));
+	expect(traffic).toEqual(["grpc", "http"]);
 });
 
 test("flags that name another member than the data folder are refused with status 3", async () => {

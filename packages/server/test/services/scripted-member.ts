@@ -415,6 +415,8 @@ export class ServiceHouse {
 	readonly credentials: Credentials;
 	readonly member = new ScriptedMember();
 	readonly services: Services;
+	/** Names of the events that the services emitted. */
+	readonly told: string[] = [];
 	/** Work for a later turn, held until `turn` unless `running`. */
 	private readonly later: Array<() => void> = [];
 	/** What waits for more than one tick. */
@@ -442,6 +444,7 @@ export class ServiceHouse {
 				...options,
 			},
 			soon: (work) => this.defer(work),
+			tap: { emit: (name) => void this.told.push(name) },
 			afterTicks: (ticks, work) => this.afterTicks(ticks, work),
 			newMemberId: (urls) => BigInt(urls.join().length),
 		});

@@ -49,6 +49,8 @@ export class NativeConnection implements ConnectionOwner {
 	readonly answerHead: PreparedBlock;
 	readonly okTrailers: PreparedBlock;
 	readonly peer: string;
+	/** Over TLS. */
+	readonly secure: boolean;
 	/** Of the client's certificate, where one was demanded. */
 	readonly commonName: string | undefined;
 	/** Answers that wait for their reader, with their status behind them. */
@@ -75,6 +77,7 @@ export class NativeConnection implements ConnectionOwner {
 		this.deadlines = deadlines;
 		this.windowBytes = http2Options.streamWindowBytes;
 		this.peer = `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`;
+		this.secure = socket instanceof TLSSocket;
 		this.commonName = socket instanceof TLSSocket ? commonNameOf(socket) : undefined;
 		this.pings = new PingPolicy(options.pingMinMs);
 		this.hold = held.connect(() => this.http2.fail(ErrorCode.enhanceYourCalm, "answers are not read"));

@@ -94,6 +94,7 @@ export class NativeHttpCall extends Http2Stream {
 			headers,
 			body,
 			peer: this.connection.peer,
+			secure: this.connection.secure,
 			onCancel: (listener) => {
 				this.cancel = listener;
 			},
