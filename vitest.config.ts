@@ -3,6 +3,10 @@ import { defineConfig } from "vitest/config";
 // Tests run on plain Node (no module runner between): native speed, native resolution, exact lines.
 const execArgv = ["--conditions=@flotilla/source"];
 
+// Reached only by what would never end or come to pass, on a machine as busy as may be.
+const PATIENCE_MS = 120_000;
+const expectations = { poll: { interval: 20, timeout: PATIENCE_MS / 2 } };
+
 const pure = ["base", "raft", "mvcc", "api", "replica"];
 
 export default defineConfig({
@@ -18,7 +22,9 @@ export default defineConfig({
 					isolate: false,
 					execArgv,
 					experimental: { viteModuleRunner: false },
-					testTimeout: 60_000,
+					testTimeout: PATIENCE_MS,
+					hookTimeout: PATIENCE_MS,
+					expect: expectations,
 				},
 			},
 			{
@@ -28,7 +34,9 @@ export default defineConfig({
 					pool: "forks",
 					execArgv,
 					experimental: { viteModuleRunner: false },
-					testTimeout: 60_000,
+					testTimeout: PATIENCE_MS,
+					hookTimeout: PATIENCE_MS,
+					expect: expectations,
 				},
 			},
 			{
@@ -38,8 +46,9 @@ export default defineConfig({
 					pool: "forks",
 					execArgv,
 					experimental: { viteModuleRunner: false },
-					testTimeout: 300_000,
-					hookTimeout: 120_000,
+					testTimeout: 5 * PATIENCE_MS,
+					hookTimeout: 5 * PATIENCE_MS,
+					expect: expectations,
 				},
 			},
 		],

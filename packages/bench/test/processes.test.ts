@@ -16,6 +16,9 @@ import type { CostReport } from "../src/report/cost-report.ts";
 
 const FLOTILLA = fileURLToPath(new URL("../../../bin/flotilla", import.meta.url));
 
+/** Clusters that it starts draw their ports from the slice of the test's worker. */
+const WORKER = process.env.VITEST_POOL_ID === undefined ? {} : { VITEST_POOL_ID: process.env.VITEST_POOL_ID };
+
 interface Ending {
 	readonly status: number | null;
 	readonly stdout: string;
@@ -24,7 +27,7 @@ interface Ending {
 
 function bench(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Ending> {
 	return new Promise((resolve, reject) => {
-		const child = spawn(FLOTILLA, ["bench", ...args], { env: { PATH: process.env.PATH, ...environment }, timeout: 200_000 });
+		const child = spawn(FLOTILLA, ["bench", ...args], { env: { PATH: process.env.PATH, ...WORKER, ...environment }, timeout: 400_000 });
 		const output = { stdout: "", stderr: "" };
 		for (const name of ["stdout", "stderr"] as const) child[name].setEncoding("utf8").on("data", (text: string) => (output[name] += text));
 		child.once("error", reject);
@@ -231,13 +234,12 @@ describe.skipIf(!existsSync("/usr/bin/openssl"))("a member behind TLS, with user
 // These have clusters of their own, or none: they run side by side.
 test.concurrent("compare that is told to end takes its clusters and their folders along", async () => {
 	const child = spawn(FLOTILLA, ["bench", "compare", "--rows", "put-1", "--seconds", "100"], {
-		env: { PATH: process.env.PATH, TMPDIR: folder },
+		env: { PATH: process.env.PATH, ...WORKER, TMPDIR: folder },
 	});
 	let said = "";
 	child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
 	const ended = new Promise((resolve) => child.once("exit", (_code, signal) => resolve(signal)));
-	for (let tries = 0; !said.includes("round 1/3: put-1") && tries < 600; tries++) await new Promise((resolve) => setTimeout(resolve, 100));
-	expect(said).toContain("round 1/3: put-1");
+	await expect.poll(() => said, { timeout: 240_000 }).toContain("round 1/3: put-1");
 	const folders = async (): Promise<string[]> => (await readdir(folder)).filter((name) => name.startsWith("flotilla-bench-"));
 	expect(await folders()).not.toEqual([]);
 	child.kill("SIGTERM");

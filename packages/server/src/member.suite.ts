@@ -94,13 +94,13 @@ function call(client: Client, path: string, request: Uint8Array, deadlineMs: num
 	});
 }
 
-export async function put(client: Client, key: string, value: string, deadlineMs = 10_000) {
+export async function put(client: Client, key: string, value: string, deadlineMs = 60_000) {
 	const request = etcdserverpb.PutRequest.encode({ ...PUT, key: Buffer.from(key), value: Buffer.from(value) });
 	const { header } = etcdserverpb.PutResponse.decode(await call(client, "/etcdserverpb.KV/Put", request, deadlineMs));
 	return { revision: header?.revision ?? 0, term: header?.raftTerm ?? 0, member: header?.memberId ?? 0n };
 }
 
-export async function get(client: Client, key: string, deadlineMs = 10_000): Promise<string | null> {
+export async function get(client: Client, key: string, deadlineMs = 60_000): Promise<string | null> {
 	const request = Buffer.concat([Buffer.from([0x0a, key.length]), Buffer.from(key)]);
 	const { kvs } = etcdserverpb.RangeResponse.decode(await call(client, "/etcdserverpb.KV/Range", request, deadlineMs));
 	return kvs[0] === undefined ? null : Buffer.from(kvs[0].value).toString();

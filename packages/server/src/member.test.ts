@@ -31,11 +31,11 @@ function modes(folder: string): string[] {
 
 describe("one member", () => {
 	test("serves soon after its start, and keeps its data folder to itself", async () => {
-		const one = await clusterOf(1);
+		// Alone it waits for nobody: far less than an election time-out passes, on a machine as busy as may be.
+		const one = await clusterOf(1, { electionMs: 50_000 });
 		const startedMs = performance.now();
 		const [member] = await one.startAll();
-		// Generous: the machine may have other work. On an idle one it is a tenth of this.
-		expect(performance.now() - startedMs).toBeLessThan(5_000);
+		expect(performance.now() - startedMs).toBeLessThan(45_000);
 		expect(member?.tap.count("ready")).toBe(1);
 		const folder = one.configs[0]?.dataDir ?? "";
 		expect(statSync(folder).mode & 0o777).toBe(0o700);
@@ -97,11 +97,11 @@ describe("one member", () => {
 	test("stops at once while it is still alone, with calls waiting", async () => {
 		const three = await clusterOf(3);
 		const member = await three.start(0);
-		const waiting = put(three.client(0), "k", "v", 30_000).catch((error: Error) => error);
+		const waiting = put(three.client(0), "k", "v", 120_000).catch((error: Error) => error);
 		await new Promise((resolve) => setTimeout(resolve, 200));
 		const startedMs = performance.now();
 		await three.stop(0);
-		expect(performance.now() - startedMs).toBeLessThan(8_000);
+		expect(performance.now() - startedMs).toBeLessThan(60_000);
 		expect(await member.ended).toEqual({ reason: "stopped" });
 		expect(await waiting).toBeInstanceOf(Error);
 	});
@@ -161,7 +161,7 @@ describe("the lock", () => {
 		args.push("--listen-client-urls", urls[1], "--advertise-client-urls", urls[1]);
 		const program = fileURLToPath(new URL("../../../bin/flotilla", import.meta.url));
 		const { status, text } = await new Promise<{ status: unknown; text: string }>((resolve) => {
-			execFile(program, args, { timeout: 30_000 }, (error, _stdout, stderr) => resolve({ status: error?.code ?? 0, text: stderr }));
+			execFile(program, args, { timeout: 120_000 }, (error, _stdout, stderr) => resolve({ status: error?.code ?? 0, text: stderr }));
 		});
 		expect(text).toMatch(/Cannot start \(locked\): data directory is in use by another process/);
 		expect(status).toBe(3);

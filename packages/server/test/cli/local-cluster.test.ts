@@ -204,7 +204,7 @@ async function membersOf(parent: number, name = ""): Promise<number[]> {
 }
 
 async function untilGone(pid: number): Promise<void> {
-	const deadline = performance.now() + 20_000;
+	const deadline = performance.now() + 100_000;
 	while (performance.now() < deadline) {
 		try {
 			process.kill(pid, 0);

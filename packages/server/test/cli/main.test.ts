@@ -357,7 +357,7 @@ for (const [args, problem] of [
 }
 
 async function waitForHealth(clientUrl: string, member: Program): Promise<void> {
-	const deadline = performance.now() + 30_000;
+	const deadline = performance.now() + 100_000;
 	for (;;) {
 		const status = await fetch(`${clientUrl}/health`).then(
 			(response) => response.status,

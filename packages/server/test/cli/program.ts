@@ -1,8 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
+/** Reached only by a program that would never come to it, on a machine as busy as may be. */
+const PATIENCE_MS = 100_000;
 export const ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
 export const FLOTILLA = `${ROOT}bin/flotilla`;
+
+/** Clusters that it starts draw their ports from the slice of the test's worker. */
+const WORKER = process.env.VITEST_POOL_ID === undefined ? {} : { VITEST_POOL_ID: process.env.VITEST_POOL_ID };
 
 export interface Ending {
 	/** Exit status, or the name of the signal. */
@@ -24,7 +29,7 @@ export class Program implements AsyncDisposable {
 	private watchers = new Set<() => void>();
 
 	constructor(program: string, args: readonly string[], { environment = {}, folder }: RunOptions = {}) {
-		const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...environment };
+		const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...WORKER, ...environment };
 		this.child = spawn(program, args, {
 			stdio: ["pipe", "pipe", "pipe"],
 			env,
@@ -74,7 +79,7 @@ export class Program implements AsyncDisposable {
 	}
 
 	/** Resolves with the match once either output has it; rejects when the program ends without it, or does not come to it. */
-	said(pattern: RegExp, timeoutMs = 30_000): Promise<RegExpExecArray> {
+	said(pattern: RegExp, timeoutMs = PATIENCE_MS): Promise<RegExpExecArray> {
 		return new Promise((resolve, reject) => {
 			const finish = (act: () => void): void => {
 				clearTimeout(timer);
@@ -114,7 +119,7 @@ export class Program implements AsyncDisposable {
 export async function run(args: readonly string[], options: RunOptions = {}): Promise<Ending> {
 	await using program = new Program(FLOTILLA, args, options);
 	program.type(null);
-	const timer = setTimeout(() => program.signal("SIGKILL"), 30_000);
+	const timer = setTimeout(() => program.signal("SIGKILL"), PATIENCE_MS);
 	const ending = await program.ended;
 	clearTimeout(timer);
 	return ending;

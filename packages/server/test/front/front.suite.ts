@@ -474,7 +474,7 @@ export function testFront(createFront: (methods: MethodTable, options: GrpcFront
 		const canceled = new Promise<void>((resolve) => call.onCancel(resolve));
 		const startedMs = performance.now();
 		await Promise.all([front.close(50), front.close(50), canceled]);
-		expect(performance.now() - startedMs).toBeLessThan(5_000);
+		expect(performance.now() - startedMs).toBeLessThan(20_000);
 		expect((await open).code).not.toBe(0);
 	});
 }

@@ -18,7 +18,7 @@ const program = `
 	const port = await openClientPort({ addresses: [{ host: "127.0.0.1", port: 0 }], grpc: createGrpcJsFront(methods, DEFAULT_GRPC_OPTIONS), http: null });
 	const client = new RawClient(port.addresses[0].port);
 	await client.call(process.env.METHOD, new Uint8Array(0));
-	setTimeout(() => process.exit(0), 5_000);
+	setTimeout(() => process.exit(0), 30_000);
 `;
 
 test.each([
@@ -28,7 +28,7 @@ test.each([
 	const run = promisify(execFile)(process.execPath, ["--conditions=@flotilla/source", "--input-type=module", "-e", program], {
 		cwd: new URL("../..", import.meta.url),
 		env: { ...process.env, METHOD: method },
-		timeout: 30_000,
+		timeout: 120_000,
 	});
 	await expect(run).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining(text) });
 });

@@ -10,6 +10,8 @@ import { frame, type RawCall, RawClient } from "./raw-client.ts";
 import { BIDI, createTestService, ECHO, HELD, type TestService } from "./test-service.ts";
 
 const KB = 1 << 10;
+/** Longer than a busy machine holds up this process, in which both ends run. */
+const STALL_MS = 1_000;
 const CONNECTION_FULL = { code: Grpc.resourceExhausted, message: "etcdserver: too many bytes in unfinished requests of this connection" };
 const PORT_FULL = { code: Grpc.resourceExhausted, message: "etcdserver: too many bytes in unfinished requests" };
 const STALLED = { code: Grpc.deadlineExceeded, message: "etcdserver: the request did not arrive in time" };
@@ -133,14 +135,15 @@ describe.each([
 	});
 
 	test("a request that stops, trickles or never begins ends its call; one that flows and a silent stream do not", async () => {
-		const connect = await open({ stallMs: 300, stallBytes: 1 * KB });
+		const connect = await open({ stallMs: STALL_MS, stallBytes: 1 * KB });
 		const client = connect();
 		const silent = client.open(BIDI);
 		await service.streams.next();
 		const trickling = client.open(ECHO);
 		const flowing = client.open(ECHO);
 		trickling.stream.write(frame(new Uint8Array(100_000)).subarray(0, 10));
-		flowing.stream.write(frame(new Uint8Array(100_000)).subarray(0, 10));
+		// Not whole before the test is.
+		flowing.stream.write(frame(new Uint8Array(1_500_000)).subarray(0, 10));
 		let ended = false;
 		const drip = setInterval(() => {
 			if (!ended) trickling.stream.write(Buffer.of(0));
@@ -151,7 +154,7 @@ describe.each([
 			const unbegun = client.open(ECHO);
 			for (const call of [stopped, unbegun, trickling]) expect(await call.answer).toMatchObject(STALLED);
 			ended = true;
-			await new Promise((resolve) => setTimeout(resolve, 400));
+			await new Promise((resolve) => setTimeout(resolve, STALL_MS + 300));
 		} finally {
 			clearInterval(drip);
 		}

@@ -19,6 +19,7 @@ const PROMISED_BYTES = 32 * MB;
 const STALL_MS = 1_500;
 /** For a machine that does much else. */
 const HOOK_MS = 120_000;
+const GONE_MS = 60_000;
 
 let child: ChildProcess;
 let port: number;
@@ -53,7 +54,7 @@ afterEach(async () => {
 	done = true;
 	for (const socket of sockets.splice(0)) socket.destroy();
 	await neighbourCalls;
-	await expect.poll(async () => (await ask("state")).connections, { timeout: 10_000 }).toBe(1);
+	await expect.poll(async () => (await ask("state")).connections, { timeout: GONE_MS }).toBe(1);
 }, HOOK_MS);
 
 /** Calls one after another until the test is done: each must be answered. */
@@ -74,7 +75,7 @@ async function ask(what: string): Promise<{ peakBytes: number; connections: numb
 
 /** Everybody but the neighbour is gone, memory was bounded, and the neighbour was served all the while. */
 async function expectCutOff(): Promise<void> {
-	await expect.poll(async () => (await ask("state")).connections, { timeout: 20_000 }).toBe(1);
+	await expect.poll(async () => (await ask("state")).connections, { timeout: GONE_MS }).toBe(1);
 	expect((await ask("state")).peakBytes).toBeLessThan(PROMISED_BYTES);
 	done = true;
 	expect(await neighbourCalls).toBeGreaterThan(0);
@@ -182,7 +183,7 @@ test("answers that nobody reads: the window is open, the socket is not read", as
 	}
 	await new Promise((resolve) => setTimeout(resolve, STALL_MS));
 	// Only now does it look, to see that it was cut off.
-	await expect.poll(async () => (await ask("state")).peakBytes, { timeout: 5_000 }).toBeGreaterThan(1 * MB);
+	await expect.poll(async () => (await ask("state")).peakBytes, { timeout: GONE_MS }).toBeGreaterThan(1 * MB);
 	expect((await ask("state")).peakBytes).toBeLessThan(PROMISED_BYTES);
 	attacker.socket.destroy();
 	await expectCutOff();
@@ -196,7 +197,7 @@ test("answers that nobody reads: the socket is read, the window is closed", asyn
 			Buffer.concat([attacker.request(idOf(at), LARGE, Flag.endHeaders), frame(T.data, 1, idOf(at), message(Buffer.of(1)))]),
 		);
 	}
-	await expect.poll(() => attacker.closed || attacker.goaway === ErrorCode.enhanceYourCalm, { timeout: 20_000 }).toBe(true);
+	await expect.poll(() => attacker.closed || attacker.goaway === ErrorCode.enhanceYourCalm, { timeout: GONE_MS }).toBe(true);
 	await expectCutOff();
 });
 

@@ -206,11 +206,12 @@ describe.each([
 	});
 
 	test("a head that does not end is answered 408, one that is too large 431", async () => {
-		const { number } = await open({ limits: { httpHeadersMs: 60, httpHeaderBytesMax: 2_000 } });
-		const slow = new Wire(number);
+		const impatient = await open({ limits: { httpHeadersMs: 60 } });
+		const slow = new Wire(impatient.number);
 		slow.socket.write("GET / HTTP/1.1\r\nhost: ");
 		await slow.closed;
 		expect(slow.text).toMatch(/^HTTP\/1\.1 408/);
+		const { number } = await open({ limits: { httpHeaderBytesMax: 2_000 } });
 		const large = new Wire(number);
 		large.socket.write(`GET / HTTP/1.1\r\nhost: a\r\nx: ${"y".repeat(3_000)}\r\n\r\n`);
 		await large.closed;
@@ -310,7 +311,7 @@ describe.each([
 		const startedMs = performance.now();
 		await port.close(50);
 		await wire.closed;
-		expect(performance.now() - startedMs).toBeLessThan(5_000);
+		expect(performance.now() - startedMs).toBeLessThan(20_000);
 		expect(port.connections).toBe(0);
 	});
 });

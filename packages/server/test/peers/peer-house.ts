@@ -9,7 +9,7 @@ import { TcpPeerTransport } from "../../src/peers/tcp-transport.ts";
 import type { PeerEvents } from "../../src/ports.ts";
 
 const CLUSTER = 0xc1n;
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 60_000;
 let lives = 0;
 
 /** Resolves when `condition` holds; looked at again whenever something was told, and every few milliseconds. */

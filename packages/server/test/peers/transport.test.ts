@@ -92,15 +92,15 @@ describe("messages between two members", () => {
 });
 
 describe("connections that end", () => {
-	test("a member that dies is told as lost within milliseconds, once; one that is started anew is met again", async () => {
-		const [a, b] = await connectedPair();
+	test("a member that dies is told as lost when it refuses to be dialed, once; one that is started anew is met again", async () => {
+		// Neither silence nor a grace that runs out is what tells: both are endless here.
+		const limits = { linkSilenceMs: 600_000, lossGraceMs: 600_000 };
+		const [a, b] = await connectedPair({ limits });
 		await until("the lanes from 2", () => b.transport.stats()[0]?.connected === true);
 		const port = new URL(b.url).port;
-		const diedMs = performance.now();
 		open.splice(open.indexOf(b.transport), 1);
 		await b.transport.close();
 		await until("lost", () => a.count("lost 2") > 0);
-		expect(performance.now() - diedMs).toBeLessThan(1_000);
 		expect(a.told.filter((event) => event !== "connected 2")).toEqual(["unreachable 2", "lost 2"]);
 
 		const again = await peer(2n, { listenPeerUrls: [`http://127.0.0.1:${port}`] });
@@ -112,7 +112,7 @@ describe("connections that end", () => {
 	});
 
 	test("broken connections to a living member are made anew, told as trouble and not as a loss", async () => {
-		const [a, b] = [await peer(1n, { limits: { lossGraceMs: 2_000 } }), await peer(2n, { limits: { lossGraceMs: 2_000 } })];
+		const [a, b] = [await peer(1n, { limits: { lossGraceMs: 60_000 } }), await peer(2n, { limits: { lossGraceMs: 60_000 } })];
 		const wire = await wireTo(b.url);
 		a.knows({ id: 2n, url: wire.url });
 		b.knows(a);
@@ -129,7 +129,7 @@ describe("connections that end", () => {
 	});
 
 	test("a peer that has vanished without a word is found out by its silence, and is no loss of rule H2", async () => {
-		const limits = { linkHeartbeatMs: 50, linkSilenceMs: 600 };
+		const limits = { linkHeartbeatMs: 50, linkSilenceMs: 2_000 };
 		const [a, b] = [await peer(1n, { limits }), await peer(2n, { limits })];
 		const [toB, toA] = [await wireTo(b.url), await wireTo(a.url)];
 		a.knows({ id: 2n, url: toB.url });
@@ -148,9 +148,9 @@ describe("connections that end", () => {
 	});
 
 	test("a link without traffic stays up by its own heartbeats", async () => {
-		const limits = { linkHeartbeatMs: 100, linkSilenceMs: 1_500 };
+		const limits = { linkHeartbeatMs: 100, linkSilenceMs: 3_500 };
 		const [a, b] = await connectedPair({ limits }, { limits });
-		await new Promise((resolve) => setTimeout(resolve, 3_200));
+		await new Promise((resolve) => setTimeout(resolve, 4_500));
 		expect([a.told, b.told]).toEqual([["connected 2"], ["connected 1"]]);
 		expect([a.received, b.received]).toEqual([[], []]);
 	});
@@ -172,14 +172,10 @@ describe("connections that end", () => {
 			return spoiled;
 		};
 		let sequence = 0;
-		await until(
-			"all damages are done and a message comes through",
-			() => {
-				if (a.transport.stats()[0]?.connected === true) a.transport.send([heartbeat(1n, 2n, ++sequence)]);
-				return damages === 5 && b.received.length > 0;
-			},
-			30_000,
-		);
+		await until("all damages are done and a message comes through", () => {
+			if (a.transport.stats()[0]?.connected === true) a.transport.send([heartbeat(1n, 2n, ++sequence)]);
+			return damages === 5 && b.received.length > 0;
+		});
 		for (const message of b.received) {
 			expect(message).toEqual(heartbeat(1n, 2n, message.kind === "heartbeat" ? message.sequence : -1));
 		}
