@@ -62,7 +62,8 @@ describe("JWT tokens", () => {
 		cluster = await ProcessCluster.start({ flags: ["--auth-token", flag, "--bcrypt-cost", "4"] });
 		clients = cluster.endpoints.map((endpoint) => new KvClient(endpoint));
 		await enable(clients[0] as KvClient);
-	}, 60_000);
+		await cluster.caughtUp();
+	});
 	afterAll(async () => {
 		for (const client of clients ?? []) client.close();
 		await cluster?.dispose();
@@ -87,9 +88,11 @@ describe("JWT tokens", () => {
 	test("are too old for keys after any change of users, even root's, and still good for administration", async () => {
 		const [root, ann] = [await logIn(clients[1] as KvClient, "root"), await logIn(clients[2] as KvClient, "ann")];
 		await auth(clients[2] as KvClient, "RoleAdd", pb.AuthRoleAddRequest.encode({ name: "other" }), root);
+		await cluster.caughtUp();
 		for (const token of [root, ann])
 			expect(await putting(clients[0] as KvClient, "a1", token)).toBe("etcdserver: revision of auth store is old");
 		await auth(clients[0] as KvClient, "RoleDelete", pb.AuthRoleDeleteRequest.encode({ role: "other" }), root);
+		await cluster.caughtUp();
 		expect(await putting(clients[0] as KvClient, "a1", await logIn(clients[1] as KvClient, "ann"))).toBe("done");
 	});
 
@@ -130,15 +133,14 @@ describe("users and a member that was away for longer than the log", () => {
 			await enable(clients[0] as KvClient);
 			const metadata = { token: await logIn(clients[0] as KvClient, "ann") };
 			for (let n = 0; n < 3_000; n += 100) {
-				await Promise.all(
-					Array.from({ length: 100 }, () => (clients[1] as KvClient).put("a-many", "y".repeat(400), { metadata, timeoutMs: 10_000 })),
-				);
+				await Promise.all(Array.from({ length: 100 }, () => (clients[1] as KvClient).put("a-many", "y".repeat(400), { metadata })));
 			}
-			const received = away.process.waitForLine((line) => line.includes("received a snapshot"), 60_000);
-			await away.process.start(60_000);
+			const received = away.process.waitForLine((line) => line.includes("received a snapshot"), 180_000);
+			await away.process.start();
 			await received;
 			const there = clients[2] as KvClient;
 			const ann = await eventually("a login at the member that is back", () => logIn(there, "ann"));
+			await cluster.caughtUp();
 			expect([await putting(there, "a1", ann), await putting(there, "b1", ann), await putting(there, "a1", "")]).toEqual([
 				"done",
 				DENIED,
@@ -157,7 +159,7 @@ describe("users and a member that was away for longer than the log", () => {
 			for (const client of clients) client.close();
 			await cluster.dispose();
 		}
-	}, 120_000);
+	});
 });
 
 async function hashAt(client: KvClient, token: string): Promise<number> {
@@ -181,6 +183,7 @@ describe("what is secret", () => {
 			await putting(client, "a1", ann);
 			await client.put("a2", "canary-value", { metadata: { token: ann } });
 			await auth(client, "UserChangePassword", pb.AuthUserChangePasswordRequest.encode({ name: "ann", password: "canary-two" }), root);
+			await cluster.caughtUp();
 			const later = await logIn(clients[1] as KvClient, "ann", "canary-two");
 			const refused = async (work: Promise<unknown>): Promise<void> => {
 				await work.then(
@@ -235,7 +238,7 @@ describe("what is secret", () => {
 			for (const each of clients) each.close();
 			await cluster.dispose();
 		}
-	}, 90_000);
+	});
 });
 
 async function contentsOf(folder: string): Promise<string> {

@@ -10,6 +10,7 @@ import { expect, test } from "vitest";
 import { missingFor } from "../src/chaos/faults/index.ts";
 import { reportData } from "../src/chaos/report-data.ts";
 import { reportPage } from "../src/chaos/report-page.ts";
+import type { Scenario } from "../src/chaos/scenario.ts";
 import { CHROMIUM, pageText } from "../src/process/browser.ts";
 import { haveProgram } from "../src/process/tools.ts";
 import { runKept, shipped } from "./chaos-run.ts";
@@ -19,15 +20,17 @@ const calls = Number(process.env.FLOTILLA_CHAOS_CALLS ?? 600);
 const MINUTES = 60_000;
 
 const byNative = LONG ? (calls * 3) / 4 : calls;
+/** Links are slowed down and members stand still: more clients make more calls meanwhile. */
+const mixed = (seconds: number): Scenario => ({ ...shipped("mixed", seconds), clients: LONG ? 32 : 12 });
 
 test(`a bit of everything: ${byNative} calls and more, every promise kept`, { timeout: 30 * MINUTES }, async () => {
-	const { record } = await runKept(shipped("mixed", LONG ? 20 : 5), { leastCalls: byNative, flags: ["--grpc-server=native"] });
+	const { record } = await runKept(mixed(LONG ? 20 : 5), { leastCalls: byNative, flags: ["--grpc-server=native"] });
 	expect(record.attempts.length).toBeGreaterThanOrEqual(byNative);
 });
 
 if (LONG) {
 	test(`a bit of everything, served by grpc-js: ${calls / 4} calls and more`, { timeout: 30 * MINUTES }, async () => {
-		const { record } = await runKept(shipped("mixed", 20), { leastCalls: calls / 4, flags: ["--grpc-server=grpc-js"] });
+		const { record } = await runKept(mixed(20), { leastCalls: calls / 4, flags: ["--grpc-server=grpc-js"] });
 		expect(record.attempts.length).toBeGreaterThanOrEqual(calls / 4);
 	});
 
@@ -66,7 +69,9 @@ interface LogLine {
 }
 
 /** A leader is asked for ten times a second, and may take a while to be seen on a machine that does much else. */
-const SEEN_LATE_MS = 3_000;
+const SEEN_LATE_MS = 4_000;
+/** Of the wall clock, when it is corrected, against the one that runs evenly. */
+const CLOCKS_MS = 100;
 
 test.skipIf(!existsSync(CHROMIUM))(
 	"the report names the leaders and faults that the members' logs tell of, and a browser draws it (needs chromium)",
@@ -87,12 +92,14 @@ test.skipIf(!existsSync(CHROMIUM))(
 				const [won, ...others] = told(member, "becameLeader").filter((one) => one.term === term);
 				expect(others).toEqual([]);
 				expect(won?.atMs, `${member} leads term ${term} in the report`).toBeGreaterThan(fromMs - SEEN_LATE_MS);
-				expect(won?.atMs).toBeLessThan(untilMs + 1);
+				expect(won?.atMs).toBeLessThan(untilMs + CLOCKS_MS);
 			}
-			// Whoever led for as long as it takes to be seen is in the report.
+			// Whoever led for as long as it takes to be seen is in the report. A leader ends with a fault, and with the next leader.
+			const wins = [...logs.keys()].flatMap((member) => told(member, "becameLeader").map(({ atMs }) => atMs));
 			for (const member of logs.keys()) {
 				for (const { atMs, term } of told(member, "becameLeader")) {
-					const end = data.faults.find(({ members, fromMs }) => members.includes(member) && fromMs > atMs)?.fromMs ?? data.durationMs;
+					const faults = data.faults.filter(({ members }) => members.includes(member)).map(({ fromMs }) => fromMs);
+					const end = Math.min(data.durationMs, ...[...wins, ...faults].filter((ms) => ms > atMs));
 					if (atMs < 0 || end - atMs < SEEN_LATE_MS) continue;
 					expect(
 						data.tenures.some((tenure) => tenure.member === member && tenure.term === term),
@@ -108,8 +115,8 @@ test.skipIf(!existsSync(CHROMIUM))(
 				const starts = told(member, "starting");
 				expect(starts.length, `lives of ${member}`).toBe(1 + struck.length);
 				for (const [at, { fromMs, untilMs }] of struck.entries()) {
-					expect(starts[at + 1]?.atMs).toBeGreaterThan(fromMs);
-					expect(starts[at + 1]?.atMs).toBeLessThan(untilMs);
+					expect(starts[at + 1]?.atMs).toBeGreaterThan(fromMs - CLOCKS_MS);
+					expect(starts[at + 1]?.atMs).toBeLessThan(untilMs + CLOCKS_MS);
 				}
 			}
 

@@ -163,6 +163,7 @@ describe.skipIf(!haveTools)("etcdctl with users and roles (needs Debian's etcd-c
 	for (const [at, [line, input]] of STEPS.entries()) {
 		test(`${at}: etcdctl ${line}`, async () => {
 			const options = input === undefined ? {} : { input };
+			await Promise.all([ours.caughtUp(), theirs.caughtUp()]);
 			const [mine, reference] = await Promise.all(
 				[ours, theirs].map((cluster) => etcdctl(cluster.endpoints[at % 3] as string, splitWords(line), options)),
 			);

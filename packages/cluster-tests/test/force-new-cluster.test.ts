@@ -88,7 +88,7 @@ describe.skipIf(!haveProgram("etcdctl"))("--force-new-cluster (needs Debian's et
 			await eventually("both serve", () => good(one, "put", "both", "serve"));
 			expect(await good(joining, "get", "both", "--print-value-only")).toBe("serve\n");
 		},
-		2 * MINUTE,
+		8 * MINUTE,
 	);
 
 	test("makes nothing of a folder that is not there", async () => {

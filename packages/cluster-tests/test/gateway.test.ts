@@ -50,6 +50,7 @@ describe.skipIf(!haveProgram("etcd"))("the JSON gateway beside etcd's (needs Deb
 
 	for (const [at, [path, body]] of CALLS.entries()) {
 		test(`${at}: ${path} ${JSON.stringify(body)}`, async () => {
+			await Promise.all([ours.caughtUp(), theirs.caughtUp()]);
 			const [mine, reference] = await Promise.all([
 				post(ours, at, path, JSON.stringify(body)),
 				post(theirs, at, path, JSON.stringify(body)),
@@ -118,9 +119,11 @@ describe.skipIf(!haveProgram("etcd"))("the JSON gateway beside etcd's (needs Deb
 		};
 		const both = (at: number, path: string, body: unknown, as?: string) =>
 			Promise.all(
-				[ours, theirs].map(async (cluster) =>
-					post(cluster, at, path, JSON.stringify(body), as === undefined ? {} : { Authorization: await logIn(cluster, as) }),
-				),
+				[ours, theirs].map(async (cluster) => {
+					const headers: Record<string, string> = as === undefined ? {} : { Authorization: await logIn(cluster, as) };
+					await cluster.caughtUp();
+					return post(cluster, at, path, JSON.stringify(body), headers);
+				}),
 			) as Promise<[{ status: number; text: string }, { status: number; text: string }]>;
 
 		for (const [at, [path, body, as]] of AUTH_CALLS.entries()) {

@@ -24,7 +24,7 @@ test.skipIf(!haveProgram("etcdctl"))(
 				const added = await etcdctl(cluster.endpoints, ["member", "add", "m4", `--peer-urls=${peerUrl}`]);
 				expect(added.status, added.stderr).toBe(0);
 			});
-			await process.start(20_000);
+			await process.start();
 			await first.put("after", "the join");
 			const sameEverywhere = async (): Promise<void> => {
 				const { header } = await first.put("last", "write");
@@ -35,12 +35,14 @@ test.skipIf(!haveProgram("etcdctl"))(
 				});
 			};
 			await sameEverywhere();
-			const list = await etcdctl(clientUrl.slice("http://".length), ["member", "list"]);
-			expect(list.stdout.split("\n").filter((line) => line.includes("started")).length).toBe(4);
+			await eventually("all names are known to the new member", async () => {
+				const list = await etcdctl(clientUrl.slice("http://".length), ["member", "list"]);
+				expect(list.stdout.split("\n").filter((line) => line.includes("started")).length).toBe(4);
+			});
 
 			await process.kill("SIGKILL");
 			await first.put("while", "it was away");
-			await process.start(20_000);
+			await process.start();
 			await sameEverywhere();
 		} finally {
 			for (const client of clients) client.close();

@@ -69,14 +69,16 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.dispose());
 
-async function leader(): Promise<{ url: string; client: KvClient }> {
-	for (const { clientUrl } of cluster.members) {
-		const client = new KvClient(clientUrl.slice("http://".length));
-		const status = await client.status();
-		if (status.leader === status.header.member_id) return { url: clientUrl, client };
-		client.close();
-	}
-	throw new Error("nobody leads");
+function leader(): Promise<{ url: string; client: KvClient }> {
+	return eventually("a leader", async () => {
+		for (const { clientUrl } of cluster.members) {
+			const client = new KvClient(clientUrl.slice("http://".length));
+			const status = await client.status();
+			if (status.leader === status.header.member_id) return { url: clientUrl, client };
+			client.close();
+		}
+		throw new Error("nobody leads");
+	});
 }
 
 describe("a cluster under some load", () => {
@@ -153,10 +155,12 @@ describe("a cluster under some load", () => {
 		const { url } = await leader();
 		const others = cluster.members.filter(({ clientUrl }) => clientUrl !== url);
 		for (const { clientUrl } of others) {
-			const values = await scrape(clientUrl);
-			expect(value(values, "etcd_server_is_leader")).toBe(0);
-			expect(value(values, "etcd_mvcc_put_total")).toBe(20);
-			expect(Math.min(...named(values, "etcd_network_active_peers"))).toBe(1);
+			await eventually(`${clientUrl} follows`, async () => {
+				const values = await scrape(clientUrl);
+				expect(value(values, "etcd_server_is_leader")).toBe(0);
+				expect(value(values, "etcd_mvcc_put_total")).toBe(20);
+				expect(Math.min(...named(values, "etcd_network_active_peers"))).toBe(1);
+			});
 		}
 	});
 

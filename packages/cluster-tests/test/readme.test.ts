@@ -16,8 +16,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { haveProgram } from "../src/process/tools.ts";
+import { haveProgram, WORKER } from "../src/process/tools.ts";
 
+/** Reached only by what will never come, on a machine as busy as may be. */
+const PATIENCE_MS = 120_000;
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const README = await readFile(join(ROOT, "README.md"), "utf8");
 
@@ -57,7 +59,7 @@ class Shell {
 	private watchers = new Set<() => void>();
 
 	constructor(commands: string, environment: Readonly<Record<string, string>>) {
-		const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...environment };
+		const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...WORKER, ...environment };
 		this.child = spawn("/bin/sh", ["-e", "-c", commands], { cwd: ROOT, env, stdio: ["pipe", "pipe", "pipe"], detached: true });
 		this.child.stdin?.on("error", () => {});
 		for (const stream of [this.child.stdout, this.child.stderr]) {
@@ -124,12 +126,15 @@ describe("README.md", () => {
 			FLOTILLA_DATA_DIR: join(folder, "data"),
 			FLOTILLA_CLIENT_PORTS: "0,0,0",
 			FLOTILLA_PEER_PORTS: "0,0,0",
+			// What stands in the README needs no such patience where nothing else runs.
+			ETCDCTL_DIAL_TIMEOUT: "60s",
+			ETCDCTL_COMMAND_TIMEOUT: "60s",
 		};
 	});
 
 	afterAll(async () => {
 		cluster?.press("q");
-		const patience = setTimeout(() => cluster?.kill(), 20_000);
+		const patience = setTimeout(() => cluster?.kill(), PATIENCE_MS);
 		expect(await cluster?.ended).toBe(0);
 		clearTimeout(patience);
 		await rm(folder, { recursive: true, force: true, maxRetries: 5 });
@@ -148,7 +153,7 @@ describe("README.md", () => {
 			else if (step.how.startsWith("in the background")) {
 				cluster = new Shell(step.text, environment);
 				await cluster.says(textToWaitFor(step.how), 0, 240_000);
-				await cluster.says("REVISION", 0, 10_000);
+				await cluster.says("REVISION", 0, PATIENCE_MS);
 			} else await runBlock(step);
 		});
 	}
@@ -157,7 +162,7 @@ describe("README.md", () => {
 		const from = cluster?.output.length ?? 0;
 		cluster?.press(text);
 		pressed++;
-		await cluster?.says(textToWaitFor(how), from, 20_000);
+		await cluster?.says(textToWaitFor(how), from, PATIENCE_MS);
 	}
 
 	async function runBlock({ how, text }: Step): Promise<void> {

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { FLOTILLA_PROGRAM, ProcessCluster } from "../src/process/cluster.ts";
 import { etcdctl, haveProgram, runTool, type ToolResult } from "../src/process/tools.ts";
+import { eventually } from "../src/process/wait.ts";
 
 const ROOT = ["--user", "root:rootpw"];
 const MINUTES = 60_000;
@@ -19,7 +20,7 @@ let cluster: ProcessCluster;
 let leader: string;
 let follower: string;
 
-const flotilla = (args: readonly string[]): Promise<ToolResult> => runTool(FLOTILLA_PROGRAM, ["snapshot", ...args], { timeoutMs: MINUTES });
+const flotilla = (args: readonly string[]): Promise<ToolResult> => runTool(FLOTILLA_PROGRAM, ["snapshot", ...args]);
 
 async function good(result: Promise<ToolResult>): Promise<string> {
 	const { status, stdout, stderr } = await result;
@@ -119,6 +120,8 @@ describe.skipIf(!haveProgram("etcdctl"))("a state is saved", () => {
 			const stop = load(leader);
 			const [byEtcdctl, own] = [join(folder, "etcdctl.db"), join(folder, "own.db")];
 			await good(etcdctl(leader, [...ROOT, "snapshot", "save", byEtcdctl]));
+			// A follower saves what it has: from here on that is no less.
+			await cluster.caughtUp();
 			await good(flotilla(["save", "--endpoints", follower, ...ROOT, own]));
 			await stop();
 			expect((await statusOf(own)).revision).toBeGreaterThanOrEqual((await statusOf(byEtcdctl)).revision);
@@ -162,7 +165,7 @@ describe.skipIf(!haveProgram("etcdctl"))("a state is saved", () => {
 				expect(Buffer.from(now.kvs[0].value, "base64").toString()).toBe("three");
 				const old = await etcdctl(second, [...ROOT, "get", "history", "--rev", String(revision + 5)]);
 				expect(old.stderr).toContain("required revision has been compacted");
-				const watch = await etcdctl(second, [...ROOT, "watch", "history", "--rev", String(revision + 1)], { timeoutMs: 10_000 });
+				const watch = await etcdctl(second, [...ROOT, "watch", "history", "--rev", String(revision + 1)], { timeoutMs: MINUTES });
 				expect(watch.stdout + watch.stderr).toContain("required revision has been compacted");
 				const put = JSON.parse(await good(etcdctl(second, [...ROOT, "-w", "json", "put", "history", "four"])));
 				expect(put.header.revision).toBe(revision + 1001);
@@ -185,7 +188,9 @@ describe.skipIf(!haveProgram("etcdctl"))("a state is saved", () => {
 		async () => {
 			const learner = await cluster.newcomer("learner");
 			try {
-				await good(etcdctl(leader, [...ROOT, "member", "add", "learner", "--learner", `--peer-urls=${learner.peerUrl}`]));
+				await eventually("steady connections", () =>
+					good(etcdctl(leader, [...ROOT, "member", "add", "learner", "--learner", `--peer-urls=${learner.peerUrl}`])),
+				);
 				await learner.process.start();
 				const put = JSON.parse(await good(etcdctl(leader, [...ROOT, "-w", "json", "put", "other", "for the learner"])));
 				const endpoint = learner.clientUrl.slice("http://".length);
@@ -202,7 +207,7 @@ describe.skipIf(!haveProgram("etcdctl"))("a state is saved", () => {
 					await writeFile(file, Buffer.concat(lines.map((line) => Buffer.from(JSON.parse(line).result.blob, "base64"))));
 					return (await statusOf(file)).revision;
 				};
-				await expect.poll(revisionSaved, { timeout: 30_000 }).toBeGreaterThanOrEqual(put.header.revision);
+				await expect.poll(revisionSaved, { timeout: 120_000 }).toBeGreaterThanOrEqual(put.header.revision);
 			} finally {
 				await learner.process.dispose();
 			}

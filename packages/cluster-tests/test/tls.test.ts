@@ -37,9 +37,12 @@ describe.skipIf(tools.length > 0)(`TLS${tools.length > 0 ? ` (without ${tools.jo
 
 	const etcdctl = (shown: string, ...args: string[]): Promise<ToolResult> => {
 		const own = shown === "" ? [] : ["--cert", path(`${shown}.pem`), "--key", path(`${shown}.key`)];
-		const common = ["--endpoints", endpoints.join(","), "--cacert", path("ca.pem"), "--dial-timeout=1s", "--command-timeout=3s"];
+		const common = ["--endpoints", endpoints.join(","), "--cacert", path("ca.pem"), "--dial-timeout=60s", "--command-timeout=60s"];
 		return runTool("etcdctl", [...common, ...own, ...args], { environment: { ETCDCTL_API: "3" } });
 	};
+	/** One whose connections are refused tries again and again: it is not to try for long. */
+	const refusedEtcdctl = (shown: string, ...args: string[]): Promise<ToolResult> =>
+		etcdctl(shown, "--dial-timeout=1s", "--command-timeout=3s", ...args);
 	const curl = (...args: string[]): Promise<ToolResult> => {
 		const own = ["--cacert", path("ca.pem"), "--cert", path("client.pem"), "--key", path("client.key")];
 		return runTool("curl", ["-sS", "-w", " %{http_version}", ...own, ...args]);
@@ -121,9 +124,9 @@ describe.skipIf(tools.length > 0)(`TLS${tools.length > 0 ? ` (without ${tools.jo
 				.waitForLine((line) => {
 					if (line.includes("rejected connection")) lines.push(line);
 					return false;
-				}, 60_000)
+				}, 180_000)
 				.catch(() => {});
-			const result = await etcdctl(shown, "--endpoints", endpoints[0] as string, "get", "greeting");
+			const result = await refusedEtcdctl(shown, "--endpoints", endpoints[0] as string, "get", "greeting");
 			expect(result.status).not.toBe(0);
 			expect(result.stdout).toBe("");
 			await eventually("a line", async () => expect(lines.length).toBeGreaterThan(0));
@@ -141,9 +144,9 @@ describe.skipIf(tools.length > 0)(`TLS${tools.length > 0 ? ` (without ${tools.jo
 		await made.issue("server", "ca");
 		await made.issue("stranger", "stranger-ca");
 		await appendFile(path("ca.pem"), await readFile(path("stranger-ca.pem")));
-		await eventually("the new list", async () => expect((await etcdctl("later", "get", "greeting")).status).not.toBe(0));
+		await eventually("the new list", async () => expect((await refusedEtcdctl("later", "get", "greeting")).status).not.toBe(0));
 		await eventually("the new certificate", async () => expect(await shownBy(endpoints[0] as string)).not.toBe(before));
-		await eventually("the new authority", async () => expect((await etcdctl("stranger", "get", "greeting")).status).toBe(0));
+		await eventually("the new authority", async () => expect((await refusedEtcdctl("stranger", "get", "greeting")).status).toBe(0));
 		expect(await etcdctl("client", "get", "greeting")).toMatchObject({ stdout: "greeting\nsecret\n", status: 0 });
 	});
 
@@ -267,7 +270,7 @@ describe.skipIf(!haveProgram("etcdctl"))("--auto-tls and --peer-auto-tls", () =>
 		const client = new Etcd3({ hosts: url(0), credentials: { rootCertificate: await readFile(certificate(0)) } });
 		await client.put("a").value("b");
 		client.close();
-		const get = ["--endpoints", url(1), "--cacert", certificate(1), "get", "a", "--print-value-only"];
+		const get = ["--endpoints", url(1), "--cacert", certificate(1), "--command-timeout=60s", "get", "a", "--print-value-only"];
 		expect(await runTool("etcdctl", get, { environment: { ETCDCTL_API: "3" } })).toMatchObject({ stdout: "b\n", status: 0 });
 		const distrusting = await runTool("etcdctl", ["--endpoints", url(1), "--cacert", certificate(0), "get", "a"], {
 			environment: { ETCDCTL_API: "3" },
@@ -312,7 +315,9 @@ describe.skipIf(!haveProgram("etcdctl"))("--auto-tls and --peer-auto-tls", () =>
 		const get = ["--endpoints", `https://127.0.0.1:${port}`, "--cacert", made.path("ca.pem"), "--dial-timeout=1s", "get", "a"];
 		const refused = await runTool("etcdctl", get, { environment: { ETCDCTL_API: "3" } });
 		expect([refused.status === 0, refused.stdout]).toEqual([false, ""]);
-		const insecure = await runTool("etcdctl", [...get, "--insecure-skip-tls-verify"], { environment: { ETCDCTL_API: "3" } });
+		const insecure = await runTool("etcdctl", [...get, "--insecure-skip-tls-verify", "--dial-timeout=60s", "--command-timeout=60s"], {
+			environment: { ETCDCTL_API: "3" },
+		});
 		expect(insecure.status).toBe(0);
 	});
 });

@@ -57,8 +57,13 @@ export function findings(report: Pick<TransferReport, "elections" | "heartbeatGa
 	];
 }
 
-export async function transferReport(storeBytes: number, say: (text: string) => void): Promise<TransferReport> {
-	const cluster = await ProcessCluster.start({ flags: FLAGS });
+/** `flags`: more of them, for the first members. */
+export async function transferReport(
+	storeBytes: number,
+	say: (text: string) => void,
+	flags: readonly string[] = [],
+): Promise<TransferReport> {
+	const cluster = await ProcessCluster.start({ flags: [...FLAGS, ...flags] });
 	const newcomer = await cluster.newcomer("m4");
 	const everybody = [...cluster.members, newcomer];
 	try {
@@ -67,7 +72,7 @@ export async function transferReport(storeBytes: number, say: (text: string) => 
 		const memory = new MemoryWatch(everybody);
 		const taps = new TapRecorder(cluster.members, EVENTS);
 		const load = new Writers(cluster.endpoints);
-		await eventually("the addition", () => addMember(cluster, newcomer), 30_000);
+		await eventually("the addition", () => addMember(cluster, newcomer));
 		say("a new member was added and starts");
 		const startedMs = nowMs();
 		await newcomer.process.start(600_000);

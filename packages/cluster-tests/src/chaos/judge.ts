@@ -2,9 +2,10 @@
 import { checkByRevision } from "../history/by-revision.ts";
 import { checkLate, checkLeases } from "../history/lease-checks.ts";
 import { checkLocks } from "../history/lock-checks.ts";
-import { type Attempt, type Change, isSerializable, type Pair } from "../history/operation.ts";
+import type { Attempt, Change, Pair } from "../history/operation.ts";
 import { LEASED } from "../sim/lease-holder.ts";
 import { LOCKED } from "../sim/lock-part.ts";
+import { lacking } from "./enough.ts";
 import type { Follower } from "./follower.ts";
 import { withIssue } from "./known-of-etcd.ts";
 import { isLeased } from "./lease-load.ts";
@@ -30,8 +31,6 @@ export interface Judgement {
 	readonly checked: number;
 }
 
-/** Calls below which a run proves nothing, a client and a second. */
-const CALLS_MIN = 2;
 const FINDINGS_SHOWN = 20;
 
 export function judge(record: RunRecord): Judgement {
@@ -164,18 +163,9 @@ function recovery({ finalRevision, troubles }: RunRecord): Check {
 }
 
 /** A quiet run is no proof. */
-function enough(record: RunRecord): Check {
-	const { scenario, attempts, faults, leased } = record;
+function enough({ scenario, attempts, faults, leased }: RunRecord): Check {
 	const promise = "Enough happened for the rest to mean something.";
-	const findings: string[] = [];
-	const acknowledged = attempts.filter(({ outcome, operation }) => outcome.kind === "ok" && !isSerializable(operation)).length;
-	const least = CALLS_MIN * scenario.clients * scenario.seconds;
-	if (acknowledged < least) findings.push(`${acknowledged} calls were answered, ${least} are the least`);
-	if (scenario.holders > 0 && leased.leases.size === 0) findings.push("no lease was granted");
-	const due = scenario.faults.some(
-		({ at, every }) => Math.min(at?.minMs ?? Number.POSITIVE_INFINITY, every?.maxMs ?? Number.POSITIVE_INFINITY) < scenario.seconds * 1_000,
-	);
-	if (due && !faults.some(({ members }) => members.length > 0)) findings.push("no fault was struck");
+	const findings = lacking({ scenario, attempts, faults, leases: leased.leases.size });
 	return { name: "enough", promise, verdict: findings.length === 0 ? "ok" : "unknown", findings, attempts: [] };
 }
 

@@ -107,8 +107,10 @@ async function compareMembers(cluster: Reachable, writes: WriteRecord[]): Promis
 		const revision = Number(last.header.revision);
 		// An earlier attempt of the last write may have taken effect as well, so it is not held to "once".
 		const findings: string[] = [];
-		const states = await Promise.all(clients.map((client) => client.everything({ revision }, { timeoutMs: 30_000 })));
-		const hashes = await Promise.all(clients.map((client) => client.hashKv(revision, { timeoutMs: 30_000 })));
+		const ofEach = <T>(what: string, ask: (client: KvClient) => Promise<T>): Promise<T[]> =>
+			Promise.all(clients.map((client) => eventually(`${what} of ${client.address}`, () => ask(client))));
+		const states = await ofEach("all keys", (client) => client.everything({ revision }, { timeoutMs: 30_000 }));
+		const hashes = await ofEach("a hash", (client) => client.hashKv(revision, { timeoutMs: 30_000 }));
 		if (new Set(hashes.map((hash) => hash.hash)).size !== 1) findings.push(`hashes differ: ${hashes.map((hash) => hash.hash).join(" ")}`);
 		const texts = states.map((state) => JSON.stringify(state.kvs));
 		if (new Set(texts).size !== 1) findings.push(`contents differ at revision ${revision}`);

@@ -12,7 +12,7 @@ import type { Scenario } from "./scenario.ts";
 import type { StageMember } from "./stage.ts";
 
 const TIMEOUT_MS = 1_500;
-const END_MS = 60_000;
+const END_MS = 180_000;
 const LONG_SECONDS = 20;
 
 /** What holders and lockers were told. */

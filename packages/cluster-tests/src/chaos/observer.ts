@@ -3,7 +3,7 @@ import { KvClient } from "../client/kv-client.ts";
 import type { StageMember } from "./stage.ts";
 
 const EVERY_MS = 100;
-const PATIENCE_MS = 400;
+const PATIENCE_MS = 2_000;
 
 export interface Tenure {
 	readonly term: number;

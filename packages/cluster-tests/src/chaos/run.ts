@@ -3,6 +3,7 @@ import { Dice } from "@flotilla/base";
 import { KvClient } from "../client/kv-client.ts";
 import type { Attempt } from "../history/operation.ts";
 import { eventually, pause } from "../process/wait.ts";
+import { lacking } from "./enough.ts";
 import type { FaultWorld } from "./faults/fault.ts";
 import { FAULTS } from "./faults/index.ts";
 import { POINT_FAULT } from "./faults/points.ts";
@@ -23,6 +24,8 @@ export interface RunOptions {
 	readonly folder: string | null;
 	/** The faults go on beyond the scenario's seconds until clients have made so many calls. */
 	readonly leastCalls: number;
+	/** And until so many faults have struck, and enough has happened for a verdict: a slow machine then proves as much as a quick one. */
+	readonly leastFaults?: number;
 	/** Flags for every member, besides the scenario's. */
 	readonly flags: readonly string[];
 	/** Called now and then with a line for people. */
@@ -68,8 +71,10 @@ export interface RunRecord {
 }
 
 const REST_MS = 60_000;
-const MEND_MS = 120_000;
+const MEND_MS = 240_000;
 const PROGRESS_MS = 2_000;
+/** Where it takes so long beyond the scenario's seconds until enough has happened, that is the verdict. */
+const GO_ON_MS = 300_000;
 
 export async function runScenario(scenario: Scenario, options: RunOptions): Promise<RunRecord> {
 	const { program, place, seed, folder } = options;
@@ -222,7 +227,7 @@ class Run {
 	private async reportProgress(fromMs: number): Promise<void> {
 		const untilMs = fromMs + this.scenario.seconds * 1_000;
 		let seen = 0;
-		while (performance.now() < untilMs || this.recorder.attempts.length < this.options.leastCalls) {
+		while (performance.now() < untilMs || this.recorder.attempts.length < this.options.leastCalls || this.goesOn(untilMs)) {
 			await pause(Math.min(PROGRESS_MS, Math.max(100, untilMs - performance.now())));
 			const { attempts } = this.recorder;
 			const fresh = attempts.slice(seen);
@@ -235,6 +240,14 @@ class Run {
 				`${String(second).padStart(4)} s  ${String(Math.round(ok / (PROGRESS_MS / 1_000))).padStart(6)} ok/s  leader ${leader?.member ?? "?"} of term ${leader?.term ?? "?"}  ${going.length === 0 ? "" : `under ${going.join(", ")}`}`,
 			);
 		}
+	}
+
+	private goesOn(untilMs: number): boolean {
+		const { leastFaults } = this.options;
+		if (leastFaults === undefined || performance.now() > untilMs + GO_ON_MS) return false;
+		const { faults, scenario } = this;
+		if (faults.filter(({ members }) => members.length > 0).length < leastFaults) return true;
+		return lacking({ scenario, attempts: this.recorder.attempts, faults, leases: this.leaseLoad.records.leases.size }).length > 0;
 	}
 
 	private async endFaults(lines: ReadonlyArray<Promise<void>>): Promise<void> {

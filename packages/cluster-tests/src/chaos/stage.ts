@@ -167,7 +167,7 @@ export class Stage {
 	}
 
 	/** Starts the process and waits until it serves; rejects when it ends or is not ready in time. */
-	async startMember(member: StageMember, timeoutMs = 60_000): Promise<void> {
+	async startMember(member: StageMember, timeoutMs = 120_000): Promise<void> {
 		member.lives++;
 		const ready = member.process.start(timeoutMs);
 		const { pid } = member.process;
@@ -225,7 +225,7 @@ export class Stage {
 	private async statusOf(member: StageMember): Promise<{ readonly term: number; readonly leader: string } | null> {
 		const client = new KvClient(member.address);
 		try {
-			const { raftTerm, leader } = await client.status({ timeoutMs: 500 });
+			const { raftTerm, leader } = await client.status({ timeoutMs: 1_000 });
 			return { term: Number(raftTerm), leader: BigInt(leader).toString(16) };
 		} catch {
 			return null;

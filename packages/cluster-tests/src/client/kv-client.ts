@@ -5,6 +5,9 @@ import { RpcError } from "./rpc-error.ts";
 
 export { RpcError } from "./rpc-error.ts";
 
+/** Of a call that says nothing of it: beyond the time that a member itself gives a request, on a machine as busy as may be. */
+const PATIENCE_MS = 60_000;
+
 export interface Header {
 	readonly cluster_id: string;
 	readonly member_id: string;
@@ -78,7 +81,7 @@ export class KvClient {
 				(bytes: Buffer) => bytes,
 				request,
 				metadata,
-				{ deadline: Date.now() + (options.timeoutMs ?? 10_000) },
+				{ deadline: Date.now() + (options.timeoutMs ?? PATIENCE_MS) },
 				(error: ServiceError | null, response?: Buffer) => {
 					if (error !== null) reject(new RpcError(error.code, error.details));
 					else resolve(response ?? Buffer.alloc(0));

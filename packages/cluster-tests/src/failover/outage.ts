@@ -51,7 +51,7 @@ export async function outage(cluster: ProcessCluster, signal: NodeJS.Signals, wi
 		async () => {
 			if (!writes.some(({ ok, endedMs }) => ok && endedMs > signalMs + 50)) throw new Error("no write was acknowledged yet");
 		},
-		30_000,
+		120_000,
 	);
 	await pause(AFTER_MS);
 	running = false;
@@ -107,7 +107,7 @@ async function writeOn(client: KvClient, key: string, running: () => boolean, wr
 	for (let n = 0; running(); n++) {
 		const sentMs = nowMs();
 		try {
-			await client.put(key, String(n), { timeoutMs: 10_000 });
+			await client.put(key, String(n), { timeoutMs: 30_000 });
 			writes.push({ sentMs, endedMs: nowMs(), ok: true });
 		} catch (error) {
 			if (!(error instanceof RpcError)) throw error;

@@ -61,9 +61,11 @@ export class TapRecorder {
 	/** Ends the reading; what came since, in order. */
 	take(fromMs: number): Seen[] {
 		for (const tap of this.taps) tap.close();
-		return this.taps
-			.flatMap((tap) => tap.seen())
-			.filter(({ atMs }) => atMs >= fromMs)
-			.sort((a, b) => a.atMs - b.atMs);
+		return this.seen().filter(({ atMs }) => atMs >= fromMs);
+	}
+
+	/** What came until now, in order. */
+	seen(): Seen[] {
+		return this.taps.flatMap((tap) => tap.seen()).sort((a, b) => a.atMs - b.atMs);
 	}
 }

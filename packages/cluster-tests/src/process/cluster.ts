@@ -6,10 +6,13 @@ import { freePorts } from "@flotilla/server/internal";
 import { MemberProcess } from "./member-process.ts";
 import { PeerProxy } from "./peer-proxy.ts";
 import type { TunedMember, Tuning } from "./tuned-member.ts";
+import { eventually } from "./wait.ts";
 
 export const FLOTILLA_PROGRAM = fileURLToPath(new URL("../../../../bin/flotilla", import.meta.url));
 export const TUNED_MEMBER = fileURLToPath(new URL("./tuned-member.ts", import.meta.url));
 export const ETCD_PROGRAM = "/usr/bin/etcd";
+
+const HEALTH_MS = 30_000;
 
 type Program = "flotilla" | "etcd";
 const READY_TEXT = { flotilla: "ready to serve client requests", etcd: "serving client traffic insecurely" } as const;
@@ -154,6 +157,20 @@ export class ProcessCluster {
 			],
 		});
 		return { name, clientUrl, peerUrl, dataDir, process, faultPort: null };
+	}
+
+	/**
+	 * Resolves when these members, or all, have applied all that was acknowledged before, wherever that was: health is told behind a read
+	 * that waits for it. What a member tells of itself alone may be asked for then.
+	 */
+	async caughtUp(...places: readonly number[]): Promise<void> {
+		const urls = this.members.map(({ clientUrl }) => clientUrl).filter((_, at) => places.length === 0 || places.includes(at));
+		const ask = async (url: string): Promise<void> => {
+			const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(HEALTH_MS) });
+			const text = await response.text();
+			if (!text.includes('"health":"true"')) throw new Error(`${url}: ${response.status} ${text}`);
+		};
+		await Promise.all(urls.map((url) => eventually(`${url} has caught up`, () => ask(url))));
 	}
 
 	/** Ends every process and removes the folder. */

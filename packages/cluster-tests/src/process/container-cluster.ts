@@ -3,6 +3,9 @@
 import { freePorts } from "@flotilla/server/internal";
 import { GenericContainer, getContainerRuntimeClient, Network, type StartedNetwork, type StartedTestContainer, Wait } from "testcontainers";
 
+/** Reached only by a container that would never start, on a machine as busy as may be. */
+const START_MS = 180_000;
+
 type Docker = Awaited<ReturnType<typeof getContainerRuntimeClient>>["container"]["dockerode"];
 
 export class ContainerMember {
@@ -111,6 +114,7 @@ export class ContainerCluster implements AsyncDisposable {
 				...["--initial-cluster", initialCluster, "--initial-cluster-state", state, "--initial-cluster-token", "containers"],
 			])
 			.withWaitStrategy(Wait.forLogMessage(/starting an etcd server/))
+			.withStartupTimeout(START_MS)
 			.start();
 		return new ContainerMember(name, endpoint, container, this.docker, this.network);
 	}

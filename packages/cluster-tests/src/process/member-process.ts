@@ -22,6 +22,11 @@ export interface ProcessSpec {
 	readonly readyText: string;
 }
 
+/** Of a start: reached only by what will never be ready, on a machine as busy as may be. */
+const START_MS = 180_000;
+/** A process that has ended and left its output open to another one: its end counts all the same. */
+const LAST_WORDS_MS = 5_000;
+
 /** One real server process that can be killed, paused and started again. Only ever signals what it started itself. */
 export class MemberProcess {
 	readonly spec: ProcessSpec;
@@ -52,7 +57,7 @@ export class MemberProcess {
 	}
 
 	/** Starts the process; resolves when it has printed its ready line. */
-	async start(timeoutMs = 30_000): Promise<void> {
+	async start(timeoutMs = START_MS): Promise<void> {
 		const started = performance.now();
 		const ready = this.waitForLine((line) => line.includes(this.spec.readyText), timeoutMs);
 		this.spawn();
@@ -80,11 +85,17 @@ export class MemberProcess {
 				for (const line of lines) this.onLine(line);
 			});
 		}
+		// What it said last arrives behind its end: whoever waits for the end may look at its words.
 		this.exit = new Promise((resolve) => {
 			child.once("error", (error) => resolve(error.message));
 			child.once("exit", (code, signal) => {
 				if (this.child === child) this.child = null;
-				resolve(code ?? signal ?? "unknown");
+				const how = code ?? signal ?? "unknown";
+				const late = setTimeout(() => resolve(how), LAST_WORDS_MS);
+				child.once("close", () => {
+					clearTimeout(late);
+					resolve(how);
+				});
 			});
 		});
 	}

@@ -2,6 +2,18 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
+/** Of a tool that ends by itself: reached only by one that never would, on a machine as busy as may be. */
+const TOOL_MS = 180_000;
+/**
+ * etcdctl gives up after 2 s of dialing and 5 s of a call unless it is told otherwise, and flags that come later win: those of a test
+ * that wants it to give up.
+ */
+const PATIENT = ["--dial-timeout=60s", "--command-timeout=60s"];
+
+/** Clusters that a tool starts draw their ports from the slice of the test's worker, like the test itself. */
+export const WORKER: Readonly<Record<string, string>> =
+	process.env.VITEST_POOL_ID === undefined ? {} : { VITEST_POOL_ID: process.env.VITEST_POOL_ID };
+
 export interface ToolResult {
 	readonly status: number;
 	readonly stdout: string;
@@ -18,7 +30,7 @@ export function runTool(
 		const child = spawn(program, args, {
 			...(options.folder === undefined ? {} : { cwd: options.folder }),
 			stdio: ["pipe", "pipe", "pipe"],
-			env: { PATH: process.env.PATH, HOME: "/tmp", ...options.environment },
+			env: { PATH: process.env.PATH, HOME: "/tmp", ...WORKER, ...options.environment },
 		});
 		let stdout = "";
 		let stderr = "";
@@ -28,7 +40,7 @@ export function runTool(
 		child.stderr.setEncoding("utf8").on("data", (text: string) => {
 			stderr += text;
 		});
-		const timer = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs ?? 30_000);
+		const timer = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs ?? TOOL_MS);
 		// Some run until they are ended.
 		const end = (): void => void child.kill("SIGTERM");
 		options.until?.then(end, end);
@@ -49,7 +61,7 @@ export function etcdctl(
 	options: { input?: string; timeoutMs?: number; until?: Promise<unknown> } = {},
 ): Promise<ToolResult> {
 	const list = typeof endpoints === "string" ? endpoints : endpoints.join(",");
-	return runTool("etcdctl", ["--endpoints", list, ...args], { ...options, environment: { ETCDCTL_API: "3" } });
+	return runTool("etcdctl", ["--endpoints", list, ...PATIENT, ...args], { ...options, environment: { ETCDCTL_API: "3" } });
 }
 
 /** Whether a program is on the PATH: a test that needs it is skipped by name otherwise. */

@@ -17,6 +17,7 @@ export interface Tuning {
 	readonly floorBytes?: number;
 	readonly steadyMs?: number;
 	readonly strictReconfigCheck?: boolean;
+	readonly electionMs?: number;
 }
 
 export interface TunedMember {

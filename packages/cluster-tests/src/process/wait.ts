@@ -1,5 +1,8 @@
+/** Reached only by what will never come, on a machine as busy as may be. */
+const PATIENCE_MS = 120_000;
+
 /** Polls a condition that only another process can make true. Fails with the last reason after the time limit. */
-export async function eventually<T>(what: string, attempt: () => Promise<T>, timeoutMs = 20_000): Promise<T> {
+export async function eventually<T>(what: string, attempt: () => Promise<T>, timeoutMs = PATIENCE_MS): Promise<T> {
 	const deadline = performance.now() + timeoutMs;
 	for (;;) {
 		try {

@@ -6,7 +6,7 @@ import type { Dice } from "@flotilla/base";
 import { FLOTILLA_PROGRAM } from "../../process/cluster.ts";
 import { runTool } from "../../process/tools.ts";
 import type { StageMember } from "../stage.ts";
-import { choose, type Fault, type FaultWorld, holding, numberOf, textOf } from "./fault.ts";
+import { choose, type Fault, type FaultWorld, holding, numberOf, startIfEnded, textOf } from "./fault.ts";
 import { OPERATIONS } from "./operations.ts";
 
 /** Writes and syncs of the log: flotilla's are writes on O_DSYNC descriptors, etcd's are writes followed by fdatasync. */
@@ -81,7 +81,7 @@ async function tearTail(dice: Dice, member: StageMember): Promise<string | null>
  */
 async function startOrReplace(world: FaultWorld, member: StageMember, forMs: number): Promise<void> {
 	try {
-		await world.stage.startMember(member, 20_000);
+		await world.stage.startMember(member, 60_000);
 		world.note(`${member.name} serves again`);
 	} catch {
 		const { tail } = member.process;
@@ -125,6 +125,8 @@ function changedFiles(change: (world: FaultWorld, member: StageMember) => Promis
 
 const BALLAST = "ballast";
 const REFILL_MS = 200;
+/** One that is never full fails the run that wants it full. */
+const REFILL_MAX_MS = 30_000;
 const BALLAST_CHUNKS = [1 << 20, 4 << 10];
 
 /** Writes until nothing more fits. */
@@ -156,14 +158,16 @@ const fullDisk: Fault["strike"] = async (world, details, forMs) => {
 	const ballast = join(member.dataDir, BALLAST);
 	return holding([member], async () => {
 		const endMs = performance.now() + forMs;
+		// The member may remove a file of its own at any moment: that it was full at some moment is what counts.
+		let blocks = Number.POSITIVE_INFINITY;
 		do {
 			await fill(ballast);
+			blocks = Math.min(blocks, (await statfs(member.dataDir)).bavail);
 			await world.pause(Math.min(REFILL_MS, forMs));
-		} while (performance.now() < endMs && !world.ending());
-		const { bavail } = await statfs(member.dataDir);
+		} while (performance.now() < (blocks > 0 ? endMs + REFILL_MAX_MS : endMs) && (blocks > 0 || !world.ending()));
 		await rm(ballast);
-		world.note(`${member.name} had ${bavail} blocks left, and ${member.process.running ? "went on" : "ended"}`);
-		if (!member.process.running) await world.stage.startMember(member);
+		const ended = await startIfEnded(world, member);
+		world.note(`${member.name} had ${blocks} blocks left, and ${ended === null ? "went on" : "ended"}`);
 	});
 };
 
@@ -177,8 +181,7 @@ function traced(injectOf: (world: FaultWorld, details: Parameters<Fault["strike"
 			await tracer.stop();
 			if (!restarts) return;
 			// A member that met the error ends by itself; one that was idle meanwhile goes on.
-			await world.pause(200);
-			if (!member.process.running) await world.stage.startMember(member);
+			await startIfEnded(world, member);
 		});
 	};
 }

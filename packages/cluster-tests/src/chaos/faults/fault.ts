@@ -1,4 +1,5 @@
 import type { Dice } from "@flotilla/base";
+import { pause } from "../../process/wait.ts";
 import type { Stage, StageMember } from "../stage.ts";
 
 /** What a fault may use. */
@@ -70,6 +71,22 @@ export function numberOf(details: Details, name: string, standard: number): numb
 	const value = details[name] ?? standard;
 	if (typeof value !== "number" || !Number.isFinite(value)) throw new Error(`${name} must be a number, it is ${String(value)}`);
 	return value;
+}
+
+/** What a process that was told to end, or must, may take until it has, on a machine as busy as may be. */
+const END_MS = 2_000;
+
+/**
+ * Starts the member if what was struck has ended it, or ends it in this moment; then its last line, else null. The end of the faults
+ * cuts nothing of this short: one that ended a moment later would stay down.
+ */
+export async function startIfEnded({ stage }: FaultWorld, member: StageMember, waitMs = END_MS): Promise<string | null> {
+	const { process } = member;
+	if (process.running) await Promise.race([process.exited(), pause(waitMs)]);
+	if (process.running) return null;
+	const lastLine = process.tail.split("\n").at(-1) ?? "";
+	await stage.startMember(member);
+	return lastLine.slice(0, 300);
 }
 
 /** Runs `work` while nobody else touches these members. */

@@ -1,10 +1,11 @@
 /** Fault points inside members: the whole cluster is of test builds then. */
-import { choose, type Fault, holding, textOf } from "./fault.ts";
+import { choose, type Fault, holding, startIfEnded, textOf } from "./fault.ts";
 
 export const POINT_FAULT = "point";
 
-/** What a member that was told to end may take until it has. */
-const END_MS = 200;
+/** One that was told to sleep or to lose messages goes on: nobody waits for its end. */
+const ENDS = /panic|error\("EIO"\)/;
+const GOES_ON_MS = 200;
 
 export const POINT_FAULTS: Readonly<Record<string, Fault>> = {
 	[POINT_FAULT]: {
@@ -22,11 +23,9 @@ export const POINT_FAULTS: Readonly<Record<string, Fault>> = {
 				await world.pause(forMs);
 				// Nobody answers where it has ended.
 				const told = await fetch(url, { method: "DELETE" }).catch(() => null);
-				await world.pause(END_MS);
 				world.note(`${member.name}: ${told === null ? `${point} ${term}` : (await told.text()).trim()}`);
-				if (member.process.running) return;
-				world.note(`${member.name} ended: ${member.process.tail.split("\n").at(-1)?.slice(0, 300)}`);
-				await world.stage.startMember(member);
+				const lastLine = await startIfEnded(world, member, ENDS.test(term) ? undefined : GOES_ON_MS);
+				if (lastLine !== null) world.note(`${member.name} ended: ${lastLine}`);
 			});
 		},
 	},
