@@ -11,6 +11,9 @@ import type { EventGroup, StoreEvent } from "./result.ts";
 import { STRIDE } from "./sliced.ts";
 import type { ValueStore } from "./value-store.ts";
 
+/** Never changed: stands for a list that has no element yet. */
+const NO_EVENTS: StoreEvent[] = [];
+
 /**
  * The one place where keys change. All changes between `begin` and `end` share one main revision; their order is the sub
  * revision. What may be refused was checked before: a change that has begun succeeds.
@@ -23,8 +26,10 @@ export class Changes {
 	putBytes = 0;
 	deletes = 0;
 	private sub = 0;
-	/** Null: they have become too many. */
-	private events: StoreEvent[] | null = [];
+	/** Somebody hears of changes: of those that begin now, events are kept. */
+	eventsWanted = true;
+	/** Of the change under way, in whole; null: they have become too many, or nobody wanted those at its beginning. */
+	private events: StoreEvent[] | null = NO_EVENTS;
 	private groups: EventGroup[] = [];
 	/** Of one revision; 0: none are kept. */
 	private readonly eventsKeptMax: number;
@@ -63,10 +68,8 @@ export class Changes {
 		if (this.sub === 0) return this.revision;
 		this.revision++;
 		this.sub = 0;
-		if (this.eventsKeptMax > 0) {
-			this.groups.push({ revision: this.revision, events: this.events });
-			this.events = [];
-		}
+		if (this.eventsKeptMax > 0 && this.eventsWanted) this.groups.push({ revision: this.revision, events: this.events });
+		this.events = NO_EVENTS;
 		return this.revision;
 	}
 
@@ -103,7 +106,7 @@ export class Changes {
 		this.record(slot, main, false);
 		this.puts++;
 		this.putBytes += this.encoder.recordBytes;
-		this.keepableEvents()?.push({ type: "put", key, sub: this.sub, kv: this.writtenPair() });
+		if (this.keepsEvents()) this.keep({ type: "put", key, sub: this.sub, kv: this.writtenPair() });
 		this.sub++;
 		return request.prevKv ? previous : null;
 	}
@@ -153,14 +156,20 @@ export class Changes {
 		tree.changeAlive(key, -1);
 		this.record(slot, main, true);
 		this.deletes++;
-		this.keepableEvents()?.push({ type: "delete", key, sub: this.sub, kv: encodeDeletedPair(key, main, this.ops) });
+		if (this.keepsEvents()) this.keep({ type: "delete", key, sub: this.sub, kv: encodeDeletedPair(key, main, this.ops) });
 		this.sub++;
 	}
 
-	/** Null when no more of this change are to be kept. */
-	private keepableEvents(): StoreEvent[] | null {
-		if (this.sub >= this.eventsKeptMax) this.events = null;
-		return this.events;
+	/** Whether the next event of this change is to be kept. */
+	private keepsEvents(): boolean {
+		if (!this.eventsWanted || this.sub >= this.eventsKeptMax) this.events = null;
+		return this.events !== null;
+	}
+
+	private keep(event: StoreEvent): void {
+		// Most changes have one.
+		if (this.events === NO_EVENTS) this.events = [event];
+		else this.events?.push(event);
 	}
 
 	private moveLease(slot: number, key: string, from: bigint, to: bigint): void {

@@ -88,6 +88,11 @@ export interface KeyValueStore {
 
 	/** What watchers read of the past. */
 	readonly history: StoreHistory;
+	/**
+	 * False while nobody watches: a change that ends meanwhile leaves no group of events. Of one that was under way when it turned
+	 * true, the events are to be read from the history.
+	 */
+	eventsWanted: boolean;
 	/** Events since the last call, one group a revision. Empty when nobody asked for them (`keepEvents` false). */
 	takeEvents(): EventGroup[];
 	/** Records of the changes since the last call; null when there are none. */

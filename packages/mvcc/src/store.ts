@@ -230,6 +230,14 @@ export class MvccStore implements KeyValueStore, CheckState {
 		return this.compactor.held;
 	}
 
+	get eventsWanted(): boolean {
+		return this.changes.eventsWanted;
+	}
+
+	set eventsWanted(wanted: boolean) {
+		this.changes.eventsWanted = wanted;
+	}
+
 	takeEvents(): EventGroup[] {
 		return this.changes.takeEvents();
 	}

@@ -91,3 +91,31 @@ describe.each(Object.entries(changes))("%s", (_name, change) => {
 		expect(place.store.digest()).toBe(twin.store.digest());
 	});
 });
+
+describe("events", () => {
+	test("of what ends while nobody wants them are not kept, and the next ones are whole again", () => {
+		const { store } = storeOf(0);
+		store.eventsWanted = false;
+		store.put(put("a", "1"));
+		store.deleteRange(del("a"));
+		expect(store.takeEvents()).toEqual([]);
+		store.eventsWanted = true;
+		store.put(put("b", "2"));
+		const groups = store.takeEvents().map(({ revision, events }) => ({ revision, keys: events?.map((event) => event.key) }));
+		expect(groups).toEqual([{ revision: 4, keys: ["b"] }]);
+	});
+
+	test.each([
+		["began", [false, true]],
+		["was under way", [true, false, true]],
+	] as const)("of a change that %s while nobody wanted them are left to the history", (_when, wanted) => {
+		const { store } = filled();
+		const work = store.deleteRangeSliced(del("k", "l"));
+		let slice = 0;
+		do store.eventsWanted = wanted[Math.min(slice++, wanted.length - 1)] as boolean;
+		while (!work.step(SLICE));
+		expect(store.takeEvents()).toEqual([{ revision: store.revision, events: null }]);
+		store.put(put("after", "x"));
+		expect(store.takeEvents()[0]?.events).toHaveLength(1);
+	});
+});

@@ -98,6 +98,11 @@ export class WatchHub {
 		return new WatchStream(this, sink);
 	}
 
+	/** There is somebody to show changes to. While it is false, `publish` may be given less than was applied. */
+	get listening(): boolean {
+		return this.counts.watchers > 0;
+	}
+
 	/** Watchers are behind and may read on: `catchUp` has work. */
 	get catchingUp(): boolean {
 		return this.cohorts.size > 0;
@@ -130,6 +135,8 @@ export class WatchHub {
 			if (this.synced.gatheredBytes > GATHERED_BYTES) this.tellGathered();
 		}
 		this.tellGathered();
+		// Nobody hears, so the store kept nothing: who comes later begins behind it.
+		if (!this.listening) this.revision = store.revision;
 		assert(this.revision === store.revision, "watchers are shown all that was applied");
 	}
 

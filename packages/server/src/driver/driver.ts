@@ -114,6 +114,7 @@ export class Driver implements MemberPort, PeerEvents {
 	private deliveredSeq = 0;
 	private cutIndex = 0;
 	private floorWanted = false;
+	durableTerm: number;
 	leaderlessTicks = 0;
 	private diskStalled = false;
 	private headNotedMs = 0;
@@ -131,6 +132,7 @@ export class Driver implements MemberPort, PeerEvents {
 		this.memberId = options.identity.memberId;
 		this.clusterId = options.identity.clusterId;
 		this.tickMs = options.tickMs;
+		this.durableTerm = this.machine.status().durableTerm;
 		this.figures.callsOpen = () => this.open.size;
 		this.ticker = new Ticker(world.clock, world.scheduler, options.tickMs, () => this.schedule());
 		this.live = new LiveStore(world.store, options.identity, options.rows, options.floorIndex, this.storeOwner);
@@ -354,8 +356,12 @@ export class Driver implements MemberPort, PeerEvents {
 		this.deliverCompletions();
 		this.deliverTicks();
 		const { clock, tap } = this.world;
+		// Watchers come and go between turns only: what this one applies is kept for those that are here now.
+		this.machine.store.eventsWanted = this.world.watches.listening;
 		const beganMs = clock.monotonicMs();
 		const output = this.machine.drain();
+		// It moves with the completions of a turn.
+		this.durableTerm = this.machine.status().durableTerm;
 		if (output.batches.length > 0) this.figures.applied(clock.monotonicMs() - beganMs, this.options.warningApplyMs, tap);
 		this.carryOut(output);
 		this.snapshots.turn();

@@ -18,6 +18,10 @@ export class Watches {
 		return this.hub.counts;
 	}
 
+	get listening(): boolean {
+		return this.hub.listening;
+	}
+
 	get queuedBytes(): number {
 		return this.hub.queuedBytes;
 	}
