@@ -5,6 +5,7 @@
 export { assert, fail, InvariantError, unreachable } from "./assert.ts";
 export type { ByteOps } from "./bytes.ts";
 export { bytesEqual, concatBytes, portableBytes } from "./bytes.ts";
+export { combineCrc32c } from "./crc-combine.ts";
 export { Dice } from "./dice.ts";
 export { empty } from "./empty.ts";
 export { readBigU64, readU32, readU64, writeBigU64, writeU32, writeU64 } from "./int64.ts";

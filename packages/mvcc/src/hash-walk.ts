@@ -1,4 +1,4 @@
-import { combineCrc32c } from "./crc-combine.ts";
+import { combineCrc32c } from "@flotilla/base";
 import type { KeyIndex } from "./key-index.ts";
 import type { Revision } from "./request.ts";
 import { NO_SLOT } from "./slot-table.ts";

@@ -1,6 +1,5 @@
-import { Dice, portableBytes } from "@flotilla/base";
+import { combineCrc32c, Dice, portableBytes } from "@flotilla/base";
 import { describe, expect, test } from "vitest";
-import { combineCrc32c } from "../src/crc-combine.ts";
 import { EMPTY_HASH } from "../src/hash-walk.ts";
 import { StoreRebuild } from "../src/index.ts";
 import { Model } from "./model.ts";

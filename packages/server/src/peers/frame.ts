@@ -15,6 +15,8 @@ export interface Frame {
 	readonly envelope: Uint8Array;
 	/** A view; empty for most kinds. */
 	readonly slab: Uint8Array;
+	/** Checked. */
+	readonly slabCrc: number;
 }
 
 export type FrameFault = "frame too long" | "frame malformed" | "frame checksum mismatch";
@@ -118,9 +120,10 @@ export class FrameDecoder {
 		const envelopeEnd = FRAME_HEAD_BYTES + envelopeBytes;
 		if (envelopeEnd > frame.length) return "frame malformed";
 		if (headCrc(this.bytes, frame, envelopeBytes) !== readU32(frame, CRC_AT)) return "frame checksum mismatch";
-		if (this.bytes.crc32c(frame, envelopeEnd, frame.length) !== readU32(frame, 8)) return "frame checksum mismatch";
+		const slabCrc = readU32(frame, 8);
+		if (this.bytes.crc32c(frame, envelopeEnd, frame.length) !== slabCrc) return "frame checksum mismatch";
 		if (frame.length > FRAME_HEAD_BYTES) {
-			frames.push({ envelope: frame.subarray(FRAME_HEAD_BYTES, envelopeEnd), slab: frame.subarray(envelopeEnd) });
+			frames.push({ envelope: frame.subarray(FRAME_HEAD_BYTES, envelopeEnd), slab: frame.subarray(envelopeEnd), slabCrc });
 		}
 		return null;
 	}

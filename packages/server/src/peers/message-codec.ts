@@ -68,15 +68,19 @@ export function encodeMessage(message: LaneMessage): EncodedMessage {
 	return { envelope: encodeTuple([KindNumber[message.kind], message.term, ...messageFields(message)]), slab: messageSlab(message) };
 }
 
-/** Null when the bytes are not a sound message of a known kind. Entries and forwarded requests are views of `slab`. */
-export function decodeMessage(from: NodeId, to: NodeId, envelope: Uint8Array, slab: Uint8Array): LaneMessage | null {
+/**
+ * Null when the bytes are not a sound message of a known kind. Entries and forwarded requests are views of `slab`; `crc`: its CRC-32C,
+ * where that is known.
+ */
+export function decodeMessage(from: NodeId, to: NodeId, envelope: Uint8Array, slab: Uint8Array, crc?: number): LaneMessage | null {
 	const tuple = decodeTuple(envelope);
 	if (tuple === null) return null;
 	const reader = new TupleReader(tuple);
 	const kind = KINDS.get(reader.integer());
 	if (kind === undefined) return null;
 	if (slab.length > 0 && !HAVE_SLABS.has(kind)) return null;
-	const message = readMessage(kind, { from, to, term: reader.integer() }, reader, slab);
+	const base = { from, to, term: reader.integer() };
+	const message = kind === "append" ? readAppend(base, reader, slab, crc) : readMessage(kind, base, reader, slab);
 	return message !== null && reader.complete ? message : null;
 }
 
@@ -147,8 +151,7 @@ interface Base {
 	readonly term: number;
 }
 
-function readMessage(kind: LaneMessage["kind"], base: Base, r: TupleReader, slab: Uint8Array): LaneMessage | null {
-	if (kind === "append") return readAppend(base, r, slab);
+function readMessage(kind: Exclude<LaneMessage["kind"], "append">, base: Base, r: TupleReader, slab: Uint8Array): LaneMessage | null {
 	if (kind === "forward") return readForward(base, r, slab);
 	if (kind === "forwardRefused") return readForwardRefused(base, r);
 	if (kind === "digest") return { kind, ...base, appliedIndex: r.integer(), digest: r.integer() };
@@ -237,11 +240,11 @@ function readConfState(r: TupleReader): ConfState {
 }
 
 /** The core trusts that entries follow prevIndex, that their terms do not fall and that none is above the message's term. */
-function readAppend(base: Base, r: TupleReader, slab: Uint8Array): Append | null {
+function readAppend(base: Base, r: TupleReader, slab: Uint8Array, crc: number | undefined): Append | null {
 	const prevIndex = r.integer();
 	const prevTerm = r.integer();
 	const commit = r.integer();
-	const entries = decodeEntries(slab, 0, slab.length);
+	const entries = decodeEntries(slab, 0, slab.length, true, crc);
 	if (entries === null) return null;
 	const first = entries[0];
 	const last = entries.at(-1);

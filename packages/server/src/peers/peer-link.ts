@@ -241,8 +241,8 @@ export class PeerLink {
 
 	private deliver(frames: readonly Frame[]): boolean {
 		const messages: LaneMessage[] = [];
-		for (const { envelope, slab } of frames) {
-			const message = decodeMessage(this.peer, this.options.memberId, envelope, slab);
+		for (const { envelope, slab, slabCrc } of frames) {
+			const message = decodeMessage(this.peer, this.options.memberId, envelope, slab, slabCrc);
 			if (message === null) break;
 			messages.push(message);
 		}

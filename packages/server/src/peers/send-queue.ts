@@ -1,5 +1,6 @@
 import { type ByteOps, concatBytes } from "@flotilla/base";
 import type { LaneMessage } from "../ports.ts";
+import { slabCrc } from "../wal/entry-codec.ts";
 import { encodeFrameHead } from "./frame.ts";
 import { encodeMessage } from "./message-codec.ts";
 import type { PeerLimits } from "./options.ts";
@@ -20,7 +21,7 @@ export class SlabSums {
 	of(slab: Uint8Array): number {
 		if (slab.length === 0) return 0;
 		if (this.slab !== slab) {
-			this.sum = this.bytes.crc32c(slab);
+			this.sum = slabCrc(this.bytes, slab);
 			this.slab = slab;
 		}
 		return this.sum;

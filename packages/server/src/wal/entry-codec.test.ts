@@ -1,7 +1,8 @@
-import { Dice, writeU32, writeU64 } from "@flotilla/base";
+import { Dice, portableBytes, writeU32, writeU64 } from "@flotilla/base";
 import { Entry, EntryKind } from "@flotilla/raft";
 import { describe, expect, test } from "vitest";
-import { decodeEntries, ENTRY_HEADER_BYTES, encodeEntries, entriesBytes } from "./entry-codec.ts";
+import { decodeEntries, ENTRY_HEADER_BYTES, encodeEntries, entriesBytes, slabCrc } from "./entry-codec.ts";
+import { contentBytes, contentCrc, EMPTY_CONTENT, type FrameContent, writeContent } from "./records.ts";
 
 function makeEntries(dice: Dice, count: number): Entry[] {
 	let index = dice.range(1, 1e12);
@@ -93,5 +94,48 @@ describe("entries as bytes", () => {
 			expect(decodeEntries(slab, 0, slab.length)).toBeNull();
 			expect(decodeEntries(slab, 0, slab.length, false)).toBeNull();
 		}
+	});
+});
+
+describe("the checksum of a frame's content", () => {
+	const entries = makeEntries(new Dice(7), 200);
+	const contents: Record<string, FrameContent> = {
+		"many entries": { ...EMPTY_CONTENT, entries },
+		"a state before them": { ...EMPTY_CONTENT, hardState: { term: 9, vote: 2n, commit: 3 }, truncateFrom: 4, truncateTerm: 3, entries },
+		"a fence behind them": { ...EMPTY_CONTENT, entries, fence: { verifiedSeq: 8, closing: false } },
+		"few entries": { ...EMPTY_CONTENT, entries: entries.slice(0, 2) },
+		"no entries": { ...EMPTY_CONTENT, hardState: { term: 9, vote: 2n, commit: 3 } },
+	};
+	test.each(Object.entries(contents))("is that of its bytes: %s", (_what, content) => {
+		const size = contentBytes(content);
+		const bytes = new Uint8Array(size + 80).fill(0xaa);
+		writeContent(bytes, 40, content);
+		// Known from the peer that they came from, or summed here.
+		for (const known of [true, false]) {
+			if (known && content.entries.length > 0) {
+				const slab = encodeEntries(content.entries).slice();
+				const decoded = decodeEntries(slab, 0, slab.length, true, portableBytes.crc32c(slab)) as Entry[];
+				expect(contentCrc(portableBytes, bytes, 40, 40 + size, { ...content, entries: decoded })).toBe(
+					portableBytes.crc32c(bytes, 40, 40 + size),
+				);
+			} else expect(contentCrc(portableBytes, bytes, 40, 40 + size, content)).toBe(portableBytes.crc32c(bytes, 40, 40 + size));
+		}
+	});
+
+	test("sums the entries of a slab once", () => {
+		let summed = 0;
+		const counting: typeof portableBytes = {
+			...portableBytes,
+			crc32c(bytes, start = 0, end = bytes.length, seed) {
+				summed += end - start;
+				return portableBytes.crc32c(bytes, start, end, seed);
+			},
+		};
+		const content = { ...EMPTY_CONTENT, entries: makeEntries(new Dice(8), 200) };
+		const bytes = new Uint8Array(contentBytes(content));
+		writeContent(bytes, 0, content);
+		contentCrc(counting, bytes, 0, bytes.length, content);
+		slabCrc(counting, encodeEntries(content.entries));
+		expect(summed).toBe(bytes.length);
 	});
 });

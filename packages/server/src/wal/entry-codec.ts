@@ -6,7 +6,7 @@
  *
  * All numbers are little endian. A slab carries no checksum: the frame around it does.
  */
-import { readU32, readU64, writeU32, writeU64 } from "@flotilla/base";
+import { type ByteOps, readU32, readU64, writeU32, writeU64 } from "@flotilla/base";
 import { Entry, EntryKind } from "@flotilla/raft";
 
 export const ENTRY_RECORD_TYPE = 2;
@@ -37,7 +37,7 @@ export function encodeEntries(entries: readonly Entry[]): Uint8Array {
 	const slab = new Uint8Array(entriesBytes(entries));
 	let at = 0;
 	for (let i = 0; i < entries.length; i++) at = writeEntry(slab, at, entries[i] as Entry);
-	recentSlabs.add(entries, slab);
+	recentSlabs.add(entries, slab, UNKNOWN_CRC);
 	return slab;
 }
 
@@ -46,8 +46,9 @@ export function encodeEntries(entries: readonly Entry[]): Uint8Array {
  * length beyond the end, an unknown kind, padding that is not zero, an index above 2^53 - 1). Their data are views of `bytes`,
  * which the caller must not write to afterwards; their slab is the input itself, so writing them to the log copies no entry.
  * Without data they are examined all the same, and come empty: a start looks at millions and wants their places only.
+ * `crc`: of bytes[start, end), where that is known.
  */
-export function decodeEntries(bytes: Uint8Array, start: number, end: number, withData = true): Entry[] | null {
+export function decodeEntries(bytes: Uint8Array, start: number, end: number, withData = true, crc = UNKNOWN_CRC): Entry[] | null {
 	if (start < 0 || end > bytes.length || start > end) return null;
 	const entries: Entry[] = [];
 	let at = start;
@@ -60,8 +61,13 @@ export function decodeEntries(bytes: Uint8Array, start: number, end: number, wit
 		previous = entry;
 		at += entryRecordBytes(readU32(bytes, at + 4) - ENTRY_FIXED_BODY_BYTES);
 	}
-	if (withData && entries.length > 0) recentSlabs.add(entries, bytes.subarray(start, end));
+	if (withData && entries.length > 0) recentSlabs.add(entries, bytes.subarray(start, end), crc);
 	return entries;
+}
+
+/** CRC-32C of a slab as `encodeEntries` gave it: the log and every peer share one summing, too, and the one who received it its check. */
+export function slabCrc(ops: ByteOps, slab: Uint8Array): number {
+	return recentSlabs.crcOf(ops, slab);
 }
 
 /** The entry whose record starts at `at` and ends at or before `end`, or null. */
@@ -99,7 +105,7 @@ function writeEntry(slab: Uint8Array, at: number, entry: Entry): number {
  * entries are compared one by one by identity, since a truncated log may hold another entry between two that it held before.
  */
 class RecentSlabs {
-	private readonly kept: ({ readonly entries: readonly Entry[]; readonly slab: Uint8Array } | null)[];
+	private readonly kept: ({ readonly entries: readonly Entry[]; readonly slab: Uint8Array; crc: number } | null)[];
 	private next = 0;
 
 	constructor(capacity: number) {
@@ -115,9 +121,16 @@ class RecentSlabs {
 		return null;
 	}
 
-	add(entries: readonly Entry[], slab: Uint8Array): void {
+	crcOf(ops: ByteOps, slab: Uint8Array): number {
+		const slot = this.kept.find((each) => each?.slab === slab);
+		if (slot === undefined || slot === null) return ops.crc32c(slab);
+		if (slot.crc === UNKNOWN_CRC) slot.crc = ops.crc32c(slab);
+		return slot.crc;
+	}
+
+	add(entries: readonly Entry[], slab: Uint8Array, crc: number): void {
 		// A copy of the list: the owner may reuse its array in the next turn.
-		this.kept[this.next] = { entries: entries.slice(), slab };
+		this.kept[this.next] = { entries: entries.slice(), slab, crc };
 		this.next = (this.next + 1) % this.kept.length;
 	}
 }
@@ -128,5 +141,6 @@ function sameEntries(a: readonly Entry[], b: readonly Entry[]): boolean {
 }
 
 const EMPTY = new Uint8Array(0);
+const UNKNOWN_CRC = -1;
 /** A cache only: what it holds changes no result. */
 const recentSlabs = new RecentSlabs(8);

@@ -110,18 +110,21 @@ export function readSegmentHeader(ops: ByteOps, bytes: Uint8Array): SegmentHeade
 	};
 }
 
-/** Completes the frame whose payload was written at `at` + 40; returns its headerCrc, the next frame's prevCrc. */
+/**
+ * Completes the frame whose payload was written at `at` + 40; returns its headerCrc, the next frame's prevCrc. `payloadCrc`: where it
+ * is known already.
+ */
 export function sealFrame(
 	ops: ByteOps,
 	target: Uint8Array,
 	at: number,
 	seed: number,
-	frame: { payloadBytes: number; records: number; prevCrc: number; seq: number; syncedSeq: number },
+	frame: { payloadBytes: number; payloadCrc?: number; records: number; prevCrc: number; seq: number; syncedSeq: number },
 ): number {
 	const payloadAt = at + FRAME_HEADER_BYTES;
 	writeU32(target, at, FRAME_MAGIC);
 	writeU32(target, at + 8, frame.prevCrc);
-	writeU32(target, at + 12, ops.crc32c(target, payloadAt, payloadAt + frame.payloadBytes, 0));
+	writeU32(target, at + 12, frame.payloadCrc ?? ops.crc32c(target, payloadAt, payloadAt + frame.payloadBytes, 0));
 	writeU32(target, at + 16, frame.payloadBytes);
 	writeU32(target, at + 20, frame.records);
 	writeU64(target, at + 24, frame.seq);

@@ -7,7 +7,7 @@ import type { LogSegment } from "./log-map.ts";
 import { readEntries } from "./log-reader.ts";
 import type { LogState } from "./log-state.ts";
 import { VOTE_PATH } from "./meta-files.ts";
-import { contentBytes, contentRecords, EMPTY_CONTENT, type FrameContent, writeContent } from "./records.ts";
+import { contentBytes, contentCrc, contentRecords, EMPTY_CONTENT, type FrameContent, writeContent } from "./records.ts";
 import type { LogEnd } from "./recover-log.ts";
 import { SegmentDropper } from "./segment-dropper.ts";
 import { encodeSegmentStart, installSegment, newSegment, segmentPrefixBytes } from "./segment-files.ts";
@@ -289,9 +289,11 @@ export class SegmentedLog implements WriteAheadLog {
 		const content = this.completed(queued);
 		const problem = this.state.apply(this.segment, this.endOffset, content);
 		if (problem !== null) fail(`the log refuses its own frame: ${problem}`, { frame: this.nextFrameSeq });
-		writeContent(buffer, at + FRAME_HEADER_BYTES, content);
+		const payloadAt = at + FRAME_HEADER_BYTES;
+		writeContent(buffer, payloadAt, content);
 		this.prevCrc = sealFrame(this.ops, buffer, at, this.seed, {
 			payloadBytes,
+			payloadCrc: contentCrc(this.ops, buffer, payloadAt, payloadAt + payloadBytes, content),
 			records: contentRecords(content),
 			prevCrc: this.prevCrc,
 			seq: this.nextFrameSeq,

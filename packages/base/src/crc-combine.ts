@@ -1,6 +1,7 @@
 /**
  * CRC-32C of two strings joined, from the CRCs of both and the length of the second: the first CRC is multiplied by x^8n in
- * the field of the polynomial. So a hash over many records needs their CRCs and lengths only, not their bytes.
+ * the field of the polynomial. So a hash over many records needs their CRCs and lengths only, not their bytes, and what was summed
+ * once is not summed again as a part of something larger.
  */
 const POLYNOMIAL = 0x82f63b78;
 /** Bit of x^0: the polynomials are reflected. */
