@@ -10,6 +10,8 @@ import { type RangeParts, type RangeView, RangeWork } from "./range-work.ts";
 import type { DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, Revision, TxnRequest } from "./request.ts";
 import type { DeleteRangeResult, OpResult, PutResult, RangeResult, RefusalCode, TxnResult } from "./result.ts";
 
+const NO_DELETES: readonly DeleteRangeRequest[] = [];
+
 /** A transaction whose compares are decided. Nested ones lie in the order of the operations that hold them. */
 export interface TxnPath {
 	readonly succeeded: boolean;
@@ -87,7 +89,7 @@ function absentLease(state: CheckState, request: PutRequest): RefusalCode | null
 
 /** A put by itself: where two things are missing, another one of them is told than in a transaction, as by etcd. */
 export function checkPutState(state: CheckState, request: PutRequest): RefusalCode | null {
-	return absentLease(state, request) ?? absentKey(state, request, []);
+	return absentLease(state, request) ?? absentKey(state, request, NO_DELETES);
 }
 
 /** Runs a path that was checked. The caller begins and ends the change. Yields every STRIDE keys that it deletes. */

@@ -90,8 +90,9 @@ export class EnvelopeReader {
 	kind = 0;
 	incarnation = 0;
 	sequence = 0;
-	private data: Uint8Array = NO_BYTES;
-	private payloadAt = 0;
+	data: Uint8Array = NO_BYTES;
+	/** Where the payload begins in `data`; it reaches to the end. */
+	payloadAt = 0;
 
 	/** Null, or why these bytes are not an envelope that this version can apply. */
 	tryOpen(data: Uint8Array): string | null {

@@ -114,7 +114,7 @@ export class StateMachine implements Tables {
 		const kind = envelope.kind as CommandKind;
 		switch (kind) {
 			case CommandKind.put:
-				return this.put(envelope.payload, this.callerOf(envelope));
+				return this.put(envelope, this.callerOf(envelope));
 			case CommandKind.deleteRange:
 				return this.deleteRange(envelope.payload, this.callerOf(envelope));
 			case CommandKind.txn:
@@ -149,10 +149,10 @@ export class StateMachine implements Tables {
 		return this.auth.table.enabled ? { user: envelope.user, authRevision: envelope.authRevision } : NOBODY;
 	}
 
-	private put(payload: Uint8Array, caller: Caller): ApplyOutcome {
+	private put(envelope: EnvelopeReader, caller: Caller): ApplyOutcome {
 		if (this.alarms.corrupt) return "corrupt";
 		if (this.alarms.noSpace) return "noSpace";
-		const request = this.codec.decodePutRequest(payload);
+		const request = this.codec.decodePutRequest(envelope.data, envelope.payloadAt);
 		const fault = this.auth.guard.putFault(caller, request);
 		if (fault !== null) return fault;
 		const result: PutResult | Refusal = this.store.put(request);

@@ -15,7 +15,10 @@ import type {
 /** Decoders throw base's `WireError` on malformed bytes. Transactions nest at most 128 levels deep. */
 export interface HotCodec {
 	decodeRangeRequest(bytes: Uint8Array): RangeRequest;
-	decodePutRequest(bytes: Uint8Array): PutRequest;
+	/** Of bytes[start, end). */
+	decodePutRequest(bytes: Uint8Array, start?: number, end?: number): PutRequest;
+	/** A put of a key that is not empty, with or without a value, and of nothing else: nearly every one, and no check of fields refuses it. */
+	isPlainPut(bytes: Uint8Array): boolean;
 	decodeDeleteRangeRequest(bytes: Uint8Array): DeleteRangeRequest;
 	decodeTxnRequest(bytes: Uint8Array): TxnRequest;
 	decodeCompactionRequest(bytes: Uint8Array): CompactionRequest;

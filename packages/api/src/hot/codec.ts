@@ -6,6 +6,7 @@ import {
 	decodePutRequest,
 	decodeRangeRequest,
 	decodeTxnRequest,
+	isPlainPut,
 } from "./decode-requests.ts";
 import { ResponseEncoder } from "./encode-responses.ts";
 
@@ -18,6 +19,7 @@ export function createHotCodec(_bytes?: ByteOps): HotCodec {
 	return {
 		decodeRangeRequest,
 		decodePutRequest,
+		isPlainPut,
 		decodeDeleteRangeRequest,
 		decodeTxnRequest,
 		decodeCompactionRequest,

@@ -8,8 +8,29 @@ const TXN_DEPTH_MAX = 128;
 const NO_BYTES = new Uint8Array(0);
 const NO_OP: RequestOp = { kind: "none" };
 
-export function decodePutRequest(bytes: Uint8Array): PutRequest {
-	return readPut(bytes, 0, bytes.length);
+export function decodePutRequest(bytes: Uint8Array, start = 0, end = bytes.length): PutRequest {
+	return readPut(bytes, start, end);
+}
+
+/** The way of `readPut`, without making anything. */
+export function isPlainPut(bytes: Uint8Array): boolean {
+	const end = bytes.length;
+	let keyBytes = 0;
+	let at = 0;
+	while (at + 2 < end) {
+		const tag = bytes[at] as number;
+		if (tag !== 0x0a && tag !== 0x12) return false;
+		let length = bytes[at + 1] as number;
+		at += 2;
+		if (length >= 0x80) {
+			const second = bytes[at++] as number;
+			if (second >= 0x80) return false;
+			length = (length & 0x7f) | (second << 7);
+		}
+		if (tag === 0x0a) keyBytes = length;
+		at += length;
+	}
+	return at === end && keyBytes > 0;
 }
 
 export function decodeRangeRequest(bytes: Uint8Array): RangeRequest {

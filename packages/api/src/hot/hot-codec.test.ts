@@ -23,6 +23,40 @@ describe(`random hot messages (FLOTILLA_SEED=${seed})`, () => {
 		}
 	});
 
+	test(`of ${rounds} puts those are plain that have a key and at most a value, and then no field is anything else`, () => {
+		const dice = new Dice(`${seed}/plain`);
+		let plain = 0;
+		for (let round = 0; round < rounds; round++) {
+			const made = randomMessage(dice, pb.PutRequest, 6) as unknown as pb.PutRequest;
+			const { key, value } = made;
+			const message = dice.chance(1, 2) ? { ...pb.PutRequest.decode(new Uint8Array(0)), key, value } : made;
+			const bytes = pb.PutRequest.encode(message);
+			const input = dice.chance(1, 3) ? damage(dice, bytes) : bytes;
+			const read = outcome(() => codec.decodePutRequest(input)) as pb.PutRequest | "refused";
+			const others = read === "refused" || read.lease !== 0n || read.prevKv || read.ignoreValue || read.ignoreLease;
+			const label = `round ${round}, ${Buffer.from(input).toString("hex").slice(0, 2000)}`;
+			if (codec.isPlainPut(input)) {
+				plain++;
+				expect(others, label).toBe(false);
+				expect((read as pb.PutRequest).key.length, label).toBeGreaterThan(0);
+			} else if (input === bytes && bytes.length < 0x4000) expect(others || key.length === 0, label).toBe(true);
+			const behind = new Uint8Array(input.length + 5).fill(0xff);
+			behind.set(input, 5);
+			expect(
+				outcome(() => codec.decodePutRequest(behind, 5)),
+				label,
+			).toEqual(read);
+		}
+		expect(plain).toBeGreaterThan(rounds / 10);
+	});
+
+	test("a put whose second key is empty is not plain", () => {
+		expect(codec.isPlainPut(Uint8Array.of(0x0a, 1, 0x61, 0x12, 1, 0x62))).toBe(true);
+		expect(codec.isPlainPut(Uint8Array.of(0x0a, 1, 0x61, 0x12, 1, 0x62, 0x0a, 0))).toBe(false);
+		expect(codec.isPlainPut(Uint8Array.of(0x12, 1, 0x62))).toBe(false);
+		expect(codec.isPlainPut(new Uint8Array(0))).toBe(false);
+	});
+
 	test(`${rounds} responses are written as the tables write them`, () => {
 		const dice = new Dice(`${seed}/responses`);
 		for (let round = 0; round < rounds; round++) {

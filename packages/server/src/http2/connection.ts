@@ -217,6 +217,15 @@ export class Http2Connection {
 		return sent;
 	}
 
+	/** The whole answer of a unary call in one go, with the stream's end. False where that cannot be: then nothing was sent. */
+	sendAnswer(stream: Http2Stream, head: PreparedBlock, message: Uint8Array, trailers: PreparedBlock): boolean {
+		if (stream.gone || stream.localEnded || !this.outbox.answer(stream, head, message, trailers)) return false;
+		this.blocksSent += 2;
+		this.endLocal(stream);
+		this.wake();
+		return true;
+	}
+
 	/** Bytes as they are, at least one; otherwise as `sendMessage`. */
 	sendBytes(stream: Http2Stream, bytes: Uint8Array, ends: boolean): boolean {
 		if (stream.gone || stream.localEnded) return true;

@@ -7,6 +7,9 @@ import { type ErrorCode, Flag, FRAME_HEAD_BYTES, FrameType } from "./protocol.ts
 const CHUNK_BYTES = 64 << 10;
 /** From here on a content is not copied. */
 const VIEW_BYTES_MIN = 8 << 10;
+/** How gRPC begins a message. */
+export const MESSAGE_HEAD_BYTES = 5;
+const ANSWER_FRAMES_BYTES = 3 * FRAME_HEAD_BYTES + MESSAGE_HEAD_BYTES;
 
 /** Chunks that are not in use, for all connections that share it: idle connections hold none. */
 export class ChunkPool {
@@ -102,6 +105,22 @@ export class FrameWriter {
 		this.size += 5;
 	}
 
+	/** A short answer of gRPC, as `headers`, `dataHead`, `messageHead`, `content` and `headers` with the end of the stream write it. */
+	answer(streamId: number, head: Uint8Array, message: Uint8Array, trailers: Uint8Array): void {
+		const bytes = ANSWER_FRAMES_BYTES + head.length + message.length + trailers.length;
+		this.reserve(bytes);
+		const chunk = this.chunk as Buffer;
+		let at = this.putHead(chunk, this.length, head.length, FrameType.headers, Flag.endHeaders, streamId);
+		at = putShort(chunk, at, head);
+		at = this.putHead(chunk, at, MESSAGE_HEAD_BYTES + message.length, FrameType.data, 0, streamId);
+		chunk[at] = 0;
+		this.uint32(at + 1, message.length);
+		at = putShort(chunk, at + MESSAGE_HEAD_BYTES, message);
+		at = this.putHead(chunk, at, trailers.length, FrameType.headers, Flag.endHeaders | Flag.endStream, streamId);
+		this.length = putShort(chunk, at, trailers);
+		this.size += bytes;
+	}
+
 	reset(streamId: number, code: ErrorCode): void {
 		this.frameHead(4, FrameType.rstStream, 0, streamId);
 		this.word(code);
@@ -147,16 +166,19 @@ export class FrameWriter {
 
 	private frameHead(bytes: number, type: number, flags: number, streamId: number): void {
 		this.reserve(FRAME_HEAD_BYTES);
-		const chunk = this.chunk as Buffer;
-		let at = this.length;
-		chunk[at++] = bytes >>> 16;
-		chunk[at++] = bytes >>> 8;
-		chunk[at++] = bytes;
-		chunk[at++] = type;
-		chunk[at++] = flags;
-		this.uint32(at, streamId);
-		this.length += FRAME_HEAD_BYTES;
+		this.length = this.putHead(this.chunk as Buffer, this.length, bytes, type, flags, streamId);
 		this.size += FRAME_HEAD_BYTES;
+	}
+
+	/** Returns where the content begins. */
+	private putHead(chunk: Buffer, at: number, bytes: number, type: number, flags: number, streamId: number): number {
+		chunk[at] = bytes >>> 16;
+		chunk[at + 1] = bytes >>> 8;
+		chunk[at + 2] = bytes;
+		chunk[at + 3] = type;
+		chunk[at + 4] = flags;
+		this.uint32(at + 5, streamId);
+		return at + FRAME_HEAD_BYTES;
 	}
 
 	private word(value: number): void {
@@ -211,3 +233,11 @@ export class FrameWriter {
 
 /** A loop beats the call of `set` for so few. */
 const SHORT_BYTES = 24;
+
+/** Returns where it ends. */
+function putShort(target: Buffer, at: number, bytes: Uint8Array): number {
+	const { length } = bytes;
+	if (length > SHORT_BYTES * 2) target.set(bytes, at);
+	else for (let i = 0; i < length; i++) target[at + i] = bytes[i] as number;
+	return at + length;
+}

@@ -58,9 +58,14 @@ export class HpackEncoder {
 		return this.buffer.subarray(0, this.length);
 	}
 
+	/** The block's bytes say it as they are. */
+	knows(block: PreparedBlock): boolean {
+		return block.version === this.table.version && this.lastLimit < 0;
+	}
+
 	/** As `encode`, of fields that come again. */
 	encodePrepared(block: PreparedBlock): Uint8Array {
-		if (block.version === this.table.version && this.lastLimit < 0) return block.bytes;
+		if (this.knows(block)) return block.bytes;
 		const { version } = this.table;
 		const updated = this.lastLimit >= 0;
 		const bytes = this.encode(block.fields);

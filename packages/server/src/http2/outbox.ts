@@ -1,12 +1,13 @@
 /** What one connection sends of its streams: at once where windows, socket and memory let it, else in turns, a frame each. */
 import { assert } from "@flotilla/base";
-import type { FrameWriter } from "./frame-writer.ts";
+import { type FrameWriter, MESSAGE_HEAD_BYTES } from "./frame-writer.ts";
 import { type HeaderField, HpackEncoder, PreparedBlock } from "./hpack-encoder.ts";
 import type { PeerSettings } from "./peer-settings.ts";
 import { ConnectionFault, DEFAULT_WINDOW_BYTES, ErrorCode, WINDOW_MAX } from "./protocol.ts";
 import type { Http2Stream } from "./stream.ts";
 
-const MESSAGE_HEAD_BYTES = 5;
+/** Answers up to here are written in one go. */
+const SHORT_ANSWER_BYTES = 1 << 10;
 /** A peer may allow far larger frames; smaller ones let streams take turns. */
 const FRAME_BYTES_SENT_MAX = 64 << 10;
 const NO_BYTES = new Uint8Array(0);
@@ -38,6 +39,29 @@ export class Outbox {
 		assert(stream.pendingBytes === 0, "headers do not overtake data");
 		const bytes = block instanceof PreparedBlock ? this.encoder.encodePrepared(block) : this.encoder.encode(block);
 		this.writer.headers(stream.id, bytes, ends, this.peer.frameBytesMax);
+	}
+
+	/**
+	 * Head, message and trailers of an answer that is short, known to the peer's table and can leave at once; the stream ends with it.
+	 * False otherwise: then nothing was written.
+	 */
+	answer(stream: Http2Stream, head: PreparedBlock, message: Uint8Array, trailers: PreparedBlock): boolean {
+		const bytes = MESSAGE_HEAD_BYTES + message.length;
+		if (
+			stream.pendingBytes > 0 ||
+			bytes > SHORT_ANSWER_BYTES ||
+			bytes > stream.sendWindow ||
+			bytes > this.sendWindow ||
+			this.congested ||
+			this.writer.size >= this.outputBytesMax ||
+			!this.encoder.knows(head) ||
+			!this.encoder.knows(trailers)
+		) {
+			return false;
+		}
+		this.writer.answer(stream.id, head.bytes, message, trailers.bytes);
+		this.sent(stream, bytes, false);
+		return true;
 	}
 
 	/** False when it has to wait. `framed`: as a message of gRPC. */

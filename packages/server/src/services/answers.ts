@@ -12,7 +12,7 @@ export function statusOf(code: FaultCode | CallFault): Status {
 
 /** Who answers, at which revision, in which durable term. */
 export function headerOf(member: MemberPort, revision: number): ResponseHeader {
-	return { clusterId: member.clusterId, memberId: member.memberId, revision, raftTerm: member.status().durableTerm };
+	return { clusterId: member.clusterId, memberId: member.memberId, revision, raftTerm: member.durableTerm };
 }
 
 /** A whole status in the words of Go's client library, as etcd puts it into reasons. */

@@ -83,5 +83,6 @@ export function notServed(path: string): Status {
 }
 
 export function isLearner({ member }: ServiceDeps): boolean {
-	return member.members.some(({ id, learner }) => learner && id === member.memberId);
+	for (const { id, learner } of member.members) if (learner && id === member.memberId) return true;
+	return false;
 }

@@ -154,11 +154,13 @@ class KvService {
 	}
 
 	put(call: UnaryCall): void {
-		const request = this.codec.decodePutRequest(call.request);
-		const refusal = this.validation.put(request);
-		if (refusal !== null) {
-			call.fail(statusOf(this.exceedsQuota(putCost(request)) ? "noSpace" : refusal));
-			return;
+		if (!this.codec.isPlainPut(call.request)) {
+			const request = this.codec.decodePutRequest(call.request);
+			const refusal = this.validation.put(request);
+			if (refusal !== null) {
+				call.fail(statusOf(this.exceedsQuota(putCost(request)) ? "noSpace" : refusal));
+				return;
+			}
 		}
 		propose(this.deps, call, CommandKind.put, call.request, (command) => {
 			assert(command.kind === "put", "a put is answered by a put");

@@ -30,6 +30,8 @@ export interface MemberPort {
 	/** Runs `listener` after each turn in which users, roles or permissions changed, for as long as the member lives. */
 	onAuthChange(listener: () => void): void;
 	status(): ReplicaStatus;
+	/** That of `status()`: every answer names it. */
+	readonly durableTerm: number;
 	/** Ticks for which no leader was known, up to now; 0 while one is. */
 	readonly leaderlessTicks: number;
 	/** Bytes the store takes on disk. */

@@ -8,7 +8,7 @@ import { type RangeAnswer, RangeAnswers } from "./range-answer.ts";
 
 const codec = createHotCodec(nodeBytes);
 const request = codec.decodeRangeRequest(new Uint8Array([0x0a, 1, 0, 0x12, 1, 0]));
-const member = { memberId: 1n, clusterId: 2n, status: () => ({ durableTerm: 3 }) } as unknown as MemberPort;
+const member = { memberId: 1n, clusterId: 2n, durableTerm: 3 } as unknown as MemberPort;
 
 /** 100 keys with values of 1,000 bytes. */
 function filled(): MvccStore {

@@ -38,21 +38,31 @@ export function propose(
 	kind: CommandKind,
 	payload: Uint8Array,
 	applied: (command: CommandResult) => void,
-	refused: (fault: FaultCode) => void = (fault) => call.fail(statusOf(fault)),
+	refused?: (fault: FaultCode) => void,
 ): void {
 	const settle = (outcome: WriteOutcome): void => {
 		if (outcome.ok) applied(outcome.command);
+		else if (refused === undefined) call.fail(statusOf(outcome.fault));
 		else refused(outcome.fault);
 	};
-	if (!deps.member.auth.enabled) {
-		submit(deps, call, { kind, payload, caller: NOBODY }, settle);
-		return;
-	}
+	// While nobody is asked who calls, no more functions than these are made for a write: they come by the ten thousand.
+	if (!deps.member.auth.enabled) submitAs(deps, call, kind, payload, NOBODY, settle);
+	else proposeAsCaller(deps, call, kind, payload, settle, refused ?? ((fault) => call.fail(statusOf(fault))));
+}
+
+function proposeAsCaller(
+	deps: ServiceDeps,
+	call: Answerable,
+	kind: CommandKind,
+	payload: Uint8Array,
+	settle: (outcome: WriteOutcome) => void,
+	refused: (fault: FaultCode) => void,
+): void {
 	const attempt = (left: number): void =>
 		deps.callers.identify(
 			call,
 			({ caller, fresh }) =>
-				submit(deps, call, { kind, payload, caller }, (outcome) => {
+				submitAs(deps, call, kind, payload, caller, (outcome) => {
 					// Users or roles changed between the door and apply, and nothing was done: such a caller is judged once more.
 					if (!outcome.ok && outcome.fault === "authOldRevision" && fresh && left > 0) attempt(left - 1);
 					else settle(outcome);
@@ -67,6 +77,17 @@ export function submit(
 	deps: ServiceDeps,
 	call: Answerable,
 	{ kind, payload, caller }: Proposal,
+	settle: (outcome: WriteOutcome) => void,
+): void {
+	submitAs(deps, call, kind, payload, caller, settle);
+}
+
+function submitAs(
+	deps: ServiceDeps,
+	call: Answerable,
+	kind: CommandKind,
+	payload: Uint8Array,
+	caller: Caller,
 	settle: (outcome: WriteOutcome) => void,
 ): void {
 	const write = new WriteCall(kind, payload, caller.user, caller.authRevision, ticksLeft(deps, call), settle);

@@ -43,6 +43,50 @@ test.each([Number.POSITIVE_INFINITY, 1, 7])("a call and its answer, in pieces of
 	expect(client.connection.streams.size).toBe(0);
 });
 
+test.each([0, 1, 26, 49, 300, 1_000, 1_100])("a short answer in one go is the same as in parts: %d bytes", (bytes) => {
+	const thirdAnswer = (inOneGo: boolean): Buffer => {
+		const { client, server, move } = join();
+		const { connection } = server;
+		const [head, trailers] = [connection.prepare(ANSWER_FIELDS), connection.prepare(TRAILERS)];
+		for (let calls = 0; calls < 3; calls++) {
+			const call = new KeptStream();
+			client.connection.open(call, REQUEST_FIELDS, false);
+			client.connection.sendMessage(call, Buffer.from("ask"), true);
+			move();
+			const served = server.streams[calls] as KeptStream;
+			const message = calls < 2 ? Buffer.from("first") : Buffer.alloc(bytes, "answer");
+			const whole = inOneGo && connection.sendAnswer(served, head, message, trailers);
+			// Before that the peer's table does not know the fields.
+			if (inOneGo) expect(whole).toBe(calls === 2 && bytes <= 1_000);
+			if (!whole) {
+				connection.sendHeaders(served, head, false);
+				connection.sendMessage(served, message, false);
+				connection.sendHeaders(served, trailers, true);
+			}
+			expect(served.gone).toBe(true);
+			if (calls < 2) move();
+		}
+		return server.take();
+	};
+	expect(framesOf(thirdAnswer(true))).toEqual(framesOf(thirdAnswer(false)));
+});
+
+test("an answer whose window is too small is not sent in one go", () => {
+	const { client, server, move } = join();
+	const { connection } = server;
+	const [head, trailers] = [connection.prepare(ANSWER_FIELDS), connection.prepare(TRAILERS)];
+	for (let calls = 0; calls < 3; calls++) {
+		client.connection.open(new KeptStream(), REQUEST_FIELDS, true);
+		move();
+		const served = server.streams[calls] as KeptStream;
+		if (calls === 2) served.sendWindow = 9;
+		expect(connection.sendAnswer(served, head, Buffer.from("12345"), trailers)).toBe(false);
+		if (calls === 2) break;
+		connection.sendHeaders(served, head, false);
+		connection.sendHeaders(served, trailers, true);
+	}
+});
+
 test("a large message waits for windows and arrives whole; what waited is told", () => {
 	const { client, server, move } = join();
 	const call = new KeptStream();

@@ -37,7 +37,9 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 	private headSent = false;
 	/** Goes out when everything before it has. */
 	private ending: Status | null = null;
-	private cancelListeners: Array<() => void> | null = null;
+	private cancelListener: (() => void) | null = null;
+	/** Behind the first one: few calls have more. */
+	private moreCancelListeners: Array<() => void> | null = null;
 	/** Bytes of its answers that are counted as not read. */
 	private heldAnswer = 0;
 	/** Of its headers, and for itself while its request is not whole. */
@@ -80,8 +82,9 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 	}
 
 	onCancel(listener: () => void): void {
-		if (this.cancelListeners === null) this.cancelListeners = [listener];
-		else this.cancelListeners.push(listener);
+		if (this.cancelListener === null) this.cancelListener = listener;
+		else if (this.moreCancelListeners === null) this.moreCancelListeners = [listener];
+		else this.moreCancelListeners.push(listener);
 	}
 
 	override onHeaders(_block: HeaderBlock, ends: boolean): void {
@@ -208,6 +211,18 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 		return false;
 	}
 
+	/** The one message of a call that went well, and its end. False where a part of it has to wait: then nothing was sent. */
+	protected answerAtOnce(message: Uint8Array): boolean {
+		const { http2, answerHead, okTrailers } = this.connection;
+		if (this.headSent || !http2.sendAnswer(this, answerHead, message, okTrailers)) return false;
+		this.headSent = true;
+		this.over = true;
+		this.letGo();
+		// What the client still sends of it is not wanted (RFC 9113, 8.1).
+		if (!this.gone) http2.reset(this, ErrorCode.noError);
+		return true;
+	}
+
 	/** Ends the call with a status, behind what was sent. */
 	protected finish(status: Status): void {
 		this.over = true;
@@ -332,8 +347,11 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 	}
 
 	private tellCancelled(): void {
-		const listeners = this.cancelListeners;
-		this.cancelListeners = null;
-		if (listeners !== null) for (const listener of listeners) listener();
+		const first = this.cancelListener;
+		const more = this.moreCancelListeners;
+		this.cancelListener = null;
+		this.moreCancelListeners = null;
+		first?.();
+		if (more !== null) for (const listener of more) listener();
 	}
 }

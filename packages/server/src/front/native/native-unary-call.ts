@@ -13,7 +13,7 @@ export class NativeUnaryCall extends NativeCall implements UnaryCall {
 	private produce: (() => void) | null = null;
 
 	respond(message: Uint8Array): void {
-		if (this.over) return;
+		if (this.over || this.answerAtOnce(message)) return;
 		this.sendMessage(message);
 		if (!this.over) this.finish(OK);
 	}
