@@ -4,7 +4,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { levelRefusal } from "./level-errors.ts";
 import { LevelHouse } from "./level-house.ts";
 import { LevelStore } from "./level-store.ts";
@@ -36,6 +36,62 @@ storeSuite(
 		return open(folder, false);
 	},
 );
+
+describe("batches that come one after another", () => {
+	const made3 = async (name: string): Promise<StoreRunner> => new StoreRunner(await open(join(root, name), true));
+	const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+	// Time stands still, so whatever returns did not wait for it.
+	beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
+	afterEach(() => void vi.useRealTimers());
+
+	test("wait for each other, are written together, and return in their order", async () => {
+		const store = await made3("gathered");
+		const runs = [1, 2].map((seq) => store.run({ kind: "batch", batch: batch(seq, [record(seq + 1, `v${seq}`)]) }));
+		for (let turns = 0; turns < 20; turns++) await turn();
+		expect(store.completed).toEqual([]);
+		vi.advanceTimersByTime(10);
+		await Promise.all(runs);
+		expect(store.completed).toEqual([1, 2]);
+		expect(store.disk.get(recordKey(3))).toBeDefined();
+	});
+
+	test("do not wait when something else is asked for, when they delete, or when they are many", async () => {
+		const store = await made3("pressing");
+		const waiting = store.run({ kind: "batch", batch: batch(1, [record(2, "small")]) });
+		await store.run({ kind: "floor", rows: [] });
+		await waiting;
+		await store.run({ kind: "batch", batch: batch(2, [], [recordKey(2)]) });
+		const halves = [3, 4].map((seq) =>
+			store.run({ kind: "batch", batch: batch(seq, [{ key: recordKey(seq), value: new Uint8Array(128 << 10) }]) }),
+		);
+		await Promise.all(halves);
+		expect(store.completed).toEqual([1, 2, 3, 4, 5]);
+	});
+
+	test("that come while one is written wait for each other as well", async () => {
+		const store = await made3("behind");
+		const large = store.run({ kind: "batch", batch: batch(1, [{ key: recordKey(1), value: new Uint8Array(256 << 10) }]) });
+		await turn();
+		const small = store.run({ kind: "batch", batch: batch(2, [record(2, "small")]) });
+		await large;
+		for (let turns = 0; turns < 20; turns++) await turn();
+		expect(store.completed).toEqual([1]);
+		vi.advanceTimersByTime(10);
+		await small;
+	});
+
+	test("are written when the store is closed meanwhile", async () => {
+		const folder = join(root, "closed-early");
+		const disk = await open(folder, true);
+		folders.delete(disk);
+		const store = new StoreRunner(disk);
+		const run = store.run({ kind: "batch", batch: batch(1, [record(2, "two")]) });
+		await disk.close();
+		expect((await run).error).toBeNull();
+		expect((await open(folder, false)).get(recordKey(2))).toBeDefined();
+	});
+});
 
 test("a folder that is open is refused as locked, a missing one as missing, and neither is made", async () => {
 	const folder = join(root, "locked");

@@ -5,6 +5,7 @@ import type { RecordBatch, StoredRecord } from "@flotilla/mvcc";
 import { ClassicLevel, type Iterator } from "classic-level";
 import type { StoreCompletion, StoreDisk, StoreOp, ViewName } from "../ports.ts";
 import { describeLevelError, isDamage, type LevelRefusal, levelRefusal } from "./level-errors.ts";
+import { RecordChain } from "./record-chain.ts";
 import { SpaceReclaimer } from "./space-reclaimer.ts";
 import { takeBytes } from "./take-bytes.ts";
 
@@ -21,9 +22,17 @@ interface View {
 const RECORD = 0x72;
 const ROW = 0x74;
 const BELOW_ALL = new Uint8Array([0]);
+/** Of a key without the mark of a deletion. */
+const RECORD_KEY_BYTES = 17;
 
 /** Queued batches up to so many bytes become one write. A merged batch is lost or kept whole, as rule S1 allows. */
 const MERGED_BYTES_MAX = 1 << 20;
+/**
+ * Nobody waits for records to be stored but floors, and whoever has too many that are not: so those of some turns are gathered, and
+ * go at once when they are many or something else is asked for. Each write is a trip through another thread and a turn of its own.
+ */
+const GATHER_MS = 10;
+const GATHERED_BYTES_MAX = 256 << 10;
 const PAGE_RECORDS = 1_000;
 /** Of a scan, which nobody else waits for: each page is a trip through another thread. */
 const SCAN_PAGE_RECORDS = 4_000;
@@ -45,7 +54,12 @@ export class LevelStore implements StoreDisk {
 	private readonly level: Level;
 	private readonly folder: string;
 	private readonly queue: StoreOp[] = [];
+	/** Bytes of the batches in it, and of other work how much. */
+	private queuedBytes = 0;
+	private pressing = 0;
 	private running = false;
+	private gathering: NodeJS.Timeout | null = null;
+	private closing = false;
 	private onIdle: () => void = () => {};
 	private scanning: RecordIterator | null = null;
 	private scanPage: StoredRecord[] = [];
@@ -97,7 +111,14 @@ export class LevelStore implements StoreDisk {
 
 	submit(op: StoreOp): void {
 		this.queue.push(op);
+		if (op.kind === "batch") this.queuedBytes += op.batch.bytes;
+		if (isPressing(op)) this.pressing++;
 		if (this.running) return;
+		if (this.mayGather()) {
+			this.gather();
+			return;
+		}
+		this.endGathering();
 		// In a turn of its own: the answers of this turn are on their way to the clients by then.
 		this.running = true;
 		setImmediate(() => {
@@ -113,6 +134,8 @@ export class LevelStore implements StoreDisk {
 
 	/** Waits for what was submitted, then releases the lock. */
 	async close(): Promise<void> {
+		this.closing = true;
+		if (this.gathering !== null) this.startNext();
 		if (this.running || this.queue.length > 0) await new Promise<void>((resolve) => (this.onIdle = resolve));
 		await this.reclaimer.stop();
 		await this.scanning?.close();
@@ -120,8 +143,36 @@ export class LevelStore implements StoreDisk {
 		await this.level.close();
 	}
 
-	private startNext(): void {
+	private mayGather(): boolean {
+		return this.pressing === 0 && this.queuedBytes < GATHERED_BYTES_MAX && !this.closing;
+	}
+
+	private gather(): void {
+		this.gathering ??= setTimeout(() => this.startNext(), GATHER_MS);
+	}
+
+	private endGathering(): void {
+		if (this.gathering !== null) clearTimeout(this.gathering);
+		this.gathering = null;
+	}
+
+	/** After something has ended. */
+	private goOn(): void {
+		if (this.queue.length > 0 && this.mayGather()) this.gather();
+		else this.startNext();
+	}
+
+	private take(): StoreOp | undefined {
 		const op = this.queue.shift();
+		if (op === undefined) return undefined;
+		if (op.kind === "batch") this.queuedBytes -= op.batch.bytes;
+		if (isPressing(op)) this.pressing--;
+		return op;
+	}
+
+	private startNext(): void {
+		this.endGathering();
+		const op = this.take();
 		if (op === undefined) {
 			this.onIdle();
 			return;
@@ -140,17 +191,17 @@ export class LevelStore implements StoreDisk {
 	private finish(completion: StoreCompletion): void {
 		this.running = false;
 		this.onCompletion(completion);
-		if (!this.running) this.startNext();
+		if (!this.running) this.goOn();
 	}
 
 	/** Takes the batches that wait directly behind the first one along. */
 	private runBatches(first: StoreOp & { kind: "batch" }): void {
 		const ids = [first.id];
-		const chain = this.level.batch();
+		const chain = new RecordChain(this.level);
 		let bytes = addBatch(chain, first.batch);
 		this.reclaimer.deleted(first.batch.deletes);
 		for (let next = this.queue[0]; next?.kind === "batch" && bytes < MERGED_BYTES_MAX; next = this.queue[0]) {
-			this.queue.shift();
+			this.take();
 			ids.push(next.id);
 			bytes += addBatch(chain, next.batch);
 			this.reclaimer.deleted(next.batch.deletes);
@@ -160,7 +211,7 @@ export class LevelStore implements StoreDisk {
 			this.running = false;
 			if (this.queue.length === 0 && this.reclaimer.due) this.reclaimer.start(() => void this.measure());
 			for (const id of ids) this.onCompletion({ id, error, rows: null, records: null });
-			if (!this.running) this.startNext();
+			if (!this.running) this.goOn();
 		};
 		chain.write().then(
 			() => done(null),
@@ -270,10 +321,25 @@ export class LevelStore implements StoreDisk {
 	}
 }
 
-function addBatch(chain: ReturnType<Level["batch"]>, batch: RecordBatch): number {
-	for (const { key, value } of batch.puts) chain.put(recordKey(key), value);
-	for (const key of batch.deletes) chain.del(recordKey(key));
+/** Deletions make room, and the next ones wait for them. */
+function isPressing(op: StoreOp): boolean {
+	return op.kind !== "batch" || op.batch.deletes.length > 0;
+}
+
+function addBatch(chain: RecordChain, batch: RecordBatch): number {
+	for (const { key, value } of batch.puts) chain.put(lentKey(key), value);
+	for (const key of batch.deletes) chain.del(lentKey(key));
 	return batch.bytes;
+}
+
+/** Keys of both lengths that there are, one after another in the same bytes: a chain copies what it is given before it returns. */
+const lent = [RECORD_KEY_BYTES, RECORD_KEY_BYTES + 1].map((bytes) => new Uint8Array(1 + bytes).fill(RECORD, 0, 1));
+
+function lentKey(key: Uint8Array): Uint8Array {
+	const prefixed = lent[key.length - RECORD_KEY_BYTES];
+	if (prefixed === undefined) return recordKey(key);
+	prefixed.set(key, 1);
+	return prefixed;
 }
 
 function recordKey(key: Uint8Array): Uint8Array {
