@@ -18,7 +18,8 @@ import {
 } from "@flotilla/replica";
 import type { PeerTransport, Scheduler, StoreCompletion, StoreHouse, StoreOp } from "../ports.ts";
 import type { WriteAheadLog } from "../wal/wal-interface.ts";
-import { Driver, type DriverOptions } from "./driver.ts";
+import { Driver } from "./driver.ts";
+import type { DriverOptions } from "./driver-options.ts";
 import { Watches } from "./watches.ts";
 
 export class ManualTime {

@@ -1,5 +1,5 @@
 import type { TapFields } from "@flotilla/base";
-import type { LeaseId, Sliced, StoredRecord } from "@flotilla/mvcc";
+import type { LeaseId, Sliced } from "@flotilla/mvcc";
 import { type Entry, NO_NODE, type NodeId } from "@flotilla/raft";
 import type {
 	AlarmEntry,
@@ -21,50 +21,17 @@ import type {
 	WriteOutcome,
 } from "@flotilla/replica";
 import { MemberFigures } from "../metrics/member-figures.ts";
-import type { LaneMessage, OpenStore, PeerEvents, PeerTransport, WorldPorts } from "../ports.ts";
+import type { LaneMessage, OpenStore, PeerEvents, PeerTransport } from "../ports.ts";
 import type { MemberPort, StateExport } from "../services/member-port.ts";
-import type { WriteAheadLog } from "../wal/wal-interface.ts";
 import { CommitNews } from "./commit-news.ts";
-import { FirstElection, type FirstElectionOptions } from "./first-election.ts";
-import { type FloorPolicy, floorDue, type StoreIdentity } from "./floor.ts";
+import type { DriverOptions, DriverWorld } from "./driver-options.ts";
+import { FirstElection } from "./first-election.ts";
+import { floorDue } from "./floor.ts";
 import { LiveStore, type LiveStoreOwner } from "./live-store.ts";
 import { PendingAppends } from "./pending-appends.ts";
-import { type SnapshotOptions, Snapshots, type SnapshotWorld } from "./snapshots.ts";
+import { Snapshots } from "./snapshots.ts";
 import { Ticker } from "./ticker.ts";
 import type { Watches } from "./watches.ts";
-
-export interface DriverOptions {
-	readonly tickMs: number;
-	readonly electionTicks: number;
-	readonly floor: FloorPolicy;
-	/** A turn's apply that takes longer counts as slow. */
-	readonly warningApplyMs: number;
-	/** Client calls taken in one turn; those beyond are refused as too many. */
-	readonly callsATurnMax: number;
-	readonly identity: StoreIdentity;
-	/** Rows that the store holds, and the index of its floor. */
-	readonly rows: ReadonlyArray<{ readonly key: string; readonly value: Uint8Array }>;
-	readonly floorIndex: number;
-	/** Null: the first election waits for its time-out like every other. */
-	readonly firstElection: FirstElectionOptions | null;
-	readonly snapshots: SnapshotOptions;
-}
-
-export interface DriverWorld extends WorldPorts {
-	readonly machine: ReplicaMachine;
-	readonly wal: WriteAheadLog;
-	readonly watches: Watches;
-	readonly store: OpenStore;
-	/** Where the generations of the store are, and how the key space is put together from one. */
-	readonly stores: SnapshotWorld["stores"];
-	readonly restore: SnapshotWorld["restore"];
-	/** Null, or what is wrong with a record as the store holds it. */
-	recordFault(record: StoredRecord): string | null;
-	/** Ends the process at once: the log or the store failed (rule W4). Called at most once. */
-	die(reason: string): void;
-	/** This member was removed from the cluster. Called at most once. */
-	removed(): void;
-}
 
 type Call = WriteCall | ReadCall | MembershipCall | LeaseCall;
 
