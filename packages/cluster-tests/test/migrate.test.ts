@@ -1,48 +1,17 @@
 /** `flotilla migrate`: from a real etcd into flotilla and back, while clients write, renew leases and queue for locks. Real processes. */
-import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { KvClient } from "../src/client/kv-client.ts";
 import { FLOTILLA_PROGRAM, ProcessCluster } from "../src/process/cluster.ts";
+import { Migration } from "../src/process/migration.ts";
 import { etcdctl, haveProgram, runTool, type ToolResult } from "../src/process/tools.ts";
 import { eventually, pause } from "../src/process/wait.ts";
 
 const MINUTE = 60_000;
 /** Of the lease that is to end on the way: not before it has keys. */
 const SHORT_SECONDS = 8;
-
-/** A migration that waits for Enter. */
-class Migration {
-	output = "";
-	readonly status: Promise<number>;
-	private readonly child;
-
-	constructor(args: readonly string[]) {
-		const child = spawn(FLOTILLA_PROGRAM, ["migrate", ...args], { stdio: ["pipe", "pipe", "pipe"], env: { PATH: process.env.PATH } });
-		this.child = child;
-		for (const stream of [child.stdout, child.stderr]) {
-			stream.setEncoding("utf8").on("data", (text: string) => {
-				this.output += text;
-			});
-		}
-		this.status = new Promise((resolve) => child.once("close", (code) => resolve(code ?? -1)));
-	}
-
-	says(text: string | RegExp): Promise<void> {
-		return eventually(`the migration says ${text}`, async () => expect(this.output).toMatch(text), 3 * MINUTE);
-	}
-
-	pressEnter(): Promise<number> {
-		this.child.stdin.write("\n");
-		return this.status;
-	}
-
-	end(): void {
-		this.child.kill("SIGKILL");
-	}
-}
 
 describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))("flotilla migrate (needs Debian's etcd-server and etcd-client)", () => {
 	const clusters: ProcessCluster[] = [];
@@ -138,7 +107,7 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))("flotilla migra
 			const stop = write(at);
 			const migration = new Migration(["--from", source.endpoints.join(","), "--to", target.endpoints.join(","), "--passwords", passwords]);
 			cleanUp.push(() => migration.end());
-			await migration.says(/in step up to revision \d+; [1-9]\d* changes/);
+			await migration.says(/in step up to revision \d+ of \d+; [1-9]\d* changes/);
 			// A lease that ends, one that comes, a user of neither side in the way.
 			const late = await lease(at, 700);
 			await good(etcdctl(at, ["put", "late", "leased", `--lease=${late}`]));
@@ -211,11 +180,19 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))("flotilla migra
 		const into = target.endpoints[0] as string;
 		await good(etcdctl(into, ["put", "mine", "x"]));
 		const migrate = (...args: string[]): Promise<ToolResult> => runTool(FLOTILLA_PROGRAM, ["migrate", ...args]);
-		const full = await migrate("--once", "--from", into, "--to", into);
+		const [from] = (await start("flotilla", 1)).endpoints as [string];
+		const full = await migrate("--once", "--from", from, "--to", into);
 		expect([full.status, full.stderr]).toEqual([
 			1,
 			expect.stringContaining("the target is not empty (1 keys, 0 leases, 0 users and roles)"),
 		]);
+		const same = await migrate("--once", "--from", into, "--to", into);
+		expect([same.status, same.stderr]).toEqual([
+			1,
+			expect.stringMatching(/source and target are the same cluster \([0-9a-f]+\), so nothing was done\n$/),
+		]);
+		const mixed = await migrate("--once", "--from", `127.0.0.1:1,${from},${into}`, "--to", into);
+		expect([mixed.status, mixed.stderr]).toEqual([1, expect.stringContaining("the target is not empty")]);
 		for (const args of [[], ["--from", into], ["--from", into, "--to", into, "--to-cert", "a"], ["stray"]]) {
 			expect([args, (await migrate(...args)).status]).toEqual([args, 2]);
 		}

@@ -224,6 +224,30 @@ describe.skipIf(!haveProgram("etcdctl"))("a state is saved", () => {
 		expect([existsSync(file), existsSync(`${file}.part`)]).toEqual([false, false]);
 	});
 
+	test("a password comes from a file or a variable, and not only among the arguments", async () => {
+		const [file, passwordFile] = [join(folder, "by-file.db"), join(folder, "password")];
+		await writeFile(passwordFile, "rootpw\n");
+		const run = (args: readonly string[], environment: Record<string, string> = {}): Promise<ToolResult> =>
+			runTool(FLOTILLA_PROGRAM, [...args], { environment, timeoutMs: MINUTES });
+		const save = ["snapshot", "save", "--endpoints", leader, "--user", "root"];
+		const doctor = ["doctor", "--endpoints", leader, "--user", "root"];
+		const variable = { ETCDCTL_PASSWORD: "rootpw" };
+		for (const command of [[...save, file], doctor]) {
+			const nowhere = await run(command);
+			expect([nowhere.status, nowhere.stderr]).toEqual([2, expect.stringContaining("--user root needs a password")]);
+			const wrong = await run(command, { ETCDCTL_PASSWORD: "wrong" });
+			expect(wrong.status).toBe(1);
+			expect(wrong.stderr + wrong.stdout).toContain("authentication failed, invalid user ID or password");
+		}
+		for (const [flags, environment] of [
+			[["--password-file", passwordFile], {}],
+			[[], variable],
+		] as const) {
+			expect(await run([...save, ...flags, file], environment)).toMatchObject({ status: 0, stderr: "" });
+			expect((await run([...doctor, ...flags], environment)).stdout).not.toContain("does not answer");
+		}
+	});
+
 	test("by a stream of the gateway, each message of it a result", async () => {
 		const token = await fetch(`${cluster.member(0).clientUrl}/v3/auth/authenticate`, {
 			method: "POST",

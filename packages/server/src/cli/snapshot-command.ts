@@ -1,10 +1,12 @@
 /** `flotilla snapshot save|status|restore`: reads its arguments and says what went wrong. */
 import { parseArgs } from "node:util";
 import { initialClusterOf } from "./bootstrap.ts";
+import { type LoginWish, loginWish, readLogin } from "./login.ts";
 import { restoreSnapshot } from "./snapshot-restore.ts";
 import { printStatus } from "./snapshot-status.ts";
 
-const USAGE = `Usage: flotilla snapshot save [--endpoints HOST:PORT] [--user NAME:PASSWORD] [--cacert FILE --cert FILE --key FILE] <file>
+const USAGE = `Usage: flotilla snapshot save [--endpoints HOST:PORT] [--user NAME[:PASSWORD] [--password-file FILE]]
+           [--cacert FILE --cert FILE --key FILE] <file>
        flotilla snapshot status [--write-out table|json] <file>
        flotilla snapshot restore --data-dir DIR [--name NAME] [--initial-cluster NAME=URL,...] [--initial-cluster-token TOKEN]
            [--initial-advertise-peer-urls URL,...] [--bump-revision N --mark-compacted] [--skip-hash-check] <file>
@@ -14,6 +16,7 @@ const USAGE = `Usage: flotilla snapshot save [--endpoints HOST:PORT] [--user NAM
   restore  makes the data folder of one member of a new cluster from a file; run it once for each member
 
   --endpoints          one member (default: 127.0.0.1:2379)
+  --user               NAME alone: the password is the first line of the file, or what the variable ETCDCTL_PASSWORD holds
   --bump-revision N    raise the revision by N, so that no revision that clients saw after the snapshot comes again
   --mark-compacted     with --bump-revision: compact everything up to the new revision, so that open watches are canceled
   --skip-hash-check    take a file without the SHA-256 at its end, or with a wrong one; its sections are verified all the same
@@ -26,6 +29,7 @@ const OPTIONS = {
 	help: { type: "boolean", short: "h" },
 	endpoints: STRING,
 	user: STRING,
+	"password-file": STRING,
 	cacert: STRING,
 	cert: STRING,
 	key: STRING,
@@ -41,7 +45,7 @@ const OPTIONS = {
 } as const;
 
 const OF_COMMAND: Readonly<Record<string, readonly (keyof typeof OPTIONS)[]>> = {
-	save: ["endpoints", "user", "cacert", "cert", "key"],
+	save: ["endpoints", "user", "password-file", "cacert", "cert", "key"],
 	status: ["write-out"],
 	restore: [
 		...(["data-dir", "name", "initial-cluster", "initial-cluster-token", "initial-advertise-peer-urls"] as const),
@@ -93,11 +97,20 @@ async function obey([command = "", file, ...more]: readonly string[], values: Va
 async function save(file: string, values: Values): Promise<void> {
 	const endpoint = values.endpoints ?? "127.0.0.1:2379";
 	if (endpoint.includes(",")) throw new WrongCall("snapshot must be requested to one selected node, not multiple");
-	const { cacert, cert, key, user } = values;
+	const { cacert, cert, key } = values;
 	if ((cert === undefined) !== (key === undefined)) throw new WrongCall("--cert and --key go together");
+	const wish = loginOf(values);
 	const { saveSnapshot } = await import("./snapshot-save.ts");
-	await saveSnapshot(file, { endpoint, user, cacert, cert, key });
+	await saveSnapshot(file, { endpoint, login: await readLogin(wish), cacert, cert, key });
 	process.stdout.write(`Snapshot saved at ${file}\n`);
+}
+
+function loginOf({ user, "password-file": passwordFile }: Values): LoginWish | undefined {
+	try {
+		return loginWish({ flag: "--user", fileFlag: "--password-file", user, passwordFile, variable: "ETCDCTL_PASSWORD" }, process.env);
+	} catch (error) {
+		throw new WrongCall((error as Error).message);
+	}
 }
 
 function writeOut(text = "table"): "table" | "json" {

@@ -1,12 +1,13 @@
 /** `flotilla doctor`: looks at members and data folders, says what is wrong and why, and rehearses the rescue. */
 import { tmpdir } from "node:os";
 import { parseArgs } from "node:util";
+import { loginWish, readLogin } from "../login.ts";
 import { runSubcommand } from "../subcommand.ts";
 import { type Diagnosis, diagnose, isHealthy } from "./findings.ts";
 import type { Rehearsal } from "./observations.ts";
 
 const USAGE = `Usage: flotilla doctor [--endpoints HOST:PORT,...] [--data-dir DIR ...] [--dry-run] [--json] [--scratch DIR]
-           [--user NAME:PASSWORD] [--cacert FILE --cert FILE --key FILE]
+           [--user NAME[:PASSWORD] [--password-file FILE]] [--cacert FILE --cert FILE --key FILE]
 
   Asks members that run, looks at data folders of members that do not, and says what is wrong, by which evidence, which folder
   holds the most, what could be lost, and what to do. Changes nothing: folders are copied, and the copies are started.
@@ -14,6 +15,7 @@ const USAGE = `Usage: flotilla doctor [--endpoints HOST:PORT,...] [--data-dir DI
   --endpoints  members to ask; together with --data-dir: those that still run (default without --data-dir: 127.0.0.1:2379)
   --data-dir   the data folder of a member that does not run; several times for several
   --dry-run    rehearse --force-new-cluster on a copy of the folder that holds the most, also where no rescue is needed
+  --user       NAME alone: the password is the first line of the file, or what the variable ETCDCTL_PASSWORD holds
   --scratch    where copies go: as large as the largest folder (default: ${tmpdir()})
   --json       everything as one JSON object
 
@@ -23,7 +25,7 @@ const USAGE = `Usage: flotilla doctor [--endpoints HOST:PORT,...] [--data-dir DI
 const STRING = { type: "string" } as const;
 const BOOLEAN = { type: "boolean", default: false } as const;
 const OPTIONS = {
-	...{ endpoints: STRING, user: STRING, cacert: STRING, cert: STRING, key: STRING, scratch: STRING },
+	...{ endpoints: STRING, user: STRING, "password-file": STRING, cacert: STRING, cert: STRING, key: STRING, scratch: STRING },
 	"data-dir": { type: "string", multiple: true },
 	"dry-run": BOOLEAN,
 	json: BOOLEAN,
@@ -39,15 +41,19 @@ function read(args: readonly string[]) {
 	const { values } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: false, strict: true });
 	if ((values.cert === undefined) !== (values.key === undefined)) throw new Error("--cert and --key go together");
 	if (values["dry-run"] && values["data-dir"] === undefined) throw new Error("--dry-run needs --data-dir");
-	return values;
+	const { user, "password-file": passwordFile } = values;
+	const wish = values.help
+		? undefined
+		: loginWish({ flag: "--user", fileFlag: "--password-file", user, passwordFile, variable: "ETCDCTL_PASSWORD" }, process.env);
+	return { ...values, wish };
 }
 
 async function examine(values: ReturnType<typeof read>): Promise<number> {
-	const { user, cacert, cert, key, scratch = tmpdir(), "data-dir": dataDirs = [] } = values;
+	const { wish, cacert, cert, key, scratch = tmpdir(), "data-dir": dataDirs = [] } = values;
 	const endpoints = (values.endpoints ?? (dataDirs.length === 0 ? "127.0.0.1:2379" : "")).split(",").filter((endpoint) => endpoint !== "");
 	const { askMembers } = await import("./ask-members.ts");
 	const { examineFolder, rehearse } = await import("./examine-folder.ts");
-	const members = await askMembers(endpoints, { user, cacert, cert, key });
+	const members = await askMembers(endpoints, { login: await readLogin(wish), cacert, cert, key });
 	const folders = [];
 	// One after another: each takes the memory of a member.
 	for (const dataDir of dataDirs) folders.push(await examineFolder(dataDir, scratch));

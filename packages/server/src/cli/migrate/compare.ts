@@ -1,11 +1,11 @@
-/** What two clusters hold at one revision each, side by side: keys, values, leases, roles and users. */
+/** What two clusters hold, side by side: keys and values at one revision each, leases, roles and users. */
 import type { mvccpb } from "@flotilla/api";
-import { after } from "./copy-keys.ts";
-import { ALL_KEYS, RPC, type Side } from "./side.ts";
+import { describePermissions, ROOT, readDirectory } from "./directory.ts";
+import { grantedAt } from "./lease-mirror.ts";
+import { type Pages, pagesOf } from "./pages.ts";
+import { RPC } from "./rpc.ts";
+import type { Side } from "./side.ts";
 
-const PAGE_BYTES = 1 << 20;
-const PAGE_KEYS_MIN = 16;
-const PAGE_KEYS_MAX = 5_000;
 const TOLD_MAX = 10;
 
 export interface Comparison {
@@ -13,22 +13,33 @@ export interface Comparison {
 	readonly leases: number;
 	readonly roles: number;
 	readonly users: number;
+	/** Leases to which the target gave more time than they have in the source: it has a least one. */
+	readonly longer: number;
 	readonly differences: number;
 	/** The first of them, in words. */
 	readonly told: readonly string[];
+}
+
+export interface CompareOptions {
+	readonly users: boolean;
+	/** Users that the target had by itself. */
+	readonly ownUsers: ReadonlySet<string>;
+	/** Whether a lease lives on at the target although the source has none: it ran out there after what is compared. */
+	readonly livesOn: (lease: bigint) => boolean;
+	readonly progress: (keys: number) => void;
 }
 
 export async function compareSides(
 	source: Side,
 	target: Side,
 	revisions: { readonly source: number; readonly target: number },
-	options: { readonly users: boolean },
+	{ users: withUsers, ownUsers, livesOn, progress }: CompareOptions,
 ): Promise<Comparison> {
 	const found = new Differences();
-	const keys = await compareKeys(pairsOf(source, revisions.source), pairsOf(target, revisions.target), found);
-	const leases = await compareLeases(source, target, found);
-	const [roles, users] = options.users ? [await compareRoles(source, target, found), await compareUsers(source, target, found)] : [0, 0];
-	return { keys, leases, roles, users, differences: found.count, told: found.told };
+	const keys = await compareKeys(pairsOf(source, revisions.source), pairsOf(target, revisions.target), found, progress);
+	const leases = await compareLeases(source, target, livesOn, found);
+	const [roles, users] = withUsers ? await compareDirectories(source, target, ownUsers, found) : [0, 0];
+	return { keys, ...leases, roles, users, differences: found.count, told: found.told };
 }
 
 class Differences {
@@ -41,96 +52,93 @@ class Differences {
 	}
 }
 
-/** In the order of the keys; pages of some 1 MiB, however large the values are. */
-async function* pairsOf(side: Side, revision: number): AsyncGenerator<mvccpb.KeyValue, undefined> {
-	let from: Uint8Array = ALL_KEYS.key;
-	let limit = PAGE_KEYS_MIN;
-	for (;;) {
-		const { kvs, more } = await side.call(RPC.range, { key: from, rangeEnd: ALL_KEYS.rangeEnd, limit, revision });
-		yield* kvs;
-		const last = kvs.at(-1);
-		if (!more || last === undefined) return;
-		from = after(last.key);
-		const bytes = kvs.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
-		limit = Math.max(PAGE_KEYS_MIN, Math.min(PAGE_KEYS_MAX, Math.floor((PAGE_BYTES * kvs.length) / Math.max(1, bytes)), 0));
-	}
+type Pairs = AsyncGenerator<mvccpb.KeyValue, void>;
+
+async function* pairsOf(side: Side, revision: number): Pairs {
+	const pages: Pages = pagesOf(side, revision, { keysOnly: false });
+	for await (const page of pages) yield* page;
 }
 
-async function compareKeys(
-	left: AsyncGenerator<mvccpb.KeyValue, undefined>,
-	right: AsyncGenerator<mvccpb.KeyValue, undefined>,
-	found: Differences,
-): Promise<number> {
-	let [a, b] = [(await left.next()).value, (await right.next()).value];
+async function compareKeys(left: Pairs, right: Pairs, found: Differences, progress: (keys: number) => void): Promise<number> {
+	const next = async (pairs: Pairs): Promise<mvccpb.KeyValue | undefined> => (await pairs.next()).value ?? undefined;
+	let [a, b] = [await next(left), await next(right)];
 	let keys = 0;
 	while (a !== undefined || b !== undefined) {
 		const order = a === undefined ? 1 : b === undefined ? -1 : Buffer.compare(a.key, b.key);
 		if (order < 0) found.add(`key ${shown(a)} is only in the source`);
 		else if (order > 0) found.add(`key ${shown(b)} is only in the target`);
 		else if (a !== undefined && b !== undefined) {
-			keys++;
+			progress(++keys);
 			if (Buffer.compare(a.value, b.value) !== 0) found.add(`key ${shown(a)} has another value`);
 			if (a.lease !== b.lease)
 				found.add(`key ${shown(a)} has lease ${a.lease.toString(16)} in the source, ${b.lease.toString(16)} in the target`);
 		}
-		if (order <= 0) a = (await left.next()).value;
-		if (order >= 0) b = (await right.next()).value;
+		if (order <= 0) a = await next(left);
+		if (order >= 0) b = await next(right);
 	}
 	return keys;
 }
 
-async function compareLeases(source: Side, target: Side, found: Differences): Promise<number> {
+async function compareLeases(
+	source: Side,
+	target: Side,
+	livesOn: (lease: bigint) => boolean,
+	found: Differences,
+): Promise<{ leases: number; longer: number }> {
 	const [theirs, ours] = await Promise.all([leaseIds(source), leaseIds(target)]);
+	let longer = 0;
 	for (const id of theirs) {
-		if (!ours.has(id)) {
-			found.add(`lease ${id.toString(16)} is only in the source`);
-			continue;
-		}
-		const [a, b] = await Promise.all([source.call(RPC.timeToLive, { ID: id }), target.call(RPC.timeToLive, { ID: id })]);
-		if (a.grantedTTL !== b.grantedTTL)
-			found.add(`lease ${id.toString(16)} was granted ${a.grantedTTL} s in the source, ${b.grantedTTL} s in the target`);
+		const [there, here] = await Promise.all([grantedAt(source, id), grantedAt(target, id)]);
+		// It may have ended since the list was made, and live on.
+		if (there === null) continue;
+		if (here === null) found.add(`lease ${id.toString(16)} is only in the source`);
+		else if (here < there) found.add(`lease ${id.toString(16)} was granted ${there} s in the source, ${here} s in the target`);
+		else if (here > there) longer++;
 	}
-	for (const id of ours) if (!theirs.has(id)) found.add(`lease ${id.toString(16)} is only in the target`);
-	return theirs.size;
+	for (const id of ours) {
+		if (theirs.has(id) || livesOn(id)) continue;
+		const [there, here] = await Promise.all([grantedAt(source, id), grantedAt(target, id)]);
+		if (there === null && here !== null) found.add(`lease ${id.toString(16)} is only in the target`);
+	}
+	return { leases: theirs.size, longer };
 }
 
 async function leaseIds(side: Side): Promise<ReadonlySet<bigint>> {
 	return new Set((await side.call(RPC.leases, {})).leases.map(({ ID }) => ID));
 }
 
-async function compareRoles(source: Side, target: Side, found: Differences): Promise<number> {
-	const [theirs, ours] = await Promise.all([source.call(RPC.roleList, {}), target.call(RPC.roleList, {})]);
-	compareNames("role", theirs.roles, ours.roles, found);
-	for (const role of theirs.roles.filter((name) => name !== "root" && ours.roles.includes(name))) {
-		const [a, b] = await Promise.all([source.call(RPC.roleGet, { role }), target.call(RPC.roleGet, { role })]);
-		if (describe(a.perm) !== describe(b.perm)) found.add(`role ${role} has other permissions`);
+async function compareDirectories(
+	source: Side,
+	target: Side,
+	ownUsers: ReadonlySet<string>,
+	found: Differences,
+): Promise<[roles: number, users: number]> {
+	const [theirs, ours] = [await readDirectory(source), await readDirectory(target)];
+	// The role root is there whether or not somebody has made it.
+	compareNames("role", theirs.roles, ours.roles, new Set([ROOT]), found);
+	for (const [role, permissions] of theirs.roles) {
+		const present = ours.roles.get(role);
+		if (present !== undefined && describePermissions(permissions) !== describePermissions(present)) {
+			found.add(`role ${role} has other permissions`);
+		}
 	}
-	return theirs.roles.length;
-}
-
-async function compareUsers(source: Side, target: Side, found: Differences): Promise<number> {
-	const [theirs, ours] = await Promise.all([source.call(RPC.userList, {}), target.call(RPC.userList, {})]);
-	compareNames("user", theirs.users, ours.users, found);
-	for (const name of theirs.users.filter((user) => ours.users.includes(user))) {
-		const [a, b] = await Promise.all([source.call(RPC.userGet, { name }), target.call(RPC.userGet, { name })]);
-		if ([...a.roles].sort().join() !== [...b.roles].sort().join()) found.add(`user ${name} has other roles`);
+	compareNames("user", theirs.users, ours.users, ownUsers, found);
+	for (const [name, roles] of theirs.users) {
+		const present = ours.users.get(name);
+		if (present !== undefined && roles.join() !== present.join()) found.add(`user ${name} has other roles`);
 	}
-	return theirs.users.length;
+	return [theirs.roles.size, theirs.users.size];
 }
 
-function compareNames(kind: string, theirs: readonly string[], ours: readonly string[], found: Differences): void {
-	for (const name of theirs) if (!ours.includes(name)) found.add(`${kind} ${name} is only in the source`);
-	for (const name of ours) if (!theirs.includes(name)) found.add(`${kind} ${name} is only in the target`);
-}
-
-function describe(
-	permissions: ReadonlyArray<{ readonly permType: number; readonly key: Uint8Array; readonly rangeEnd: Uint8Array }>,
-): string {
-	const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
-	return permissions
-		.map(({ permType, key, rangeEnd }) => `${hex(key)} ${hex(rangeEnd)} ${permType}`)
-		.sort()
-		.join();
+function compareNames(
+	kind: string,
+	theirs: ReadonlyMap<string, unknown>,
+	ours: ReadonlyMap<string, unknown>,
+	spared: ReadonlySet<string>,
+	found: Differences,
+): void {
+	for (const name of theirs.keys()) if (!ours.has(name)) found.add(`${kind} ${name} is only in the source`);
+	for (const name of ours.keys()) if (!theirs.has(name) && !spared.has(name)) found.add(`${kind} ${name} is only in the target`);
 }
 
 function shown(pair: mvccpb.KeyValue | undefined): string {

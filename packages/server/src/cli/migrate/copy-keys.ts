@@ -1,125 +1,111 @@
 /**
  * The keys of one revision, in the order in which they were created: whoever queues for a lock or an election keeps its place.
- * Keys with a lease go one by one, so that no two of them are created in one revision; others in batches.
+ * What the target holds already is left alone, so a copy that the source's compaction overtook goes on at a later revision.
  */
 import type { mvccpb, etcdserverpb as pb } from "@flotilla/api";
+import { type Change, putOf } from "./changes.ts";
 import type { LeaseMirror } from "./lease-mirror.ts";
-import { ALL_KEYS, RPC, type Side, SideError } from "./side.ts";
-
-const LIST_KEYS = 10_000;
-const BATCH_KEYS = 32;
-const BATCH_BYTES = 1 << 20;
+import { ahead, Portion, pagesOf } from "./pages.ts";
+import { ALL_KEYS, RPC } from "./rpc.ts";
+import type { Side } from "./side.ts";
+import { writeChanges } from "./write-changes.ts";
 
 interface Listed {
 	readonly key: Uint8Array;
 	readonly created: number;
-	readonly leased: boolean;
+	readonly modified: number;
 }
 
-/** `progress`: keys done, and all of them. */
+/** Keys of one request: half of what a server takes. */
+const REQUEST_BYTES = 1 << 20;
+
+export interface Span {
+	/** Each key that the target has is as the source had it at this revision or later. */
+	readonly held: number;
+	/** What the target is to hold. */
+	readonly revision: number;
+}
+
+/** `progress`: keys done, and all that are to be copied. Resolves with the number of keys that the source has. */
 export async function copyKeys(
 	source: Side,
 	target: Side,
 	leases: LeaseMirror,
-	revision: number,
+	{ held, revision }: Span,
 	progress: (done: number, all: number) => void,
 ): Promise<number> {
 	const keys = await listKeys(source, revision);
-	keys.sort((a, b) => a.created - b.created);
-	for (let at = 0; at < keys.length; ) {
-		const batch = batchFrom(keys, at);
-		const pairs = await readKeys(source, batch, revision);
-		for (const puts of fitting(pairs)) await writePairs(target, leases, puts);
-		at += batch.length;
-		progress(at, keys.length);
+	const missing = await prepareTarget(target, leases, keys, held);
+	const wanted = keys.filter((key) => key.modified > held || missing.has(key)).sort((a, b) => a.created - b.created);
+	let done = 0;
+	for await (const pairs of ahead(readKeys(source, wanted, revision))) {
+		leases.assertWell();
+		const lists = pairs.map((pair) => [putOf(pair, true)]);
+		await writeChanges(target, leases, lists);
+		done += pairs.length;
+		progress(done, wanted.length);
 	}
 	return keys.length;
 }
 
 async function listKeys(source: Side, revision: number): Promise<Listed[]> {
 	const keys: Listed[] = [];
-	let from: Uint8Array = ALL_KEYS.key;
-	for (;;) {
-		const { kvs, more } = await source.call(RPC.range, {
-			key: from,
-			rangeEnd: ALL_KEYS.rangeEnd,
-			limit: LIST_KEYS,
-			keysOnly: true,
-			revision,
-		});
+	for await (const page of pagesOf(source, revision, { keysOnly: true })) {
 		// A copy: the page that it is a view of goes.
-		for (const { key, createRevision, lease } of kvs) keys.push({ key: key.slice(), created: createRevision, leased: lease !== 0n });
-		const last = kvs.at(-1);
-		if (!more || last === undefined) return keys;
-		from = after(last.key);
+		for (const { key, createRevision, modRevision } of page)
+			keys.push({ key: key.slice(), created: createRevision, modified: modRevision });
+	}
+	return keys;
+}
+
+/** Takes away what is gone or was created anew since; resolves with what is not there. `keys`: of the source, in their order. */
+async function prepareTarget(target: Side, leases: LeaseMirror, keys: readonly Listed[], held: number): Promise<ReadonlySet<Listed>> {
+	const missing = new Set<Listed>();
+	let at = 0;
+	const skipTo = (key: Uint8Array | null): void => {
+		for (; at < keys.length && (key === null || Buffer.compare((keys[at] as Listed).key, key) < 0); at++) missing.add(keys[at] as Listed);
+	};
+	for await (const page of pagesOf(target, await target.revision(), { keysOnly: true })) {
+		const stale: Change[][] = [];
+		for (const { key } of page) {
+			skipTo(key);
+			const here = keys[at];
+			const same = here !== undefined && Buffer.compare(here.key, key) === 0;
+			if (!same || here.created > held) stale.push([{ kind: "delete", key }]);
+			if (same) at++;
+		}
+		await writeChanges(target, leases, stale);
+	}
+	skipTo(null);
+	return missing;
+}
+
+async function* readKeys(source: Side, keys: readonly Listed[], revision: number): AsyncGenerator<readonly mvccpb.KeyValue[], void> {
+	const portion = new Portion({ keysOnly: false });
+	for (let at = 0; at < keys.length; ) {
+		const part = keys.slice(at, at + countOf(keys, at, portion.count));
+		const success = part.map(({ key }): pb.RequestOp => ({ request: { kind: "requestRange", value: { ...NO_RANGE, key, revision } } }));
+		const { responses } = await source.call(RPC.txn, { success });
+		const pairs = responses.flatMap(({ response }) => (response?.kind === "responseRange" ? response.value.kvs : []));
+		at += part.length;
+		portion.came(pairs);
+		yield pairs;
 	}
 }
 
-/** The key that follows directly. */
-export function after(key: Uint8Array): Uint8Array {
-	return Uint8Array.of(...key, 0);
-}
-
-function batchFrom(keys: readonly Listed[], at: number): readonly Listed[] {
-	const first = keys[at] as Listed;
-	if (first.leased) return [first];
-	let end = at + 1;
-	while (end < keys.length && end - at < BATCH_KEYS && !(keys[end] as Listed).leased) end++;
-	return keys.slice(at, end);
-}
-
-async function readKeys(source: Side, batch: readonly Listed[], revision: number): Promise<readonly mvccpb.KeyValue[]> {
-	const success = batch.map(({ key }): pb.RequestOp => ({ request: { kind: "requestRange", value: { ...NO_RANGE, key, revision } } }));
-	const { responses } = await source.call(RPC.txn, { success });
-	return responses.flatMap(({ response }) => (response?.kind === "responseRange" ? response.value.kvs : []));
-}
-
-function fitting(pairs: readonly mvccpb.KeyValue[]): ReadonlyArray<readonly mvccpb.KeyValue[]> {
-	const groups: mvccpb.KeyValue[][] = [[]];
+/** At most so many, and one at least, as the request for them is limited too. */
+function countOf(keys: readonly Listed[], at: number, max: number): number {
 	let bytes = 0;
-	for (const pair of pairs) {
-		const size = pair.key.length + pair.value.length;
-		const last = groups.at(-1) as mvccpb.KeyValue[];
-		if (last.length > 0 && bytes + size > BATCH_BYTES) {
-			groups.push([pair]);
-			bytes = size;
-		} else {
-			last.push(pair);
-			bytes += size;
-		}
+	let count = 0;
+	for (; count < max && at + count < keys.length; count++) {
+		bytes += (keys[at + count] as Listed).key.length;
+		if (count > 0 && bytes > REQUEST_BYTES) break;
 	}
-	return groups;
-}
-
-async function writePairs(target: Side, leases: LeaseMirror, pairs: readonly mvccpb.KeyValue[]): Promise<void> {
-	await writeOps(target, leases, async () => {
-		const ops: pb.RequestOp[] = [];
-		for (const { key, value, lease } of pairs) ops.push(putOp(key, value, await leases.ensure(lease)));
-		return ops;
-	});
-}
-
-export function putOp(key: Uint8Array, value: Uint8Array, lease: bigint): pb.RequestOp {
-	const value_ = { key, value, lease, prevKv: false, ignoreValue: false, ignoreLease: false };
-	return { request: { kind: "requestPut", value: value_ } };
-}
-
-/** One transaction. A lease may end at the target between the look and the write: then the source is asked again. */
-export async function writeOps(target: Side, leases: LeaseMirror, makeOps: () => Promise<readonly pb.RequestOp[]>): Promise<void> {
-	for (let tries = 0; ; tries++) {
-		const success = await makeOps();
-		try {
-			await target.call(RPC.txn, { success });
-			return;
-		} catch (error) {
-			if (!SideError.says(error, "requested lease not found") || tries > 3) throw error;
-			for (const { request } of success) if (request?.kind === "requestPut") leases.forget(request.value.lease);
-		}
-	}
+	return count;
 }
 
 const NO_RANGE: pb.RangeRequest = {
-	...{ key: new Uint8Array(0), rangeEnd: new Uint8Array(0), limit: 0, revision: 0, sortOrder: 0, sortTarget: 0 },
+	...{ key: ALL_KEYS.key, rangeEnd: new Uint8Array(0), limit: 0, revision: 0, sortOrder: 0, sortTarget: 0 },
 	...{ serializable: false, keysOnly: false, countOnly: false },
 	...{ minModRevision: 0, maxModRevision: 0, minCreateRevision: 0, maxCreateRevision: 0 },
 };

@@ -1,26 +1,29 @@
-/** Keeps the target in step: a watch over all keys of the source, whose events are carried out revision by revision. */
+/**
+ * Keeps the target in step: a watch over all keys of the source, whose events are carried out in their order. What has come
+ * already shares a transaction where it fits, so the way to the target is gone once for many revisions of a source that writes fast.
+ */
 import { setTimeout as pause } from "node:timers/promises";
-import type { mvccpb, etcdserverpb as pb } from "@flotilla/api";
-import { putOp, writeOps } from "./copy-keys.ts";
+import type { etcdserverpb as pb } from "@flotilla/api";
+import type { CallError } from "../outside-client.ts";
 import type { LeaseMirror } from "./lease-mirror.ts";
-import { ALL_KEYS, RPC, type Side } from "./side.ts";
+import { SideError } from "./refusals.ts";
+import { ALL_KEYS, RPC } from "./rpc.ts";
+import { PATIENCE_MS, type Side } from "./side.ts";
+import { Waiting } from "./waiting.ts";
+import { writeChanges } from "./write-changes.ts";
 
-/** Operations of one transaction at the target; more events of one revision are split. etcd's limit is 128. */
-const OPS_MAX = 128;
-const OPS_BYTES = 1 << 20;
 const PROGRESS_MS = 500;
 const PAUSE_MS = 300;
-const DELETED = 1;
+/** A member that does not even say that it watches is left for the next one. */
+const CREATED_MS = 10_000;
 
-export class Compacted extends Error {
-	override readonly name = "Compacted";
-}
+type Responses = AsyncIterable<pb.WatchResponse> & { readonly readableLength: number };
 
 export class Follower {
 	/** Everything up to here is carried out, as far as the source says. */
 	revision: number;
 	/** Of the last event that was carried out. */
-	private applied: number;
+	applied: number;
 	/** Events carried out. */
 	events = 0;
 	/** Revisions whose events were more than one transaction holds. */
@@ -29,6 +32,9 @@ export class Follower {
 	private readonly target: Side;
 	private readonly leases: LeaseMirror;
 	private until = Number.POSITIVE_INFINITY;
+	private stream: { cancel(): void } | null = null;
+	/** When somebody was last known to let it watch. */
+	private heardMs = 0;
 
 	/** `revision`: what was copied. */
 	constructor(source: Side, target: Side, leases: LeaseMirror, revision: number) {
@@ -37,6 +43,7 @@ export class Follower {
 		this.leases = leases;
 		this.revision = revision;
 		this.applied = revision;
+		leases.reached = revision;
 	}
 
 	/**
@@ -47,119 +54,138 @@ export class Follower {
 		this.revision = this.applied;
 	}
 
-	/** Nothing above it will be carried out; `run` ends when all up to it is. */
+	/**
+	 * Nothing above it will be carried out; `run` ends when all up to it is. A source in which nothing happens would not say a word:
+	 * asked for its progress it is silent until it has reached the revision from which it is watched.
+	 */
 	endAt(revision: number): void {
 		this.until = revision;
+		if (this.revision >= revision) this.stream?.cancel();
 	}
 
-	/** Until `endAt`. Goes on at another member when one is lost; throws `Compacted`, and what the target refuses. */
+	/** Until `endAt`. Goes on at another member when one is lost; throws what does not pass by itself, at either side. */
 	async run(): Promise<void> {
+		this.heardMs = performance.now();
 		while (this.revision < this.until) {
-			if (!(await this.watch())) {
-				this.source.drop();
-				await pause(PAUSE_MS);
+			const reason = await this.watch();
+			if (this.revision >= this.until) return;
+			if (performance.now() - this.heardMs > PATIENCE_MS) {
+				throw new SideError("source", RPC.watch.path, 0, `${reason} (tried for ${PATIENCE_MS / 1_000} s)`);
 			}
+			await pause(PAUSE_MS);
 		}
 	}
 
-	/** False when the stream ended too early. */
-	private async watch(): Promise<boolean> {
-		const stream = await this.source.connected().then(
-			(client) => client.stream(RPC.watch.path, RPC.watch),
-			() => null,
-		);
-		if (stream === null) return false;
-		const createRequest = {
+	/** Nothing more is carried out, however far it is. `run`: what that resolved to. */
+	async stop(run: Promise<void>): Promise<void> {
+		this.endAt(Number.NEGATIVE_INFINITY);
+		await run.catch(() => {});
+	}
+
+	/** Resolves with the reason why it ended, where another member may do better. */
+	private async watch(): Promise<string> {
+		const connection = this.source.connected();
+		const startedMs = performance.now();
+		let silent = true;
+		let givenUp = false;
+		let reason = "";
+		const timers: NodeJS.Timeout[] = [];
+		try {
+			const client = await connection;
+			if (this.revision >= this.until) return "";
+			const stream = client.stream(RPC.watch.path, RPC.watch, { needsLeader: true });
+			this.stream = stream;
+			// The stream's own end is the end of the loop below.
+			stream.on("error", () => {});
+			stream.write({ requestUnion: { kind: "createRequest", value: this.createRequest() } });
+			timers.push(
+				setTimeout(() => {
+					givenUp = silent;
+					if (givenUp) stream.cancel();
+				}, CREATED_MS),
+				setInterval(() => {
+					if (this.until < Number.POSITIVE_INFINITY) stream.write({ requestUnion: { kind: "progressRequest", value: {} } });
+				}, PROGRESS_MS),
+			);
+			try {
+				reason = await this.carryOut(stream, () => {
+					silent = false;
+				});
+			} finally {
+				stream.cancel();
+			}
+			if (this.revision >= this.until) return reason;
+		} catch (error) {
+			if (!isCallError(error)) throw error;
+			if (this.revision >= this.until) return "";
+			reason = givenUp ? `no answer for ${CREATED_MS / 1_000} s` : error.details;
+			if (!this.source.passes(error.code, reason)) throw new SideError("source", RPC.watch.path, error.code, reason);
+		} finally {
+			for (const timer of timers) clearInterval(timer);
+			if (!silent && performance.now() - startedMs > CREATED_MS) this.heardMs = performance.now();
+		}
+		this.source.drop(connection);
+		return reason;
+	}
+
+	private createRequest(): pb.WatchCreateRequest {
+		return {
 			...{ ...ALL_KEYS, startRevision: this.revision + 1, progressNotify: true, fragment: true },
 			...{ filters: [], prevKv: false, watchId: 0n },
 		};
-		stream.write({ requestUnion: { kind: "createRequest", value: createRequest } });
-		const asking = setInterval(() => {
-			if (this.until < Number.POSITIVE_INFINITY) stream.write({ requestUnion: { kind: "progressRequest", value: {} } });
-		}, PROGRESS_MS);
-		// The stream's own end is the end of the loop below.
-		stream.on("error", () => {});
-		try {
-			return await this.carryOut(stream);
-		} finally {
-			clearInterval(asking);
-			stream.cancel();
-		}
 	}
 
-	private async carryOut(stream: AsyncIterable<pb.WatchResponse>): Promise<boolean> {
-		let waiting: mvccpb.Event[] = [];
-		const settle = async (): Promise<void> => {
-			const events = waiting;
-			waiting = [];
-			if (events.length > 0) await this.apply(events);
-		};
-		try {
-			for await (const response of stream) {
-				if (response.compactRevision > 0) {
-					throw new Compacted(
-						`the source was compacted at ${response.compactRevision}, and revision ${this.revision + 1} was not read yet`,
-					);
-				}
-				if (response.canceled) return false;
-				for (const event of response.events) {
-					const revision = event.kv?.modRevision ?? 0;
-					if (waiting[0] !== undefined && waiting[0].kv?.modRevision !== revision) await settle();
-					if (revision > this.until) {
-						this.revision = Math.max(this.revision, this.until);
-						return true;
-					}
-					// A client that starts again may be told of a revision twice.
-					if (revision > this.revision) waiting.push(event);
-				}
-				if (!response.fragment) await settle();
-				if (response.events.length === 0 && !response.created) this.revision = Math.max(this.revision, response.header?.revision ?? 0);
-				if (this.revision >= this.until) return true;
+	/** Until all is carried out or the stream ends; resolves with the reason for that. `heard`: somebody watches. */
+	private async carryOut(stream: Responses, heard: () => void): Promise<string> {
+		const waiting = new Waiting();
+		for await (const response of stream) {
+			const { events, compactRevision, canceled, cancelReason, fragment, created, header } = response;
+			// In the words in which a read would be refused.
+			if (compactRevision > 0) throw new SideError("source", RPC.watch.path, 0, "etcdserver: mvcc: required revision has been compacted");
+			if (canceled) {
+				if (this.source.passes(0, cancelReason)) return cancelReason;
+				throw new SideError("source", RPC.watch.path, 0, cancelReason === "" ? "the watch was canceled" : cancelReason);
 			}
-		} catch (error) {
-			// A broken stream has a code and no side; what is thrown on purpose ends the run.
-			if (error instanceof Error && "metadata" in error) return false;
-			throw error;
-		}
-		return false;
-	}
-
-	private async apply(events: readonly mvccpb.Event[]): Promise<void> {
-		const groups = grouped(events);
-		if (groups.length > 1) this.split++;
-		for (const group of groups) {
-			await writeOps(this.target, this.leases, async () => {
-				const ops: pb.RequestOp[] = [];
-				for (const { type, kv } of group) {
-					if (kv === null) continue;
-					ops.push(type === DELETED ? deleteOp(kv.key) : putOp(kv.key, kv.value, await this.leases.ensure(kv.lease)));
+			heard();
+			for (const event of events) {
+				const revision = event.kv?.modRevision ?? 0;
+				if (revision > this.until) {
+					waiting.close();
+					await this.apply(waiting);
+					this.moveTo(this.until);
+					return "";
 				}
-				return ops;
-			});
+				// A client that starts again may be told of a revision twice.
+				if (revision <= this.revision) continue;
+				waiting.add(revision, event);
+				if (waiting.isFull) await this.apply(waiting);
+			}
+			if (!fragment) waiting.close();
+			if (stream.readableLength === 0 || waiting.isFull) await this.apply(waiting);
+			if (events.length === 0 && !created && waiting.isEmpty) this.moveTo(header?.revision ?? 0);
+			if (this.revision >= this.until) return "";
 		}
-		this.events += events.length;
-		this.applied = events[0]?.kv?.modRevision ?? this.applied;
-		this.revision = Math.max(this.revision, this.applied);
+		return "the stream ended";
+	}
+
+	private async apply(waiting: Waiting): Promise<void> {
+		const { lists, events, upto } = waiting.take();
+		if (lists.length === 0) return;
+		await writeChanges(this.target, this.leases, lists);
+		this.events += events;
+		this.split += waiting.split;
+		waiting.split = 0;
+		this.applied = Math.max(this.applied, upto);
+		this.heardMs = performance.now();
+		this.moveTo(this.applied);
+	}
+
+	private moveTo(revision: number): void {
+		this.revision = Math.max(this.revision, revision);
+		this.leases.reached = this.revision;
 	}
 }
 
-function grouped(events: readonly mvccpb.Event[]): ReadonlyArray<readonly mvccpb.Event[]> {
-	const groups: mvccpb.Event[][] = [[]];
-	let bytes = 0;
-	for (const event of events) {
-		const size = (event.kv?.key.length ?? 0) + (event.kv?.value.length ?? 0);
-		let last = groups.at(-1) as mvccpb.Event[];
-		if (last.length >= OPS_MAX || (last.length > 0 && bytes + size > OPS_BYTES)) {
-			last = [];
-			groups.push(last);
-			bytes = 0;
-		}
-		last.push(event);
-		bytes += size;
-	}
-	return groups;
-}
-
-function deleteOp(key: Uint8Array): pb.RequestOp {
-	return { request: { kind: "requestDeleteRange", value: { key, rangeEnd: new Uint8Array(0), prevKv: false } } };
+function isCallError(error: unknown): error is CallError {
+	return error instanceof Error && "metadata" in error;
 }

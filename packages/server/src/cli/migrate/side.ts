@@ -1,63 +1,36 @@
 /** One of the two clusters of a migration: any of its members, one after another, until one answers. */
 import { setTimeout as pause } from "node:timers/promises";
-import { type MessageType, etcdserverpb as pb } from "@flotilla/api";
 import { type Access, type CallError, OutsideClient } from "../outside-client.ts";
+import { isOverload, passes, SideError, type SideName } from "./refusals.ts";
+import { ALL_KEYS, RPC, type Rpc } from "./rpc.ts";
 
-/** A connection that was given up, a member that is gone or waits in vain, a token that has run out: the next member may do. */
-const TRANSIENT: ReadonlySet<number> = new Set([1, 4, 14, 16]);
-const PATIENCE_MS = 60_000;
+/** How long one that has answered before is waited for. */
+export const PATIENCE_MS = 60_000;
+/** One that never did may have been named wrongly. */
+const FIRST_PATIENCE_MS = 15_000;
 const CALL_MS = 15_000;
 const PAUSE_MS = 200;
-
-export interface Rpc<Request extends object, Response extends object> {
-	readonly path: string;
-	readonly request: MessageType<Request>;
-	readonly response: MessageType<Response>;
-}
-
-function rpc<Request extends object, Response extends object>(
-	path: string,
-	request: MessageType<Request>,
-	response: MessageType<Response>,
-): Rpc<Request, Response> {
-	return { path: `/etcdserverpb.${path}`, request, response };
-}
-
-export const RPC = {
-	range: rpc("KV/Range", pb.RangeRequest, pb.RangeResponse),
-	put: rpc("KV/Put", pb.PutRequest, pb.PutResponse),
-	txn: rpc("KV/Txn", pb.TxnRequest, pb.TxnResponse),
-	watch: rpc("Watch/Watch", pb.WatchRequest, pb.WatchResponse),
-	leases: rpc("Lease/LeaseLeases", pb.LeaseLeasesRequest, pb.LeaseLeasesResponse),
-	timeToLive: rpc("Lease/LeaseTimeToLive", pb.LeaseTimeToLiveRequest, pb.LeaseTimeToLiveResponse),
-	grant: rpc("Lease/LeaseGrant", pb.LeaseGrantRequest, pb.LeaseGrantResponse),
-	revoke: rpc("Lease/LeaseRevoke", pb.LeaseRevokeRequest, pb.LeaseRevokeResponse),
-	keepAlive: rpc("Lease/LeaseKeepAlive", pb.LeaseKeepAliveRequest, pb.LeaseKeepAliveResponse),
-	roleList: rpc("Auth/RoleList", pb.AuthRoleListRequest, pb.AuthRoleListResponse),
-	roleGet: rpc("Auth/RoleGet", pb.AuthRoleGetRequest, pb.AuthRoleGetResponse),
-	roleAdd: rpc("Auth/RoleAdd", pb.AuthRoleAddRequest, pb.AuthRoleAddResponse),
-	roleGrant: rpc("Auth/RoleGrantPermission", pb.AuthRoleGrantPermissionRequest, pb.AuthRoleGrantPermissionResponse),
-	userList: rpc("Auth/UserList", pb.AuthUserListRequest, pb.AuthUserListResponse),
-	userGet: rpc("Auth/UserGet", pb.AuthUserGetRequest, pb.AuthUserGetResponse),
-	userAdd: rpc("Auth/UserAdd", pb.AuthUserAddRequest, pb.AuthUserAddResponse),
-	userGrant: rpc("Auth/UserGrantRole", pb.AuthUserGrantRoleRequest, pb.AuthUserGrantRoleResponse),
-	authEnable: rpc("Auth/AuthEnable", pb.AuthEnableRequest, pb.AuthEnableResponse),
-} as const;
-
-/** Every key there is. */
-export const ALL_KEYS = { key: Uint8Array.of(0), rangeEnd: Uint8Array.of(0) } as const;
+const PAUSE_MAX_MS = 2_000;
+/** Nobody is told of what is over sooner. */
+const QUIET_MS = 3_000;
+const TOLD_EVERY_MS = 10_000;
 
 export class Side {
-	readonly name: "source" | "target";
+	readonly name: SideName;
+	/** As its answers say; null before the first one. */
+	clusterId: bigint | null = null;
 	private readonly endpoints: readonly string[];
 	private readonly access: Access;
+	private readonly tell: (line: string) => void;
 	private client: Promise<OutsideClient> | null = null;
 	private tries = 0;
+	private toldMs = 0;
 
-	constructor(name: "source" | "target", endpoints: readonly string[], access: Access) {
+	constructor(name: SideName, endpoints: readonly string[], access: Access, tell: (line: string) => void = () => {}) {
 		this.name = name;
 		this.endpoints = endpoints;
 		this.access = access;
+		this.tell = tell;
 	}
 
 	/**
@@ -68,43 +41,49 @@ export class Side {
 		{ path, request: encoder, response: decoder }: Rpc<Request, Response>,
 		request: Partial<Request>,
 	): Promise<Response> {
-		const deadline = performance.now() + PATIENCE_MS;
-		for (;;) {
+		const startedMs = performance.now();
+		const patienceMs = this.clusterId === null ? FIRST_PATIENCE_MS : PATIENCE_MS;
+		for (let pauseMs = PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, PAUSE_MAX_MS)) {
+			const connection = this.connected();
 			try {
-				const client = await this.connected();
-				return await client.call(path, { request: encoder, response: decoder }, request, CALL_MS);
+				const client = await connection;
+				const answer = await client.call(path, { request: encoder, response: decoder }, request, CALL_MS);
+				this.recognise(client.endpoint, answer);
+				return answer;
 			} catch (error) {
+				if (error instanceof StrangeCluster) throw error;
 				const { code, details, message } = error as CallError;
-				if (!TRANSIENT.has(code) || performance.now() > deadline) throw new SideError(this.name, path, code, details ?? message);
-				this.drop();
-				await pause(PAUSE_MS);
+				const text = details ?? message;
+				const waitedMs = performance.now() - startedMs;
+				if (!this.passes(code, text)) throw new SideError(this.name, path, code, text);
+				if (waitedMs > patienceMs) {
+					throw new SideError(this.name, path, code, `${text} (tried for ${Math.round(waitedMs / 1_000)} s: ${this.endpoints.join(", ")})`);
+				}
+				if (!isOverload(text)) this.drop(connection);
+				this.tellOfWaiting(text, waitedMs, patienceMs);
+				await pause(pauseMs);
 			}
 		}
 	}
 
-	/** The same by somebody who is not logged in. */
-	async anonymously<Request extends object, Response extends object>(
-		rpc: Rpc<Request, Response>,
-		request: Partial<Request>,
-	): Promise<Response> {
-		const stranger = new Side(this.name, this.endpoints, { ...this.access, user: undefined, cert: undefined, key: undefined });
-		try {
-			return await stranger.call(rpc, request);
-		} finally {
-			stranger.drop();
-		}
+	/** Also where a login is at hand that was not asked for when the connection was opened. */
+	passes(code: number, text: string): boolean {
+		return passes(code, text) || (this.access.login !== undefined && text.includes("user name is empty"));
 	}
 
 	connected(): Promise<OutsideClient> {
-		this.client ??= this.open();
-		return this.client;
+		if (this.client !== null) return this.client;
+		const opening = OutsideClient.open(this.endpoints[this.tries++ % this.endpoints.length] as string, this.access);
+		this.client = opening;
+		opening.catch(() => this.drop(opening));
+		return opening;
 	}
 
-	/** The member is no good any more: the next call goes to the next one. */
-	drop(): void {
-		const { client } = this;
+	/** That connection is no good any more: the next call goes to the next member. */
+	drop(connection: Promise<OutsideClient> | null = this.client): void {
+		if (connection === null || this.client !== connection) return;
 		this.client = null;
-		void client?.then(
+		void connection.then(
 			(opened) => opened.close(),
 			() => {},
 		);
@@ -116,25 +95,27 @@ export class Side {
 		return header?.revision ?? 0;
 	}
 
-	private open(): Promise<OutsideClient> {
-		return OutsideClient.open(this.endpoints[this.tries++ % this.endpoints.length] as string, this.access);
+	/** All endpoints must be of one cluster: of another one the leases and keys would seem to be gone. */
+	private recognise(endpoint: string, answer: object): void {
+		const { header } = answer as { readonly header?: { readonly clusterId: bigint } | null };
+		if (header === undefined || header === null) return;
+		this.clusterId ??= header.clusterId;
+		if (header.clusterId !== this.clusterId) throw new StrangeCluster(this.name, endpoint, header.clusterId, this.clusterId);
+	}
+
+	private tellOfWaiting(text: string, waitedMs: number, patienceMs: number): void {
+		if (waitedMs < QUIET_MS || performance.now() < this.toldMs + TOLD_EVERY_MS) return;
+		this.toldMs = performance.now();
+		this.tell(`the ${this.name} does not answer (${text}); it is asked again for another ${Math.ceil((patienceMs - waitedMs) / 1_000)} s`);
 	}
 }
 
-/** What a cluster refused, or what nobody of it answered. */
-export class SideError extends Error {
-	override readonly name = "SideError";
-	readonly code: number;
-	readonly details: string;
+class StrangeCluster extends Error {
+	override readonly name = "StrangeCluster";
 
-	constructor(side: Side["name"], path: string, code: number, details: string) {
-		super(`the ${side}, asked for ${path.slice(path.lastIndexOf("/") + 1)}: ${details}`);
-		this.code = code;
-		this.details = details;
-	}
-
-	/** By the texts that etcd and flotilla share. */
-	static says(error: unknown, text: string): boolean {
-		return error instanceof SideError && error.details.includes(text);
+	constructor(side: SideName, endpoint: string, found: bigint, wanted: bigint) {
+		super(
+			`the ${side}'s endpoint ${endpoint} is of another cluster: ${found.toString(16)}, where the others are of ${wanted.toString(16)}`,
+		);
 	}
 }

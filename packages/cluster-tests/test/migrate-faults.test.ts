@@ -1,0 +1,287 @@
+/** `flotilla migrate` when something goes wrong on the way, from a real etcd into flotilla and back. Real processes. */
+import { afterEach, describe, expect, test } from "vitest";
+import { KvClient } from "../src/client/kv-client.ts";
+import { type ClusterMember, ProcessCluster } from "../src/process/cluster.ts";
+import { Migration } from "../src/process/migration.ts";
+import { runningEtcdctl } from "../src/process/running-tool.ts";
+import { etcdctl, haveProgram, type ToolResult } from "../src/process/tools.ts";
+import { eventually, pause } from "../src/process/wait.ts";
+
+const MINUTE = 60_000;
+const WAYS = [
+	["etcd", "flotilla"],
+	["flotilla", "etcd"],
+] as const;
+type Program = "etcd" | "flotilla";
+
+describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))(
+	"flotilla migrate under faults (needs Debian's etcd-server and etcd-client)",
+	() => {
+		const cleanUp: Array<() => unknown> = [];
+		afterEach(async () => {
+			for (const work of cleanUp.splice(0).reverse()) await work();
+		});
+
+		async function start(program: Program, size: number): Promise<ProcessCluster> {
+			const cluster = await ProcessCluster.start({ program, size, flags: ["--bcrypt-cost", "4"] });
+			cleanUp.push(() => cluster.dispose());
+			return cluster;
+		}
+
+		async function good(result: Promise<ToolResult>): Promise<string> {
+			const { status, stdout, stderr } = await result;
+			if (status !== 0) throw new Error(stderr);
+			return stdout;
+		}
+
+		function client(at: string): KvClient {
+			const made = new KvClient(at);
+			cleanUp.push(() => made.close());
+			return made;
+		}
+
+		function migration(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Migration {
+			const made = new Migration(args, environment);
+			cleanUp.push(() => made.end());
+			return made;
+		}
+
+		function between(source: ProcessCluster, target: ProcessCluster, ...more: string[]): Migration {
+			return migration(["--from", source.endpoints.join(","), "--to", target.endpoints.join(","), ...more]);
+		}
+
+		async function lease(at: string, ttl: number): Promise<string> {
+			return /lease ([0-9a-f]+)/.exec(await good(etcdctl(at, ["lease", "grant", String(ttl)])))?.[1] ?? "";
+		}
+
+		/** Keys with a lease are copied one by one, so there is time to do something meanwhile. */
+		async function fillSlow(at: string, count: number): Promise<void> {
+			const id = String(BigInt(`0x${await lease(at, 3_600)}`));
+			const one = client(at);
+			for (let from = 0; from < count; from += 100) {
+				const put = (n: number) => ({
+					request_put: { key: Buffer.from(`slow/${String(n).padStart(5, "0")}`), value: Buffer.from(`v${n}`), lease: id },
+				});
+				await one.txn({ success: Array.from({ length: 100 }, (_, n) => put(from + n)) });
+			}
+		}
+
+		async function leaderOf(cluster: ProcessCluster): Promise<ClusterMember> {
+			for (const member of cluster.members) {
+				const { header, leader } = await client(member.clientUrl.slice("http://".length)).status();
+				if (header.member_id === leader) return member;
+			}
+			throw new Error("nobody leads");
+		}
+
+		test.each(WAYS)(
+			"a %s that dies twice and comes back, into a %s that loses its leader",
+			async (from, to) => {
+				const [source, target] = await Promise.all([start(from, 1), start(to, 3)]);
+				const at = source.endpoints[0] as string;
+				await fillSlow(at, 2_000);
+				const run = between(source, target);
+				await run.says(/[1-9]\d* of 2000 keys/);
+				await source.member(0).process.kill("SIGKILL");
+				expect(run.output).not.toContain("are copied");
+				await source.member(0).process.start();
+				await run.says("in step");
+				await good(etcdctl(at, ["put", "between", "1"]));
+				await source.member(0).process.kill("SIGKILL");
+				await source.member(0).process.start();
+				const leader = await leaderOf(target);
+				await leader.process.kill("SIGKILL");
+				for (let round = 0; round < 100; round++) await client(at).put(`late/${round % 30}`, String(round));
+				expect([await run.pressEnter(), run.output]).toEqual([0, expect.stringMatching(/compared: 2031 keys, 1 leases, .*: the same/)]);
+			},
+			4 * MINUTE,
+		);
+
+		test.each(WAYS)(
+			"%s is compacted past what was read while it is copied into %s: what has changed is copied anew",
+			async (from, to) => {
+				const [source, target] = await Promise.all([start(from, 1), start(to, 1)]);
+				const [at, into] = [source.endpoints[0] as string, target.endpoints[0] as string];
+				const one = client(at);
+				for (const name of ["gone", "changed", "anew"]) await one.put(`first/${name}`, "old");
+				await fillSlow(at, 2_000);
+				const run = between(source, target);
+				await run.says(/[1-9]\d* of 2003 keys/);
+				await one.deleteRange("first/gone");
+				await one.put("first/changed", "new");
+				await one.deleteRange("first/anew");
+				await one.deleteRange("slow/00000");
+				await one.deleteRange("slow/01999");
+				const queue = [await lease(at, 600), await lease(at, 600)];
+				for (const id of [...queue].reverse()) await good(etcdctl(at, ["put", `lock/${id}`, "", `--lease=${id}`]));
+				const { header } = await one.put("first/anew", "again");
+				await one.compact(Number(header.revision));
+				expect(run.output).not.toContain("are copied");
+				await run.says("the source was compacted beyond what is not read yet");
+				await run.says("in step");
+				expect([await run.pressEnter(), run.output]).toEqual([0, expect.stringMatching(/compared: 2002 keys, 3 leases, .*: the same/)]);
+				const order = await good(etcdctl(into, ["get", "", "--from-key", "--keys-only", "--sort-by=CREATE"]));
+				expect(order.split("\n").filter((line) => line !== "" && !line.startsWith("slow/"))).toEqual([
+					"first/changed",
+					...[...queue].reverse().map((id) => `lock/${id}`),
+					"first/anew",
+				]);
+			},
+			3 * MINUTE,
+		);
+
+		test(
+			"Ctrl-C gives up while keys are copied, switches when they are, and gives up a comparison",
+			async () => {
+				const source = await start("flotilla", 1);
+				await fillSlow(source.endpoints[0] as string, 2_000);
+				const early = between(source, await start("flotilla", 1));
+				await early.says(/[1-9]\d* of 2000 keys/);
+				early.signal("SIGINT");
+				expect([await early.status, early.output]).toEqual([
+					1,
+					expect.stringContaining("Error: stopped by SIGINT; the target holds part of the keys: empty it before you begin again"),
+				]);
+				const target = await start("flotilla", 1);
+				const run = between(source, target);
+				// Enter that comes before it was asked for is none.
+				await run.says(/[1-9]\d* of 2000 keys/);
+				void run.pressEnter();
+				await run.says("in step");
+				await pause(2_000);
+				expect(run.output).not.toContain("switching");
+				run.signal("SIGINT");
+				await run.says("switching");
+				run.signal("SIGINT");
+				expect([await run.status, run.output]).toEqual([1, expect.stringContaining("stopped by SIGINT; the target was not compared")]);
+			},
+			2 * MINUTE,
+		);
+
+		test(
+			"a member of either side falls silent: others are asked, and leases live on",
+			async () => {
+				const [source, target] = await Promise.all([start("flotilla", 3), start("flotilla", 3)]);
+				const at = source.endpoints[2] as string;
+				const id = await lease(at, 15);
+				const owner = runningEtcdctl([at], ["lease", "keep-alive", id]);
+				cleanUp.push(() => owner.end());
+				await good(etcdctl(at, ["put", "owned", "v", `--lease=${id}`]));
+				const run = between(source, target);
+				await run.says("in step");
+				// The first ones that were named are those that it talks to. Their connections stay as they are.
+				await Promise.all([source.member(0).process.kill("SIGSTOP"), target.member(0).process.kill("SIGSTOP")]);
+				await good(etcdctl(at, ["put", "late", "v"]));
+				const into = target.endpoints[1] as string;
+				await eventually("the put has come", async () => expect(await good(etcdctl(into, ["get", "late"]))).not.toBe(""), MINUTE);
+				await pause(10_000);
+				expect(await good(etcdctl(into, ["get", "owned", "--print-value-only"]))).toBe("v\n");
+				expect([await run.pressEnter(), run.output]).toEqual([
+					0,
+					expect.stringContaining("compared: 2 keys, 1 leases, 0 users, 0 roles: the same"),
+				]);
+				expect(run.output).not.toContain("ended at the target");
+			},
+			3 * MINUTE,
+		);
+
+		test.each(WAYS)(
+			"leases of %s that run out after the switch live on in %s, with their keys",
+			async (from, to) => {
+				const [source, target] = await Promise.all([start(from, 1), start(to, 1)]);
+				const [at, into] = [source.endpoints[0] as string, target.endpoints[0] as string];
+				await fillSlow(at, 1_000);
+				const ids: string[] = [];
+				for (let n = 0; n < 12; n++) {
+					const id = await lease(at, 600);
+					ids.push(id);
+					await good(etcdctl(at, ["put", `held/${n}`, "v", `--lease=${id}`]));
+				}
+				const run = between(source, target);
+				await run.says("in step");
+				const status = run.pressEnter();
+				await run.says("switching");
+				await Promise.all(
+					ids.map((id) =>
+						client(at).call("Lease", "LeaseRevoke", ["LeaseRevokeRequest", "LeaseRevokeResponse"], { ID: String(BigInt(`0x${id}`)) }),
+					),
+				);
+				expect([await status, run.output]).toEqual([0, expect.stringMatching(/compared: \d+ keys, \d+ leases, .*: the same/)]);
+				const shared = /compared: (\d+) keys/.exec(run.output)?.[1];
+				expect((await client(into).everything({ count_only: true })).count).toBe(shared);
+			},
+			2 * MINUTE,
+		);
+
+		test(
+			"a lease that the target alone has lost is told, and its keys come again",
+			async () => {
+				const [source, target] = await Promise.all([start("flotilla", 1), start("etcd", 1)]);
+				const [at, into] = [source.endpoints[0] as string, target.endpoints[0] as string];
+				const id = await lease(at, 6);
+				const owner = runningEtcdctl([at], ["lease", "keep-alive", id]);
+				cleanUp.push(() => owner.end());
+				await good(etcdctl(at, ["put", "owned", "v", `--lease=${id}`]));
+				const run = between(source, target);
+				await run.says("in step");
+				// Nobody renews for longer than the lease lives: the machine slept, or somebody pressed Ctrl-Z.
+				run.signal("SIGSTOP");
+				await eventually("the lease has ended there", async () => expect(await good(etcdctl(into, ["get", "owned"]))).toBe(""));
+				run.signal("SIGCONT");
+				await run.says(`lease ${id} ended at the target while it lives at the source`);
+				await eventually("the key is back", async () => expect(await good(etcdctl(into, ["get", "owned"]))).not.toBe(""));
+				expect([await run.pressEnter(), run.output]).toEqual([
+					0,
+					expect.stringContaining("compared: 1 keys, 1 leases, 0 users, 0 roles: the same"),
+				]);
+			},
+			2 * MINUTE,
+		);
+
+		test.each(WAYS)(
+			"values and keys as large as can be, and one revision of many keys, from %s into %s",
+			async (from, to) => {
+				const [source, target] = await Promise.all([start(from, 1), start(to, 1)]);
+				const at = source.endpoints[0] as string;
+				const one = client(at);
+				// Nearly the largest put that both take (how long a request's number is differs): a transaction around it would be too large.
+				const other = client(target.endpoints[0] as string);
+				let size = 1_572_864;
+				const isTaken = async (): Promise<boolean> => {
+					try {
+						for (const side of [one, other]) await side.put("large!", Buffer.alloc(size, 7));
+						return true;
+					} catch (error) {
+						expect(String(error)).toContain("request is too large");
+						return false;
+					}
+				};
+				while (!(await isTaken())) size--;
+				for (const side of [one, other]) await side.deleteRange("large!");
+				const largest = (name: string) => one.put(name, Buffer.alloc(size - 2, 7));
+				await expect(
+					one.txn({ success: [{ request_put: { key: Buffer.from("copied"), value: Buffer.alloc(size - 2) } }] }),
+				).rejects.toThrow("request is too large");
+				await largest("copied");
+				for (let n = 0; n < 12; n++) await one.put(`large/${n}`, Buffer.alloc(1_400_000, n));
+				await one.put(Buffer.alloc(1_400_000, 1), "a large key");
+				await one.put(Buffer.alloc(1_400_000, 2), "another");
+				const run = between(source, target);
+				await run.says("in step", 2 * MINUTE);
+				await largest("follow");
+				await one.put(Buffer.alloc(1_400_000, 3), "followed");
+				for (let from_ = 0; from_ < 3_000; from_ += 100) {
+					await one.txn({
+						success: Array.from({ length: 100 }, (_, n) => ({
+							request_put: { key: Buffer.from(`many/${from_ + n}`), value: Buffer.from("v") },
+						})),
+					});
+				}
+				await one.deleteRange("many/", { range_end: Buffer.from("many0") });
+				expect([await run.pressEnter(), run.output]).toEqual([0, expect.stringMatching(/compared: 17 keys, .*: the same/)]);
+				expect(run.output).toContain("1 transactions of the source were too large for one, and came in parts");
+			},
+			4 * MINUTE,
+		);
+	},
+);
