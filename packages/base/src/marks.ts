@@ -52,6 +52,11 @@ export const MARK_NAMES = [
 	"forwardRefused",
 	"compactionsJoined",
 	"compactionPinned",
+	"changeSliced",
+	"midwayRead",
+	"midwayCleanUp",
+	"midwayNoFloor",
+	"midwayDied",
 ] as const;
 
 export type MarkName = (typeof MARK_NAMES)[number];

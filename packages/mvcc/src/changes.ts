@@ -1,18 +1,26 @@
 import { type ByteOps, fail } from "@flotilla/base";
 import { KeyCursor } from "./key-cursor.ts";
 import type { KeyIndex } from "./key-index.ts";
+import { sortByKey } from "./key-sort.ts";
 import { keySpan } from "./key-span.ts";
 import { NOT_FOUND } from "./key-table.ts";
+import type { KeyTree } from "./key-tree.ts";
 import { encodeDeletedPair, valueOfKeyValue } from "./key-value.ts";
 import type { LeaseAttachments } from "./lease/lease-table.ts";
 import { CRC_BYTES, RecordEncoder } from "./record-encoder.ts";
 import type { DeleteRangeRequest, PutRequest, Revision } from "./request.ts";
 import type { EventGroup, StoreEvent } from "./result.ts";
-import { STRIDE } from "./sliced.ts";
 import type { ValueStore } from "./value-store.ts";
 
 /** Never changed: stands for a list that has no element yet. */
 const NO_EVENTS: StoreEvent[] = [];
+
+export interface ChangeLimits {
+	/** Of one revision; 0: none are kept. */
+	readonly eventsKeptMax: number;
+	/** Keys between two places at which a change may pause. */
+	readonly stride: number;
+}
 
 /**
  * The one place where keys change. All changes between `begin` and `end` share one main revision; their order is the sub
@@ -31,8 +39,7 @@ export class Changes {
 	/** Of the change under way, in whole; null: they have become too many, or nobody wanted those at its beginning. */
 	private events: StoreEvent[] | null = NO_EVENTS;
 	private groups: EventGroup[] = [];
-	/** Of one revision; 0: none are kept. */
-	private readonly eventsKeptMax: number;
+	private readonly limits: ChangeLimits;
 	private readonly index: KeyIndex;
 	private readonly values: ValueStore;
 	private readonly leases: LeaseAttachments;
@@ -41,11 +48,11 @@ export class Changes {
 
 	constructor(
 		revision: Revision,
-		eventsKeptMax: number,
+		limits: ChangeLimits,
 		parts: { readonly index: KeyIndex; readonly values: ValueStore; readonly leases: LeaseAttachments; readonly ops: ByteOps },
 	) {
 		this.revision = revision;
-		this.eventsKeptMax = eventsKeptMax;
+		this.limits = limits;
 		this.index = parts.index;
 		this.values = parts.values;
 		this.leases = parts.leases;
@@ -68,7 +75,7 @@ export class Changes {
 		if (this.sub === 0) return this.revision;
 		this.revision++;
 		this.sub = 0;
-		if (this.eventsKeptMax > 0 && this.eventsWanted) this.groups.push({ revision: this.revision, events: this.events });
+		if (this.limits.eventsKeptMax > 0 && this.eventsWanted) this.groups.push({ revision: this.revision, events: this.events });
 		this.events = NO_EVENTS;
 		return this.revision;
 	}
@@ -111,7 +118,7 @@ export class Changes {
 		return request.prevKv ? previous : null;
 	}
 
-	/** Deletes the living keys of a range in ascending order; returns their number and, when asked for, their pairs. Yields every STRIDE keys. */
+	/** Deletes the living keys of a range in ascending order; returns their number and, when asked for, their pairs. Yields every so many keys, dead ones included. */
 	*deleteRange(request: DeleteRangeRequest, prevKvs: Uint8Array[]): Generator<void, number> {
 		const { index } = this;
 		const span = keySpan(request.key, request.rangeEnd, this.ops);
@@ -119,41 +126,58 @@ export class Changes {
 			const slot = index.findAlive(span.from);
 			if (slot === NOT_FOUND) return 0;
 			this.deleteSlot(slot, request.prevKv ? prevKvs : null);
+			index.tree.changeAlive(span.from, -1);
 			return 1;
 		}
 		let deleted = 0;
+		let visited = 0;
+		const dead = new DeadKeys(index.tree);
 		// Deleting leaves keys and their order as they are; compaction, which may come in between, does not.
 		const cursor = new KeyCursor(index.tree, span.from, span.to);
 		for (let slot = cursor.next(); slot !== NOT_FOUND; slot = cursor.next()) {
-			if (!index.slots.isAlive(slot)) continue;
-			this.deleteSlot(slot, request.prevKv ? prevKvs : null);
-			deleted++;
-			if (deleted % STRIDE !== 0) continue;
+			if (index.slots.isAlive(slot)) {
+				this.deleteSlot(slot, request.prevKv ? prevKvs : null);
+				dead.add(index.slots.key(slot), cursor.leaf);
+				deleted++;
+			}
+			if (++visited % this.limits.stride !== 0) continue;
+			dead.tell();
 			cursor.pause();
 			yield;
 		}
+		dead.tell();
 		return deleted;
 	}
 
-	/** Deletes these keys, which are alive, in the order given. Yields every STRIDE keys. */
-	*deleteKeys(keys: readonly string[]): Generator<void, void> {
-		for (const [at, key] of keys.entries()) {
-			if (at > 0 && at % STRIDE === 0) yield;
-			const slot = this.index.findAlive(key);
-			if (slot === NOT_FOUND) fail("a key that hangs on a lease is alive", { keys: keys.length });
-			this.deleteSlot(slot, null);
+	/** Deletes these keys, which are alive, in ascending order; returns their number. Yields every so many keys. */
+	*deleteKeys(keys: Iterable<string>, count: number): Generator<void, number> {
+		const { index, limits } = this;
+		const slots = new Int32Array(count);
+		let found = 0;
+		for (const key of keys) {
+			const slot = index.findAlive(key);
+			if (slot === NOT_FOUND) fail("a key that hangs on a lease is alive", { keys: count });
+			slots[found++] = slot;
+			if (found % limits.stride === 0) yield;
 		}
+		yield* sortByKey(slots, (slot) => index.slots.key(slot));
+		for (const [at, slot] of slots.entries()) {
+			if (at > 0 && at % limits.stride === 0) yield;
+			this.deleteSlot(slot, null);
+			index.tree.changeAlive(index.slots.key(slot), -1);
+		}
+		return count;
 	}
 
+	/** The tree is told by the caller. */
 	private deleteSlot(slot: number, prevKvs: Uint8Array[] | null): void {
-		const { slots, tree } = this.index;
+		const { slots } = this.index;
 		const key = slots.key(slot);
 		if (prevKvs !== null) prevKvs.push(this.values.read(slot, slots.head(slot), false));
 		const main = this.revision + 1;
-		this.encoder.tombstone(main, this.sub, this.ops.fromLatin1(key));
+		this.encoder.tombstone(main, this.sub, key);
 		this.moveLease(slot, key, slots.lease(slot), 0n);
 		slots.setLife(slot, 0, 0);
-		tree.changeAlive(key, -1);
 		this.record(slot, main, true);
 		this.deletes++;
 		if (this.keepsEvents()) this.keep({ type: "delete", key, sub: this.sub, kv: encodeDeletedPair(key, main, this.ops) });
@@ -162,7 +186,7 @@ export class Changes {
 
 	/** Whether the next event of this change is to be kept. */
 	private keepsEvents(): boolean {
-		if (!this.eventsWanted || this.sub >= this.eventsKeptMax) this.events = null;
+		if (!this.eventsWanted || this.sub >= this.limits.eventsKeptMax) this.events = null;
 		return this.events !== null;
 	}
 
@@ -190,5 +214,31 @@ export class Changes {
 	private writtenPair(): Uint8Array {
 		const { value } = this.encoder;
 		return value.subarray(0, value.length - CRC_BYTES);
+	}
+}
+
+/** Keys of one leaf after another that died: the tree counts them a leaf at a time, since the way there costs more than all the rest. */
+class DeadKeys {
+	private readonly tree: KeyTree;
+	private leaf: object | null = null;
+	private key = "";
+	private count = 0;
+
+	constructor(tree: KeyTree) {
+		this.tree = tree;
+	}
+
+	add(key: string, leaf: object): void {
+		if (leaf !== this.leaf) this.tell();
+		this.leaf = leaf;
+		this.key = key;
+		this.count++;
+	}
+
+	/** Before the tree may change, and at the end. */
+	tell(): void {
+		if (this.count > 0) this.tree.changeAlive(this.key, -this.count);
+		this.count = 0;
+		this.leaf = null;
 	}
 }

@@ -6,7 +6,8 @@ import type { KeyTree } from "./key-tree.ts";
 export class KeyCursor {
 	private readonly tree: KeyTree;
 	private readonly to: string | null;
-	private leaf: Leaf;
+	/** That of the slot which `next` gave last. */
+	leaf: Leaf;
 	private at: number;
 	/** Where the keys of this leaf that are below `to` end. */
 	private end = 0;

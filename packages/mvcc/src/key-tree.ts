@@ -39,8 +39,8 @@ export class KeyTree {
 		if (right !== null) this.root = new Inner([this.root, right.node], ["", right.low]);
 	}
 
-	/** A key that is there came to life (+1) or died (-1). */
-	changeAlive(key: string, by: 1 | -1): void {
+	/** So many keys of the leaf that holds `key` came to life (above 0) or died (below). */
+	changeAlive(key: string, by: number): void {
 		let node = this.root;
 		while (node.leaf === false) {
 			node.alive += by;

@@ -119,6 +119,14 @@ export function encodeDeletedPair(key: string, modRevision: Revision, bytes: Byt
 	return new WireWriter(bytes, key.length + 24).varint(PairTag.key).latin1(key).varint(PairTag.mod).varint(modRevision).finish();
 }
 
+/** The pair of a tombstone's record: the key alone, in the index's form. Returns where it ends. */
+export function writeKeyAlone(target: Uint8Array, at: number, key: string): number {
+	target[at] = PairTag.key;
+	let end = writeVarint(target, at + 1, key.length);
+	for (let i = 0; i < key.length; i++) target[end++] = key.charCodeAt(i);
+	return end;
+}
+
 function writeNumberField(target: Uint8Array, at: number, tag: number, value: number): number {
 	target[at] = tag;
 	return writeVarint(target, at + 1, value);

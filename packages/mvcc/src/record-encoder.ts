@@ -1,5 +1,5 @@
 import { type ByteOps, writeU32 } from "@flotilla/base";
-import { keyValueBytesMax, writeKeyValue } from "./key-value.ts";
+import { keyValueBytesMax, writeKeyAlone, writeKeyValue } from "./key-value.ts";
 import { assertSub, RECORD_KEY_BYTES, writeRecordKey } from "./record-key.ts";
 import type { LeaseId, Revision } from "./request.ts";
 
@@ -37,12 +37,12 @@ export class RecordEncoder {
 		this.seal(start, valueStart, writeKeyValue(this.target, valueStart, key, create, main, version, value, lease));
 	}
 
-	/** The record of a deletion holds the key alone. */
-	tombstone(main: Revision, sub: number, key: Uint8Array): void {
+	/** The record of a deletion holds the key alone: in the index's form, since very many of them may go at once. */
+	tombstone(main: Revision, sub: number, key: string): void {
 		assertSub(sub);
 		const start = this.reserve(keyValueBytesMax(key.length, 0));
 		const valueStart = writeRecordKey(this.target, start, main, sub, true);
-		this.seal(start, valueStart, writeKeyValue(this.target, valueStart, key, 0, 0, 0, NO_BYTES, 0n));
+		this.seal(start, valueStart, writeKeyAlone(this.target, valueStart, key));
 	}
 
 	/** Makes `target` a buffer with room for a record and returns where it begins. */

@@ -63,6 +63,8 @@ export interface KeyValueStore {
 	put(request: PutRequest): PutResult | Refusal;
 	deleteRange(request: DeleteRangeRequest): DeleteRangeResult | Refusal;
 	txn(request: TxnRequest): TxnResult | Refusal;
+	/** A transaction that `isReadOnlyTxn`: compares and ranges see the state at this call, whatever is changed meanwhile. */
+	readTxn(request: TxnRequest): Sliced<TxnResult | Refusal>;
 	/** Deletes the keys of a lease in one revision, in ascending order, and the lease. */
 	endLease(id: LeaseId): EndLeaseResult | Refusal;
 	/**
@@ -137,6 +139,8 @@ export interface StoreOptions {
 	readonly valueCacheBytes: number;
 	/** Events of one revision that are collected at most: those of a larger one are to be read from the history. */
 	readonly eventsKeptMax?: number;
+	/** Keys of one change between two places at which it may pause; without it STRIDE. */
+	readonly changeStride?: number;
 }
 
 /** For `new` stores the mark is EMPTY_MARK. */

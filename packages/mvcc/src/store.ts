@@ -1,4 +1,4 @@
-import { assert, type ByteOps } from "@flotilla/base";
+import { assert, type ByteOps, marks } from "@flotilla/base";
 import { Changes } from "./changes.ts";
 import { Compactor } from "./compactor.ts";
 import { DoomedRecords } from "./doomed-records.ts";
@@ -8,6 +8,7 @@ import { type IndexCensus, KeyIndex } from "./key-index.ts";
 import { keySpan } from "./key-span.ts";
 import { LeaseTable } from "./lease/lease-table.ts";
 import { RangeChunks } from "./range-chunks.ts";
+import { rangeAt } from "./range-steps.ts";
 import { type RangeParts, type RangeView, RangeWork } from "./range-work.ts";
 import { mix32 } from "./record-sums.ts";
 import type { DeleteRangeRequest, LeaseId, PutRequest, RangeRequest, Revision, TxnRequest } from "./request.ts";
@@ -23,10 +24,12 @@ import type {
 	RefusalCode,
 	TxnResult,
 } from "./result.ts";
-import { sliced, wholly } from "./sliced.ts";
+import { STRIDE, sliced, wholly } from "./sliced.ts";
 import type { RecordBatch, RecordStorage, StoreMark } from "./storage.ts";
 import { EMPTY_MARK, type KeyValueStore, type Sliced, type StoreCounts, type StoreOptions } from "./store-interface.ts";
-import { type CheckState, checkPath, checkPutState, choosePath, rangeAt, runPath } from "./txn.ts";
+import { type RunParts, runPath } from "./txn.ts";
+import { type CheckState, checkPath, checkPutState, choosePath } from "./txn-path.ts";
+import { type ReadState, readPath } from "./txn-reads.ts";
 import { ValueStore } from "./value-store.ts";
 
 /** Compacted records whose deletion is handed out in one batch, about: some 0.3 ms of the turn that hands it to LevelDB. */
@@ -57,6 +60,7 @@ export class MvccStore implements KeyValueStore, CheckState {
 	private readonly doomed: DoomedRecords;
 	private readonly compactor: Compactor;
 	private readonly changes: Changes;
+	private readonly runParts: RunParts;
 	/** The last batch that held deletions. */
 	private deletesSeq = 0;
 	private ranges = 0;
@@ -80,7 +84,9 @@ export class MvccStore implements KeyValueStore, CheckState {
 		this.history = new History(this.parts, () => this.revision);
 		this.compactor = new Compactor(index, this.doomed, this.compactRevision);
 		const eventsKeptMax = options.keepEvents ? (options.eventsKeptMax ?? EVENTS_KEPT_MAX) : 0;
-		this.changes = new Changes(rebuilt?.revision ?? EMPTY_MARK.revision, eventsKeptMax, { ...this.parts, leases });
+		const stride = options.changeStride ?? STRIDE;
+		this.changes = new Changes(rebuilt?.revision ?? EMPTY_MARK.revision, { eventsKeptMax, stride }, { ...this.parts, leases });
+		this.runParts = { ...this.parts, changes: this.changes, stride };
 	}
 
 	get revision(): Revision {
@@ -137,6 +143,7 @@ export class MvccStore implements KeyValueStore, CheckState {
 	}
 
 	put(request: PutRequest): PutResult | Refusal {
+		this.assertWhole();
 		const refusal = checkPutState(this, request);
 		if (refusal !== null) return { ok: false, code: refusal };
 		const prevKv = this.changes.put(request);
@@ -148,7 +155,7 @@ export class MvccStore implements KeyValueStore, CheckState {
 	}
 
 	deleteRangeSliced(request: DeleteRangeRequest): Sliced<DeleteRangeResult> {
-		return sliced(this.deleteSteps(request));
+		return sliced(this.deleteSteps(request), this.runParts.stride);
 	}
 
 	txn(request: TxnRequest): TxnResult | Refusal {
@@ -156,7 +163,25 @@ export class MvccStore implements KeyValueStore, CheckState {
 	}
 
 	txnSliced(request: TxnRequest): Sliced<TxnResult | Refusal> {
-		return sliced(this.txnSteps(request));
+		return sliced(this.txnSteps(request), this.runParts.stride);
+	}
+
+	readTxn(request: TxnRequest): Sliced<TxnResult | Refusal> {
+		this.txns++;
+		const { compactRevision, parts, revision } = this;
+		if (this.changing) marks.midwayRead++;
+		const release = this.compactor.pin(compactRevision);
+		const state: ReadState = { revision, compactRevision, unmoved: () => this.revision === revision && !this.changing };
+		const work = sliced(readPath(parts, request, state));
+		return {
+			step(budget) {
+				const done = work.step(budget);
+				if (done) release();
+				return done;
+			},
+			result: () => work.result(),
+			abandon: release,
+		};
 	}
 
 	endLease(id: LeaseId): EndLeaseResult | Refusal {
@@ -164,7 +189,7 @@ export class MvccStore implements KeyValueStore, CheckState {
 	}
 
 	endLeaseSliced(id: LeaseId): Sliced<EndLeaseResult | Refusal> {
-		return sliced(this.endLeaseSteps(id));
+		return sliced(this.endLeaseSteps(id), this.runParts.stride);
 	}
 
 	get changing(): boolean {
@@ -172,31 +197,35 @@ export class MvccStore implements KeyValueStore, CheckState {
 	}
 
 	private *deleteSteps(request: DeleteRangeRequest): Generator<void, DeleteRangeResult> {
+		this.assertWhole();
 		const prevKvs: Uint8Array[] = [];
 		const deleted = yield* this.changes.deleteRange(request, prevKvs);
 		return { ok: true, revision: this.changes.end(), deleted, prevKvs };
 	}
 
 	private *txnSteps(request: TxnRequest): Generator<void, TxnResult | Refusal> {
+		this.assertWhole();
 		this.txns++;
-		const path = choosePath(this.parts, request);
+		const { runParts } = this;
+		const path = yield* choosePath(runParts, request, { at: this.revision, stride: runParts.stride });
 		const refusal = checkPath(this, path);
 		if (refusal !== null) return { ok: false, code: refusal };
-		const result = yield* runPath(this.parts, this.changes, path);
+		const result = yield* runPath(runParts, path);
 		this.changes.end();
 		return result;
 	}
 
 	private *endLeaseSteps(id: LeaseId): Generator<void, EndLeaseResult | Refusal> {
+		this.assertWhole();
 		const lease = this.leases.get(id);
 		if (lease === undefined) return { ok: false, code: "leaseNotFound" };
-		const keys = lease.keys();
-		yield* this.changes.deleteKeys(keys);
+		const deleted = yield* this.changes.deleteKeys(lease.attachedKeys(), lease.keyCount);
 		this.leases.remove(lease);
-		return { ok: true, revision: this.changes.end(), deleted: keys.length };
+		return { ok: true, revision: this.changes.end(), deleted };
 	}
 
 	compact(revision: Revision): CompactResult | Refusal {
+		this.assertWhole();
 		if (revision <= this.compactRevision) return { ok: false, code: "compacted" };
 		if (revision > this.revision) return { ok: false, code: "futureRevision" };
 		this.compactor.request(this.compactRevision, revision);
@@ -215,6 +244,7 @@ export class MvccStore implements KeyValueStore, CheckState {
 	}
 
 	compactionStep(budget: number): boolean {
+		if (this.changing) marks.midwayCleanUp++;
 		return this.compactor.step(budget);
 	}
 
@@ -276,6 +306,11 @@ export class MvccStore implements KeyValueStore, CheckState {
 		return mixed;
 	}
 
+	/** One change at a time: another one would take over, and end, what the first has begun. */
+	private assertWhole(): void {
+		assert(!this.changing, "nothing else changes the store in the middle of a change");
+	}
+
 	private checkRevision(revision: Revision): RefusalCode | null {
 		if (revision > this.revision) return "futureRevision";
 		return revision > 0 && revision < this.compactRevision ? "compacted" : null;
@@ -284,6 +319,7 @@ export class MvccStore implements KeyValueStore, CheckState {
 	/** Revisions at or below zero mean the newest state. */
 	private viewOf(request: RangeRequest): RangeView {
 		const current = this.revision;
+		if (this.changing) marks.midwayRead++;
 		// In the middle of a change the newest state is one that no revision shows yet.
 		const newest = (request.revision <= 0 || request.revision === current) && !this.changing;
 		const span = keySpan(request.key, request.rangeEnd, this.parts.ops);

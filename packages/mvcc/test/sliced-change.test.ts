@@ -1,13 +1,26 @@
 /** A change of very many keys in one revision, in slices: between two of them nothing of it is to be seen. */
 import { describe, expect, test } from "vitest";
-import { decodeKeyValue, type RangeRequest } from "../src/index.ts";
-import { del, op, put, range, text, txn } from "./requests.ts";
+import { CompareResult, CompareTarget, decodeKeyValue, type RangeRequest, type TxnRequest } from "../src/index.ts";
+import { compare, del, op, put, range, text, txn } from "./requests.ts";
 import { finish, leasesOf, storeOf, type Workplace } from "./store-of.ts";
 
 const KEYS = 1_000;
 const SLICE = 256;
 const key = (n: number): string => `k${String(n).padStart(5, "0")}`;
 const ALL = range("\0", { rangeEnd: "\0" });
+/** Reads alone, behind compares that a half of the changes below would decide otherwise. */
+const LOOK: TxnRequest = txn({
+	compare: [
+		compare(CompareTarget.version, CompareResult.greater, "k", { rangeEnd: "l", number: 0 }),
+		compare(CompareTarget.version, CompareResult.equal, key(3), { number: 2 }),
+		compare(CompareTarget.create, CompareResult.greater, key(0), { number: 1 }),
+		compare(CompareTarget.mod, CompareResult.greater, key(0), { number: KEYS }),
+		compare(CompareTarget.value, CompareResult.equal, key(0), { value: "w0" }),
+		compare(CompareTarget.lease, CompareResult.equal, key(0), { lease: 7n }),
+	],
+	success: [op.range(range(key(0))), op.range(range(key(KEYS - 1))), op.range(ALL), op.range(range("k", { rangeEnd: "l", limit: 2 }))],
+	failure: [op.range(range("other"))],
+});
 
 function filled(): Workplace {
 	const place = storeOf(0, leasesOf([7n]));
@@ -20,6 +33,15 @@ function filled(): Workplace {
 	place.flush();
 	place.store.takeEvents();
 	return place;
+}
+
+/** The answer without its revisions. */
+function looked(result: ReturnType<ReturnType<Workplace["store"]["readTxn"]>["result"]>): unknown {
+	if (!result.ok) return result.code;
+	return {
+		succeeded: result.succeeded,
+		ranges: result.responses.map((each) => each.kind === "range" && [each.range.count, each.range.kvs]),
+	};
 }
 
 /** What readers of all kinds see. */
@@ -49,6 +71,7 @@ function seen({ store }: Workplace): unknown {
 		one: now(range(key(3))),
 		old: now({ ...range(key(3)), revision: store.compactRevision }),
 		revision: store.revision,
+		transaction: looked(finish(store.readTxn(LOOK))),
 	};
 }
 
@@ -68,14 +91,24 @@ describe.each(Object.entries(changes))("%s", (_name, change) => {
 		expect(atOnce.step(Number.MAX_SAFE_INTEGER)).toBe(true);
 		const before = seen(place);
 		const long = place.store.rangeSliced(ALL);
+		const longTxn = place.store.readTxn(LOOK);
 		const work = change(place);
 		let slices = 1;
 		while (!work.step(SLICE)) {
-			slices++;
-			expect(place.store.changing).toBe(true);
 			expect(seen(place)).toEqual(before);
-			expect(() => place.store.digest()).toThrow();
-			expect(() => place.store.mark()).toThrow();
+			// What is looked at before the first change is whole.
+			if (place.store.changing) {
+				slices++;
+				const { store } = place;
+				for (const other of [
+					() => store.digest(),
+					() => store.mark(),
+					() => store.put(put("x")),
+					() => store.txn(txn()),
+					() => store.compact(2),
+				])
+					expect(other).toThrow();
+			}
 			expect(place.store.takeEvents()).toEqual([]);
 			// What happens between turns: records go to the disk, and old ones are cleaned up.
 			place.store.compactionStep(700);
@@ -84,6 +117,8 @@ describe.each(Object.entries(changes))("%s", (_name, change) => {
 		expect(slices).toBeGreaterThan(2);
 		expect(work.result()).toEqual(atOnce.result());
 		expect(finish(long)).toMatchObject({ count: KEYS + 1 });
+		// Asked for before, read to its end behind: all of it is of the moment at which it was asked for.
+		expect(looked(finish(longTxn))).toEqual((before as { transaction: unknown }).transaction);
 		place.settle();
 		twin.settle();
 		expect(seen(place)).toEqual(seen(twin));
@@ -118,4 +153,29 @@ describe("events", () => {
 		store.put(put("after", "x"));
 		expect(store.takeEvents()[0]?.events).toHaveLength(1);
 	});
+});
+
+test("dead keys count, too: a range of nothing but them does not hold the loop", () => {
+	const place = filled();
+	finish(place.store.deleteRangeSliced(del("k", "l")));
+	const again = place.store.deleteRangeSliced(del("k", "l"));
+	let slices = 1;
+	while (!again.step(SLICE)) slices++;
+	expect(slices).toBeGreaterThan(2);
+	expect(again.result()).toMatchObject({ deleted: 0, revision: place.store.revision });
+});
+
+test("a transaction that only reads holds a clean-up back as long as it is under way, and no longer", () => {
+	const place = filled();
+	const { store } = place;
+	const cleansUp = (): boolean => store.compactionStep(100_000);
+	const [read, abandoned] = [store.readTxn(LOOK), store.readTxn(LOOK)];
+	expect(read.step(SLICE)).toBe(false);
+	store.compact(store.revision);
+	expect(cleansUp()).toBe(false);
+	expect(finish(read)).toMatchObject({ ok: true, succeeded: true });
+	expect(cleansUp()).toBe(false);
+	abandoned.abandon();
+	expect(cleansUp()).toBe(true);
+	expect(store.openReads).toBe(0);
 });

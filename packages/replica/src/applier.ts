@@ -79,6 +79,12 @@ export class Applier {
 		return this.unfinished !== null;
 	}
 
+	/** Of the proposal of this process life whose entry that is; 0: it is somebody else's, or there is none. */
+	get midwaySequence(): number {
+		const { envelope, options, unfinished } = this;
+		return unfinished !== null && envelope.incarnation === options.incarnation ? envelope.sequence : 0;
+	}
+
 	/** There is more to do in a next turn. */
 	get mayGoOn(): boolean {
 		return this.midway && this.parts.state.store.unstoredBytes <= this.options.unstoredBytesMax;

@@ -1,5 +1,5 @@
 /** What the driver writes of the state: record batches as they come, and at a floor everything that it must say (rules S1 to S4). */
-import type { ByteOps } from "@flotilla/base";
+import { type ByteOps, marks } from "@flotilla/base";
 import type { Applier } from "./applier.ts";
 import type { FloorImage, ReplicaOutput } from "./replica-interface.ts";
 import type { StateMachine } from "./state-machine.ts";
@@ -38,6 +38,7 @@ export class FloorState {
 	/** Null while a compaction pass is running (rule S3), and in the middle of an entry. `output`: where records go that were not handed out yet. */
 	capture(output: ReplicaOutput): FloorImage | null {
 		const { applier, state } = this;
+		if (applier.midway) marks.midwayNoFloor++;
 		if (state.store.compactionRunning || applier.midway) return null;
 		this.takeBatch(output);
 		const tables = tableRows(state);

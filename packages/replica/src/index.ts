@@ -59,4 +59,5 @@ export type {
 	ReplicaStatus,
 	TableRow,
 } from "./replica-interface.ts";
+export { APPLY_SLICE_KEYS } from "./sliced-apply.ts";
 export { bootstrapTables, tableDigest } from "./tables.ts";

@@ -234,13 +234,22 @@ describe("deadlines and room", () => {
 		bench.learn("follower", 0n, 5);
 		bench.write(1, 50);
 		bench.tick = 49;
-		expect(bench.proposals.expire(bench.tick, () => "timeout")).toBe(0);
+		expect(bench.proposals.expire(bench.tick, 0, () => "timeout")).toBe(0);
 		bench.tick = 50;
-		expect(bench.proposals.expire(bench.tick, () => "timeout")).toBe(2);
+		expect(bench.proposals.expire(bench.tick, 0, () => "timeout")).toBe(2);
 		expect(bench.faults()).toEqual(["noLeaderDeadline", "timeout"]);
 		bench.learn("follower", LEADER, 6);
 		bench.proposals.onTermApplied(6);
 		expect(bench.forward()).toEqual([]);
+	});
+
+	test("what is applied in part is waited for: its outcome is certain", () => {
+		const bench = new Bench();
+		bench.write(1, 50);
+		bench.write(1, 50);
+		expect(bench.forward()).toEqual([1, 2]);
+		expect(bench.proposals.expire(100, 2, () => "timeout")).toBe(1);
+		expect(bench.proposals.take(2)).toBeDefined();
 	});
 
 	test("calls and bytes count until the outcome, and one call always fits", () => {

@@ -200,14 +200,18 @@ export class Proposals {
 		else this.outbox.completeWrite(call, { ok: true, index, term, command: outcome });
 	}
 
-	/** Ends the calls whose time is over, and says how many. Cost: the pending calls; so not at every tick. */
-	expire(tick: number, judge: TimeoutJudge): number {
+	/**
+	 * Ends the calls whose time is over, and says how many. `applying`: the sequence of the one whose entry is applied in part, whose
+	 * outcome is certain and near; 0: there is none. Cost: the pending calls; so not at every tick.
+	 */
+	expire(tick: number, applying: number, judge: TimeoutJudge): number {
 		const pendingBefore = this.pending;
 		const leaderKnown = this.leadership.leader !== NO_NODE;
 		this.waiting.visit((call) => {
 			if (call.deadlineTick <= tick) this.failWaiting(call, leaderKnown ? judge(call) : "noLeaderDeadline");
 		});
 		for (const call of this.inFlight.overdue(tick)) {
+			if (call.sequence === applying) continue;
 			this.inFlight.land(call);
 			this.fail(call, judge(call));
 		}

@@ -34,6 +34,8 @@ export interface ReplicaOptions {
 	readonly maxLearners: number;
 	/** A connection counts for the check of a change after so long; 5 s when it is not said. */
 	readonly steadyMs?: number;
+	/** Keys that one command changes in a turn, at most; without it 1,024. */
+	readonly applySliceKeys?: number;
 	/** Ticks that a simple token lives at this member since its last use here; without it 300 s. */
 	readonly tokenTtlTicks?: number;
 }

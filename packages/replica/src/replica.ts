@@ -51,6 +51,7 @@ import type {
 	ReplicaStatus,
 	TableRow,
 } from "./replica-interface.ts";
+import { APPLY_SLICE_KEYS } from "./sliced-apply.ts";
 import { StateMachine } from "./state-machine.ts";
 import { StatusSnapshot } from "./status.ts";
 import { Timeouts } from "./timeouts.ts";
@@ -129,7 +130,8 @@ export class Replica implements ReplicaMachine {
 		this.durable = new DurableTerm(restoredLog.hardState.term);
 		this.timeouts = new Timeouts(electionTicks, this.leadership, this.connections);
 		const tokens = { ttlTicks: options.tokenTtlTicks ?? Math.ceil(TOKEN_TTL_MS / tickMs), forgottenUpto: restoredLog.hardState.commit };
-		this.state = new StateMachine(state.store, { codec, tap: ports.tap, bytes: ports.bytes, tokens }, state.tables);
+		const sliceKeys = options.applySliceKeys ?? APPLY_SLICE_KEYS;
+		this.state = new StateMachine(state.store, { codec, tap: ports.tap, bytes: ports.bytes, tokens, sliceKeys }, state.tables);
 		const proposalOptions = { incarnation, pendingCallsMax, pendingBytesMax: PENDING_BYTES_MAX, timeoutTicks: this.patienceTicks };
 		this.proposals = new Proposals(proposalOptions, this.encoder, this.leadership, this.outbox);
 		this.gate = new ForwardGate(this.leadership, this.outbox);
@@ -504,7 +506,7 @@ export class Replica implements ReplicaMachine {
 	}
 
 	private expireCalls(): void {
-		const writes = this.proposals.expire(this.tickCount, this.judgeTimeout);
+		const writes = this.proposals.expire(this.tickCount, this.applier.midwaySequence, this.judgeTimeout);
 		const reads = this.reads.expire(this.tickCount);
 		const leases = this.leases.expire();
 		this.membership.expire(this.tickCount, this.judgeChange);

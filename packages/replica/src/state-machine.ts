@@ -33,6 +33,8 @@ export interface StateMachineParts {
 	readonly tap: TapSink;
 	readonly bytes: ByteOps;
 	readonly tokens: TokenOptions;
+	/** Keys that one command changes in a turn. */
+	readonly sliceKeys: number;
 }
 
 export class StateMachine implements Tables {
@@ -48,13 +50,15 @@ export class StateMachine implements Tables {
 	private readonly codec: HotCodec;
 	private readonly tap: TapSink;
 	private readonly leaseCommands: LeaseCommands;
+	private readonly sliceKeys: number;
 
-	constructor(store: KeyValueStore, { codec, tap, bytes, tokens }: StateMachineParts, rows: readonly TableRow[]) {
+	constructor(store: KeyValueStore, { codec, tap, bytes, tokens, sliceKeys }: StateMachineParts, rows: readonly TableRow[]) {
 		this.store = store;
 		this.codec = codec;
 		this.tap = tap;
 		this.auth = new AuthState(tokens, bytes, (lease) => this.store.leases.get(lease)?.attachedKeys() ?? []);
-		this.leaseCommands = new LeaseCommands(this, tap);
+		this.sliceKeys = sliceKeys;
+		this.leaseCommands = new LeaseCommands(this, sliceKeys, tap);
 		loadTables(rows, this);
 	}
 
@@ -164,7 +168,7 @@ export class StateMachine implements Tables {
 		const request = this.codec.decodeDeleteRangeRequest(payload);
 		const fault = this.auth.guard.deleteRangeFault(caller, request);
 		if (fault !== null) return fault;
-		return applySliced(this.store.deleteRangeSliced(request), (result) => ({ kind: "deleteRange", result }));
+		return applySliced(this.store.deleteRangeSliced(request), this.sliceKeys, (result) => ({ kind: "deleteRange", result }));
 	}
 
 	private txn(payload: Uint8Array, caller: Caller): ApplyOutcome | SlicedApply {
@@ -173,7 +177,7 @@ export class StateMachine implements Tables {
 		if (this.alarms.noSpace && txnCost(request) > 0) return "noSpace";
 		const fault = this.auth.guard.txnFault(caller, request);
 		if (fault !== null) return fault;
-		return applySliced(this.store.txnSliced(request), (result) => (result.ok ? { kind: "txn", result } : result.code));
+		return applySliced(this.store.txnSliced(request), this.sliceKeys, (result) => (result.ok ? { kind: "txn", result } : result.code));
 	}
 
 	private compact(envelope: EnvelopeReader, term: number, index: number): ApplyOutcome {

@@ -71,6 +71,21 @@ test("what the leader says of a lease is handed on behind the entry that ends it
 	expect([look.outcome, midway(), member.replica.store.keyCount]).toMatchObject([{ ok: true, grantedTtl: 60 }, false, 0]);
 });
 
+test("a deletion that takes longer to apply than its client's time is answered all the same; what waits behind it is not sure", () => {
+	const KEYS = 5_000;
+	const world = new World("slow", { pendingCallsMax: 2 * KEYS, unstoredBytesMax: 0 }).up();
+	const { theLeader: leader } = world;
+	for (const call of Array.from({ length: KEYS }, (_, at) => world.put(leader, `k${at}`, "v"))) world.outcomeOf(call);
+	world.settle();
+	for (const member of world.members) member.slowStoreUs = 100_000;
+	const deleted = world.write(leader, CommandKind.deleteRange, deleteBytes("k", "l"), 5);
+	world.until("it is applied in part", () => leader.replica.stateDigest() === null);
+	const behind = world.put(leader, "behind", "v", 5);
+	expect(world.outcomeOf(behind)).toEqual({ ok: false, fault: "timeout" });
+	expect(deleted.outcome).toBeNull();
+	expect(world.outcomeOf(deleted)).toMatchObject({ ok: true, command: { result: { deleted: KEYS } } });
+});
+
 describe("limits", () => {
 	test("a put passes up to etcd's size and not one byte more", () => {
 		const world = new World("size").up();

@@ -2,6 +2,7 @@
 import { assert } from "@flotilla/base";
 import { DEFAULT_WATCH_LIMITS, type WatchLimits } from "@flotilla/mvcc";
 import { DEFAULT_RAFT_CONFIG } from "@flotilla/raft";
+import { APPLY_SLICE_KEYS } from "@flotilla/replica";
 import type { AutoCompaction } from "./services/auto-compaction.ts";
 import type { TlsConfig } from "./tls/tls-config.ts";
 
@@ -107,6 +108,8 @@ export interface MemberConfig {
 	readonly snapshotPartBytes: number;
 	/** Rest between two of those parts. Tests make it long, to cut a transfer in its middle. */
 	readonly snapshotPartPauseMs: number;
+	/** Keys that one command changes in a turn, at most. Tests make it small. */
+	readonly applySliceKeys: number;
 	/** Bytes of log between two floors, whatever `snapshotCount` says. */
 	readonly floorBytes: number;
 
@@ -160,6 +163,7 @@ export const DEFAULT_MEMBER_OPTIONS = {
 	snapshotPartBytes: 1 << 20,
 	snapshotPartPauseMs: 0,
 	floorBytes: 16 << 20,
+	applySliceKeys: APPLY_SLICE_KEYS,
 	autoCompaction: { mode: "off" },
 	metrics: "basic",
 	logLevel: "info",
@@ -178,6 +182,7 @@ export function assertMemberConfig(config: MemberConfig): void {
 	assert(config.heartbeatMs > 0, "the heartbeat interval must be positive");
 	assert(config.electionMs >= 5 * config.heartbeatMs, "the election timeout must be at least five heartbeat intervals");
 	assert(config.snapshotCount > 0, "a floor needs at least one entry");
+	assert(config.applySliceKeys > 0, "a slice changes at least one key");
 	assert(
 		config.initialClusterState === "existing" || config.initialCluster.some((member) => member.id === config.memberId),
 		"the first configuration of a new cluster contains this member",

@@ -8,7 +8,7 @@ import { authCommand } from "./auth-command.ts";
 
 function newState(): StateMachine {
 	const tokens = { ttlTicks: 100, forgottenUpto: 0 };
-	const parts = { codec: createHotCodec(portableBytes), tap: silentTap, bytes: portableBytes, tokens };
+	const parts = { codec: createHotCodec(portableBytes), tap: silentTap, bytes: portableBytes, tokens, sliceKeys: 1_024 };
 	return new StateMachine(newStore(), parts, []);
 }
 

@@ -29,9 +29,15 @@ export class LeaseCommands {
 	readonly counts = new LeaseCounts();
 	private readonly state: LeaseState;
 	private readonly tap: TapSink;
+	private readonly sliceKeys: number;
+	/** Keys between two places at which the end of a lease may pause. */
+	private readonly stride: number;
 
-	constructor(state: LeaseState, tap: TapSink) {
+	/** `sliceKeys`: changed in one turn. */
+	constructor(state: LeaseState, sliceKeys: number, tap: TapSink) {
 		this.state = state;
+		this.sliceKeys = sliceKeys;
+		this.stride = Math.min(STRIDE, sliceKeys);
 		this.tap = tap;
 	}
 
@@ -85,7 +91,7 @@ export class LeaseCommands {
 		const steps = function* (): Generator<void, void> {
 			for (const lease of leases) yield* end(lease, reason, term, index);
 		};
-		return applySliced(sliced(steps()), () => ({ kind: "done", revision: store.revision }));
+		return applySliced(sliced(steps(), this.stride), this.sliceKeys, () => ({ kind: "done", revision: store.revision }));
 	}
 
 	checkpoint(payload: Uint8Array, term: number): CommandResult | CallFault {
@@ -100,11 +106,11 @@ export class LeaseCommands {
 		return { kind: "done", revision: store.revision };
 	}
 
-	/** Yields every STRIDE keys. */
+	/** Yields every so many keys. */
 	private *end(lease: Lease, reason: LeaseDeath, term: number, index: number): Generator<void, void> {
 		const { store } = this.state;
 		const ending = store.endLeaseSliced(lease.id);
-		while (!ending.step(STRIDE)) yield;
+		while (!ending.step(this.stride)) yield;
 		const result = ending.result();
 		const keys = result.ok ? result.deleted : 0;
 		this.counts.ended++;

@@ -49,6 +49,8 @@ export class Member implements Endpoint {
 	private storeBusyUntilUs = 0;
 	/** Removed from the cluster: no life follows. */
 	gone = false;
+	/** A batch of records takes so much longer. */
+	slowStoreUs = 0;
 	/** Log writes do not end while this holds. */
 	diskHeld = false;
 	/** The process stands still: what arrives waits, and of the ticks that pass two are made up for. */
@@ -242,7 +244,7 @@ export class Member implements Endpoint {
 		}
 		network.send(output.send);
 		for (const batch of output.batches) {
-			this.storeBusyUntilUs = Math.max(this.storeBusyUntilUs, this.world.time.nowUs) + dice.range(20, 400);
+			this.storeBusyUntilUs = Math.max(this.storeBusyUntilUs, this.world.time.nowUs) + dice.range(20, 400) + this.slowStoreUs;
 			this.later(this.storeBusyUntilUs - this.world.time.nowUs, () => {
 				this.disk.write(batch);
 				this.storedSeq = batch.seq;

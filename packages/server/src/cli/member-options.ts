@@ -197,6 +197,7 @@ function buildOptions(settings: Settings): MemberOptions {
 		snapshotPartBytes: DEFAULT_MEMBER_OPTIONS.snapshotPartBytes,
 		snapshotPartPauseMs: DEFAULT_MEMBER_OPTIONS.snapshotPartPauseMs,
 		floorBytes: DEFAULT_MEMBER_OPTIONS.floorBytes,
+		applySliceKeys: DEFAULT_MEMBER_OPTIONS.applySliceKeys,
 		autoCompaction: autoCompactionOf(settings),
 		metrics: settings.text("metrics") === "extensive" ? "extensive" : "basic",
 		logLevel: settings.text("log-level") as LogLevel,

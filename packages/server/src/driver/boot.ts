@@ -1,5 +1,5 @@
 import type { ByteOps, Dice } from "@flotilla/base";
-import { recordFault, StoreRebuild } from "@flotilla/mvcc";
+import { recordFault, STRIDE, type StoreOptions, StoreRebuild } from "@flotilla/mvcc";
 import { Replica, type ReplicaMachine, type ReplicaOptions, type ReplicaState } from "@flotilla/replica";
 import type { FileDisk } from "../disk/file-ops.ts";
 import { type MemberConfig, quotaBytes, TICK_MS } from "../member-config.ts";
@@ -57,7 +57,7 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 	const relay = new LogRelay(world.disk, (reason) => world.die(reason), world.watchDurable);
 	const logs = new LogFolder(walOptions(config), { bytes, events: relay });
 	const incarnation = dice.uint53();
-	const restore: RestoreStore = (mark, storage) => new StoreRebuild(mark, STORE_OPTIONS, storage, bytes);
+	const restore: RestoreStore = (mark, storage) => new StoreRebuild(mark, storeOptions(config), storage, bytes);
 	const steps = recover({
 		clusterId: config.clusterId,
 		memberId: config.memberId,
@@ -107,10 +107,14 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 	});
 }
 
-const STORE_OPTIONS = { keepEvents: true, valueCacheBytes: 32 << 20 };
+const VALUE_CACHE_BYTES = 32 << 20;
 const UNSTORED_BYTES_MAX = 64 << 20;
 const APPLY_BACKLOG_MAX = 5_000;
 const PENDING_CALLS_MAX = 10_000;
+
+function storeOptions({ applySliceKeys }: MemberConfig): StoreOptions {
+	return { keepEvents: true, valueCacheBytes: VALUE_CACHE_BYTES, changeStride: Math.min(STRIDE, applySliceKeys) };
+}
 
 function walOptions(config: MemberConfig): WalOptions {
 	return {
@@ -139,6 +143,7 @@ function replicaOptions(config: MemberConfig, incarnation: number): ReplicaOptio
 		strictReconfigCheck: config.strictReconfigCheck,
 		maxLearners: config.maxLearners,
 		steadyMs: config.steadyMs,
+		applySliceKeys: config.applySliceKeys,
 		tokenTtlTicks: Math.ceil(config.authTokenTtlMs / TICK_MS),
 	};
 }

@@ -207,9 +207,12 @@ class KvService {
 
 	private readTxn(call: UnaryCall, request: TxnRequest): void {
 		const { member } = this.deps;
-		const result = member.store.txn(request);
-		if (result.ok) call.respond(this.codec.encodeTxnResponse(headerOf(member, result.revision), result));
-		else call.fail(statusOf(result.code));
+		const mayStillRead = this.stillJudged();
+		this.longRanges.run(member.store.readTxn(request), call, (result) => {
+			if (!result.ok) call.fail(statusOf(result.code));
+			else if (mayStillRead()) call.respond(this.codec.encodeTxnResponse(headerOf(member, result.revision), result));
+			else call.fail(statusOf("authOldRevision"));
+		});
 	}
 
 	/** Sound requests are measured by the replica; one that is not sound hears of the lack of space first, as from etcd. */

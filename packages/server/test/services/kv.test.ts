@@ -168,6 +168,42 @@ describe("long ranges", () => {
 		expect(turns).toBeGreaterThanOrEqual((6 * KEYS) / 4_000 - 6);
 	});
 
+	test("a transaction that only reads runs in slices, too: compares and ranges show one revision", () => {
+		const every = { key: text("\0"), rangeEnd: text("\0") };
+		const { GREATER } = pb.Compare_CompareResult;
+		const compare = pb.Compare.create({
+			...every,
+			result: GREATER,
+			target: pb.Compare_CompareTarget.VERSION,
+			targetUnion: { kind: "version", value: 0 },
+		});
+		const request = pb.TxnRequest.encode({
+			compare: [compare],
+			success: [
+				{ request: { kind: "requestRange", value: pb.RangeRequest.create({ ...every, serializable: true }) } },
+				{ request: { kind: "requestRange", value: pb.RangeRequest.create({ ...every, serializable: true, countOnly: true }) } },
+			],
+			failure: [],
+		});
+		const call = house.start(new ScriptedCall(TXN, request));
+		let turns = 0;
+		for (; call.answer === null; turns++) {
+			house.member.put(`k${String(turns * 1_000).padStart(6, "0")}`, "changed");
+			house.member.put(`new${turns}`);
+			expect(house.turn()).toBe(true);
+		}
+		expect(turns).toBeGreaterThan(3);
+		const response = call.answer.ok ? pb.TxnResponse.decode(call.answer.bytes) : null;
+		expect([response?.succeeded, response?.header?.revision]).toEqual([true, KEYS + 1]);
+		const ranges = response?.responses.map(({ response: each }) => (each?.kind === "responseRange" ? each.value : null));
+		expect(ranges?.map((each) => [each?.count, each?.kvs.length])).toEqual([
+			[KEYS, KEYS],
+			[KEYS, 0],
+		]);
+		expect(ranges?.[0]?.kvs.every(({ value }) => Buffer.from(value).toString() === "1")).toBe(true);
+		expect(house.member.store.openReads).toBe(0);
+	});
+
 	test("one whose client went away is given up", () => {
 		const call = house.start(new ScriptedCall(RANGE, all));
 		house.turn();

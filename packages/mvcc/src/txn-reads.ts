@@ -1,0 +1,36 @@
+/** Transactions that only read: they are no part of any change, and all that they see is of one revision. */
+import { fail } from "@flotilla/base";
+import { rangeSteps, viewOf } from "./range-steps.ts";
+import type { RangeParts } from "./range-work.ts";
+import type { Revision, TxnRequest } from "./request.ts";
+import type { OpResult, Refusal, TxnResult } from "./result.ts";
+import { STRIDE } from "./sliced.ts";
+import { checkRangeInTxn, choosePath } from "./txn-path.ts";
+
+/** The state that a transaction which only reads was asked for. Clean-up is held back meanwhile. */
+export interface ReadState {
+	readonly revision: Revision;
+	readonly compactRevision: Revision;
+	/** It is still the newest one. */
+	unmoved(): boolean;
+}
+
+/** Yields every STRIDE keys. */
+export function* readPath(parts: RangeParts, request: TxnRequest, state: ReadState): Generator<void, TxnResult | Refusal> {
+	const { revision } = state;
+	const { ops, succeeded } = yield* choosePath(parts, request, { at: revision, stride: STRIDE });
+	const ranges = ops.map((op) =>
+		op.kind === "range" ? op.range : fail("a transaction that only reads has ranges alone", { kind: op.kind }),
+	);
+	for (const range of ranges) {
+		const code = checkRangeInTxn(state, range);
+		if (code !== null) return { ok: false, code };
+	}
+	const responses: OpResult[] = [];
+	for (const range of ranges) {
+		const at = range.revision <= 0 ? revision : range.revision;
+		const view = viewOf(parts, range, { at, newest: at === revision && state.unmoved(), headerRevision: revision });
+		responses.push({ kind: "range", range: yield* rangeSteps(parts, range, view, STRIDE) });
+	}
+	return { ok: true, revision, succeeded, responses };
+}
