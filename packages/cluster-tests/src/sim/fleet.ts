@@ -182,6 +182,7 @@ function memberConfig(plan: RunPlan, machine: number, memberId: NodeId): MemberC
 		logMemoryEntries: plan.memoryEntries,
 		snapshotPartBytes: plan.partBytes,
 		snapshotPartPauseMs: 0,
+		applySliceKeys: plan.applySliceKeys,
 		watchProgressMs: plan.parts.watch.progressMs,
 		watchLimits: plan.parts.watch.limits,
 		// Under faults no connection is ever steady: the check would refuse every change.

@@ -12,6 +12,7 @@ import { MUTANTS } from "./mutants.ts";
 import { CLUSTER_SIZES, drawPlan, type PlanLimits, planted, type RunPlan, staysAt } from "./plan.ts";
 import { type RunResult, simulate } from "./run.ts";
 import { shrink } from "./shrink.ts";
+import { SLICE_MUTANTS } from "./slice-mutants.ts";
 import { times } from "./speed.ts";
 import { Tally } from "./tally.ts";
 
@@ -44,8 +45,9 @@ else await explore();
 function planOfSeed(seed: string): RunPlan {
 	const plan = drawPlan(seed, limits);
 	if (values.mutant === undefined) return plan;
-	const mutant = MUTANTS.find((name) => name === values.mutant);
-	if (mutant === undefined) refuse(`--mutant takes one of ${MUTANTS.join(", ")}, not ${JSON.stringify(values.mutant)}`);
+	const known = [...MUTANTS, ...SLICE_MUTANTS];
+	const mutant = known.find((name) => name === values.mutant);
+	if (mutant === undefined) refuse(`--mutant takes one of ${known.join(", ")}, not ${JSON.stringify(values.mutant)}`);
 	return planted(plan, mutant);
 }
 

@@ -1,4 +1,4 @@
-import { type Dice, InvariantError, portableBytes, silentTap, type TapSink } from "@flotilla/base";
+import { type Dice, InvariantError, marks, portableBytes, silentTap, type TapSink } from "@flotilla/base";
 import { StoreDamageError } from "@flotilla/mvcc";
 import type { NodeId } from "@flotilla/raft";
 import {
@@ -212,6 +212,7 @@ export class SimMember {
 	crash(kind: CrashKind): void {
 		const { life } = this;
 		if (life === null) return;
+		if (life.booted?.driver.store.changing === true) marks.midwayDied++;
 		this.life = null;
 		life.process.end();
 		life.booted?.driver.end();

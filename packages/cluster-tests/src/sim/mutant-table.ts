@@ -5,6 +5,7 @@ import { CONTEST_MUTANTS } from "./contest-mutants.ts";
 import { MUTANTS } from "./mutants.ts";
 import { drawPlan, planted } from "./plan.ts";
 import { simulate } from "./run.ts";
+import { SLICE_MUTANTS } from "./slice-mutants.ts";
 
 interface Row {
 	readonly name: string;
@@ -38,7 +39,7 @@ function coreRows(): Row[] {
 }
 
 function memberRows(): Row[] {
-	return [...MUTANTS, ...CONTEST_MUTANTS].map((mutant) => {
+	return [...MUTANTS, ...CONTEST_MUTANTS, ...SLICE_MUTANTS].map((mutant) => {
 		let by = "";
 		const runs = SERIES.map((series) => {
 			for (let run = 1; run <= RUNS_MAX; run++) {

@@ -5,6 +5,7 @@ import { type CalmMutant, isCalmMutant, spoilVotes } from "./calm-mutants.ts";
 import { type ContestMutant, isContestMutant, spoilContests } from "./contest-mutants.ts";
 import { isLeaseMutant, type LeaseMutant, spoilLeases } from "./lease-mutants.ts";
 import { override } from "./override.ts";
+import { isSliceMutant, type SliceMutant, spoilReads, spoilSlices } from "./slice-mutants.ts";
 import { isWatchMutant, spoilEvents, spoilWatches, type WatchMutant } from "./watch-mutants.ts";
 
 /**
@@ -19,12 +20,13 @@ export const MUTANTS = [
 	"goesOnAfterFailedWrite",
 	"takesDamagedFrames",
 ] as const;
-/** Those of watching, of leases, of locks and elections and of lost connections have lists of their own. */
-export type Mutant = (typeof MUTANTS)[number] | WatchMutant | LeaseMutant | ContestMutant | CalmMutant;
+/** Those of watching, of leases, of locks and elections, of lost connections and of slices have lists of their own. */
+export type Mutant = (typeof MUTANTS)[number] | WatchMutant | LeaseMutant | ContestMutant | CalmMutant | SliceMutant;
 
 export function mutate(machine: ReplicaMachine, mutant: Mutant | null): ReplicaMachine {
 	if (isCalmMutant(mutant)) return override(machine, spoilVotes(machine, mutant));
 	if (isLeaseMutant(mutant)) return override(machine, spoilLeases(machine, mutant));
+	if (isSliceMutant(mutant)) return override(machine, spoilSlices(machine, mutant));
 	if (isWatchMutant(mutant)) {
 		return override(machine, {
 			drain: () => {
@@ -76,6 +78,7 @@ export function mutate(machine: ReplicaMachine, mutant: Mutant | null): ReplicaM
 /** Bugs of the services stand between them and their member. */
 export function spoilPort(member: MemberPort, mutant: Mutant | null): MemberPort {
 	if (isWatchMutant(mutant)) return spoilWatches(member, mutant);
+	if (mutant === "readsEndRevision") return spoilReads(member);
 	return isContestMutant(mutant) ? spoilContests(member, mutant) : member;
 }
 

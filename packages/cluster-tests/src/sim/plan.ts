@@ -4,6 +4,7 @@ import { isContestMutant } from "./contest-mutants.ts";
 import type { Mutant } from "./mutants.ts";
 import type { NetworkModel } from "./network.ts";
 import { drawParts, type PartPlans } from "./part-kinds.ts";
+import { isSliceMutant } from "./slice-mutants.ts";
 
 /** Mean times between faults of one kind, in milliseconds of virtual time. 0: never in this run. */
 export interface FaultRates {
@@ -53,6 +54,8 @@ export interface RunPlan {
 	readonly keepBytes: number;
 	readonly memoryEntries: number;
 	readonly partBytes: number;
+	/** Of one command that are changed in a turn: where they are few, much happens in its middle. */
+	readonly applySliceKeys: number;
 	readonly parts: PartPlans;
 	readonly network: NetworkModel;
 	readonly faults: FaultRates;
@@ -68,6 +71,9 @@ export interface RunPlan {
 	/** A bug that is planted on purpose; null but in tests of the simulator itself. */
 	readonly mutant: Mutant | null;
 }
+
+/** As in a real member: no command of the workload needs a second slice. */
+export const APPLY_SLICE_MAX = 1_024;
 
 /** What a cluster begins with, as often as it stands here. */
 export const CLUSTER_SIZES: readonly number[] = [1, 3, 3, 3, 3, 5, 5];
@@ -89,6 +95,7 @@ export function drawPlan(seed: string, limits: PlanLimits): RunPlan {
 	const folders = new Dice(`${seed}/folders`);
 	const ends = new Dice(`${seed}/ends`);
 	const churn = new Dice(`${seed}/churn`);
+	const slices = new Dice(`${seed}/slices`);
 	const rate = (minMs: number, maxMs: number, from = dice): number => (from.chance(1, 2) ? from.range(minMs, maxMs) : 0);
 	const seldom = (minMs: number, maxMs: number): number => (late.chance(1, 3) ? late.range(minMs, maxMs) : 0);
 	// Little of the log is kept, in memory and on the disk: who was away needs a snapshot.
@@ -146,6 +153,7 @@ export function drawPlan(seed: string, limits: PlanLimits): RunPlan {
 		keepBytes: scarce ? 0 : dice.pick([0, 64 * 1024]),
 		memoryEntries: scarce ? dice.pick([0, 10]) : dice.pick([0, 10_000]),
 		partBytes: dice.pick([200, 2_000, 1 << 20]),
+		applySliceKeys: slices.chance(1, 2) ? slices.pick([1, 1, 2, 3]) : APPLY_SLICE_MAX,
 		spared: [],
 		crashAt: 0,
 		mutant: null,
@@ -158,6 +166,11 @@ export function planted(plan: RunPlan, mutant: Mutant): RunPlan {
 		const lock = { ...plan.parts.lock, lockers: 4 };
 		const election = { ...plan.parts.election, candidates: 4, observers: 2, stallPercent: 0 };
 		return { ...plan, mutant, parts: { ...plan.parts, lock, election } };
+	}
+	if (isSliceMutant(mutant)) {
+		const kv = { ...plan.parts.kv, clients: 6, keys: 10, weights: { ...plan.parts.kv.weights, delete: 6, txn: 8, range: 6 } };
+		const faults = { ...plan.faults, killMs: 1_000, crashPointMs: 1_000 };
+		return { ...plan, mutant, faults, applySliceKeys: 1, floorEntries: 10, floorBytes: 1_024, parts: { ...plan.parts, kv } };
 	}
 	if (mutant === "takesDamagedFrames") return { ...plan, mutant, network: { ...plan.network, corruptPerMille: 20 } };
 	if (mutant !== "goesOnAfterFailedWrite") return { ...plan, mutant };

@@ -1,5 +1,5 @@
 import { smallerParts } from "./part-kinds.ts";
-import type { FaultKind, RunPlan } from "./plan.ts";
+import { APPLY_SLICE_MAX, type FaultKind, type RunPlan } from "./plan.ts";
 import { type RunResult, simulate } from "./run.ts";
 
 /** How long to look for a smaller plan: until one of them is over. */
@@ -53,6 +53,7 @@ function* smallerPlans({ plan, faults, virtualMs }: RunResult): Generator<RunPla
 	if (plan.members === 5) yield { ...plan, members: 3 };
 	if (plan.faultyMs > 500) yield { ...plan, faultyMs: Math.ceil(plan.faultyMs / 2) };
 	if (plan.leavesMinority) yield { ...plan, leavesMinority: false };
+	if (plan.applySliceKeys < APPLY_SLICE_MAX) yield { ...plan, applySliceKeys: APPLY_SLICE_MAX };
 	if (plan.driftPerMille > 0) yield { ...plan, driftPerMille: 0 };
 	if (plan.network.lossPerMille > 0) yield { ...plan, network: { ...plan.network, lossPerMille: 0 } };
 	if (plan.network.duplicatePerMille > 0) yield { ...plan, network: { ...plan.network, duplicatePerMille: 0 } };

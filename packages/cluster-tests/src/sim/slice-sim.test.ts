@@ -1,0 +1,54 @@
+/** Commands that are applied in slices, a key or two a turn: what is read, written and lost in their middle. */
+import { describe, expect, test } from "vitest";
+import { drawPlan, type RunPlan } from "./plan.ts";
+import { simulate } from "./run.ts";
+import { SLICE_MUTANTS } from "./slice-mutants.ts";
+
+const from = Number(process.env.FLOTILLA_SEED ?? Math.floor(Math.random() * 1_000_000_000));
+const RUNS = 6;
+const MUTANT_RUNS = 40;
+const POINTS = 20;
+
+/** Many keys, deleted together and read meanwhile; members die often, and floors are due all the time. */
+function planOf(seed: string): RunPlan {
+	const plan = drawPlan(seed, { faultyMs: 6_000, operationsMin: 0 });
+	const weights = { put: 10, get: 4, range: 6, delete: 6, txn: 8, compact: 1 };
+	const kv = { ...plan.parts.kv, clients: 6, keys: 10, weights };
+	const lease = { ...plan.parts.lease, holders: 2, keysMax: 3, revokePercent: 20 };
+	const faults = { ...plan.faults, killMs: 1_000, crashPointMs: 1_000 };
+	const floors = { floorEntries: 10, floorBytes: 1_024 };
+	return { ...plan, ...floors, faults, applySliceKeys: 1, parts: { ...plan.parts, kv, lease } };
+}
+
+describe(`slices of one key (FLOTILLA_SEED=${from})`, () => {
+	test("nobody sees half a revision, and no floor says so of one", () => {
+		const reached = { changeSliced: 0, midwayRead: 0, midwayNoFloor: 0 };
+		for (let seed = from; seed < from + RUNS; seed++) {
+			const result = simulate(planOf(`slices ${seed}`));
+			expect(result.verdict, `seed "slices ${seed}"\n${result.findings.join("\n")}`).toBe("ok");
+			for (const name of Object.keys(reached) as Array<keyof typeof reached>) reached[name] += result.marks[name];
+		}
+		for (const [name, times] of Object.entries(reached)) expect(times, name).toBeGreaterThan(0);
+	});
+
+	test("a member that loses power between two slices comes back with all of the revision", () => {
+		const { faults, parts, ...plan } = planOf("slices and power");
+		const none = Object.fromEntries(Object.keys(faults).map((kind) => [kind, 0])) as unknown as RunPlan["faults"];
+		const kv = { ...parts.kv, weights: { ...parts.kv.weights, delete: 12, compact: 0 } };
+		const quiet = { ...plan, faultyMs: 700, members: 1, faults: none, parts: { ...parts, kv }, churn: { ...plan.churn, everyMs: 0 } };
+		let died = 0;
+		for (let point = 0; point < POINTS; point++) {
+			const result = simulate({ ...quiet, crashAt: 100 + 13 * point });
+			expect(result.verdict, `died at operation ${100 + 13 * point}: ${result.findings.join("; ")}`).toBe("ok");
+			died += result.marks.midwayDied;
+		}
+		expect(died).toBeGreaterThan(0);
+	});
+
+	test.each(SLICE_MUTANTS)("a planted bug is found: %s", (mutant) => {
+		for (let seed = 0; seed < MUTANT_RUNS; seed++) {
+			if (simulate({ ...planOf(`slice mutant ${seed}`), mutant }).verdict === "violated") return;
+		}
+		expect.unreachable(`${mutant} passed ${MUTANT_RUNS} runs`);
+	});
+});
