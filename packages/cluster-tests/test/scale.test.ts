@@ -53,5 +53,7 @@ test("npm run big-revision: one deletion of all keys, heard whole and in fragmen
 	expect(stderr).toBe("");
 	expect(status, stdout).toBe(0);
 	expect(stdout).toMatch(/^6000 keys deleted in one revision: answered after [\d.]+ s, heard by both watchers after [\d.]+ s$/m);
-	expect(stdout).toMatch(/^longest write [\d.]+ s, longest serializable read [\d.]+ s; the watcher of another key heard \d+ puts$/m);
+	expect(stdout).toMatch(/^meanwhile: [\d.]+ s; longest time between two heartbeats \d+ ms, elections 0; .* of all members, 3 of 3 run$/m);
+	expect(stdout).toMatch(/^\d+ writes, the longest [\d.]+ s, refused: none$/m);
+	expect(stdout).toMatch(/^\d+ serializable reads, the longest [\d.]+ s, refused: none\nthe watcher of another key heard \d+ puts$/m);
 });

@@ -1,35 +1,60 @@
 /**
  * `npm run big-revision -- [--keys 1000000] [--value-bytes 64]`: all keys are deleted by one request, which is one revision, while
  * somebody watches them, as a whole and in fragments, and others read, write and watch; what that does to heartbeats, reads and memory.
- * Exit status 1 if that cost an election or a watcher lacks an event.
+ * Exit status 1 if it is refused, if a member ends or that cost an election, or a watcher lacks an event.
  */
 
 import { connect } from "node:http2";
-import { parseArgs } from "node:util";
 import { KvClient } from "../client/kv-client.ts";
 import { RawWatch } from "../client/raw-watch.ts";
+import { commandFlags } from "../command-call.ts";
 import { ProcessCluster } from "../process/cluster.ts";
 import { eventually, pause } from "../process/wait.ts";
 import { leaderOf } from "./leader-of.ts";
 import { describe, fill, observe } from "./observation.ts";
+import { cpuSeconds } from "./process-usage.ts";
 
-const { values: flags } = parseArgs({
-	options: { keys: { type: "string", default: "1000000" }, "value-bytes": { type: "string", default: "64" } },
+const { keys, "value-bytes": valueBytes } = commandFlags({
+	call: "npm run big-revision --",
+	about: "One request that deletes all keys, beside watchers, readers and writers: time, refusals, heartbeats, memory.",
+	flags: {
+		keys: { kind: "number", least: 1, fallback: 1_000_000, about: "how many" },
+		"value-bytes": { kind: "number", least: 0, fallback: 64, about: "of each value" },
+	},
 });
-const keys = Number(flags.keys);
 const LIMIT_MS = 120_000;
 const WINDOW_BYTES = 4 << 20;
 
-/** A call again and again until it is told to stop: the longest time that one took, in milliseconds. */
-async function longest(call: () => Promise<unknown>, over: () => boolean): Promise<number> {
+/** What became of a call that was made again and again. */
+interface Repeated {
+	readonly calls: number;
+	readonly longestMs: number;
+	/** By what they were refused with. */
+	readonly refusals: ReadonlyMap<string, number>;
+}
+
+/** A call again and again until it is told to stop. */
+async function repeat(call: () => Promise<unknown>, over: () => boolean): Promise<Repeated> {
 	let longestMs = 0;
-	while (!over()) {
+	let calls = 0;
+	const refusals = new Map<string, number>();
+	for (; !over(); calls++) {
 		const startedMs = performance.now();
-		await call();
+		await call().catch((error: unknown) => {
+			const text = error instanceof Error ? error.message : String(error);
+			refusals.set(text, (refusals.get(text) ?? 0) + 1);
+		});
 		longestMs = Math.max(longestMs, performance.now() - startedMs);
 		await pause(5);
 	}
-	return longestMs;
+	return { calls, longestMs, refusals };
+}
+
+const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
+
+function describeRepeated(name: string, { calls, longestMs, refusals }: Repeated): string {
+	const refused = [...refusals].map(([text, count]) => `${count} x ${text}`).join(", ");
+	return `${calls} ${name}, the longest ${seconds(longestMs)}, refused: ${refused || "none"}`;
 }
 
 const cluster = await ProcessCluster.start({ flags: ["--quota-backend-bytes", String(16 * 2 ** 30)] });
@@ -37,9 +62,9 @@ const client = new KvClient((await leaderOf(cluster)).clientUrl.slice("http://".
 const follower = cluster.members.find(({ clientUrl }) => !clientUrl.endsWith(client.address));
 const session = connect(follower?.clientUrl ?? "", { settings: { initialWindowSize: WINDOW_BYTES } });
 try {
-	await fill(`http://${client.address}`, "big/", keys, Number(flags["value-bytes"]));
+	await fill(`http://${client.address}`, "big/", keys, valueBytes);
 	await client.put("other", "v");
-	console.log(`${keys} keys of 16 bytes, values of ${flags["value-bytes"]} bytes, 3 members; the watchers are clients of a follower`);
+	console.log(`${keys} keys of 16 bytes, values of ${valueBytes} bytes, 3 members; the watchers are clients of a follower`);
 	const heard = [0, 0, 0];
 	const watchers = ["big/", "big/", "other"].map((prefix, at) => {
 		const count = (events: number): void => {
@@ -49,41 +74,52 @@ try {
 	});
 	await Promise.all(watchers.map(({ created }) => created));
 	await pause(1_000);
+	const spent = (): number => cluster.members.reduce((sum, { process }) => sum + (process.running ? cpuSeconds(process.pid) : 0), 0);
+	const spentBefore = spent();
 	const observed = await observe(cluster.members, async () => {
 		let over = false;
 		const options = { timeoutMs: LIMIT_MS };
-		const writes = longest(
+		const writes = repeat(
 			() => client.put("other", "v", options),
 			() => over,
 		);
-		const reads = longest(
+		const reads = repeat(
 			() => client.range("other", { serializable: true }, options),
 			() => over,
 		);
 		const startedMs = performance.now();
-		const { deleted } = await client.deleteRange("big/", { range_end: Buffer.from("big0") }, options);
-		const answeredMs = performance.now() - startedMs;
-		await eventually(
-			"both have heard all of it",
-			async () => {
-				if (heard[0] !== keys || heard[1] !== keys) throw new Error(`heard ${heard.join(" and ")} events`);
-			},
-			LIMIT_MS,
+		const answer = await client.deleteRange("big/", { range_end: Buffer.from("big0") }, options).then(
+			({ deleted }) => ({ deleted: Number(deleted), refusal: null }),
+			(error: unknown) => ({ deleted: 0, refusal: String(error) }),
 		);
+		const answeredMs = performance.now() - startedMs;
+		if (answer.refusal === null) {
+			await eventually(
+				"both have heard all of it",
+				async () => {
+					if (heard[0] !== keys || heard[1] !== keys) throw new Error(`heard ${heard.join(" and ")} events`);
+				},
+				LIMIT_MS,
+			);
+		}
 		const heardMs = performance.now() - startedMs;
 		over = true;
-		return { deleted: Number(deleted), answeredMs, heardMs, writeMs: await writes, readMs: await reads };
+		return { ...answer, answeredMs, heardMs, writes: await writes, reads: await reads };
 	});
-	const { deleted, answeredMs, heardMs, writeMs, readMs } = observed.result;
-	const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
+	const { answeredMs, deleted, heardMs, reads, refusal, writes } = observed.result;
+	const running = cluster.members.filter(({ process }) => process.running).length;
+	if (refusal !== null) console.log(`refused after ${seconds(answeredMs)}: ${refusal}`);
+	else
+		console.log(
+			`${deleted} keys deleted in one revision: answered after ${seconds(answeredMs)}, heard by both watchers after ${seconds(heardMs)}`,
+		);
 	console.log(
-		`${deleted} keys deleted in one revision: answered after ${seconds(answeredMs)}, heard by both watchers after ${seconds(heardMs)}`,
+		`meanwhile: ${describe(observed)}; ${(spent() - spentBefore).toFixed(1)} s of processor time of all members, ${running} of 3 run`,
 	);
-	console.log(`meanwhile: ${describe(observed)}`);
-	console.log(
-		`longest write ${seconds(writeMs)}, longest serializable read ${seconds(readMs)}; the watcher of another key heard ${heard[2]} puts`,
-	);
-	if (deleted !== keys || observed.elections > 0) process.exitCode = 1;
+	console.log(describeRepeated("writes", writes));
+	console.log(describeRepeated("serializable reads", reads));
+	console.log(`the watcher of another key heard ${heard[2]} puts`);
+	if (deleted !== keys || observed.elections > 0 || running < 3) process.exitCode = 1;
 } finally {
 	session.destroy();
 	client.close();
