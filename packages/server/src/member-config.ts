@@ -110,6 +110,8 @@ export interface MemberConfig {
 	readonly snapshotPartPauseMs: number;
 	/** Keys that one command changes in a turn, at most. Tests make it small. */
 	readonly applySliceKeys: number;
+	/** Nothing is applied while more bytes of records wait for the store. Tests make it small. */
+	readonly unstoredBytesMax: number;
 	/** Bytes of log between two floors, whatever `snapshotCount` says. */
 	readonly floorBytes: number;
 
@@ -164,6 +166,7 @@ export const DEFAULT_MEMBER_OPTIONS = {
 	snapshotPartPauseMs: 0,
 	floorBytes: 16 << 20,
 	applySliceKeys: APPLY_SLICE_KEYS,
+	unstoredBytesMax: 64 << 20,
 	autoCompaction: { mode: "off" },
 	metrics: "basic",
 	logLevel: "info",

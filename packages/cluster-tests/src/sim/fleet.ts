@@ -183,6 +183,7 @@ function memberConfig(plan: RunPlan, machine: number, memberId: NodeId): MemberC
 		snapshotPartBytes: plan.partBytes,
 		snapshotPartPauseMs: 0,
 		applySliceKeys: plan.applySliceKeys,
+		unstoredBytesMax: plan.unstoredBytesMax,
 		watchProgressMs: plan.parts.watch.progressMs,
 		watchLimits: plan.parts.watch.limits,
 		// Under faults no connection is ever steady: the check would refuse every change.

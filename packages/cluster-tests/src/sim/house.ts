@@ -10,13 +10,16 @@ export class SimStores {
 	private readonly open = new Map<string, MemoryStore>();
 	private readonly dice: Dice;
 	private readonly points: CrashPoints;
+	private readonly slowestUs: number;
 	private full = false;
 	/** Told of every record batch that a process writes. */
 	onBatch: (batch: RecordBatch) => void = () => {};
 
-	constructor(dice: Dice, points: CrashPoints) {
+	/** `slowestUs`: what an operation takes at most. */
+	constructor(dice: Dice, points: CrashPoints, slowestUs: number) {
 		this.dice = dice;
 		this.points = points;
+		this.slowestUs = slowestUs;
 	}
 
 	/** The house as one process life sees it. */
@@ -90,7 +93,7 @@ export class SimStores {
 		if (found === undefined && !create) return { ok: false, code: "missing", text: "no such store" };
 		if (found === undefined && this.full) return { ok: false, code: "io", text: "IO error: No space left on device" };
 		const steps = (work: () => void): void => {
-			process.later(this.dice.range(20, 400) / 1_000, work);
+			process.later(this.dice.range(20, this.slowestUs) / 1_000, work);
 		};
 		const store = found === undefined ? new MemoryStore(steps) : found.reopen(steps);
 		store.full = this.full;

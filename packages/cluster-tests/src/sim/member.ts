@@ -56,6 +56,8 @@ export interface FolderCopy {
 export interface MemberTraits {
 	/** How fast its clock runs, and where it stands. */
 	readonly driftPerMille: number;
+	/** What an operation of its store takes at most. */
+	readonly storeUs: number;
 	readonly mutant: Mutant | null;
 }
 
@@ -89,7 +91,7 @@ export class SimMember {
 	private life: Life | null = null;
 
 	/** `name`: of this member in reports; members that follow each other on one machine have different ones. */
-	constructor(name: string, config: MemberConfig, { driftPerMille, mutant }: MemberTraits, world: MemberWorld) {
+	constructor(name: string, config: MemberConfig, { driftPerMille, mutant, storeUs }: MemberTraits, world: MemberWorld) {
 		this.mutant = mutant;
 		this.config = config;
 		this.world = world;
@@ -98,7 +100,7 @@ export class SimMember {
 		const { dice } = world;
 		this.points = new CrashPoints((kind) => this.diesAtPoint(kind));
 		this.disk = new MachineDisk(dice.fork("disk"), this.points);
-		this.stores = new SimStores(dice.fork("stores"), this.points);
+		this.stores = new SimStores(dice.fork("stores"), this.points, storeUs);
 		this.stores.onBatch = (batch) => world.oracle.observe(this.id, batch);
 		this.clockModel = { rate: 1 + dice.range(-driftPerMille, driftPerMille) / 1_000, offsetMs: dice.range(0, 1_000_000) };
 	}

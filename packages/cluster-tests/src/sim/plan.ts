@@ -56,6 +56,10 @@ export interface RunPlan {
 	readonly partBytes: number;
 	/** Of one command that are changed in a turn: where they are few, much happens in its middle. */
 	readonly applySliceKeys: number;
+	/** 0: nothing is applied, no further slice either, while a record waits for the store. */
+	readonly unstoredBytesMax: number;
+	/** What an operation of a store takes at most. */
+	readonly storeUs: number;
 	readonly parts: PartPlans;
 	readonly network: NetworkModel;
 	readonly faults: FaultRates;
@@ -154,6 +158,8 @@ export function drawPlan(seed: string, limits: PlanLimits): RunPlan {
 		memoryEntries: scarce ? dice.pick([0, 10]) : dice.pick([0, 10_000]),
 		partBytes: dice.pick([200, 2_000, 1 << 20]),
 		applySliceKeys: slices.chance(1, 2) ? slices.pick([1, 1, 2, 3]) : APPLY_SLICE_MAX,
+		unstoredBytesMax: slices.chance(1, 3) ? 0 : 64 << 20,
+		storeUs: slices.chance(1, 2) ? 400 : slices.pick([2_000, 10_000]),
 		spared: [],
 		crashAt: 0,
 		mutant: null,
@@ -168,9 +174,19 @@ export function planted(plan: RunPlan, mutant: Mutant): RunPlan {
 		return { ...plan, mutant, parts: { ...plan.parts, lock, election } };
 	}
 	if (isSliceMutant(mutant)) {
-		const kv = { ...plan.parts.kv, clients: 6, keys: 10, weights: { ...plan.parts.kv.weights, delete: 6, txn: 8, range: 6 } };
+		const kv = { ...plan.parts.kv, clients: 10, keys: 24, weights: { ...plan.parts.kv.weights, put: 24, delete: 4, txn: 12, range: 12 } };
 		const faults = { ...plan.faults, killMs: 1_000, crashPointMs: 1_000 };
-		return { ...plan, mutant, faults, applySliceKeys: 1, floorEntries: 10, floorBytes: 1_024, parts: { ...plan.parts, kv } };
+		return {
+			...plan,
+			mutant,
+			faults,
+			applySliceKeys: 1,
+			unstoredBytesMax: 0,
+			storeUs: 10_000,
+			floorEntries: 10,
+			floorBytes: 1_024,
+			parts: { ...plan.parts, kv },
+		};
 	}
 	if (mutant === "takesDamagedFrames") return { ...plan, mutant, network: { ...plan.network, corruptPerMille: 20 } };
 	if (mutant !== "goesOnAfterFailedWrite") return { ...plan, mutant };

@@ -198,6 +198,7 @@ function buildOptions(settings: Settings): MemberOptions {
 		snapshotPartPauseMs: DEFAULT_MEMBER_OPTIONS.snapshotPartPauseMs,
 		floorBytes: DEFAULT_MEMBER_OPTIONS.floorBytes,
 		applySliceKeys: DEFAULT_MEMBER_OPTIONS.applySliceKeys,
+		unstoredBytesMax: DEFAULT_MEMBER_OPTIONS.unstoredBytesMax,
 		autoCompaction: autoCompactionOf(settings),
 		metrics: settings.text("metrics") === "extensive" ? "extensive" : "basic",
 		logLevel: settings.text("log-level") as LogLevel,

@@ -108,7 +108,6 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 }
 
 const VALUE_CACHE_BYTES = 32 << 20;
-const UNSTORED_BYTES_MAX = 64 << 20;
 const APPLY_BACKLOG_MAX = 5_000;
 const PENDING_CALLS_MAX = 10_000;
 
@@ -138,7 +137,7 @@ function replicaOptions(config: MemberConfig, incarnation: number): ReplicaOptio
 		quotaBytes: quotaBytes(config),
 		applyBacklogMax: APPLY_BACKLOG_MAX,
 		logMemoryEntriesMax: config.logMemoryEntries,
-		unstoredBytesMax: UNSTORED_BYTES_MAX,
+		unstoredBytesMax: config.unstoredBytesMax,
 		pendingCallsMax: PENDING_CALLS_MAX,
 		strictReconfigCheck: config.strictReconfigCheck,
 		maxLearners: config.maxLearners,
