@@ -1,5 +1,4 @@
-import { MALFORMED } from "./front/etcd-texts.ts";
-import { isMalformed } from "./front/handler-errors.ts";
+import { runLate } from "./front/handler-errors.ts";
 import { Grpc, type HttpHandler, type MethodHandler, type MethodTable, type Status, type StreamCall } from "./front/seam.ts";
 
 const WAITING_MAX = 10_000;
@@ -84,15 +83,12 @@ export class ReadyGate {
 			run();
 			return;
 		}
-		const runLate = (): void => {
-			try {
-				run();
-			} catch (error) {
-				// The adapter that would have caught it has long returned.
-				if (isMalformed(error)) refuse(MALFORMED);
-			}
-		};
-		this.pass(runLate, () => refuse(TOO_MANY), requestBytes, call);
+		this.pass(
+			() => runLate(run, refuse),
+			() => refuse(TOO_MANY),
+			requestBytes,
+			call,
+		);
 	}
 
 	/** `client`: one that leaves is forgotten. */

@@ -77,7 +77,9 @@ abstract class GrpcJsStreamCall<C extends Duplex | ServerStream> {
 		try {
 			work();
 		} catch (error) {
-			if (isMalformed(error)) this.end(MALFORMED);
+			if (!isMalformed(error) || this.over) return;
+			this.end(MALFORMED);
+			this.tellCancelled();
 		}
 	}
 
@@ -85,6 +87,10 @@ abstract class GrpcJsStreamCall<C extends Duplex | ServerStream> {
 	private cancel(): void {
 		if (this.over) return;
 		this.over = true;
+		this.tellCancelled();
+	}
+
+	private tellCancelled(): void {
 		for (const listener of this.cancelListeners) listener();
 	}
 }

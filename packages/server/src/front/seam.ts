@@ -23,7 +23,10 @@ export interface CallContext {
 	readonly peer: string;
 	/** Common name of the client's certificate, where one was demanded and verified. Never that of a gateway. */
 	readonly commonName?: string | undefined;
-	/** Runs `listener` once if the client cancels, its deadline passes or the connection ends before the answer. */
+	/**
+	 * Runs `listener` once if the client cancels, its deadline passes or the connection ends before the answer; also when the
+	 * adapter itself ends a stream, for bytes that are no message or for too much that is not read.
+	 */
 	onCancel(listener: () => void): void;
 }
 

@@ -1,6 +1,7 @@
 /** What every call passes before its handler sees it (etcd API, order of checks for a unary call). */
 import { isUtf8 } from "node:buffer";
 import { METHODS } from "@flotilla/api";
+import { runLate } from "../front/handler-errors.ts";
 import { type CallContext, Grpc, type MethodHandler, type Status, type UnaryCall, type UnaryHandler } from "../front/seam.ts";
 import { statusOf } from "./answers.ts";
 import type { ServiceDeps } from "./deps.ts";
@@ -52,7 +53,11 @@ export function unary(path: string, deps: ServiceDeps, handle: UnaryHandler): re
 			deps.callers.admit(
 				need,
 				call,
-				() => handle(call),
+				() =>
+					runLate(
+						() => handle(call),
+						(status) => call.fail(status),
+					),
 				(fault) => call.fail(statusOf(fault)),
 			);
 	};

@@ -14,8 +14,6 @@ import { WatchRights, WatchRightsSweep } from "./watch-rights.ts";
 /** Answers to its own requests that a client may leave unread on one stream. */
 const ANSWERS_WAITING_MAX = 16_384;
 const UNREAD = { code: Grpc.resourceExhausted, message: "etcdserver: too many unread answers of this watch stream" } as const;
-/** Requests that wait until it is known who makes them. */
-const HELD_MAX = 1_024;
 const NO_WATCHER = -1n;
 const ZERO_KEY = new Uint8Array(1);
 const { WatchCreateRequest_FilterType: Filter } = etcdserverpb;
@@ -44,8 +42,6 @@ class WatchCall {
 	private readonly service: Service;
 	private readonly stream: WatchStream;
 	private readonly rights: WatchRights;
-	/** Requests that came while it is not known yet who makes them: their order counts. */
-	private held: Uint8Array[] | null = null;
 	private closed = false;
 	private stopClock: (() => void) | null = null;
 
@@ -62,20 +58,12 @@ class WatchCall {
 	}
 
 	private receive(message: Uint8Array): void {
-		if (this.held !== null) {
-			this.held.push(message);
-			if (this.held.length > HELD_MAX) this.giveUp();
-			return;
-		}
 		const { requestUnion } = etcdserverpb.WatchRequest.decode(message);
 		if (requestUnion === null) return;
 		if (requestUnion.kind === "createRequest") this.create(requestUnion.value);
 		else if (requestUnion.kind === "cancelRequest") this.stream.cancel(requestUnion.value.watchId);
 		else this.stream.progress();
-		if (this.stream.answersWaiting > ANSWERS_WAITING_MAX) this.giveUp();
-	}
-
-	private giveUp(): void {
+		if (this.stream.answersWaiting <= ANSWERS_WAITING_MAX) return;
 		this.call.end(UNREAD);
 		this.close();
 	}
@@ -91,19 +79,22 @@ class WatchCall {
 			return;
 		}
 		let settled = false;
+		let held = false;
 		const settle = (work: () => void): void => {
 			settled = true;
 			if (this.closed) return;
 			work();
-			this.release();
+			if (held) this.call.readOn();
 		};
 		callers.identify(
 			this.call,
 			({ caller }) => settle(() => this.judge(request, caller)),
 			(fault) => settle(() => this.refuse(fault)),
 		);
-		// Mostly it is settled by now.
-		if (!settled) this.held = [];
+		// Mostly it is settled by now. Otherwise the next requests wait with their client: their order counts.
+		if (settled) return;
+		held = true;
+		this.call.holdBack();
 	}
 
 	/** Its right to the range is asked for as etcd asks: before the range itself is looked at. */
@@ -119,12 +110,6 @@ class WatchCall {
 
 	private refuse(fault: FaultCode): void {
 		this.stream.refuse({ text: statusText(fault) });
-	}
-
-	private release(): void {
-		const { held } = this;
-		this.held = null;
-		for (const message of held ?? []) this.receive(message);
 	}
 
 	private open({ key, rangeEnd, startRevision, watchId, prevKv, filters, fragment, progressNotify }: CreateRequest): bigint | null {
@@ -182,7 +167,6 @@ class WatchCall {
 
 	private close(): void {
 		this.closed = true;
-		this.held = null;
 		this.stopClock?.();
 		this.service.rights.delete(this.rights);
 		this.stream.close();

@@ -1,6 +1,7 @@
 /** What every adapter behind the seam must do, seen from bare HTTP/2 and from a gRPC library. */
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { gzipSync } from "node:zlib";
+import { WireError } from "@flotilla/base";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DEFAULT_GRPC_OPTIONS, type GrpcFrontOptions } from "../../src/front/front-options.ts";
 import { Grpc, type GrpcFront, type MethodTable } from "../../src/front/seam.ts";
@@ -117,6 +118,18 @@ export function testFront(createFront: (methods: MethodTable, options: GrpcFront
 		const stream = raw.open(DECODED_BIDI);
 		stream.send(Uint8Array.of(0x0a, 5, 1));
 		expect(await stream.answer).toMatchObject(refusal);
+	});
+
+	test("whoever serves a stream is told when bytes that are no protobuf have ended it", async () => {
+		const stream = raw.open(BIDI);
+		const call = await service.streams.next();
+		const told = new Promise<void>((resolve) => call.onCancel(resolve));
+		call.onMessage(() => {
+			throw new WireError("no protobuf");
+		});
+		stream.send(Uint8Array.of(0x0a, 5, 1));
+		expect(await stream.answer).toMatchObject({ code: Grpc.internal });
+		await told;
 	});
 
 	test("a message at the limit is taken, one byte more is refused with both sizes", async () => {

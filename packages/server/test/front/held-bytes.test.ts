@@ -206,6 +206,24 @@ describe.each([
 		await expect.poll(() => front.held.answerBytes).toBe(0);
 	});
 
+	test("answers that are not read: whoever serves a stream that ends for it is told", async () => {
+		const connect = await open({ unreadBytesPerConnectionMax: 500 * KB });
+		const client = connect();
+		const large = client.open(HELD);
+		large.stream.pause().end(frame(new Uint8Array(0)));
+		const small = client.open(BIDI);
+		const [call, stream] = [await service.unary.next(), await service.streams.next()];
+		const told = new Promise<void>((resolve) => stream.onCancel(resolve));
+		call.respond(new Uint8Array(2 << 20));
+		stream.send(new Uint8Array(100 * KB));
+		expect(await small.answer).toMatchObject({
+			code: Grpc.resourceExhausted,
+			message: "etcdserver: too many bytes in unread answers of this connection",
+		});
+		await told;
+		large.cancel();
+	});
+
 	test("answers that are not read: the connection with the most is closed", async () => {
 		const connect = await open({ unreadBytesMax: 3 << 20 });
 		const [large, small] = [connect(), connect()];

@@ -13,6 +13,7 @@ const header = (revision: number) => ({ clusterId: CLUSTER, memberId: SELF, revi
 const PUT = "/etcdserverpb.KV/Put";
 const RANGE = "/etcdserverpb.KV/Range";
 const STATUS = "/etcdserverpb.Maintenance/Status";
+const MOVE_LEADER = "/etcdserverpb.Maintenance/MoveLeader";
 const putOf = (key: string, prevKv = false): Uint8Array => pb.PutRequest.encode({ key: Buffer.from(key), value: Buffer.from("v"), prevKv });
 const rangeOf = (key: string): Uint8Array => pb.RangeRequest.encode({ key: Buffer.from(key) });
 
@@ -321,6 +322,19 @@ describe("the door", () => {
 		for (let tick = 0; tick < 250; tick++) house.turn();
 		expect(never.answer).toEqual({ ok: false, status: statusOf("invalidAuthToken") });
 		expect(house.turn()).toBe(false);
+	});
+
+	test("bytes that are no request are refused also when their caller was waited for", async () => {
+		house.member.writeIndex = 41;
+		const token = await tokenOf("root");
+		house.member.users.tokens.clear();
+		house.running = false;
+		const call = house.start(new ScriptedCall(MOVE_LEADER, Uint8Array.of(0x0a, 5, 1), { token }));
+		expect(call.answer).toBeNull();
+		house.member.users.tokens.issue(tokenHash(token), "root", 41);
+		house.member.appliedIndex = 41;
+		house.turn();
+		expect(call.answer).toMatchObject({ ok: false, status: { code: 13 } });
 	});
 
 	test("knows callers by the name of their certificate, unless they bring a token or come through a gateway", async () => {

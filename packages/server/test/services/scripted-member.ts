@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { etcdserverpb, FAULTS } from "@flotilla/api";
 import { createHotCodec } from "@flotilla/api/hot";
-import { assert, fail } from "@flotilla/base";
+import { assert, fail, WireError } from "@flotilla/base";
 import { DEFAULT_WATCH_LIMITS, MvccStore, type Sliced, WatchHub } from "@flotilla/mvcc";
 import { type CoreStatus, NO_NODE } from "@flotilla/raft";
 import {
@@ -22,6 +22,7 @@ import {
 	type ReplicaStatus,
 	type WriteCall,
 } from "@flotilla/replica";
+import { MALFORMED } from "../../src/front/etcd-texts.ts";
 import type { HttpResponse, Status, StreamCall, UnaryCall } from "../../src/front/seam.ts";
 import { nodeBytes } from "../../src/node-bytes.ts";
 import type { Clock } from "../../src/ports.ts";
@@ -336,6 +337,8 @@ export class ScriptedStream implements StreamCall {
 	/** Messages that it takes before it asks to wait. */
 	room = Number.POSITIVE_INFINITY;
 	private readonly given: Readonly<Record<string, string>>;
+	/** What came while nothing was read. */
+	private readonly waiting: Uint8Array[] = [];
 	private listener: (message: Uint8Array) => void = () => {};
 	private drained: () => void = () => {};
 	private canceled: () => void = () => {};
@@ -358,6 +361,7 @@ export class ScriptedStream implements StreamCall {
 	}
 	readOn(): void {
 		this.held = false;
+		queueMicrotask(() => this.deliver());
 	}
 	onHalfClose(): void {}
 	onDrain(listener: () => void): void {
@@ -380,7 +384,23 @@ export class ScriptedStream implements StreamCall {
 		this.ended = status;
 	}
 	receive(message: Uint8Array): void {
-		this.listener(message);
+		this.waiting.push(message);
+		this.deliver();
+	}
+
+	/** As an adapter does it: bytes that are no protobuf end the call, and its handler is told. */
+	private deliver(): void {
+		while (!this.held && this.ended === null) {
+			const message = this.waiting.shift();
+			if (message === undefined) return;
+			try {
+				this.listener(message);
+			} catch (error) {
+				if (!(error instanceof WireError)) throw error;
+				this.ended = MALFORMED;
+				this.canceled();
+			}
+		}
 	}
 }
 

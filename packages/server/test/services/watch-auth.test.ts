@@ -55,15 +55,32 @@ describe("a watcher is made", () => {
 		expect(client.words()).toEqual([]);
 		house.member.appliedIndex = 41;
 		settle();
+		await Promise.resolve();
 		// It turned out to be no token: each request hears so.
 		expect(client.words().map((words) => words.includes("invalid auth token"))).toEqual([true, true, true]);
 	});
 
-	test("a client that sends on and on meanwhile is given up", () => {
+	test("a client that sends on and on meanwhile is held back", async () => {
 		enable(house);
 		const client = new WatchClient(house, { token: "abc.41" });
-		for (let at = 0; at < 1_100 && client.call.ended === null; at++) client.create(RANGE);
-		expect(client.call.ended).toMatchObject({ code: 8 });
+		expect(client.call.held).toBe(false);
+		client.create(RANGE);
+		expect(client.call.held).toBe(true);
+		house.member.appliedIndex = 41;
+		settle();
+		expect([client.call.held, client.call.ended]).toEqual([false, null]);
+	});
+
+	test("bytes that are no request, behind one whose token nobody ever gave, end the stream and nothing else", async () => {
+		enable(house);
+		const client = new WatchClient(house, { token: "abc.41" });
+		client.create(RANGE);
+		client.call.receive(Uint8Array.of(0x0a, 5, 1));
+		settle();
+		await Promise.resolve();
+		expect(client.words()).toEqual([expect.stringContaining("invalid auth token")]);
+		expect(client.call.ended).toMatchObject({ code: 13 });
+		expect(house.member.watches.counts).toMatchObject({ streams: 0, watchers: 0 });
 	});
 });
 

@@ -241,7 +241,7 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 		try {
 			work(argument);
 		} catch (error) {
-			if (isMalformed(error) && !this.over) this.finish(MALFORMED);
+			if (isMalformed(error)) this.refuse(MALFORMED);
 		}
 	}
 
@@ -346,7 +346,7 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 		this.ahead = 0;
 	}
 
-	private tellCancelled(): void {
+	protected tellCancelled(): void {
 		const first = this.cancelListener;
 		const more = this.moreCancelListeners;
 		this.cancelListener = null;

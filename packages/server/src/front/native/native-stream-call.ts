@@ -41,6 +41,11 @@ abstract class NativeStream extends NativeCall implements StreamCall, InboxOwner
 	send(message: Uint8Array): boolean {
 		if (this.over) return true;
 		this.sendMessage(message);
+		if (this.over) {
+			// It was one too many for this connection.
+			this.tellCancelled();
+			return true;
+		}
 		const { pending, pendingAt, pendingBytes } = this;
 		this.full = pendingBytes > 0 && pendingBytes + (pending.length - pendingAt) * PIECE_BYTES > WAITING_BYTES_MAX;
 		return !this.full;
