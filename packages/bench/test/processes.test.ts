@@ -283,7 +283,9 @@ test.concurrent("compare --with: flotilla beside itself, by whom it is asked and
 	expect(notes.filter((note) => / read [1-9]\d* times$/.test(note))).toEqual([
 		expect.stringContaining("the metrics of auth+tls+metrics were read"),
 	]);
-	expect(values.map(({ row }) => row)).toEqual(["put-32", "range-256", "txn-256"]);
+	expect(values.map(({ row, value }) => `${row} ${value.name}`)).toEqual(
+		["put-32", "range-256", "txn-256"].flatMap((row) => [`${row} rate`, `${row} cpuPer100k`]),
+	);
 	for (const { sides } of values) {
 		expect(sides.map(({ name }) => name)).toEqual(names);
 		const [base] = sides[0]?.values ?? [];

@@ -35,6 +35,7 @@ export async function compareCommand(call: CompareCall): Promise<number> {
 	}
 	const { rounds, seconds, warmUpSeconds } = call;
 	let failures = 0;
+	const scraped = new Map<string, number>();
 	const results = await compare(
 		{ rounds, seconds, warmUpSeconds, rows, contenders },
 		{
@@ -53,11 +54,12 @@ export async function compareCommand(call: CompareCall): Promise<number> {
 				notes.push(text);
 				process.stderr.write(`${text}\n`);
 			},
-			done: (round, { name, scrapes, reads }) => {
-				if (reads) notes.push(`round ${round + 1}: the metrics of ${name} were read ${scrapes} times`);
+			done: ({ name, scrapes, reads }) => {
+				if (reads) scraped.set(name, (scraped.get(name) ?? 0) + scrapes);
 			},
 		},
 	);
+	for (const [name, times] of scraped) notes.push(`the metrics of ${name} were read ${times} times`);
 	const about = { version: 1, rounds, seconds, warmUpSeconds, machine: describeMachine(), notes } as const;
 	if (beside) {
 		const report: CompareReport = { tool: "flotilla bench compare", ...about, values: besideEtcd(rows, results) };

@@ -2,11 +2,10 @@
  * Clusters side by side, flotilla and etcd or flotilla with one thing and another: fresh ones each round, the rows in turn, and who
  * goes first changes from row to row.
  */
-import type { Target } from "../client/target.ts";
 import type { RunHooks } from "../load/run.ts";
 import { type Equipment, nameOf } from "./equipment.ts";
-import { type Measured, measureRow } from "./measure-row.ts";
-import type { Row, RowValue } from "./rows.ts";
+import { type Measured, measureRow, type Pace } from "./measure-row.ts";
+import { PROCESSOR_TIME, type Row, type RowValue } from "./rows.ts";
 import { type Program, Trio } from "./trio.ts";
 
 /** Who is measured. `equipment`: null beside etcd. */
@@ -59,8 +58,8 @@ export interface CompareHooks extends RunHooks {
 	measured(round: number, row: Row, who: string, measured: Measured): void;
 	/** It is left out; the others go on. */
 	failed(round: number, row: Row, who: string, error: Error): void;
-	/** A cluster has done its rows. */
-	done(round: number, trio: Trio): void;
+	/** A cluster has done what it was started for. */
+	done(trio: Trio): void;
 }
 
 type Sides = ReadonlyMap<string, (Measured | null)[]>;
@@ -78,8 +77,12 @@ export function besideEtcd(rows: readonly Row[], results: Results): ComparedValu
 	return rows.flatMap((row) => row.values.map((value) => comparedValue(row, value, results.get(row.id) as Sides)));
 }
 
+/** Processor time is told of every row: it says most of what a thing costs, and bears other work on the machine best. */
 export function costs(rows: readonly Row[], results: Results): CostValue[] {
-	return rows.flatMap((row) => row.values.map((value) => costValue(row, value, results.get(row.id) as Sides)));
+	return rows.flatMap((row) => {
+		const values = row.values.some(({ name }) => name === PROCESSOR_TIME.name) ? row.values : [...row.values, PROCESSOR_TIME];
+		return values.map((value) => costValue(row, value, results.get(row.id) as Sides));
+	});
 }
 
 export function nameOfContender({ program, equipment }: Contender): string {
@@ -87,37 +90,59 @@ export function nameOfContender({ program, equipment }: Contender): string {
 }
 
 async function oneRound(round: number, options: CompareOptions, results: Results, hooks: CompareHooks): Promise<void> {
-	const { contenders, rows, seconds, warmUpSeconds } = options;
-	const trios: Trio[] = [];
+	const { contenders, rows } = options;
+	// Idle clusters cost processor time, too: of more than two there is one at a time.
+	const together = contenders.length <= 2;
+	const kept = new Map<Contender, Trio>();
 	try {
-		for (const { program, equipment } of contenders) trios.push(await Trio.start(program, equipment));
+		if (together) for (const contender of contenders) kept.set(contender, await startOf(contender));
 		for (const [at, row] of rows.entries()) {
-			for (const trio of inTurn(trios, round + at)) {
-				hooks.begins(round, row, trio.name);
-				let target: Target | null = null;
+			for (const contender of inTurn(contenders, round + at)) {
+				const who = nameOfContender(contender);
+				hooks.begins(round, row, who);
 				let measured: Measured | null = null;
 				try {
-					target = await trio.target();
-					measured = await measureRow(row, trio, target, { seconds, warmUpSeconds, rate: rateOf(row, results, round) }, hooks);
-					hooks.measured(round, row, trio.name, measured);
+					const pace = { ...options, rate: rateOf(row, results, round) };
+					measured = await measureOn(kept.get(contender) ?? contender, row, pace, hooks);
+					hooks.measured(round, row, who, measured);
 				} catch (error) {
-					hooks.failed(round, row, trio.name, error as Error);
-				} finally {
-					target?.close();
+					hooks.failed(round, row, who, error as Error);
 				}
-				results.get(row.id)?.get(trio.name)?.push(measured);
+				results.get(row.id)?.get(who)?.push(measured);
 			}
 		}
-		for (const trio of trios) hooks.done(round, trio);
 	} finally {
-		await Promise.all(trios.map((trio) => trio.dispose()));
+		for (const trio of kept.values()) hooks.done(trio);
+		await Promise.all([...kept.values()].map((trio) => trio.dispose()));
 	}
 }
 
-/** Forwards and backwards, so that nobody always comes first, and of many each has every neighbour once. */
-function inTurn(trios: readonly Trio[], turn: number): readonly Trio[] {
-	const first = Math.floor(turn / 2) % trios.length;
-	const moved = [...trios.slice(first), ...trios.slice(0, first)];
+/** On a cluster that is there, or on one of its own. */
+async function measureOn(where: Trio | Contender, row: Row, pace: Pace, hooks: CompareHooks): Promise<Measured> {
+	const trio = where instanceof Trio ? where : await startOf(where);
+	try {
+		const target = await trio.target();
+		try {
+			return await measureRow(row, trio, target, pace, hooks);
+		} finally {
+			target.close();
+		}
+	} finally {
+		if (trio !== where) {
+			hooks.done(trio);
+			await trio.dispose();
+		}
+	}
+}
+
+function startOf({ program, equipment }: Contender): Promise<Trio> {
+	return Trio.start(program, equipment);
+}
+
+/** Forwards and backwards, and each comes first in its turn. */
+function inTurn(contenders: readonly Contender[], turn: number): readonly Contender[] {
+	const first = Math.floor(turn / 2) % contenders.length;
+	const moved = [...contenders.slice(first), ...contenders.slice(0, first)];
 	return turn % 2 === 0 ? moved : moved.toReversed();
 }
 
