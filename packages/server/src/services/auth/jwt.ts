@@ -2,7 +2,7 @@
  * JWT tokens (etcd API 7.4): signed claims, so that no member has to remember anything. The method is that of the flag: a
  * token that names another one, or none, is no token. Their end is the one thing here that is told by the wall clock.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Caller } from "@flotilla/replica";
 import type { Clock } from "../../ports.ts";
 import type { SigningKeys } from "./jwt-keys.ts";
@@ -54,8 +54,8 @@ export class JwtTokens implements TokenProvider {
 	}
 
 	private claimsOf(token: string): Claims | null {
-		const hash = createHash("sha256").update(token).digest("base64");
-		const known = this.verified.get(hash);
+		const tokenHash = hash("sha256", token, "base64");
+		const known = this.verified.get(tokenHash);
 		if (known !== undefined) return known;
 		const claims = this.verify(token);
 		if (claims === null) return null;
@@ -63,7 +63,7 @@ export class JwtTokens implements TokenProvider {
 			const [oldest] = this.verified.keys();
 			if (oldest !== undefined) this.verified.delete(oldest);
 		}
-		this.verified.set(hash, claims);
+		this.verified.set(tokenHash, claims);
 		return claims;
 	}
 
