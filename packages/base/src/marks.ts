@@ -30,6 +30,7 @@ export const MARK_NAMES = [
 	"fetchedTooLate",
 	"windowFull",
 	"tornTailRepaired",
+	"tornAtSegmentEnd",
 	"voteAheadOfLog",
 	"logDamageRefused",
 	"segmentRolled",

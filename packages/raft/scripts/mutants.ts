@@ -1,11 +1,15 @@
 /** Prints, one JSON line a bug, after how many random schedules each planted bug was found, in three series of seeds. */
-import { CORE_MUTANTS } from "../test/sim/mutants.ts";
-import { runsUntilFound } from "../test/sim/schedule.ts";
+import { CORE_MUTANTS, RANDOM_DRAW } from "../test/sim/mutants.ts";
+import { runsUntilDifferent, runsUntilFound } from "../test/sim/schedule.ts";
 
 const RUNS_MAX = 400;
+const SERIES = ["a", "b", "c"];
 
-for (const mutant of CORE_MUTANTS) {
-	const found = ["a", "b", "c"].map((series) => runsUntilFound(mutant, series, RUNS_MAX));
+for (const mutant of CORE_MUTANTS) tell(mutant.name, (series) => runsUntilFound(mutant, series, RUNS_MAX));
+tell(RANDOM_DRAW.name, (series) => runsUntilDifferent(RANDOM_DRAW, series, RUNS_MAX));
+
+function tell(name: string, hunt: (series: string) => { readonly runs: number; readonly by: string } | null): void {
+	const found = SERIES.map(hunt);
 	const by = found.find((each) => each !== null)?.by ?? "";
-	console.log(JSON.stringify({ name: mutant.name, runs: found.map((each) => each?.runs ?? null), by }));
+	console.log(JSON.stringify({ name, runs: found.map((each) => each?.runs ?? null), by }));
 }

@@ -36,6 +36,19 @@ export interface RaftConfig {
 	readonly snapshotTimeoutTicks: number;
 }
 
+/** What may wait in a core, or be under way from it. */
+export type RaftLimits = Pick<
+	RaftConfig,
+	| "appendBytesMax"
+	| "inflightMessagesMax"
+	| "inflightBytesMax"
+	| "uncommittedBytesMax"
+	| "applyBytesMax"
+	| "unstableBytesMax"
+	| "unappliedBytesMax"
+	| "queuedReadsMax"
+>;
+
 export const DEFAULT_RAFT_CONFIG: Omit<RaftConfig, "id" | "incarnation"> = {
 	electionTicks: 100,
 	heartbeatTicks: 10,

@@ -4,7 +4,7 @@
  */
 export { changedConf, EMPTY_CONF, isJoint, membersOf } from "./conf-change.ts";
 export { confChangeOfEntry, decodeConfChange, decodeConfState, encodeConfChange, encodeConfState } from "./conf-codec.ts";
-export type { RaftConfig } from "./config.ts";
+export type { RaftConfig, RaftLimits } from "./config.ts";
 export { DEFAULT_RAFT_CONFIG } from "./config.ts";
 export type { Consensus } from "./core-interface.ts";
 export type {

@@ -1,7 +1,10 @@
 import type { Dice } from "@flotilla/base";
 import { expect, test, vi } from "vitest";
+import type { RaftCore } from "../src/index.ts";
+import { ProgressTable } from "../src/progress.ts";
+import type { Raft } from "../src/raft.ts";
 import type { Cluster } from "./sim/cluster.ts";
-import { runSchedule } from "./sim/schedule.ts";
+import { runSchedule, runsUntilFound } from "./sim/schedule.ts";
 
 /** A checker that finds nothing proves nothing: these clusters break a promise on purpose. */
 
@@ -51,6 +54,24 @@ test("a message that is changed on its way is caught", () => {
 		);
 	});
 	expect(caught).toBe(true);
+});
+
+test.each([
+	["inflightMessagesMax", 2, 256, /has appends under way/],
+	["inflightBytesMax", 200, 1 << 20, /has bytes under way/],
+	["uncommittedBytesMax", 200, 1 << 20, /holds uncommitted bytes/],
+	["applyBytesMax", 100, 1 << 20, /hands out for apply/],
+	["unstableBytesMax", 200, 1 << 20, /takes entries with unstable bytes/],
+	["unappliedBytesMax", 200, 1 << 20, /takes entries with unapplied bytes/],
+	["queuedReadsMax", 2, 100, /queues reads/],
+] as const)("a core that keeps to another %s than it was given is caught (INV-33)", (limit, given, kept, breach) => {
+	const plant = (_core: RaftCore, raft: Raft): void => {
+		const config = { ...raft.config, [limit]: kept };
+		const progress = new ProgressTable(config.inflightMessagesMax, config.inflightBytesMax);
+		Object.defineProperties(raft, { config: { value: config }, progress: { value: progress } });
+	};
+	const mix = { config: { [limit]: given, appendBytesMax: 100 }, slowDisks: true };
+	expect(runsUntilFound({ name: limit, mix, plant }, "crowded", 40)?.by).toMatch(breach);
 });
 
 test("SC-113 no clock, chance or timer has a way into the core: with all of them broken the same runs come out", () => {

@@ -41,7 +41,7 @@ export function decodeMember(bytes: Uint8Array): MemberInfo {
 		else if (tag === ((Field.life << 3) | WireType.varint)) life = Number(reader.uint64());
 		else reader.skip(tag);
 	}
-	const member = { id, name, peerUrls: peerUrls.sort(), clientUrls, learner };
+	const member = { id, name, peerUrls, clientUrls, learner };
 	return life === undefined ? member : { ...member, life };
 }
 

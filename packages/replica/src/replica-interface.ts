@@ -1,6 +1,16 @@
 import type { ByteOps, Dice, TapSink } from "@flotilla/base";
 import type { EventGroup, KeyValueStore, LeaseId, RecordBatch, Sliced, StoreMark } from "@flotilla/mvcc";
-import type { AppendWork, ConfState, CoreStatus, Entry, FetchRequest, NodeId, SnapshotMessage, SnapshotRequest } from "@flotilla/raft";
+import type {
+	AppendWork,
+	ConfState,
+	CoreStatus,
+	Entry,
+	FetchRequest,
+	NodeId,
+	RaftLimits,
+	SnapshotMessage,
+	SnapshotRequest,
+} from "@flotilla/raft";
 import type { AuthView } from "./auth/auth-view.ts";
 import type { ReadCall, ReadOutcome, WriteCall, WriteOutcome } from "./calls.ts";
 import type { LeaseCall, LeaseOutcome } from "./lease/lease-calls.ts";
@@ -27,6 +37,8 @@ export interface ReplicaOptions {
 	readonly unstoredBytesMax: number;
 	/** Entries of the log that stay in memory when they are durable and applied; without it the core's default. */
 	readonly logMemoryEntriesMax?: number;
+	/** What may wait in the core, where it is less than its defaults. */
+	readonly coreLimits?: Partial<RaftLimits>;
 	/** Client calls waiting at this member, writes and reads each. */
 	readonly pendingCallsMax: number;
 	/** Refuse changes of the members that may cost the quorum. */

@@ -166,7 +166,8 @@ export class Replica implements ReplicaMachine {
 		this.applier = new Applier({ self: memberId, incarnation, unstoredBytesMax: options.unstoredBytesMax }, parts, restoredLog);
 		this.floors = new FloorState(ports.bytes, this.state, this.applier);
 		const memoryEntriesMax = options.logMemoryEntriesMax ?? DEFAULT_RAFT_CONFIG.memoryEntriesMax;
-		const config = { ...DEFAULT_RAFT_CONFIG, id: memberId, incarnation, electionTicks, heartbeatTicks, memoryEntriesMax };
+		const ownConfig = { id: memberId, incarnation, electionTicks, heartbeatTicks, memoryEntriesMax };
+		const config = { ...DEFAULT_RAFT_CONFIG, ...options.coreLimits, ...ownConfig };
 		this.core = new RaftCore(config, restoredLog, ports.dice.fork("elections"), ports.tap);
 		const { applier, core, errands, proposals } = this;
 		this.door = new Door(options, { codec, core, state: this.state, applier, proposals, errands });

@@ -78,3 +78,5 @@ export { MemoryStore } from "./stores/memory-store.ts";
 export { EventTap, type TapRecord } from "./tap/event-tap.ts";
 export { readTap, type TapReaderEvents } from "./tap/read-tap.ts";
 export type { TapLine } from "./tap/tap-line.ts";
+export { FRAME_HEADER_BYTES, frameSeed, readFrameHeader, SEGMENT_HEADER_BYTES } from "./wal/format.ts";
+export { decodeIdentity, decodeVoteFile, encodeVoteSlot } from "./wal/meta-files.ts";

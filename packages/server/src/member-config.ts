@@ -1,7 +1,7 @@
 /** All options of one member: one frozen object, read from flags, environment or file by the command line, or made by a test. */
 import { assert } from "@flotilla/base";
 import { DEFAULT_WATCH_LIMITS, type WatchLimits } from "@flotilla/mvcc";
-import { DEFAULT_RAFT_CONFIG } from "@flotilla/raft";
+import { DEFAULT_RAFT_CONFIG, type RaftLimits } from "@flotilla/raft";
 import { APPLY_SLICE_KEYS } from "@flotilla/replica";
 import type { AutoCompaction } from "./services/auto-compaction.ts";
 import type { TlsConfig } from "./tls/tls-config.ts";
@@ -104,6 +104,8 @@ export interface MemberConfig {
 	readonly walKeepBytes: number;
 	/** Entries kept in memory besides; members that lag a little are served from there. */
 	readonly logMemoryEntries: number;
+	/** What may wait in the core, where it is less than its defaults. Tests make it small. */
+	readonly coreLimits: Partial<RaftLimits>;
 	/** Records that travel together when a member is sent the whole state. Tests make it small. */
 	readonly snapshotPartBytes: number;
 	/** Rest between two of those parts. Tests make it long, to cut a transfer in its middle. */
@@ -162,6 +164,7 @@ export const DEFAULT_MEMBER_OPTIONS = {
 	walKeepEntries: 5_000,
 	walKeepBytes: 512 << 20,
 	logMemoryEntries: DEFAULT_RAFT_CONFIG.memoryEntriesMax,
+	coreLimits: {},
 	snapshotPartBytes: 1 << 20,
 	snapshotPartPauseMs: 0,
 	floorBytes: 16 << 20,

@@ -33,6 +33,29 @@ const UNREST_US = 20_000_000;
 const WRITERS = 4;
 const BOOTSTRAP_INDEX = 1;
 
+interface Bounds {
+	readonly leaders: number;
+	readonly terms: number;
+	/** Longest time without an acknowledged write. */
+	readonly silenceMs: number;
+	readonly acknowledged: number;
+}
+
+/** With one link the other follower hears the leader at all times, so nobody may be elected at all. */
+const BOUNDS: Record<Unrest, Bounds> = {
+	oneLink: { leaders: 0, terms: 0, silenceMs: 1_000, acknowledged: 1_000 },
+	oneSided: { leaders: 0, terms: 0, silenceMs: 1_000, acknowledged: 1_000 },
+	// The grace grows to the election timeout within six losses of each of two followers; then only the timeout itself elects.
+	allLinks: { leaders: 12, terms: 14, silenceMs: 4_000, acknowledged: 300 },
+	resets: { leaders: 7, terms: 8, silenceMs: 3_000, acknowledged: 1_000 },
+};
+export const UNRESTS = Object.keys(BOUNDS) as readonly Unrest[];
+
+export function isCalm(kind: Unrest, calm: Calm): boolean {
+	const { leaders, terms, silenceMs, acknowledged } = BOUNDS[kind];
+	return calm.leaders <= leaders && calm.terms <= terms && calm.silenceMs <= silenceMs && calm.acknowledged >= acknowledged;
+}
+
 /** Three members with default timeouts on a quick network; nothing happens to them but `unrest`. */
 export function underUnrest(seed: string, unrest: Unrest, mutant: CalmMutant | null = null): Calm {
 	let calm: Omit<Calm, "marks"> | null = null;
@@ -91,7 +114,7 @@ function peaceful(seed: string, mutant: CalmMutant | null): RunPlan {
 	} as const;
 	const sizes = { segmentBytes: 256 * 1024, floorEntries: 1_000, floorBytes: 64 * 1024, keepEntries: 5_000, keepBytes: 64 * 1024 };
 	const ticks = { electionTicks: 100, heartbeatTicks: 10, driftPerMille: 0 };
-	return { ...plan, ...sizes, ...ticks, members: 3, memoryEntries: 10_000, network: { ...plan.network, ...quick }, mutant };
+	return { ...plan, ...sizes, ...ticks, members: 3, memoryEntries: 10_000, coreLimits: {}, network: { ...plan.network, ...quick }, mutant };
 }
 
 function writers(members: readonly SimMember[], attempts: Attempt[], time: VirtualTime, dice: Dice): SimClient[] {

@@ -12,6 +12,8 @@ export interface ChurnPlan {
 	/** Of ten members added, so many come as learners first. */
 	readonly learnersOfTen: number;
 	readonly votersMax: number;
+	/** Voters come by a joint configuration, which the API never asks for (`joint-changes.ts`). */
+	readonly joint: boolean;
 }
 
 export interface ChurnCounts {
@@ -199,6 +201,11 @@ export class Churn {
 	}
 
 	private end(): void {
+		// A joint configuration is left by itself, and until then needs both its halves: what one of them could stand is too much.
+		if (this.budget.joint) {
+			this.time.after(PAUSE_US, () => this.end());
+			return;
+		}
 		this.busy = false;
 		this.budget.changing = false;
 	}

@@ -1,23 +1,13 @@
-/** Locks and elections under every fault, and bugs planted in them: each must be found by the check of the promise that it breaks. */
+/** Locks and elections under every fault, and what is said of them. */
 import { describe, expect, it, test } from "vitest";
 import { checkElection, type ElectionBreach, type ElectionRecord, type Observation } from "../history/election-checks.ts";
 import { checkLocks } from "../history/lock-checks.ts";
 import type { Change } from "../history/operation.ts";
-import { CONTEST_MUTANTS, type ContestMutant } from "./contest-mutants.ts";
-import { drawPlan, planted } from "./plan.ts";
+import { drawPlan } from "./plan.ts";
 import { simulate } from "./run.ts";
 
 const from = Number(process.env.FLOTILLA_SEED ?? Math.floor(Math.random() * 1_000_000_000));
 const limits = { faultyMs: 8_000, operationsMin: 100 };
-const RUNS_MAX = 30;
-
-const FOUND_BY: Readonly<Record<ContestMutant, string>> = {
-	lockJumpsQueue: "lock: ",
-	campaignJumpsQueue: "election, oneLeader: ",
-	proclaimsUnfenced: "election, fence: ",
-	observerMisses: "election, gap: ",
-};
-
 describe(`locks and elections under every fault (FLOTILLA_SEED=${from})`, () => {
 	it("have one holder and one leader at a time, by revisions, and leave nothing behind", () => {
 		let acknowledged = 0;
@@ -30,17 +20,6 @@ describe(`locks and elections under every fault (FLOTILLA_SEED=${from})`, () => 
 			acknowledged += result.counts.acknowledged;
 		}
 		expect(acknowledged).toBeGreaterThan(100);
-	});
-
-	test.each(CONTEST_MUTANTS)("a planted bug is found: %s", (mutant) => {
-		const others = new Set<string>();
-		for (let seed = 0; seed < RUNS_MAX; seed++) {
-			for (const finding of simulate(planted(drawPlan(`contest mutant ${seed}`, limits), mutant)).findings) {
-				if (finding.startsWith(FOUND_BY[mutant])) return;
-				others.add(finding.slice(0, 200));
-			}
-		}
-		expect.unreachable(`${mutant} passed ${RUNS_MAX} runs; found instead: ${[...others].join("; ")}`);
 	});
 });
 

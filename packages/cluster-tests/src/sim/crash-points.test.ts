@@ -3,6 +3,9 @@ import { CrashPoints } from "./crash-points.ts";
 import { drawPlan, type RunPlan } from "./plan.ts";
 import { simulate } from "./run.ts";
 
+/** Until it has taken over the state, and a little beyond. */
+const STEPS_OF_INSTALL = 70;
+
 /** Three members in peace, with segments and floors so small that all parts of a member are at work within a second. */
 function quietPlan(): RunPlan {
 	const plan = drawPlan("crash points", { faultyMs: 700, operationsMin: 0 });
@@ -44,6 +47,23 @@ describe("a member that loses power between any two of its operations", () => {
 		const areas = new Set([...died.keys()].map((point) => point.split(" ")[0]));
 		expect([...areas].sort()).toEqual(["answer", "file", "house", "receive", "send", "store"]);
 	});
+});
+
+test("SC-074 a member that is sent the whole state loses power at each step of taking it over, and comes back whole", () => {
+	const plan = quietPlan();
+	// The second one comes to a leader that has cut its log, so its life begins with an install.
+	const grows = { ...plan, members: 1, churn: { everyMs: 200, learnersOfTen: 0, votersMax: 3, joint: false }, crashMember: 1 };
+	const died = new Set<string>();
+	let installed = 0;
+	for (let crashAt = 1; crashAt <= STEPS_OF_INSTALL; crashAt++) {
+		const result = simulate({ ...grows, crashAt });
+		expect(result.verdict, `died at operation ${crashAt}: ${result.findings.join("; ")}`).toBe("ok");
+		for (const point of result.counts.deathsAt.keys()) died.add(point);
+		installed += result.marks.snapshotInstalled;
+	}
+	expect(installed).toBeGreaterThanOrEqual(STEPS_OF_INSTALL);
+	// Of the store that is received, of the folder of stores, and of the marker in the log.
+	for (const area of ["store", "house", "file"]) expect([...died].filter((point) => point.startsWith(area)).length).toBeGreaterThan(1);
 });
 
 test("a trap counts only operations of its area, strikes once, and lasts through restarts", () => {

@@ -3,6 +3,9 @@ import type { Fleet } from "./fleet.ts";
 import type { Invariants } from "./invariants.ts";
 import type { SimMember } from "./member.ts";
 
+/** What was done to a disk: nothing, a single bit was inverted, or anything else. */
+export type Damage = "none" | "oneBit" | "more";
+
 /**
  * What damage lies within the promise, and no more of it may be done (faults outside it prove nothing). Crashes, cuts and full
  * or failing disks have no bound: they lose nothing that was promised. Loss of durable data does:
@@ -24,7 +27,7 @@ import type { SimMember } from "./member.ts";
 export class DamageBudget {
 	private readonly fleet: Fleet;
 	private readonly invariants: Invariants;
-	private readonly spoilt = new Set<SimMember>();
+	private readonly spoilt = new Map<SimMember, Damage>();
 	/** A change of the members is under way. */
 	changing = false;
 
@@ -34,7 +37,11 @@ export class DamageBudget {
 	}
 
 	isSpoilt(member: SimMember): boolean {
-		return this.spoilt.has(member) || this.invariants.owes(member.id);
+		return this.damageOf(member) !== "none";
+	}
+
+	damageOf(member: SimMember): Damage {
+		return this.spoilt.get(member) ?? (this.invariants.owes(member.id) ? "more" : "none");
 	}
 
 	/** Members whose machines are lost to them for good. */
@@ -72,18 +79,23 @@ export class DamageBudget {
 		return 2 * spoilt < voters.length;
 	}
 
-	spoil(victim: SimMember): void {
-		this.spoilt.add(victim);
+	spoil(victim: SimMember, how: Damage): void {
+		this.spoilt.set(victim, this.isSpoilt(victim) ? "more" : how);
 	}
 
 	spoilByOldFolder(victim: SimMember): void {
-		this.spoil(victim);
+		this.spoil(victim, "more");
 		this.invariants.forgetsVotes(victim.id);
 	}
 
 	/** Index of the newest configuration that was committed. */
 	get newestConf(): number {
 		return this.invariants.newestConf;
+	}
+
+	/** That one is joint. */
+	get joint(): boolean {
+		return this.invariants.joint;
 	}
 
 	/** A start read and verified everything. */

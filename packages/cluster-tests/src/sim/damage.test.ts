@@ -38,6 +38,15 @@ function strikes(results: readonly RunResult[], fault: string): number {
 }
 
 describe(`damage (FLOTILLA_SEED=${from})`, () => {
+	test("SC-092 SC-093 writes that fail and disks that fill up end their members, which come back and lack nothing", () => {
+		const rates = { failDiskMs: 800, fullDiskMs: 2_000, powerCutMs: 3_000 };
+		runUntil((results) => strikes(results, "write error") > 3 && strikes(results, "full disk") > 3, "disk", rates);
+	});
+
+	test("SC-104 a bit of the vote file, the identity or the log: repaired, of no account, or refused by name", () => {
+		runUntil((results) => strikes(results, "rot in meta") > 0 && strikes(results, "rot in log") > 1, "rot", { rotMs: 500, killMs: 3_000 });
+	});
+
 	test("a bit that is inverted between members is refused with its frame, the connection is closed, and nothing of it is taken", () => {
 		runUntil((results) => results.reduce((sum, { counts }) => sum + counts.refusedFrames, 0) > 20, "wire", {}, 20);
 	});

@@ -180,6 +180,7 @@ function memberConfig(plan: RunPlan, machine: number, memberId: NodeId): MemberC
 		walKeepEntries: plan.keepEntries,
 		walKeepBytes: plan.keepBytes,
 		logMemoryEntries: plan.memoryEntries,
+		coreLimits: plan.mutant === "ignoresLimits" ? {} : plan.coreLimits,
 		snapshotPartBytes: plan.partBytes,
 		snapshotPartPauseMs: 0,
 		applySliceKeys: plan.applySliceKeys,

@@ -1,6 +1,8 @@
-import type { AppendWork, ConfState, CoreStatus, LogIndex, NodeId, RestoredLog, Term } from "@flotilla/raft";
+import type { AppendWork, ConfState, CoreStatus, LogIndex, NodeId, RaftLimits, RestoredLog, Term } from "@flotilla/raft";
 import type { LaneMessage } from "@flotilla/server/internal";
+import { BoundChecks } from "./bound-checks.ts";
 import { ConfChain, describeConf, isQuorum, membersIn, misshapen, quorumsMeet, sameConf } from "./conf-twin.ts";
+import type { Damage } from "./damage-budget.ts";
 import { LogMirror, type Mark, markOf } from "./log-mirror.ts";
 import { MessageChecks } from "./message-checks.ts";
 import { ReadChecks } from "./read-checks.ts";
@@ -23,6 +25,7 @@ export type InvariantName =
 	| "appliedMonotone"
 	| "marksOrdered"
 	| "durableKept"
+	| "vouchedKept"
 	| "voteOnce"
 	| "voteDurable"
 	| "voteJustified"
@@ -32,6 +35,7 @@ export type InvariantName =
 	| "progressSane"
 	| "transferStill"
 	| "transferBounded"
+	| "queuesBounded"
 	| "readProven"
 	| "confShape"
 	| "confOneOpen"
@@ -74,14 +78,19 @@ export class Invariants {
 	private readonly confs: ConfChain;
 	private readonly messages: MessageChecks;
 	private readonly reads: ReadChecks;
+	private readonly bounds: BoundChecks | null;
 	private readonly transferTicksMax: number;
 	private maxCommit: LogIndex;
 
-	/** `first`: the initial configuration, in force at `index`, which no log holds as an entry. */
-	constructor(first: ConfState, index: LogIndex, electionTicks: number) {
+	/**
+	 * `first`: the initial configuration, in force at `index`, which no log holds as an entry. `limits`: of what may wait in members;
+	 * null where they are too large for anybody to come near.
+	 */
+	constructor(first: ConfState, index: LogIndex, electionTicks: number, limits: RaftLimits | null = null) {
 		// Twice: one that times out may be asked for anew, to the same member, in the turn in which it ended.
 		this.transferTicksMax = 2 * electionTicks + TRANSFER_SLACK_TICKS;
 		this.reads = new ReadChecks((name, text) => this.breach(name, text));
+		this.bounds = limits === null ? null : new BoundChecks(limits, (name, text) => this.breach(name, text));
 		this.confs = new ConfChain(first);
 		this.maxCommit = index;
 		this.messages = new MessageChecks(
@@ -134,6 +143,11 @@ export class Invariants {
 		return this.confs.newestIndex;
 	}
 
+	/** That one is joint. */
+	get joint(): boolean {
+		return this.confs.newest.votersOutgoing.length > 0;
+	}
+
 	/** Rot has made its log shorter, and it has not caught up since. */
 	owes(id: NodeId): boolean {
 		return this.mirror(id).owes;
@@ -142,6 +156,7 @@ export class Invariants {
 	/** A message leaves its sender. */
 	leaving(from: NodeId, message: LaneMessage): void {
 		this.messages.leaving(from, message);
+		this.bounds?.leaving(from, message);
 		if (message.kind !== "heartbeat" && message.kind !== "readIndexResp") return;
 		const { conf, confBefore } = this.mirror(from);
 		this.reads.leaving(
@@ -168,12 +183,15 @@ export class Invariants {
 			this.breach("transferBounded", `${hex(id)} hands over to ${hex(mirror.transferee)} for ${mirror.transferTicks} ticks`);
 	}
 
-	/** A life begins with this log. `damaged`: rot may have made it shorter than what was once durable. */
-	restored(id: NodeId, log: RestoredLog, damaged: boolean): void {
+	/** A life begins with this log. `damage`: what may have made it shorter than what was once durable. */
+	restored(id: NodeId, log: RestoredLog, damage: Damage): void {
 		const mirror = this.mirror(id);
+		const damaged = damage !== "none";
 		mirror.everDamaged ||= damaged;
 		const before = Math.max(0, ...mirror.durable.keys());
 		if (!damaged) this.checkKept(mirror, log);
+		else if (damage === "oneBit") this.checkVouched(mirror, log);
+		this.bounds?.restored(id);
 		mirror.restored(log);
 		if (damaged && mirror.lastIndex < before) mirror.owed = before;
 		if (!damaged) this.checkCommittedKept(id);
@@ -194,6 +212,7 @@ export class Invariants {
 		const voted = vote !== 0n && vote !== id && (term !== mirror.issuedTerm || vote !== mirror.issuedVote);
 		// What was cut off in the same turn may have been before the vote or after it.
 		if (voted && truncateFrom === 0 && snapshot === null) this.messages.checkJustified(mirror, term, vote);
+		this.bounds?.appended(mirror, work, status);
 		mirror.append(work);
 		for (const entry of entries) {
 			const prevTerm = mirror.termAt(entry.index - 1);
@@ -223,7 +242,9 @@ export class Invariants {
 		if (term < mirror.term) this.breach("termMonotone", `${hex(id)} fell from term ${mirror.term} to ${term}`);
 		if (commit < mirror.commit) this.breach("commitMonotone", `${hex(id)} fell from commit ${mirror.commit} to ${commit}`);
 		if (appliedIndex < mirror.applied) this.breach("appliedMonotone", `${hex(id)} fell from applied ${mirror.applied} to ${appliedIndex}`);
-		if (!(appliedIndex <= commit && commit <= lastIndex && stable <= lastIndex)) {
+		// A state that was sent whole is applied before the log's marker of it is durable.
+		const durablyApplied = appliedIndex <= stable || appliedIndex <= mirror.base.index;
+		if (!(appliedIndex <= commit && commit <= lastIndex && stable <= lastIndex && durablyApplied)) {
 			this.breach("marksOrdered", `${hex(id)}: applied ${appliedIndex}, commit ${commit}, stable ${stable}, last ${lastIndex}`);
 		}
 		const newTransfer = status.transferee !== 0n && mirror.role === "leader" && mirror.ledTerm === term;
@@ -233,6 +254,7 @@ export class Invariants {
 		const transferee = role === "leader" ? status.transferee : 0n;
 		if (transferee !== mirror.transferee) mirror.transferTicks = 0;
 		mirror.transferee = transferee;
+		this.bounds?.observe(status, mirror.role === "leader" && mirror.ledTerm === term);
 		if (commit > mirror.commit) this.commits(status, mirror);
 		if (status.confState !== mirror.conf || commit !== mirror.commit) this.checkConf(status);
 		if (role === "leader") this.leads(status, mirror);
@@ -272,10 +294,20 @@ export class Invariants {
 		if (term < mirror.durableTerm) this.breach("termMonotone", `${hex(id)} fell from term ${mirror.durableTerm} to ${term} by a restart`);
 		if (commit < mirror.durableCommit)
 			this.breach("commitMonotone", `${hex(id)} fell from durable commit ${mirror.durableCommit} to ${commit} by a restart`);
-		const found = new Map(log.entries.map((entry) => [entry.index, entry.term]));
-		for (const [index, mark] of mirror.durable) {
-			if (index <= log.base.index || found.get(index) === mark.term || mirror.isBeingReplaced(index)) continue;
-			this.breach("durableKept", `${hex(id)} lost index ${index} of term ${mark.term}, which was durable`);
+		for (const { index, term: lost } of missing(mirror, log)) {
+			this.breach("durableKept", `${hex(id)} lost index ${index} of term ${lost}, which was durable`);
+			return;
+		}
+	}
+
+	/**
+	 * Whoever finds a damaged frame in the middle of its log refuses to start. One bit can be taken for a torn write only where no
+	 * frame behind it says that it was durable; a log that is cut anywhere else has forgotten what it promised, whoever else has it.
+	 */
+	private checkVouched(mirror: LogMirror, log: RestoredLog): void {
+		for (const { index, term } of missing(mirror, log)) {
+			if (!mirror.isVouchedFor(index)) continue;
+			this.breach("vouchedKept", `${hex(mirror.id)} cut index ${index} of term ${term} off its log, and frames behind it vouched for it`);
 			return;
 		}
 	}
@@ -453,6 +485,14 @@ export class Invariants {
 
 	private breach(invariant: InvariantName, text: string): void {
 		if (this.breaches.length < 20) this.breaches.push({ invariant, text });
+	}
+}
+
+/** What was durable and is not in that log, unless something was under way that took it away. */
+function* missing(mirror: LogMirror, log: RestoredLog): Generator<{ readonly index: LogIndex; readonly term: Term }> {
+	const found = new Map(log.entries.map((entry) => [entry.index, entry.term]));
+	for (const [index, { term }] of mirror.durable) {
+		if (index > log.base.index && found.get(index) !== term && !mirror.isBeingReplaced(index)) yield { index, term };
 	}
 }
 

@@ -62,6 +62,14 @@ export class LogMirror {
 	owed: LogIndex = 0;
 	/** Rot has struck its disk: what it once held durably may have been cut off. */
 	everDamaged = false;
+	/** By which work of this life what is durable came there; what is older is not listed. */
+	private readonly writtenBy = new Map<LogIndex, number>();
+	/** Each work in `pending` was handed over when so much was reported as durable, and says so in its frame. */
+	private readonly saysDurable: number[] = [];
+	/** Told in this life. */
+	private toldSeq = 0;
+	/** Works up to here are on the disk, and so is a later frame that says it. */
+	private vouchedSeq = 0;
 
 	constructor(id: NodeId) {
 		this.id = id;
@@ -87,7 +95,17 @@ export class LogMirror {
 		return this.termAt(this.lastIndex);
 	}
 
+	/** Damage of what is at `index` cannot be taken for a torn write: a frame behind it says that it was durable. */
+	isVouchedFor(index: LogIndex): boolean {
+		// What is of an earlier life the fence of this one vouches for.
+		return (this.writtenBy.get(index) ?? 0) <= this.vouchedSeq;
+	}
+
 	restored(log: RestoredLog): void {
+		this.writtenBy.clear();
+		this.saysDurable.length = 0;
+		this.toldSeq = 0;
+		this.vouchedSeq = 0;
 		const kept = [...this.durable].filter(([index]) => index <= log.base.index);
 		for (const marks of [this.durable, this.memory]) {
 			marks.clear();
@@ -120,6 +138,7 @@ export class LogMirror {
 
 	append(work: AppendWork): void {
 		this.pending.push(work);
+		this.saysDurable.push(this.toldSeq);
 		if (work.hardState !== null) {
 			this.issuedTerm = work.hardState.term;
 			this.issuedVote = work.hardState.vote;
@@ -144,8 +163,12 @@ export class LogMirror {
 		const done: AppendWork[] = [];
 		while (this.pending[0] !== undefined && this.pending[0].seq <= seq) {
 			const work = this.pending.shift() as AppendWork;
+			const said = this.saysDurable.shift() as number;
+			// Work without entries may take no frame.
+			if (work.entries.length > 0) this.vouchedSeq = Math.max(this.vouchedSeq, said);
 			done.push(work);
 			applyWork(this.durable, work);
+			for (const { index } of work.entries) this.writtenBy.set(index, work.seq);
 			if (work.snapshot !== null) this.durableBase = work.snapshot.index;
 			if (work.hardState !== null) {
 				this.durableTerm = work.hardState.term;
@@ -155,6 +178,7 @@ export class LogMirror {
 			// What rides goes with the next write that must be synced, at the latest.
 			if (work.mustSync) this.durableCommit = this.writtenCommit;
 		}
+		this.toldSeq = Math.max(this.toldSeq, seq);
 		return done;
 	}
 

@@ -93,6 +93,11 @@ export class MachineDisk {
 		this.disk = copy;
 	}
 
+	/** Somebody changes what is on it, past every rule; no process may be at it. */
+	tamper(change: (disk: SimDisk) => void): void {
+		change(this.disk);
+	}
+
 	/** A sector of the log went to another place of its file, or there as well; where, or null when there is nothing yet. */
 	misplace(): string | null {
 		const { dice, disk } = this;

@@ -10,13 +10,17 @@ import {
 	leaseTtlMinSeconds,
 	type MemberConfig,
 } from "@flotilla/server/internal";
+import type { ChurnPlan } from "./churn.ts";
 import { CrashPoints } from "./crash-points.ts";
 import { simCredentials } from "./credentials.ts";
+import { cutAtDamage } from "./cut-at-damage.ts";
+import type { Damage } from "./damage-budget.ts";
 import { SimStores } from "./house.ts";
 import type { Invariants } from "./invariants.ts";
+import { changeJointly } from "./joint-changes.ts";
 import { MachineDisk } from "./machine-disk.ts";
 import { type Answer, type ClientStream, MemberCalls, type StreamListener } from "./member-calls.ts";
-import { type Mutant, mutate, spoilDisk, spoilPort } from "./mutants.ts";
+import { type Mutant, mutate, spoilDice, spoilDisk, spoilPort } from "./mutants.ts";
 import type { SimNetwork } from "./network.ts";
 import { observeMachine, type Progress } from "./observed-machine.ts";
 import type { Oracle } from "./oracle.ts";
@@ -59,6 +63,7 @@ export interface MemberTraits {
 	/** What an operation of its store takes at most. */
 	readonly storeUs: number;
 	readonly mutant: Mutant | null;
+	readonly churn: Pick<ChurnPlan, "joint">;
 }
 
 /** A whole member on a simulated machine: the product's driver, log, replica and services; only clock, disk and network are not real. */
@@ -83,16 +88,18 @@ export class SimMember {
 	/** A start has read and verified all that is on its disks: what was rotten until then is mended, or was of no account. */
 	onVerified: () => void = () => {};
 	onRefused: (text: string) => void = () => {};
-	/** True while damage was done to its disks that no start has looked at: it may be found at any time, and ends the process. */
-	isDamaged: () => boolean = () => false;
+	/** Done to its disks and not looked at by any start: it may be found at any time, and ends the process. */
+	damage: () => Damage = () => "none";
 	private readonly mutant: Mutant | null;
+	private readonly joint: boolean;
 	private readonly world: MemberWorld;
 	private readonly clockModel: { readonly rate: number; readonly offsetMs: number };
 	private life: Life | null = null;
 
 	/** `name`: of this member in reports; members that follow each other on one machine have different ones. */
-	constructor(name: string, config: MemberConfig, { driftPerMille, mutant, storeUs }: MemberTraits, world: MemberWorld) {
+	constructor(name: string, config: MemberConfig, { driftPerMille, mutant, churn, storeUs }: MemberTraits, world: MemberWorld) {
 		this.mutant = mutant;
+		this.joint = churn.joint;
 		this.config = config;
 		this.world = world;
 		this.id = config.memberId;
@@ -148,6 +155,7 @@ export class SimMember {
 		const life: Life = { process, booted: null, calls: null };
 		process.uncaught = (error) => this.endsBy(error, life);
 		this.life = life;
+		if (this.mutant === "truncatesMidLog") this.disk.tamper(cutAtDamage);
 		bootMember(
 			this.config,
 			{
@@ -155,7 +163,7 @@ export class SimMember {
 				scheduler: process.scheduler,
 				tap: this.tap(),
 				bytes: portableBytes,
-				dice: dice.fork(`chance ${this.lives}`),
+				dice: spoilDice(dice.fork(`chance ${this.lives}`), this.mutant),
 				disk: spoilDisk(this.disk.open(process), this.mutant),
 				stores: this.stores.forProcess(process),
 				die: () => this.ended(life),
@@ -165,7 +173,8 @@ export class SimMember {
 					if (process.alive) invariants.persisted(this.id, seq);
 				},
 				watchMachine: (machine, { restoredLog }) => {
-					invariants.restored(this.id, restoredLog, this.isDamaged());
+					invariants.restored(this.id, restoredLog, this.damage());
+					if (this.joint) changeJointly(machine);
 					observeMachine(this.id, machine, invariants, trace, () => process.alive);
 					return mutate(machine, this.mutant);
 				},
@@ -341,7 +350,7 @@ export class SimMember {
 
 	/** Whether what nobody caught is how a process ends that meets damage in its store: it must not answer from it. */
 	private endsBy(error: unknown, life: Life): boolean {
-		if (!this.isDamaged()) return false;
+		if (this.damage() === "none") return false;
 		const isShort = error instanceof InvariantError && error.message.startsWith(LOST_ENTRIES);
 		if (!(error instanceof StoreDamageError) && !isShort) return false;
 		life.booted?.driver.end();

@@ -1,11 +1,7 @@
 /** Which planted bug is found by what, after how many runs: the measure of the simulators, core alone and whole members. */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { CONTEST_MUTANTS } from "./contest-mutants.ts";
-import { MUTANTS } from "./mutants.ts";
-import { drawPlan, planted } from "./plan.ts";
-import { simulate } from "./run.ts";
-import { SLICE_MUTANTS } from "./slice-mutants.ts";
+import { HUNTS, runsUntilFound, SLICE_HUNTS } from "./mutant-hunts.ts";
 
 interface Row {
 	readonly name: string;
@@ -21,12 +17,21 @@ const RUNS_MAX = 40;
 export function printMutants(): void {
 	console.log("| bug | found by | runs until then, median of three series |\n|---|---|---|");
 	let missed = 0;
-	for (const { name, runs, by } of [...coreRows(), ...memberRows()]) {
+	for (const { name, runs, by } of rows()) {
 		const median = [...runs].map((count) => count ?? Number.POSITIVE_INFINITY).sort((a, b) => a - b)[1] as number;
 		if (median === Number.POSITIVE_INFINITY) missed++;
-		console.log(`| ${name} | ${by.slice(0, 90)} | ${median} |`);
+		console.log(`| ${name} | ${by.replaceAll("\n", " ").slice(0, 90)} | ${median} |`);
 	}
 	process.exitCode = missed === 0 ? 0 : 1;
+}
+
+function* rows(): Generator<Row> {
+	yield* coreRows();
+	for (const hunt of [...HUNTS, ...SLICE_HUNTS]) {
+		const found = SERIES.map((series) => runsUntilFound(hunt, `mutant ${series}`, RUNS_MAX));
+		const by = found.findLast((each) => each !== null)?.by ?? "";
+		yield { name: `whole members: ${hunt.name}`, runs: found.map((each) => each?.runs ?? null), by };
+	}
 }
 
 /** The core's own simulator is no part of the product and has no door: it is asked as a process. */
@@ -36,21 +41,4 @@ function coreRows(): Row[] {
 	if (status !== 0) throw new Error("the core's simulator ended with an error");
 	const lines = stdout.split("\n").filter((line) => line !== "");
 	return lines.map((line) => ({ ...(JSON.parse(line) as Row), name: `core: ${(JSON.parse(line) as Row).name}` }));
-}
-
-function memberRows(): Row[] {
-	return [...MUTANTS, ...CONTEST_MUTANTS, ...SLICE_MUTANTS].map((mutant) => {
-		let by = "";
-		const runs = SERIES.map((series) => {
-			for (let run = 1; run <= RUNS_MAX; run++) {
-				const plan = drawPlan(`mutant ${series} ${run}`, { faultyMs: 8_000, operationsMin: 0 });
-				const result = simulate(planted(plan, mutant));
-				if (result.verdict !== "violated") continue;
-				by = result.findings[0] ?? "";
-				return run;
-			}
-			return null;
-		});
-		return { name: `whole members: ${mutant}`, runs, by };
-	});
 }

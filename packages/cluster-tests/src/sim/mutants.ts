@@ -1,12 +1,13 @@
+import { Dice } from "@flotilla/base";
 import type { EventGroup } from "@flotilla/mvcc";
 import { type ReadCall, type ReplicaMachine, WriteCall } from "@flotilla/replica";
 import type { FileCompletion, FileDisk, FileOp, MemberPort } from "@flotilla/server/internal";
-import { type CalmMutant, isCalmMutant, spoilVotes } from "./calm-mutants.ts";
-import { type ContestMutant, isContestMutant, spoilContests } from "./contest-mutants.ts";
-import { isLeaseMutant, type LeaseMutant, spoilLeases } from "./lease-mutants.ts";
+import { CALM_MUTANTS, type CalmMutant, isCalmMutant, spoilVotes } from "./calm-mutants.ts";
+import { CONTEST_MUTANTS, type ContestMutant, isContestMutant, spoilContests } from "./contest-mutants.ts";
+import { isLeaseMutant, LEASE_MUTANTS, type LeaseMutant, spoilLeases } from "./lease-mutants.ts";
 import { override } from "./override.ts";
-import { isSliceMutant, type SliceMutant, spoilReads, spoilSlices } from "./slice-mutants.ts";
-import { isWatchMutant, spoilEvents, spoilWatches, type WatchMutant } from "./watch-mutants.ts";
+import { isSliceMutant, SLICE_MUTANTS, type SliceMutant, spoilReads, spoilSlices } from "./slice-mutants.ts";
+import { isWatchMutant, spoilEvents, spoilWatches, WATCH_MUTANTS, type WatchMutant } from "./watch-mutants.ts";
 
 /**
  * Bugs planted between driver and replica: each breaks one promise, and a simulator that does not find it is not worth its
@@ -19,9 +20,20 @@ export const MUTANTS = [
 	"losesAppliedTail",
 	"goesOnAfterFailedWrite",
 	"takesDamagedFrames",
+	"truncatesMidLog",
+	"drawsElsewhere",
+	"ignoresLimits",
 ] as const;
 /** Those of watching, of leases, of locks and elections, of lost connections and of slices have lists of their own. */
 export type Mutant = (typeof MUTANTS)[number] | WatchMutant | LeaseMutant | ContestMutant | CalmMutant | SliceMutant;
+export const ALL_MUTANTS: readonly Mutant[] = [
+	...MUTANTS,
+	...WATCH_MUTANTS,
+	...LEASE_MUTANTS,
+	...CONTEST_MUTANTS,
+	...CALM_MUTANTS,
+	...SLICE_MUTANTS,
+];
 
 export function mutate(machine: ReplicaMachine, mutant: Mutant | null): ReplicaMachine {
 	if (isCalmMutant(mutant)) return override(machine, spoilVotes(machine, mutant));
@@ -40,6 +52,9 @@ export function mutate(machine: ReplicaMachine, mutant: Mutant | null): ReplicaM
 		case null:
 		case "goesOnAfterFailedWrite":
 		case "takesDamagedFrames":
+		case "truncatesMidLog":
+		case "drawsElsewhere":
+		case "ignoresLimits":
 			return machine;
 		case "acknowledgesBeforeDurable":
 			// The core is told that its write is durable while the disk still works on it.
@@ -73,6 +88,15 @@ export function mutate(machine: ReplicaMachine, mutant: Mutant | null): ReplicaM
 				},
 			});
 	}
+}
+
+/** Outlives every run, as the state of Math.random does. */
+const ELSEWHERE = new Dice("elsewhere");
+
+/** A random draw outside the stream: of all that a member draws only its election timeouts come from elsewhere. */
+export function spoilDice(dice: Dice, mutant: Mutant | null): Dice {
+	if (mutant !== "drawsElsewhere") return dice;
+	return override(dice, { fork: (name) => (name === "elections" ? ELSEWHERE : spoilDice(dice.fork(name), mutant)) });
 }
 
 /** Bugs of the services stand between them and their member. */

@@ -263,7 +263,7 @@ export class Nemesis {
 		if (!allowed || victim.lives === 0) return;
 		const where = target === "store" ? victim.stores.rot() : target === "place" ? victim.disk.misplace() : victim.disk.rot(target);
 		if (where === null) return;
-		this.budget.spoil(victim);
+		this.budget.spoil(victim, target === "place" ? "more" : "oneBit");
 		this.record(target === "place" ? "misdirected write" : `rot in ${target}`, [victim]);
 		if (this.dice.chance(1, 3)) return;
 		victim.crash(this.dice.pick(["process", "power"] as const));
@@ -275,7 +275,7 @@ export class Nemesis {
 		const victim = this.dice.pick(this.fleet.roster);
 		if (!this.budget.allowsLoss(victim)) return;
 		this.record("wipe", [victim]);
-		this.budget.spoil(victim);
+		this.budget.spoil(victim, "more");
 		const announced = victim.serving;
 		victim.discard();
 		if (announced) this.time.after(this.dice.range(1, 3_000_000), () => this.onStartAnew(victim));

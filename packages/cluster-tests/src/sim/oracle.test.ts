@@ -1,7 +1,8 @@
 /** A revision that members hold and nobody wrote is broken in itself, not merely impossible to judge. */
 import { expect, test } from "vitest";
 import { Oracle } from "./oracle.ts";
-import { drawPlan, planted } from "./plan.ts";
+import { drawPlan } from "./plan.ts";
+import { planted } from "./planted.ts";
 import { simulate } from "./run.ts";
 
 test("an oracle that saw nothing lacks every revision up to the final one", () => {

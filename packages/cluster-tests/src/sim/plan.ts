@@ -1,10 +1,9 @@
 import { Dice } from "@flotilla/base";
+import type { RaftLimits } from "@flotilla/raft";
 import type { ChurnPlan } from "./churn.ts";
-import { isContestMutant } from "./contest-mutants.ts";
 import type { Mutant } from "./mutants.ts";
 import type { NetworkModel } from "./network.ts";
 import { drawParts, type PartPlans } from "./part-kinds.ts";
-import { isSliceMutant } from "./slice-mutants.ts";
 
 /** Mean times between faults of one kind, in milliseconds of virtual time. 0: never in this run. */
 export interface FaultRates {
@@ -53,6 +52,8 @@ export interface RunPlan {
 	readonly keepEntries: number;
 	readonly keepBytes: number;
 	readonly memoryEntries: number;
+	/** What may wait in a core, in some runs next to nothing. */
+	readonly coreLimits: Partial<RaftLimits>;
 	readonly partBytes: number;
 	/** Of one command that are changed in a turn: where they are few, much happens in its middle. */
 	readonly applySliceKeys: number;
@@ -68,8 +69,10 @@ export interface RunPlan {
 	readonly leavesMinority: boolean;
 	/** Strikes of faults that are left out, by kind and number: what shrinking found to be of no account. */
 	readonly spared: readonly string[];
-	/** The first member dies at its operation of this number, by a power cut; 0: it does not. */
+	/** A member dies at its operation of this number, by a power cut; 0: none does. */
 	readonly crashAt: number;
+	/** Which one, in the order of their coming; 0: the first. */
+	readonly crashMember: number;
 	/** Clocks run off by at most so many per mille. */
 	readonly driftPerMille: number;
 	/** A bug that is planted on purpose; null but in tests of the simulator itself. */
@@ -91,7 +94,7 @@ export interface PlanLimits {
  * Swarm: first a subset of faults and operations, then rates for those, then sizes. Leaving things out finds what
  * "everything on" hides (Groce et al., "Swarm testing", 2012).
  */
-export function drawPlan(seed: string, limits: PlanLimits): RunPlan {
+export function drawPlan(seed: string, least: PlanLimits): RunPlan {
 	const dice = new Dice(`${seed}/plan`);
 	// Streams of their own, so that what is added later leaves the rest of a seed's plan as it was.
 	const late = new Dice(`${seed}/late faults`);
@@ -100,6 +103,8 @@ export function drawPlan(seed: string, limits: PlanLimits): RunPlan {
 	const ends = new Dice(`${seed}/ends`);
 	const churn = new Dice(`${seed}/churn`);
 	const slices = new Dice(`${seed}/slices`);
+	const joint = new Dice(`${seed}/joint`);
+	const limits = new Dice(`${seed}/limits`);
 	const rate = (minMs: number, maxMs: number, from = dice): number => (from.chance(1, 2) ? from.range(minMs, maxMs) : 0);
 	const seldom = (minMs: number, maxMs: number): number => (late.chance(1, 3) ? late.range(minMs, maxMs) : 0);
 	// Little of the log is kept, in memory and on the disk: who was away needs a snapshot.
@@ -108,7 +113,7 @@ export function drawPlan(seed: string, limits: PlanLimits): RunPlan {
 	return {
 		seed,
 		members: dice.pick(CLUSTER_SIZES),
-		...limits,
+		...least,
 		electionTicks: dice.pick([20, 50, 100]),
 		heartbeatTicks: dice.pick([2, 5, 10]),
 		segmentBytes: (scarce ? 4 : dice.pick([16, 32, 256])) * 1024,
@@ -150,6 +155,7 @@ export function drawPlan(seed: string, limits: PlanLimits): RunPlan {
 			everyMs: churn.chance(1, 2) ? churn.range(300, 3_000) : 0,
 			learnersOfTen: churn.pick([0, 5, 10]),
 			votersMax: churn.pick([3, 5, 5]),
+			joint: joint.chance(1, 3),
 		},
 		leavesMinority: ends.chance(1, 2),
 		driftPerMille: dice.chance(1, 2) ? dice.range(1, 100) : 0,
@@ -160,39 +166,25 @@ export function drawPlan(seed: string, limits: PlanLimits): RunPlan {
 		applySliceKeys: slices.chance(1, 2) ? slices.pick([1, 1, 2, 3]) : APPLY_SLICE_MAX,
 		unstoredBytesMax: slices.chance(1, 3) ? 0 : 64 << 20,
 		storeUs: slices.chance(1, 2) ? 400 : slices.pick([2_000, 10_000]),
+		coreLimits: limits.chance(1, 3) ? drawCoreLimits(limits) : {},
 		spared: [],
 		crashAt: 0,
+		crashMember: 0,
 		mutant: null,
 	};
 }
 
-/** The same run with a bug, and with what brings it out more often than chance would. */
-export function planted(plan: RunPlan, mutant: Mutant): RunPlan {
-	if (isContestMutant(mutant)) {
-		const lock = { ...plan.parts.lock, lockers: 4 };
-		const election = { ...plan.parts.election, candidates: 4, observers: 2, stallPercent: 0 };
-		return { ...plan, mutant, parts: { ...plan.parts, lock, election } };
-	}
-	if (isSliceMutant(mutant)) {
-		const kv = { ...plan.parts.kv, clients: 10, keys: 24, weights: { ...plan.parts.kv.weights, put: 24, delete: 4, txn: 12, range: 12 } };
-		const faults = { ...plan.faults, killMs: 1_000, crashPointMs: 1_000 };
-		return {
-			...plan,
-			mutant,
-			faults,
-			applySliceKeys: 1,
-			unstoredBytesMax: 0,
-			storeUs: 10_000,
-			floorEntries: 10,
-			floorBytes: 1_024,
-			parts: { ...plan.parts, kv },
-		};
-	}
-	if (mutant === "takesDamagedFrames") return { ...plan, mutant, network: { ...plan.network, corruptPerMille: 20 } };
-	if (mutant !== "goesOnAfterFailedWrite") return { ...plan, mutant };
-	// Where nothing was damaged every loss is a finding.
-	const faults = { ...plan.faults, failDiskMs: 500, powerCutMs: 1_500, rotMs: 0, wipeMs: 0, oldFolderMs: 0 };
-	return { ...plan, faults, mutant };
+function drawCoreLimits(dice: Dice): Partial<RaftLimits> {
+	return {
+		appendBytesMax: dice.pick([1, 300, 3_000]),
+		inflightMessagesMax: dice.pick([1, 2, 4]),
+		inflightBytesMax: dice.pick([1, 1_000, 1 << 20]),
+		uncommittedBytesMax: dice.pick([300, 3_000, 1 << 20]),
+		applyBytesMax: dice.pick([1, 300, 1 << 20]),
+		unstableBytesMax: dice.pick([300, 3_000, 1 << 20]),
+		unappliedBytesMax: dice.pick([300, 3_000, 1 << 20]),
+		queuedReadsMax: dice.pick([2, 10]),
+	};
 }
 
 /** It begins with so many members, and their number stays as it is. */

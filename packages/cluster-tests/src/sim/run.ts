@@ -1,4 +1,5 @@
 import { Dice, type MarkName, marksDuring } from "@flotilla/base";
+import { DEFAULT_RAFT_CONFIG } from "@flotilla/raft";
 import { Churn, type ChurnCounts } from "./churn.ts";
 import { DamageBudget } from "./damage-budget.ts";
 import { Fleet, initialConf } from "./fleet.ts";
@@ -122,7 +123,8 @@ class World {
 	constructor(plan: RunPlan) {
 		this.plan = plan;
 		const dice = new Dice(plan.seed);
-		const invariants = new Invariants(initialConf(plan), BOOTSTRAP_INDEX, plan.electionTicks);
+		const limits = Object.keys(plan.coreLimits).length === 0 ? null : { ...DEFAULT_RAFT_CONFIG, ...plan.coreLimits };
+		const invariants = new Invariants(initialConf(plan), BOOTSTRAP_INDEX, plan.electionTicks, limits);
 		this.invariants = invariants;
 		const { time, oracle, trace } = this;
 		this.ends = dice.fork("ends");
@@ -307,14 +309,15 @@ class World {
 
 	private meet(member: SimMember): void {
 		const { budget } = this;
-		member.isDamaged = () => budget.isSpoilt(member);
+		member.damage = () => budget.damageOf(member);
 		member.onVerified = () => budget.verified(member);
 		member.onRefused = (text) => {
 			this.refusedStarts++;
 			if (!budget.isSpoilt(member)) this.refusals.push(`start: ${member.name} refused without damage: ${text}`);
 			else if (!NAMES_PLACE.test(text)) this.refusals.push(`start: ${member.name} refused without saying where: ${text}`);
 		};
-		if (this.plan.crashAt > 0 && member === this.fleet.all[0]) member.points.arm({ after: this.plan.crashAt, area: null, kind: "power" });
+		const { crashAt, crashMember } = this.plan;
+		if (crashAt > 0 && member === this.fleet.all[crashMember]) member.points.arm({ after: crashAt, area: null, kind: "power" });
 	}
 
 	private acknowledged(): number {

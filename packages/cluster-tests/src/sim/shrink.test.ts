@@ -3,7 +3,8 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { givenPlan } from "./given-plan.ts";
-import { drawPlan, planted, type RunPlan } from "./plan.ts";
+import { drawPlan, type RunPlan } from "./plan.ts";
+import { planted } from "./planted.ts";
 import { type RunResult, simulate } from "./run.ts";
 import { kindOf, shrink } from "./shrink.ts";
 

@@ -50,6 +50,7 @@ function* smallerPlans({ plan, faults, virtualMs }: RunResult): Generator<RunPla
 	);
 	for (const parts of smallerParts(plan.parts)) yield { ...plan, parts };
 	if (plan.churn.everyMs > 0) yield { ...plan, churn: { ...plan.churn, everyMs: 0 } };
+	if (plan.churn.joint) yield { ...plan, churn: { ...plan.churn, joint: false } };
 	if (plan.members === 5) yield { ...plan, members: 3 };
 	if (plan.faultyMs > 500) yield { ...plan, faultyMs: Math.ceil(plan.faultyMs / 2) };
 	if (plan.leavesMinority) yield { ...plan, leavesMinority: false };

@@ -28,6 +28,18 @@ describe("a campaign", () => {
 		expect(tally.missedThoughDemanded.length).toBeGreaterThan(10);
 		expect(tally.lines().join("\n")).toContain(tally.missedThoughDemanded[0] as string);
 	});
+
+	test("names what happened too seldom: learners that were promoted, say", () => {
+		const counts: { -readonly [Name in keyof RunResult["counts"]]: RunResult["counts"][Name] } = { ...real.counts };
+		for (const name of ["unknown", "elections", "crashes", "snapshots", "added", "learnersAdded"] as const) counts[name] = 100;
+		for (const name of ["promoted", "removed", "updated", "refusedStarts", "refusedFrames"] as const) counts[name] = 100;
+		const runs = (change: Partial<RunResult["counts"]>) =>
+			tallyOf(...Array.from({ length: 1_000 }, () => ({ counts: { ...counts, ...change } })));
+		expect(runs({}).tooSeldom).toEqual([]);
+		const [seldom] = runs({ promoted: 0 }).tooSeldom;
+		expect(seldom).toMatch(/^promoted \(0 of \d+\)$/);
+		expect(runs({ promoted: 0 }).lines()).toContain(`happened too seldom: ${seldom}`);
+	});
 });
 
 /** Reads the tests that are named: a title that is gone, or a test that asserts nothing of its mark, is told. */

@@ -12,6 +12,7 @@ import type {
 	Term,
 } from "../../src/index.ts";
 import { decodeConfChange, EntryKind } from "../../src/index.ts";
+import type { Bounds } from "./bounds.ts";
 import type { LogImage } from "./disk.ts";
 import type { SimMember } from "./member.ts";
 import { confAfter, describeConf, hasQuorum, sameConf } from "./twin.ts";
@@ -36,6 +37,8 @@ export class Checker {
 	elections = 0;
 	readsGranted = 0;
 	changesDone = 0;
+	/** Where all limits are those of one configuration. */
+	bounds: Bounds | null = null;
 	private readonly leaders = new Map<Term, NodeId>();
 	private readonly created = new Map<string, { readonly data: Uint8Array; readonly prevTerm: Term }>();
 	private readonly digests = new Map<LogIndex, number>();
@@ -70,6 +73,7 @@ export class Checker {
 		}
 		this.lastSeen.set(id, { role, term, conf: confState });
 		this.assertLeadership(status);
+		this.bounds?.afterInput(member, status);
 		this.durableCommits.set(id, member.disk.synced.hardState.commit);
 	}
 
@@ -85,11 +89,13 @@ export class Checker {
 		if (commit < durable) throw new Violation(`${member.id} comes back with commit ${commit}, and ${durable} was durable`);
 		this.lastSeen.set(member.id, { role: "follower", term, conf: member.disk.synced.base.confState });
 		for (const key of this.reads.keys()) if (key.startsWith(`${member.id}/`)) this.reads.delete(key);
+		this.bounds?.afterCrash(member.id);
 	}
 
 	/** When a member's turn is over and its work is with its disk. */
 	afterDrain(member: SimMember, output: CoreOutput): void {
-		const { commit, confState, role, stable, applied } = member.core.status();
+		const status = member.core.status();
+		const { commit, confState, role, stable, applied } = status;
 		for (const entry of output.append?.entries ?? []) this.onCreated(member.disk.issued, entry);
 		this.onKnownCommitted(member, commit);
 		if (role === "leader") this.onComplete(member);
@@ -103,6 +109,7 @@ export class Checker {
 		for (const done of output.membershipDone) this.onMembershipDone(member.id, done);
 		for (const grant of output.reads) this.onGrant(member.id, grant.token, grant.index);
 		for (const failure of output.readFailures) this.forgetRead(member.id, failure.token);
+		this.bounds?.afterDrain(member, status, output, this.waitingReads(member.id));
 	}
 
 	onApplied(member: SimMember): void {
@@ -236,6 +243,12 @@ export class Checker {
 		const reported = newer.some((conf) => hasQuorum(conf.conf, holds));
 		if (!reported)
 			throw new Violation(`${id} answers change ${done.index} before ${voters.join()}/${votersOutgoing.join()} know it durably`);
+	}
+
+	private waitingReads(id: NodeId): number {
+		let count = 0;
+		for (const key of this.reads.keys()) if (key.startsWith(`${id}/`)) count++;
+		return count;
 	}
 
 	private onGrant(id: NodeId, token: ReadToken, index: LogIndex): void {

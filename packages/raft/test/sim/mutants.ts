@@ -3,6 +3,7 @@
  * them. A schedule that does not find one in a few hundred runs is not worth its time.
  */
 
+import { Dice } from "@flotilla/base";
 import { raiseCommit, truncateLog } from "../../src/configuration.ts";
 import type { AppendResp, Message, RaftCore } from "../../src/index.ts";
 import { VOTE_GRANTED } from "../../src/quorum.ts";
@@ -195,3 +196,16 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
 			}),
 	},
 ];
+
+/** Its state outlives every run, as that of Math.random does. */
+const ELSEWHERE = new Dice("elsewhere");
+
+/** Breaks no promise of the protocol but one of this simulator: a seed is one run (INV-39). */
+export const RANDOM_DRAW: CoreMutant = {
+	name: "random draw outside the stream",
+	plant: (_core, raft) => {
+		raft.drawElectionTimeout = () => {
+			raft.electionDrawTicks = ELSEWHERE.range(10, 19);
+		};
+	},
+};

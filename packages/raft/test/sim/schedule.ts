@@ -1,6 +1,7 @@
 import { Dice } from "@flotilla/base";
 import type { MembershipOp, NodeId, RaftConfig } from "../../src/index.ts";
 import type { Raft } from "../../src/raft.ts";
+import { Bounds } from "./bounds.ts";
 import { Cluster } from "./cluster.ts";
 import type { CoreMutant } from "./mutants.ts";
 import { allMembers } from "./twin.ts";
@@ -44,12 +45,15 @@ export interface Mix {
 
 const FIRST_SPARE = 6n;
 const SPARES = 4n;
+/** Entries that are proposed together at most. */
+const BATCH_MAX = 4;
 
 /** A cluster under a schedule drawn from `seed`, then healed: it must keep its promises all the time and work at the end. */
 export function runSchedule(seed: number | string, { steps, mix: given = {}, sabotage, mutant }: RunOptions): RunSummary {
 	const dice = new Dice(seed);
 	const mix = { ...drawMix(dice), ...given };
 	const cluster = new Cluster({ voters: mix.voters, dice: dice.fork("cluster"), config: mix.config });
+	watchBounds(cluster);
 	if (mutant !== undefined) plantIn(cluster, mutant);
 	let digest = 0;
 	cluster.onMessage = (message) => {
@@ -65,6 +69,16 @@ export function runSchedule(seed: number | string, { steps, mix: given = {}, sab
 	recover(cluster, seed);
 	const { elections, maxCommit, readsGranted, changesDone } = cluster.checker;
 	return { elections, commit: maxCommit, reads: readsGranted, changes: changesDone, digest };
+}
+
+function watchBounds(cluster: Cluster): void {
+	const bounds = new Bounds(cluster.configOf(FIRST_SPARE), BATCH_MAX);
+	cluster.checker.bounds = bounds;
+	cluster.onHeard = (message, status) => {
+		if (message.kind !== "readIndex" || status !== "ok") return;
+		const { from, to, token } = message;
+		bounds.onForeignRead(to, `${from}/${token.incarnation}/${token.counter}`);
+	};
 }
 
 /** Gives every member the bug. */
@@ -85,6 +99,19 @@ export function runsUntilFound(mutant: CoreMutant, series: string, runsMax: numb
 			if (!(error instanceof Error) || error instanceof TypeError || error instanceof ReferenceError) throw error;
 			return { runs: run, by: error.message };
 		}
+	}
+	return null;
+}
+
+/** The same for a bug by which a seed is no longer one run. */
+export function runsUntilDifferent(
+	mutant: CoreMutant,
+	series: string,
+	runsMax: number,
+): { readonly runs: number; readonly by: string } | null {
+	for (let run = 1; run <= runsMax; run++) {
+		const [once, again] = [1, 2].map(() => runSchedule(`${series} ${run}`, { steps: 800, mutant }).digest);
+		if (once !== again) return { runs: run, by: "two runs of one seed differ" };
 	}
 	return null;
 }
@@ -133,7 +160,7 @@ function act(cluster: Cluster, mix: Mix, dice: Dice, id: NodeId): void {
 		else cluster.tick(id);
 	} else if (roll < (mix.slowDisks ? 62 : 70)) cluster.persist(id, dice.range(1, 4));
 	else if (roll < 77) cluster.apply(id, dice.range(1, 5));
-	else if (roll < 85) cluster.propose(dice.chance(3, 4) ? (cluster.leaders[0]?.id ?? id) : id, dice.range(1, 4));
+	else if (roll < 85) cluster.propose(dice.chance(3, 4) ? (cluster.leaders[0]?.id ?? id) : id, dice.range(1, BATCH_MAX));
 	else if (roll < 89) cluster.read(id);
 	else if (roll < 92) cluster.answerFetch(id);
 	else disturb(cluster, mix, dice, id);

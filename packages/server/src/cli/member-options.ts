@@ -194,6 +194,7 @@ function buildOptions(settings: Settings): MemberOptions {
 		walKeepEntries: DEFAULT_MEMBER_OPTIONS.walKeepEntries,
 		walKeepBytes: DEFAULT_MEMBER_OPTIONS.walKeepBytes,
 		logMemoryEntries: DEFAULT_MEMBER_OPTIONS.logMemoryEntries,
+		coreLimits: DEFAULT_MEMBER_OPTIONS.coreLimits,
 		snapshotPartBytes: DEFAULT_MEMBER_OPTIONS.snapshotPartBytes,
 		snapshotPartPauseMs: DEFAULT_MEMBER_OPTIONS.snapshotPartPauseMs,
 		floorBytes: DEFAULT_MEMBER_OPTIONS.floorBytes,

@@ -137,6 +137,7 @@ function replicaOptions(config: MemberConfig, incarnation: number): ReplicaOptio
 		quotaBytes: quotaBytes(config),
 		applyBacklogMax: APPLY_BACKLOG_MAX,
 		logMemoryEntriesMax: config.logMemoryEntries,
+		coreLimits: config.coreLimits,
 		unstoredBytesMax: config.unstoredBytesMax,
 		pendingCallsMax: PENDING_CALLS_MAX,
 		strictReconfigCheck: config.strictReconfigCheck,

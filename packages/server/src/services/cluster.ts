@@ -5,7 +5,7 @@ import type { MethodHandler, UnaryCall } from "../front/seam.ts";
 import { headerOf, statusOf } from "./answers.ts";
 import type { ServiceDeps } from "./deps.ts";
 import { unary } from "./door.ts";
-import { isPeerUrl } from "./peer-urls.ts";
+import { isPeerUrl, peerUrlOf } from "./peer-urls.ts";
 import { afterBarrier, changeMembership } from "./replicated.ts";
 
 export function clusterService(deps: ServiceDeps): ReadonlyArray<readonly [string, MethodHandler]> {
@@ -43,7 +43,7 @@ function addMember(call: UnaryCall, deps: ServiceDeps): void {
 		call.fail(statusOf("badMemberUrls"));
 		return;
 	}
-	const peerUrls = peerURLs.map((url) => url.trim()).sort();
+	const peerUrls = peerURLs.map(peerUrlOf).sort();
 	const member: MemberInfo = { id: deps.newMemberId(peerUrls), name: "", peerUrls, clientUrls: [], learner: isLearner };
 	changeMembership(deps, call, { kind: "add", member }, () =>
 		call.respond(etcdserverpb.MemberAddResponse.encode({ ...listed(deps), member: shown(member) })),

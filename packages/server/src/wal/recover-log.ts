@@ -256,10 +256,19 @@ class LogScan {
 			tornBytes: leftover.end - stopped.offset,
 			cleanStop: this.closingSeq === stopped.seq - 1 && leftover.end === stopped.offset,
 		};
-		if (end.tornBytes > 0) marks.tornTailRepaired++;
+		if (end.tornBytes > 0) noteTorn(leftover.end, window.size);
 		const refusal = examine(end) ?? (yield* repairTail(this.folder, tail));
 		return refusal === null ? { ok: true, end } : { ok: false, refusal };
 	}
+}
+
+/** The unit that a disk writes whole or not at all. */
+const SECTOR_BYTES = 512;
+
+/** A write that reached into the last sector was the last one of its segment, or the last but one or two. */
+function noteTorn(tornUpto: number, segmentBytes: number): void {
+	marks.tornTailRepaired++;
+	if (tornUpto > segmentBytes - SECTOR_BYTES) marks.tornAtSegmentEnd++;
 }
 
 /** No crash makes a segment shorter: it has its whole size before it has its name. */

@@ -1,4 +1,4 @@
-import { Dice } from "@flotilla/base";
+import { Dice, marksDuring } from "@flotilla/base";
 import { describe, expect, it } from "vitest";
 import { type DiskCrash, SimDisk } from "../../src/disk/memory-disk.ts";
 import type { WalOptions } from "../../src/wal/wal-interface.ts";
@@ -86,10 +86,14 @@ describe("a crash after any step of the disk", () => {
 	for (const kind of kinds) {
 		for (const depth of [1, 2, 4]) {
 			it(`SC-062 SC-095 SC-101 keeps what was told to be durable (${kind}, ${depth} writes under way)`, () => {
-				for (const round of [1, 2, 3]) {
-					const steps = crashEverywhere(`${kind}/${depth}/${round}`, { ...SMALL, segmentBytes: 2048, depth }, kind, 70);
-					expect(steps).toBeGreaterThan(80);
-				}
+				const during = marksDuring(() => {
+					for (const round of [1, 2, 3]) {
+						const steps = crashEverywhere(`${kind}/${depth}/${round}`, { ...SMALL, segmentBytes: 2048, depth }, kind, 70);
+						expect(steps).toBeGreaterThan(80);
+					}
+				});
+				expect(during.tornTailRepaired).toBeGreaterThan(0);
+				expect(during.tornAtSegmentEnd).toBeGreaterThan(0);
 			});
 		}
 	}

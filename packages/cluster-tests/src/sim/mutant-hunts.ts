@@ -1,0 +1,99 @@
+/** How each planted bug of whole members is looked for: in which runs, by whose word, and within how many of them it must be found. */
+import type { WatchCheck } from "../history/watch-checks.ts";
+import { isCalm, underUnrest } from "./calm.ts";
+import { CALM_MUTANTS, type CalmMutant } from "./calm-mutants.ts";
+import { CONTEST_MUTANTS, type ContestMutant } from "./contest-mutants.ts";
+import { LEASE_MUTANTS } from "./lease-mutants.ts";
+import { MUTANTS, type Mutant } from "./mutants.ts";
+import { drawPlan } from "./plan.ts";
+import { planted } from "./planted.ts";
+import { simulate } from "./run.ts";
+import { SLICE_MUTANTS } from "./slice-mutants.ts";
+import type { Unrest } from "./unrest.ts";
+import { WATCH_MUTANTS, type WatchMutant } from "./watch-mutants.ts";
+
+export interface Hunt {
+	readonly name: string;
+	/** A test demands it within so many runs of fixed seeds: a miss is a change of the simulator. */
+	readonly runsMax: number;
+	/** One run: the words in which it tells of this bug, or null. */
+	readonly look: (seed: string) => string | null;
+}
+
+const RUNS_MAX = 12;
+const LIMITS = { faultyMs: 8_000, operationsMin: 0 };
+
+const WATCH_CHECKS: Readonly<Record<WatchMutant, WatchCheck>> = {
+	losesEvents: "complete",
+	swapsEvents: "complete",
+	startsLate: "complete",
+	startsEarly: "future",
+	thinsCompacted: "complete",
+	splitsRevisions: "whole",
+	repeatsEvents: "once",
+	progressAhead: "bookmark",
+	forgetsPrevious: "previous",
+	forgetsAtSnapshot: "complete",
+};
+
+/** Others break so much that whatever is found first will do. */
+const OWN_CHECKS: Partial<Record<Mutant, readonly string[]>> = { truncatesMidLog: ["vouchedKept: "], ignoresLimits: ["queuesBounded: "] };
+
+const CONTEST_CHECKS: Readonly<Record<ContestMutant, string>> = {
+	lockJumpsQueue: "lock: ",
+	campaignJumpsQueue: "election, oneLeader: ",
+	proclaimsUnfenced: "election, fence: ",
+	observerMisses: "election, gap: ",
+};
+
+const UNREST: Readonly<Record<CalmMutant, readonly Unrest[]>> = {
+	trustsEveryLoss: ["allLinks", "resets"],
+	unseatsHeardLeader: ["oneLink", "oneSided"],
+};
+
+export const HUNTS: readonly Hunt[] = [
+	...MUTANTS.map((mutant) => {
+		if (mutant === "drawsElsewhere") return { name: mutant, runsMax: RUNS_MAX, look: differing };
+		return hunt(mutant, OWN_CHECKS[mutant] ?? [""]);
+	}),
+	...WATCH_MUTANTS.map((mutant) => hunt(mutant, [`watch, ${WATCH_CHECKS[mutant]}:`])),
+	...LEASE_MUTANTS.map((mutant) => hunt(mutant, ["lease, ", "liveness"])),
+	...CONTEST_MUTANTS.map((mutant) => hunt(mutant, [CONTEST_CHECKS[mutant]])),
+	...CALM_MUTANTS.flatMap((mutant) => UNREST[mutant].map((unrest) => restless(mutant, unrest))),
+];
+
+/** `slice-sim.test.ts` demands these, in circumstances of its own; here they are for the table. */
+export const SLICE_HUNTS: readonly Hunt[] = SLICE_MUTANTS.map((mutant) => hunt(mutant, [""]));
+
+/** In how many runs of a series it was found, one after the other; null: not within `runsMax`. */
+export function runsUntilFound({ look }: Hunt, series: string, runsMax: number): { readonly runs: number; readonly by: string } | null {
+	for (let runs = 1; runs <= runsMax; runs++) {
+		const by = look(`${series} ${runs}`);
+		if (by !== null) return { runs, by };
+	}
+	return null;
+}
+
+/** `checks`: how a finding begins that is of this bug; what else it breaks does not count. */
+function hunt(mutant: Mutant, checks: readonly string[]): Hunt {
+	const look = (seed: string): string | null => {
+		const { findings } = simulate(planted(drawPlan(seed, LIMITS), mutant));
+		return findings.find((finding) => checks.some((check) => finding.startsWith(check))) ?? null;
+	};
+	return { name: mutant, runsMax: RUNS_MAX, look };
+}
+
+/** A draw that no seed decides breaks no promise but one: a seed must be one run. */
+function differing(seed: string): string | null {
+	const plan = planted(drawPlan(seed, { ...LIMITS, faultyMs: 2_000 }), "drawsElsewhere");
+	const [once, again] = [1, 2].map(() => simulate(plan).traceHash);
+	return once === again ? null : "two runs of one seed differ";
+}
+
+function restless(mutant: CalmMutant, unrest: Unrest): Hunt {
+	const look = (seed: string): string | null => {
+		const calm = underUnrest(seed, unrest, mutant);
+		return isCalm(unrest, calm) ? null : `${calm.leaders} leaders and ${calm.terms} terms more, ${calm.silenceMs} ms without a write`;
+	};
+	return { name: `${mutant}, ${unrest}`, runsMax: 1, look };
+}

@@ -1,0 +1,67 @@
+import { isContestMutant } from "./contest-mutants.ts";
+import { isLeaseMutant } from "./lease-mutants.ts";
+import type { Mutant } from "./mutants.ts";
+import type { FaultRates, RunPlan } from "./plan.ts";
+import { isSliceMutant } from "./slice-mutants.ts";
+import { isWatchMutant } from "./watch-mutants.ts";
+
+/** The same run with a bug, and with what brings it out more often than chance would. */
+export function planted(plan: RunPlan, mutant: Mutant): RunPlan {
+	if (isContestMutant(mutant)) {
+		const lock = { ...plan.parts.lock, lockers: 4 };
+		const election = { ...plan.parts.election, candidates: 4, observers: 2, stallPercent: 0 };
+		return { ...plan, mutant, parts: { ...plan.parts, lock, election } };
+	}
+	if (isLeaseMutant(mutant)) return { ...withLeases(plan), mutant };
+	if (isWatchMutant(mutant)) return { ...withWatchers(plan), ...(mutant === "forgetsAtSnapshot" ? catchingUp(plan) : {}), mutant };
+	if (isSliceMutant(mutant)) return { ...withSlices(plan), mutant };
+	return { ...plan, ...CIRCUMSTANCES[mutant]?.(plan), mutant };
+}
+
+const CIRCUMSTANCES: Partial<Record<Mutant, (plan: RunPlan) => Partial<RunPlan>>> = {
+	takesDamagedFrames: ({ network }) => ({ network: { ...network, corruptPerMille: 20 } }),
+	// Where nothing was damaged every loss is a finding.
+	goesOnAfterFailedWrite: ({ faults }) => ({
+		faults: { ...faults, failDiskMs: 500, powerCutMs: 1_500, rotMs: 0, wipeMs: 0, oldFolderMs: 0 },
+	}),
+	// A single bit of an old frame; of three members at least, since nobody may have to count on that copy.
+	truncatesMidLog: ({ members, faults }) => ({
+		members: Math.max(3, members),
+		faults: { ...faults, rotMs: 500, wipeMs: 0, oldFolderMs: 0 },
+	}),
+	ignoresLimits: () => ({ coreLimits: { appendBytesMax: 1, inflightMessagesMax: 1, uncommittedBytesMax: 300, unstableBytesMax: 300 } }),
+};
+
+/** Leases are never left out. */
+export function withLeases(plan: RunPlan): RunPlan {
+	const lease = { ...plan.parts.lease, holders: Math.max(2, plan.parts.lease.holders), keysMax: 3, revokePercent: 15 };
+	return { ...plan, parts: { ...plan.parts, lease } };
+}
+
+/** Much is changed at once, a key a turn, on slow stores, and members die in the middle. */
+function withSlices(plan: RunPlan): RunPlan {
+	const kv = { ...plan.parts.kv, clients: 10, keys: 24, weights: { ...plan.parts.kv.weights, put: 24, delete: 4, txn: 12, range: 12 } };
+	return {
+		...plan,
+		...{ applySliceKeys: 1, unstoredBytesMax: 0, storeUs: 10_000, floorEntries: 10, floorBytes: 1_024 },
+		faults: { ...plan.faults, killMs: 1_000, crashPointMs: 1_000 },
+		parts: { ...plan.parts, kv },
+	};
+}
+
+/** Nor are watchers, and they have something to watch. */
+function withWatchers(plan: RunPlan): RunPlan {
+	const watch = { ...plan.parts.watch, clients: 3, progressPercent: 30, stallPercent: 20 };
+	const kv = { ...plan.parts.kv, weights: { ...plan.parts.kv.weights, compact: 1, txn: 4 } };
+	return { ...plan, parts: { ...plan.parts, watch, kv } };
+}
+
+/** Members are cut off while their clients stay, and so little of the log is kept that they need a snapshot afterwards. */
+function catchingUp({ faults, network }: RunPlan): Partial<RunPlan> {
+	const none = Object.fromEntries(Object.keys(faults).map((kind) => [kind, 0])) as unknown as FaultRates;
+	return {
+		...{ members: 3, faults: { ...none, isolateMs: 1_000 }, electionTicks: 20, heartbeatTicks: 2 },
+		...{ floorEntries: 10, floorBytes: 1_024, keepEntries: 0, keepBytes: 0, segmentBytes: 4_096, memoryEntries: 0 },
+		network: { ...network, delayMinUs: 20, delayMeanUs: 50, lossPerMille: 0 },
+	};
+}
