@@ -184,7 +184,7 @@ export const CATALOGUE: readonly Section[] = [
 		["an old leader changes the configuration"],
 		["a candidate in the middle of an install"],
 		["a wiped follower"],
-		["the wall clock jumps", "By the clocks that the code is handed; whole members under jumps in the simulator (`npm run sim`)."],
+		["the wall clock jumps", "Also by the clocks that the code is handed; whole members under jumps in the simulator (`npm run sim`)."],
 		["many groups", "Does not apply: one process is one member of one group (docs/consensus.md, D7)."],
 		["a clean stop"],
 	]),

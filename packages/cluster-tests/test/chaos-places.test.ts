@@ -49,7 +49,7 @@ test.skipIf(noNamespaces !== null)(
 );
 
 test.skipIf(noDisk !== null)(
-	`a disk that fills up: members end or refuse, and come back without help${because(noDisk)}`,
+	`SC-093 a disk that fills up: members end or refuse, and come back without help${because(noDisk)}`,
 	{ timeout: 10 * MINUTES },
 	async () => {
 		const { record } = await runKept(shipped("full-disk", SECONDS), { leastFaults: 1 });

@@ -50,8 +50,9 @@ test("members are killed and replaced while history is compacted", { timeout: 10
 
 const disks = shipped("disks-and-clocks", LONG ? 20 : 5);
 const missing = missingFor(disks, "flotilla");
+const because = missing === null ? "" : ` (${missing})`;
 test.skipIf(missing !== null)(
-	`disks and clocks${missing === null ? "" : ` (${missing})`}, served by grpc-js`,
+	`SC-092 SC-122 logs that tear, disks that fail, clocks that jump, served by grpc-js${because}`,
 	{ timeout: 10 * MINUTES },
 	async () => {
 		await runKept(disks, { flags: ["--grpc-server=grpc-js"] });

@@ -44,7 +44,7 @@ test("they are listed with what passed them, and refuse what is no term or no po
 	expect((await ask(member, "PUT", "wal.nowhere", "panic")).status).toBe(404);
 });
 
-test("a write of the log that fails ends the member, which comes back with everything", async () => {
+test("SC-092 a write of the log that fails ends the member, which comes back with everything", async () => {
 	const member = cluster.member(1);
 	await ask(member, "PUT", "wal.beforeWrite", '1*error("EIO")');
 	await put(cluster.member(0), "b");

@@ -39,7 +39,7 @@ async function loseUnsynced(path: string, syncedBytes: number, dice: Dice): Prom
 	}
 }
 
-test(`SC-095 power is lost everywhere, and with it what was not synced: every acknowledged write is there (FLOTILLA_SEED=${seed})`, {
+test(`SC-095 SC-100 power is lost everywhere, and with it what was not synced: every acknowledged write is there (FLOTILLA_SEED=${seed})`, {
 	timeout: 600_000,
 }, async () => {
 	const dice = new Dice(`${seed}/power`);

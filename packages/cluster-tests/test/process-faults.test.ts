@@ -17,8 +17,8 @@ describe("real processes", () => {
 		await cluster?.dispose();
 	});
 
-	async function started(): Promise<void> {
-		cluster = await ProcessCluster.start();
+	async function started(flags: readonly string[] = []): Promise<void> {
+		cluster = await ProcessCluster.start({ flags });
 		clients = new Map(cluster.members.map((member) => [member, new KvClient(member.clientUrl.slice("http://".length))]));
 	}
 
@@ -42,6 +42,12 @@ describe("real processes", () => {
 	async function put(member: ClusterMember, value: string): Promise<void> {
 		await eventually(`writing ${value}`, () => at(member).put("k", value, { timeoutMs: 3_000 }), PATIENCE_MS);
 	}
+
+	test("SC-020 three processes that start elect without waiting for an election timeout", async () => {
+		// Which would be 50 s at least; a start that takes 30 s fails.
+		await started(["--heartbeat-interval=5000", "--election-timeout=50000"]);
+		await leader(cluster.members);
+	});
 
 	test("SC-040 a leader that is stopped while another one writes shows no old value when it goes on", async () => {
 		await started();
