@@ -195,6 +195,15 @@ describe("logging in", () => {
 		expect(house.passwords.work).toBe(work + 1);
 	});
 
+	test("a name that nobody can have fails like any other, and is neither compared nor counted", async () => {
+		const work = house.passwords.work;
+		for (let at = 0; at < 200; at++) {
+			expect(await house.refusal(auth("Authenticate"), login("n".repeat(4_097), `guess ${at}`))).toEqual(statusOf("authFailed"));
+		}
+		expect(house.passwords.work).toBe(work);
+		expect((await house.call(auth("Authenticate"), login("ann", "ann's"))).ok).toBe(true);
+	});
+
 	test("a user added with an empty password comes in with it", async () => {
 		order("userAdd", { user: "bob", passwordHash: "plain 10 " });
 		expect((await house.call(auth("Authenticate"), login("bob", ""))).ok).toBe(true);

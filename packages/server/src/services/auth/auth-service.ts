@@ -20,13 +20,11 @@ import { unary } from "../door.ts";
 import { afterBarrier, propose } from "../replicated.ts";
 import { logIn } from "./login.ts";
 import { type NewPassword, withHash } from "./new-password.ts";
-import { Passwords } from "./passwords.ts";
+import { NAME_BYTES_MAX, Passwords } from "./passwords.ts";
 
 type Rows = ReadonlyArray<readonly [string, MethodHandler]>;
 type Fields = Partial<Omit<AuthCommand, "kind">>;
 
-/** Longer names are refused: they travel with every entry of their user. Deviation: etcd limits the request alone. */
-const NAME_BYTES_MAX = 4_096;
 const ROOT_PERMISSION = { permType: 2, key: new Uint8Array(0), rangeEnd: new Uint8Array(1) } as const;
 
 export function authService(deps: ServiceDeps): Rows {

@@ -5,7 +5,7 @@ import type { UnaryCall } from "../../front/seam.ts";
 import { headerOf, statusOf } from "../answers.ts";
 import type { ServiceDeps } from "../deps.ts";
 import { afterBarrier, submit } from "../replicated.ts";
-import type { Passwords } from "./passwords.ts";
+import { NAME_BYTES_MAX, type Passwords } from "./passwords.ts";
 
 /** Users and roles may change while a password is checked: then it is checked again, so often. */
 const ATTEMPTS_MAX = 5;
@@ -34,6 +34,11 @@ function checkPassword(attempt: Attempt): void {
 	const { auth } = deps.member;
 	if (!auth.enabled) {
 		call.fail(statusOf("authNotEnabled"));
+		return;
+	}
+	// Nobody has it, and guesses are counted by name: longer ones would be kept without having cost anything.
+	if (Buffer.byteLength(name) > NAME_BYTES_MAX) {
+		call.fail(statusOf("authFailed"));
 		return;
 	}
 	const user = auth.user(name);

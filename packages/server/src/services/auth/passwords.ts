@@ -15,6 +15,8 @@ export interface PasswordWork {
 
 export type PasswordVerdict = "right" | "wrong" | "tooMany";
 
+/** Longer names are refused: they travel with every entry of their user. Deviation: etcd limits the request alone. */
+export const NAME_BYTES_MAX = 4_096;
 /** More bytes than this are not looked at by bcrypt; they are refused instead. */
 export const PASSWORD_BYTES_MAX = 72;
 const REMEMBERED_MAX = 4_096;
