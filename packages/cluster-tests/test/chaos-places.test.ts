@@ -14,7 +14,7 @@ import { runKept, shipped, written } from "./chaos-run.ts";
 
 const MAIN = fileURLToPath(new URL("../src/chaos/main.ts", import.meta.url));
 const MINUTES = 60_000;
-const SECONDS = process.env.FLOTILLA_CHAOS_CALLS === undefined ? 8 : 30;
+const SECONDS = process.env.FLOTILLA_CHAOS_CALLS === undefined ? 8 : 20;
 
 const noNamespaces = await missingAt("namespaces", "flotilla");
 const noContainers = await missingAt("containers", "flotilla");

@@ -1,6 +1,7 @@
 /**
  * The tester on itself: clusters of flotilla, with either gRPC adapter, and of etcd where it is installed, broken by shipped
- * scenarios and found whole. With FLOTILLA_CHAOS_CALLS the runs are long, and the first two make so many calls, a quarter of them by grpc-js.
+ * scenarios and found whole. With FLOTILLA_CHAOS_CALLS the runs are long, and so many answers of flotilla are judged by all of them
+ * together, half of them under a bit of everything, an eighth by grpc-js.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -19,32 +20,40 @@ const LONG = process.env.FLOTILLA_CHAOS_CALLS !== undefined;
 const calls = Number(process.env.FLOTILLA_CHAOS_CALLS ?? 600);
 const MINUTES = 60_000;
 
-const byNative = LONG ? (calls * 3) / 4 : calls;
+const byNative = LONG ? calls / 2 : calls;
 /** Links are slowed down and members stand still: more clients make more calls meanwhile. */
-const mixed = (seconds: number): Scenario => ({ ...shipped("mixed", seconds), clients: LONG ? 32 : 12 });
+const mixed = (seconds: number): Scenario => ({ ...shipped("mixed", seconds), clients: LONG ? 40 : 12 });
+/** Answers of flotilla so far. */
+let judged = 0;
+
+async function runJudged(...args: Parameters<typeof runKept>): ReturnType<typeof runKept> {
+	const kept = await runKept(...args);
+	judged += kept.judgement.checked;
+	return kept;
+}
 
 test(`a bit of everything: ${byNative} calls and more, every promise kept`, { timeout: 30 * MINUTES }, async () => {
-	const { record } = await runKept(mixed(LONG ? 20 : 5), { leastCalls: byNative, flags: ["--grpc-server=native"] });
+	const { record } = await runJudged(mixed(LONG ? 20 : 5), { leastCalls: byNative, flags: ["--grpc-server=native"] });
 	expect(record.attempts.length).toBeGreaterThanOrEqual(byNative);
 });
 
 if (LONG) {
-	test(`a bit of everything, served by grpc-js: ${calls / 4} calls and more`, { timeout: 30 * MINUTES }, async () => {
-		const { record } = await runKept(mixed(20), { leastCalls: calls / 4, flags: ["--grpc-server=grpc-js"] });
-		expect(record.attempts.length).toBeGreaterThanOrEqual(calls / 4);
+	test(`a bit of everything, served by grpc-js: ${calls / 8} calls and more`, { timeout: 30 * MINUTES }, async () => {
+		const { record } = await runJudged(mixed(20), { leastCalls: calls / 8, flags: ["--grpc-server=grpc-js"] });
+		expect(record.attempts.length).toBeGreaterThanOrEqual(calls / 8);
 	});
 
 	// A log that tears, a disk that fails: each needs what may not be there, and says so.
 	for (const name of ["torn-tail", "failing-disk", "clock-jumps", "fault-points"]) {
 		const missing = missingFor(shipped(name, 1), "flotilla");
 		test.skipIf(missing !== null)(`${name}${missing === null ? "" : ` (${missing})`}`, { timeout: 10 * MINUTES }, async () => {
-			await runKept(shipped(name, 10));
+			await runJudged(shipped(name, 10));
 		});
 	}
 }
 
 test("members are killed and replaced while history is compacted", { timeout: 10 * MINUTES }, async () => {
-	const { record } = await runKept(shipped("compaction", LONG ? 15 : 4));
+	const { record } = await runJudged(shipped("compaction", LONG ? 15 : 4));
 	expect(Math.max(...record.followers.map(({ events }) => events))).toBeGreaterThan(100);
 });
 
@@ -55,7 +64,7 @@ test.skipIf(missing !== null)(
 	`SC-092 SC-122 logs that tear, disks that fail, clocks that jump, served by grpc-js${because}`,
 	{ timeout: 10 * MINUTES },
 	async () => {
-		await runKept(disks, { flags: ["--grpc-server=grpc-js"] });
+		await runJudged(disks, { flags: ["--grpc-server=grpc-js"] });
 	},
 );
 
@@ -80,7 +89,7 @@ test.skipIf(!existsSync(CHROMIUM))(
 	async () => {
 		const folder = await mkdtemp(join(tmpdir(), "flotilla-report-"));
 		try {
-			const { record, judgement } = await runKept(shipped("leader-kill", LONG ? 20 : 5), { folder: join(folder, "members") });
+			const { record, judgement } = await runJudged(shipped("leader-kill", LONG ? 20 : 5), { folder: join(folder, "members") });
 			const data = reportData(record, judgement);
 			const wallMs = Date.now() - performance.now() + record.startedMs;
 			const logs = new Map(
@@ -133,6 +142,13 @@ test.skipIf(!existsSync(CHROMIUM))(
 		}
 	},
 );
+
+// Where a slow machine made fewer calls, or what is needed is not there, the rest is made now.
+test.skipIf(!LONG)(`${calls} answers and more are judged`, { timeout: 60 * MINUTES }, async () => {
+	while (judged < calls) await runJudged(mixed(5), { leastCalls: calls - judged, flags: ["--grpc-server=native"] });
+	console.log(`${judged} answers of flotilla were judged under chaos`);
+	expect(judged).toBeGreaterThanOrEqual(calls);
+});
 
 interface TimedEvent {
 	readonly event: string;

@@ -1,7 +1,7 @@
 /** etcdctl changes the members of clusters of real processes: who is removed ends for good, the others go on. */
 
 import { freePorts } from "@flotilla/server/internal";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type ClusterMember, ProcessCluster } from "../src/process/cluster.ts";
 import { etcdctl, haveProgram, runTool, type ToolResult } from "../src/process/tools.ts";
 import { eventually, pause } from "../src/process/wait.ts";
@@ -16,10 +16,8 @@ interface Listed {
 	readonly peerURLs: readonly string[];
 }
 
-describe.skipIf(!haveProgram("etcdctl"))("changes of the members by etcdctl (needs Debian's etcd-client)", () => {
-	let cluster: ProcessCluster;
-	afterEach(() => cluster?.dispose());
-
+// Each on a cluster of its own, side by side: much of the time they wait until connections are steady.
+describe.skipIf(!haveProgram("etcdctl")).concurrent("changes of the members by etcdctl (needs Debian's etcd-client)", () => {
 	/** A change is refused while connections are younger than five seconds: it is asked for until they are steady. */
 	function onceSteady(ask: () => Promise<ToolResult>): Promise<ToolResult> {
 		return eventually("steady connections", async () => {
@@ -53,7 +51,7 @@ describe.skipIf(!haveProgram("etcdctl"))("changes of the members by etcdctl (nee
 	const remove = (through: ClusterMember, id: string): Promise<ToolResult> =>
 		onceSteady(() => etcdctl(at(through), ["member", "remove", id]));
 
-	async function leader(among: readonly ClusterMember[] = cluster.members): Promise<ClusterMember> {
+	async function leader(among: readonly ClusterMember[]): Promise<ClusterMember> {
 		return eventually("a leader", async () => {
 			for (const member of among) {
 				const { stdout } = await etcdctl(at(member), ["endpoint", "status", "-w", "json"]);
@@ -93,8 +91,8 @@ describe.skipIf(!haveProgram("etcdctl"))("changes of the members by etcdctl (nee
 	}
 
 	test("SC-067 SC-072 a follower is removed through another member: it exits with 0, never comes back, its id is never found again", async () => {
-		cluster = await ProcessCluster.start();
-		const first = await leader();
+		await using cluster = await ProcessCluster.start();
+		const first = await leader(cluster.members);
 		const [victim, other] = cluster.members.filter((member) => member !== first) as [ClusterMember, ClusterMember];
 		const id = await idOf(victim);
 		const removed = await remove(other, id);
@@ -110,8 +108,8 @@ describe.skipIf(!haveProgram("etcdctl"))("changes of the members by etcdctl (nee
 	});
 
 	test("the leader is removed through itself: it answers and exits, another one leads, down to one member that stays", async () => {
-		cluster = await ProcessCluster.start();
-		const first = await leader();
+		await using cluster = await ProcessCluster.start();
+		const first = await leader(cluster.members);
 		const id = await idOf(first);
 		const removed = await remove(first, id);
 		expect([removed.status, removed.stderr]).toEqual([0, ""]);
@@ -133,8 +131,8 @@ describe.skipIf(!haveProgram("etcdctl"))("changes of the members by etcdctl (nee
 	});
 
 	test("SC-105 a member that did not run when it was removed is told at its next start, also by members started anew", async () => {
-		cluster = await ProcessCluster.start();
-		const first = await leader();
+		await using cluster = await ProcessCluster.start();
+		const first = await leader(cluster.members);
 		const victim = cluster.members.find((member) => member !== first) as ClusterMember;
 		const id = await idOf(victim);
 		await victim.process.kill("SIGKILL");
@@ -158,7 +156,7 @@ describe.skipIf(!haveProgram("etcdctl"))("changes of the members by etcdctl (nee
 	}
 
 	test("addresses are updated as they are given, unless another member has them", async () => {
-		cluster = await ProcessCluster.start();
+		await using cluster = await ProcessCluster.start();
 		const [a, b] = cluster.members as [ClusterMember, ClusterMember];
 		const id = await idOf(b, a);
 		const odd = await post(a, "/v3/cluster/member/update", { ID: BigInt(`0x${id}`).toString(), peerURLs: ["nonsense"] });
@@ -175,7 +173,7 @@ describe.skipIf(!haveProgram("etcdctl"))("changes of the members by etcdctl (nee
 	});
 
 	test("additions: what they print, and every reason to refuse one", async () => {
-		cluster = await ProcessCluster.start();
+		await using cluster = await ProcessCluster.start();
 		const [a, b] = cluster.members as [ClusterMember, ClusterMember];
 		const [port = 0, other = 0] = await freePorts(2);
 		// Where this machine took longer than their youth, connections are made anew.
@@ -211,7 +209,7 @@ describe.skipIf(!haveProgram("etcdctl"))("changes of the members by etcdctl (nee
 	});
 
 	test("a single member hands everything to one that is added, and leaves", async () => {
-		cluster = await ProcessCluster.start({ size: 1 });
+		await using cluster = await ProcessCluster.start({ size: 1 });
 		const [old] = cluster.members as [ClusterMember];
 		await works(old, "from before");
 		const there = await cluster.newcomer("newcomer");
@@ -231,8 +229,8 @@ describe.skipIf(!haveProgram("etcdctl"))("changes of the members by etcdctl (nee
 	});
 
 	test("a learner's life: added, told apart, refused as leader and before it caught up, promoted, and a voter like the others", async () => {
-		cluster = await ProcessCluster.start();
-		const first = await leader();
+		await using cluster = await ProcessCluster.start();
+		const first = await leader(cluster.members);
 		const there = await cluster.newcomer("newcomer");
 		const added = await add(first, there.peerUrl, "--learner");
 		const id = idIn(added);
@@ -266,15 +264,11 @@ describe.skipIf(!haveProgram("etcdctl"))("changes of the members by etcdctl (nee
 	});
 
 	test.skipIf(!haveProgram("etcd"))("leadership moves as a real etcd's does: the same words and statuses for each target", async () => {
-		cluster = await ProcessCluster.start();
-		const reference = await ProcessCluster.start({ program: "etcd" });
-		try {
-			const said = await Promise.all([cluster, reference].map((each) => moves(each)));
-			expect(said[0]).toEqual(said[1]);
-			expect(said[0]).toHaveLength(5);
-		} finally {
-			await reference.dispose();
-		}
+		await using cluster = await ProcessCluster.start();
+		await using reference = await ProcessCluster.start({ program: "etcd" });
+		const said = await Promise.all([cluster, reference].map((each) => moves(each)));
+		expect(said[0]).toEqual(said[1]);
+		expect(said[0]).toHaveLength(5);
 	});
 
 	/** What move-leader says to a follower, to a stranger, to the leader itself and through a follower alone, with ids by role. */
@@ -311,7 +305,7 @@ describe.skipIf(!haveProgram("etcdctl"))("changes of the members by etcdctl (nee
 	}
 
 	test("without a quorum a change waits until its client gives up; the check can be switched off", async () => {
-		cluster = await ProcessCluster.start({ flags: ["--strict-reconfig-check=false"] });
+		await using cluster = await ProcessCluster.start({ flags: ["--strict-reconfig-check=false"] });
 		const [a, b, c] = cluster.members as [ClusterMember, ClusterMember, ClusterMember];
 		const id = await idOf(c);
 		await b.process.kill("SIGKILL");
@@ -330,13 +324,13 @@ describe.skipIf(!haveProgram("etcdctl"))("changes of the members by etcdctl (nee
 	});
 
 	test("leadership moves to the named member, and is refused to strangers and through followers", async () => {
-		cluster = await ProcessCluster.start();
-		const first = await leader();
+		await using cluster = await ProcessCluster.start();
+		const first = await leader(cluster.members);
 		const next = cluster.members.find((member) => member !== first) as ClusterMember;
 		const id = await idOf(next);
 		const moved = await etcdctl(cluster.endpoints, ["move-leader", id]);
 		expect([moved.status, moved.stdout]).toEqual([0, `Leadership transferred from ${await idOf(first)} to ${id}\n`]);
-		expect(await leader()).toBe(next);
+		expect(await leader(cluster.members)).toBe(next);
 		const same = await etcdctl(cluster.endpoints, ["move-leader", id]);
 		expect([same.status, same.stderr]).toEqual([0, ""]);
 		const stranger = await etcdctl(cluster.endpoints, ["move-leader", "1234"]);
@@ -345,11 +339,11 @@ describe.skipIf(!haveProgram("etcdctl"))("changes of the members by etcdctl (nee
 		expect(await post(first, "/v3/maintenance/transfer-leadership", body)).toMatchObject({ code: 9, message: "etcdserver: not leader" });
 		const back = { targetID: BigInt(`0x${await idOf(first)}`).toString() };
 		expect(await post(next, "/v3/maintenance/transfer-leadership", back)).toEqual({});
-		expect(await leader()).toBe(first);
+		expect(await leader(cluster.members)).toBe(first);
 	});
 
 	test("the JSON gateway lists, adds and removes members", async () => {
-		cluster = await ProcessCluster.start();
+		await using cluster = await ProcessCluster.start();
 		const [a] = cluster.members as [ClusterMember];
 		const [port = 0] = await freePorts(1);
 		const added = await eventually("steady connections", async () => {

@@ -42,7 +42,7 @@ export interface ClusterOptions {
 }
 
 /** A cluster of real processes on free loopback ports, with a folder of its own. */
-export class ProcessCluster {
+export class ProcessCluster implements AsyncDisposable {
 	readonly members: readonly ClusterMember[];
 	readonly folder: string;
 	/** What stands in front of each member's peer port, in their order; empty unless asked for. */
@@ -171,6 +171,10 @@ export class ProcessCluster {
 			if (!text.includes('"health":"true"')) throw new Error(`${url}: ${response.status} ${text}`);
 		};
 		await Promise.all(urls.map((url) => eventually(`${url} has caught up`, () => ask(url))));
+	}
+
+	[Symbol.asyncDispose](): Promise<void> {
+		return this.dispose();
 	}
 
 	/** Ends every process and removes the folder. */
