@@ -111,7 +111,12 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 	});
 	const early = new Set([METRICS_PATH]);
 	const http = gate.http(
-		createHttpRouter({ routes: all, gateway, corsOrigins: config.corsOrigins, hostWhitelist: config.hostWhitelist }),
+		createHttpRouter({
+			routes: all,
+			...(config.grpcGateway ? { gateway } : {}),
+			corsOrigins: config.corsOrigins,
+			hostWhitelist: config.hostWhitelist,
+		}),
 		early,
 	);
 	const metricsHttp = gate.http(createHttpRouter({ routes: metrics }), early);

@@ -49,6 +49,8 @@ export interface MemberConfig {
 	readonly corsOrigins: readonly string[];
 	/** Host names that requests without TLS may carry; empty or `*`: any. */
 	readonly hostWhitelist: readonly string[];
+	/** The JSON gateway is served. */
+	readonly grpcGateway: boolean;
 	/** Certificates for URLs of `https`; null: there are none. */
 	readonly clientTls: TlsConfig | null;
 	readonly peerTls: TlsConfig | null;
@@ -132,6 +134,7 @@ export const DEFAULT_MEMBER_OPTIONS = {
 	listenMetricsUrls: [],
 	corsOrigins: ["*"],
 	hostWhitelist: ["*"],
+	grpcGateway: true,
 	clientTls: null,
 	peerTls: null,
 	initialClusterState: "new",

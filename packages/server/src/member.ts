@@ -86,7 +86,14 @@ export class StartError extends Error {
 /** Starts a member; resolves when its ports are open, `ready` tells when it serves. Rejects with `StartError`. */
 export async function startMember(config: MemberConfig, hooks: MemberHooks = {}): Promise<Member> {
 	assertMemberConfig(config);
-	const logger = hooks.logger ?? openLogger({ level: config.logLevel, wallMs: () => nodeClock.wallMs(), outputs: config.logOutputs });
+	const logger =
+		hooks.logger ??
+		openLogger({
+			level: config.logLevel,
+			format: config.logFormat,
+			wallMs: () => nodeClock.wallMs(),
+			outputs: config.logOutputs,
+		});
 	const tap = new EventTap({ member: config.memberId }, nodeClock);
 	await assertPortsFree([...config.listenPeerUrls, ...config.listenClientUrls]).catch(refuseStart);
 	const endLogging = logTap(tap, logger);

@@ -90,6 +90,7 @@ for (const [args, exit, text] of [
 	],
 	[["--logger", "capnslog"], 1, 'unknown logger option "capnslog"'],
 	[["--log-level", "loud"], 1, 'unrecognized level: "loud"'],
+	[["--log-format", "xml"], 1, "unknown log format: xml, supported values json, console"],
 	[["--log-outputs", "default,stdout"], 1, 'multi logoutput for "default" is not supported yet'],
 	[["--auto-compaction-mode", "x"], 1, 'unknown auto-compaction-mode "x"'],
 	[["--auto-compaction-mode", ""], 1, "undefined auto-compaction-mode"],

@@ -59,7 +59,7 @@ flag("grpc-keepalive-interval", "2h", "1h", works({ keepaliveIntervalMs: 3_600_0
 flag("grpc-keepalive-timeout", "20s", "6s", works({ keepaliveTimeoutMs: 6_000 }));
 flag("socket-reuse-port", "false", "true", "refused");
 flag("socket-reuse-address", "false", "true", "warns");
-flag("enable-grpc-gateway", "true", "false", "refused");
+flag("enable-grpc-gateway", "true", "false", works({ grpcGateway: false }));
 flag("raft-read-timeout", "5s", "6s", "warns");
 flag("raft-write-timeout", "5s", "6s", "warns");
 flag("feature-gates", "", "LeaseCheckpoint=true", {
@@ -148,7 +148,7 @@ flag("listen-metrics-urls", "", URL, works({ listenMetricsUrls: [URL] }));
 flag("logger", "zap", "capnslog", { text: 'unknown logger option "capnslog"' });
 flag("log-outputs", "default", "stdout", works({ logOutputs: ["stdout"] }));
 flag("log-level", "info", "debug", works({ logLevel: "debug" }));
-flag("log-format", "json", "console", "refused");
+flag("log-format", "json", "console", works({ logFormat: "console" }));
 flag("enable-log-rotation", "false", "true", "refused");
 flag("log-rotation-config-json", '{"maxsize": 100, "maxage": 0, "maxbackups": 0, "localtime": false, "compress": false}', "{}", "warns");
 flag("warning-unary-request-duration", "300ms", "1s", works({ warningUnaryRequestMs: 1_000 }));

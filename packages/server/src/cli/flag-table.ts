@@ -147,7 +147,7 @@ const LOGGING = rows("Logging", [
 	["logger", "string", "zap", "used", "Only zap: JSON lines in that logger's form."],
 	["log-level", "string", "info", "used", "debug, info, warn, error, panic or fatal."],
 	["log-outputs", "list", "default", "used", "default, stderr, stdout or file paths."],
-	["log-format", "string", "json", "refused", "json."],
+	["log-format", "string", "json", "used", "json, or console: columns for people."],
 	["enable-log-rotation", "boolean", "false", "refused", "Rotate a log file."],
 	[
 		"log-rotation-config-json",
@@ -175,7 +175,7 @@ const MONITORING = rows("Monitoring", [
 
 const TUNING = rows("Tuning", [
 	["grpc-server", "choice", "native", "used", "Who serves gRPC: native, or grpc-js, slower and made by others."],
-	["enable-grpc-gateway", "boolean", "true", "refused", "Serve the JSON gateway."],
+	["enable-grpc-gateway", "boolean", "true", "used", "Serve the JSON gateway."],
 	["feature-gates", "gates", "", "used", "Features by name: A=true,B=false."],
 	["grpc-keepalive-min-time", "duration", "5s", "used", "Shortest time between a client's pings."],
 	["grpc-keepalive-interval", "duration", "2h", "used", "Time between pings to a client."],

@@ -2,7 +2,7 @@
 import { fail } from "@flotilla/base";
 import { type AuthTokenOptions, DEFAULT_MEMBER_OPTIONS, type GrpcServer, type MemberConfig } from "../member-config.ts";
 import type { AutoCompaction } from "../services/auto-compaction.ts";
-import { LOG_LEVELS, type LogLevel } from "../tap/logger.ts";
+import { LOG_LEVELS, type LogFormat, type LogLevel } from "../tap/logger.ts";
 import { parseAuthToken } from "./auth-token.ts";
 import { type Bootstrap, type BootstrapRequest, initialClusterOf } from "./bootstrap.ts";
 import { FEATURE_GATES, type FlagRow } from "./flag-table.ts";
@@ -44,6 +44,8 @@ function bootstrapRequest(settings: Settings, options: MemberOptions): Bootstrap
 function refuseLogging(settings: Settings): string | null {
 	if (settings.text("logger") !== "zap") return `unknown logger option ${JSON.stringify(settings.text("logger"))}`;
 	if (!isLogLevel(settings.text("log-level"))) return `unrecognized level: ${JSON.stringify(settings.text("log-level"))}`;
+	const format = settings.text("log-format");
+	if (format !== "json" && format !== "console") return `unknown log format: ${format}, supported values json, console`;
 	const outputs = settings.list("log-outputs");
 	if (outputs.length > 1 && outputs.includes("default")) return 'multi logoutput for "default" is not supported yet';
 	if (outputs.includes("systemd/journal")) return "--log-outputs=systemd/journal is not supported by this version of flotilla";
@@ -158,6 +160,7 @@ function buildOptions(settings: Settings): MemberOptions {
 		listenMetricsUrls: settings.list("listen-metrics-urls"),
 		corsOrigins: settings.list("cors").length === 0 ? ["*"] : settings.list("cors"),
 		hostWhitelist: settings.list("host-whitelist"),
+		grpcGateway: settings.flag("enable-grpc-gateway"),
 		clientTls: clientTls(settings),
 		peerTls: peerTls(settings),
 		initialClusterState: settings.text("initial-cluster-state") as "new" | "existing",
@@ -203,7 +206,7 @@ function buildOptions(settings: Settings): MemberOptions {
 		autoCompaction: autoCompactionOf(settings),
 		metrics: settings.text("metrics") === "extensive" ? "extensive" : "basic",
 		logLevel: settings.text("log-level") as LogLevel,
-		logFormat: settings.text("log-format") as "json",
+		logFormat: settings.text("log-format") as LogFormat,
 		logOutputs: settings.list("log-outputs").length === 0 ? ["default"] : settings.list("log-outputs"),
 	};
 }

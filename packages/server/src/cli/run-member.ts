@@ -28,7 +28,7 @@ const LAST_LINES_MS = 500;
 export async function runMember({ options, bootstrap, notes }: RunOutcome, hooks: Pick<MemberHooks, "around"> = {}): Promise<void> {
 	// Whatever makes a file, LevelDB too: nobody but the owner reads it.
 	process.umask(0o077);
-	const logger = await openLogs(options.logLevel, options.logOutputs);
+	const logger = await openLogs(options);
 	for (const { level, msg, fields } of notes) logger.write(level, msg, fields, CALLER);
 	process.on("uncaughtException", (error) => {
 		logger.write("panic", error.message, { stacktrace: error.stack ?? "" }, CALLER);
@@ -94,12 +94,12 @@ async function lastLines(logger: Logger): Promise<void> {
 	logger.flush();
 }
 
-async function openLogs(level: RunOutcome["options"]["logLevel"], outputs: readonly string[]): Promise<Logger> {
-	const wallMs = (): number => Date.now();
+async function openLogs({ logLevel: level, logFormat: format, logOutputs: outputs }: RunOutcome["options"]): Promise<Logger> {
+	const common = { level, format, wallMs: () => Date.now() };
 	try {
-		return openLogger({ level, wallMs, outputs });
+		return openLogger({ ...common, outputs });
 	} catch (error) {
-		const logger = openLogger({ level, wallMs, outputs: ["stderr"] });
+		const logger = openLogger({ ...common, outputs: ["stderr"] });
 		return fail(logger, "failed to open the log outputs", (error as Error).message, FAILED_STATUS);
 	}
 }

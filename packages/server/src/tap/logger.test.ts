@@ -65,6 +65,21 @@ describe("log lines", () => {
 		expect(sink.chunks.map((chunk) => JSON.parse(chunk).msg)).toEqual(["c", "d"]);
 	});
 
+	test("for people a line has columns, then the fields, then the stack trace below", () => {
+		const sink = new ManualSink();
+		const logger = new Logger({ level: "info", format: "console", wallMs: () => WALL_MS }, [new LogOutput(sink, describeDropped)]);
+		logger.write("info", "ready", {}, "a/b.ts");
+		sink.finish();
+		logger.write("warn", "slow", { "took-ms": 3, id: 255n }, "a/b.ts");
+		sink.finish();
+		logger.write("fatal", "broken", { error: new Error("EIO"), stacktrace: "at x" }, "a/b.ts");
+		expect(sink.chunks).toEqual([
+			"2025-05-15T10:00:00.123456Z\tinfo\ta/b.ts\tready\n",
+			'2025-05-15T10:00:00.123456Z\twarn\ta/b.ts\tslow\t{"took-ms":3,"id":"ff"}\n',
+			'2025-05-15T10:00:00.123456Z\tfatal\ta/b.ts\tbroken\t{"error":"EIO"}\nat x\n',
+		]);
+	});
+
 	test("a fatal line carries a stack trace and is flushed behind what waits", () => {
 		const sink = new ManualSink();
 		const logger = loggerOn(sink);

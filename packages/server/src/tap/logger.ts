@@ -7,8 +7,13 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 /** Bigints are ids and become unpadded hexadecimal text; an Error becomes its message. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
+/** `console`: the same for people, in columns. */
+export type LogFormat = "json" | "console";
+
 export interface LoggerOptions {
 	readonly level: LogLevel;
+	/** Missing: `json`. */
+	readonly format?: LogFormat;
 	/** Milliseconds since 1970; fractions are used down to the microsecond. */
 	readonly wallMs: () => number;
 }
@@ -21,11 +26,13 @@ export class Logger {
 	private readonly threshold: number;
 	private readonly wallMs: () => number;
 	private readonly outputs: readonly LogOutput[];
+	private readonly formatted: typeof formatLine;
 
 	constructor(options: LoggerOptions, outputs: readonly LogOutput[]) {
 		this.threshold = LOG_LEVELS.indexOf(options.level);
 		this.wallMs = options.wallMs;
 		this.outputs = outputs;
+		this.formatted = formatterOf(options);
 	}
 
 	debug(msg: string, fields: LogFields = {}): void {
@@ -58,7 +65,7 @@ export class Logger {
 	/** For lines whose place in the code is known beforehand. */
 	write(level: LogLevel, msg: string, fields: LogFields, caller: string): void {
 		if (!this.enabled(level)) return;
-		const line = formatLine(level, this.wallMs(), caller, msg, fields);
+		const line = this.formatted(level, this.wallMs(), caller, msg, fields);
 		for (const output of this.outputs) output.write(line);
 	}
 
@@ -81,7 +88,7 @@ export class Logger {
 /** A logger on the outputs that `--log-outputs` names. Throws when a file cannot be opened. */
 export function openLogger(options: LoggerOptions & { readonly outputs: readonly string[] }): Logger {
 	const describeDropped = (count: number): string =>
-		formatLine("warn", options.wallMs(), "tap/log-output.ts", "log lines were dropped: the output was not read", { count });
+		formatterOf(options)("warn", options.wallMs(), "tap/log-output.ts", "log lines were dropped: the output was not read", { count });
 	return new Logger(
 		options,
 		options.outputs.map((name) => new LogOutput(openLogSink(name), describeDropped)),
@@ -90,6 +97,17 @@ export function openLogger(options: LoggerOptions & { readonly outputs: readonly
 
 export function formatLine(level: LogLevel, wallMs: number, caller: string, msg: string, fields: LogFields): string {
 	return `${JSON.stringify({ level, ts: formatTimestamp(wallMs), caller, msg, ...fields }, jsonValue)}\n`;
+}
+
+/** Columns with tabs between them, the fields as one JSON object at the end, a stack trace below. */
+function formatForPeople(level: LogLevel, wallMs: number, caller: string, msg: string, { stacktrace, ...fields }: LogFields): string {
+	const columns = [formatTimestamp(wallMs), level, caller, msg];
+	if (Object.keys(fields).length > 0) columns.push(JSON.stringify(fields, jsonValue));
+	return `${columns.join("\t")}\n${typeof stacktrace === "string" && stacktrace !== "" ? `${stacktrace}\n` : ""}`;
+}
+
+function formatterOf({ format }: Pick<LoggerOptions, "format">): typeof formatLine {
+	return format === "console" ? formatForPeople : formatLine;
 }
 
 /** `2025-05-15T10:00:00.123456Z`. */

@@ -223,10 +223,25 @@ test.each([
 	expect(place("notifying init daemon")).toBeLessThan(place(line.msg));
 });
 
-test("HTTP on URLs of its own, for the origins and the host names that are allowed; gRPC does not ask", async () => {
+test("a log for people has columns", async () => {
+	const { args } = await single();
+	await using member = new Program(FLOTILLA, [...args, "--log-format=console"]);
+	await member.said(/ready to serve client requests/);
+	expect(member.stderr).toMatch(
+		/^\d{4}-\d\d-\d\dT[\d:.]+Z\tinfo\ttap\/tap-log\.ts\tready to serve client requests\t\{"event":"ready",.*\}$/m,
+	);
+	expect(logLines(member.stderr)).toEqual([]);
+});
+
+test("HTTP on URLs of its own, without the gateway, for the origins and the host names that are allowed", async () => {
 	const { args, clientUrl } = await single();
 	const httpUrl = `http://127.0.0.1:${(await freePorts(1))[0]}`;
-	const more = [`--listen-client-http-urls=${httpUrl}`, "--cors=https://a.example", "--host-whitelist=127.0.0.1"];
+	const more = [
+		`--listen-client-http-urls=${httpUrl}`,
+		"--cors=https://a.example",
+		"--host-whitelist=127.0.0.1",
+		"--enable-grpc-gateway=false",
+	];
 	await using member = new Program(FLOTILLA, [...args, ...more]);
 	await waitForHealth(httpUrl, member);
 	const ask = (headers: Readonly<Record<string, string>>): Promise<readonly [number | undefined, string | undefined]> =>
@@ -240,6 +255,7 @@ test("HTTP on URLs of its own, for the origins and the host names that are allow
 	expect(await ask({ origin: "https://b.example" })).toEqual([200, undefined]);
 	expect(await ask({ host: "elsewhere.example" })).toEqual([421, undefined]);
 	await expect(fetch(`${clientUrl}/version`)).rejects.toThrow();
+	expect((await fetch(`${httpUrl}/v3/kv/range`, { method: "POST", body: '{"key":"YQ=="}' })).status).toBe(404);
 	const traffic = logLines(member.stderr).flatMap(({ msg, traffic: kind }) => (msg.startsWith("serving client traffic") ? [kind] : []));
 	expect(traffic).toEqual(["grpc", "http"]);
 });
