@@ -109,14 +109,17 @@ export type ReadOutcome = { readonly ok: true } | { readonly ok: false; readonly
 /** A linearizable barrier: completed when the state of this member is at least as new as all that was acknowledged at its arrival. */
 export class ReadCall {
 	readonly timeoutTicks: number;
+	/** What its request takes in memory meanwhile. */
+	readonly bytes: number;
 	/** Called by the driver after the turn, before anything newer is applied: read the replica's state synchronously. */
 	readonly done: (outcome: ReadOutcome) => void;
 	/** Owned by the replica. */
 	deadlineTick = 0;
 	completed = false;
 
-	constructor(timeoutTicks: number, done: (outcome: ReadOutcome) => void) {
+	constructor(timeoutTicks: number, done: (outcome: ReadOutcome) => void, bytes = 0) {
 		this.timeoutTicks = timeoutTicks;
 		this.done = done;
+		this.bytes = bytes;
 	}
 }

@@ -26,6 +26,8 @@ class ReadBatch {
 export interface ReadOptions {
 	/** Reads waiting; more are refused. */
 	readonly pendingCallsMax: number;
+	/** And bytes of their requests. */
+	readonly pendingBytesMax: number;
 	readonly timeoutTicks: number;
 	/** Unanswered reads are asked for again at this interval. */
 	readonly retryTicks: number;
@@ -48,6 +50,7 @@ export class Reads {
 	/** Calls held in any of the above that nobody waits for any more. */
 	private canceled = 0;
 	private pending = 0;
+	private pendingBytes = 0;
 	private retryTick = 0;
 
 	constructor(options: ReadOptions, leadership: Leadership, outbox: Outbox) {
@@ -56,8 +59,9 @@ export class Reads {
 		this.outbox = outbox;
 	}
 
-	get full(): boolean {
-		return this.pending >= this.options.pendingCallsMax;
+	isFullFor(call: ReadCall): boolean {
+		const { pendingBytesMax, pendingCallsMax } = this.options;
+		return this.pending >= pendingCallsMax || this.pendingBytes + call.bytes > pendingBytesMax;
 	}
 
 	add(call: ReadCall, tick: number): void {
@@ -66,12 +70,13 @@ export class Reads {
 		call.completed = false;
 		this.open.push(call);
 		this.pending++;
+		this.pendingBytes += call.bytes;
 	}
 
 	cancel(call: ReadCall): void {
 		if (call.completed) return;
 		call.completed = true;
-		this.pending--;
+		this.forget(call);
 		// A client that asks and leaves, again and again, must not fill the queues with what it left.
 		if (++this.canceled > this.options.pendingCallsMax) this.dropCompleted();
 	}
@@ -132,7 +137,7 @@ export class Reads {
 			}
 			for (const call of batch.calls) {
 				if (call.completed) continue;
-				this.pending--;
+				this.forget(call);
 				this.outbox.grantRead(call);
 			}
 		}
@@ -165,9 +170,15 @@ export class Reads {
 	private failCalls(calls: readonly ReadCall[], due: (call: ReadCall) => boolean, fault: CallFault): void {
 		for (const call of calls) {
 			if (call.completed || !due(call)) continue;
-			this.pending--;
+			this.forget(call);
 			this.outbox.failRead(call, fault);
 		}
+	}
+
+	/** Nobody waits for it any more. */
+	private forget(call: ReadCall): void {
+		this.pending--;
+		this.pendingBytes -= call.bytes;
 	}
 
 	private dropCompleted(): void {

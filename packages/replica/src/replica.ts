@@ -135,7 +135,12 @@ export class Replica implements ReplicaMachine {
 		const proposalOptions = { incarnation, pendingCallsMax, pendingBytesMax: PENDING_BYTES_MAX, timeoutTicks: this.patienceTicks };
 		this.proposals = new Proposals(proposalOptions, this.encoder, this.leadership, this.outbox);
 		this.gate = new ForwardGate(this.leadership, this.outbox);
-		const readOptions = { pendingCallsMax, timeoutTicks: this.patienceTicks, retryTicks: Math.ceil(READ_RETRY_MS / tickMs) };
+		const readOptions = {
+			pendingCallsMax,
+			pendingBytesMax: PENDING_BYTES_MAX,
+			timeoutTicks: this.patienceTicks,
+			retryTicks: Math.ceil(READ_RETRY_MS / tickMs),
+		};
 		this.reads = new Reads(readOptions, this.leadership, this.outbox);
 		this.digests = new DigestWatch(this.leadership, this.outbox, ports.tap);
 		this.errands = new Errands({ self: memberId, quotaBytes: options.quotaBytes }, this.state, this.leadership, this.submitErrand);
@@ -233,7 +238,7 @@ export class Replica implements ReplicaMachine {
 
 	read(call: ReadCall): void {
 		if (this.stopping) this.outbox.failRead(call, "stopped");
-		else if (this.reads.full) this.outbox.failRead(call, "tooManyRequests");
+		else if (this.reads.isFullFor(call)) this.outbox.failRead(call, "tooManyRequests");
 		else this.reads.add(call, this.tickCount);
 	}
 

@@ -7,6 +7,8 @@ import {
 	type LeaseCall,
 	type LeaseOutcome,
 	type PeerMessage,
+	type ReadCall,
+	type ReadOutcome,
 } from "../src/index.ts";
 import type { Member } from "./world/member.ts";
 import { deleteBytes, leasedPutBytes, rangeOf } from "./world/requests.ts";
@@ -149,6 +151,27 @@ describe("limits", () => {
 		const refused = writes.filter(({ outcome }) => outcome !== null);
 		expect(refused.length).toBe(100 - Math.floor((128 << 20) / 1_500_013));
 		for (const { outcome } of refused) expect(outcome).toEqual({ ok: false, fault: "tooManyRequests" });
+	});
+
+	test("bytes of the requests of waiting reads are bounded", () => {
+		const world = new World("read bytes", { pendingCallsMax: 1_000 }).up();
+		world.settle();
+		const member = world.followers[0] as Member;
+		const others = world.members.filter((each) => each !== member);
+		for (const each of others) world.network.cut(member.id, each.id);
+		const ask = (): Pending<ReadOutcome, ReadCall> => world.read(member, () => {}, 0, 1_500_000);
+		const room = Math.floor((128 << 20) / 1_500_000);
+		const reads = Array.from({ length: 100 }, ask);
+		world.run(5);
+		const refused = { ok: false, fault: "tooManyRequests" };
+		expect(reads.map(({ outcome }) => outcome)).toEqual(reads.map((_, at) => (at < room ? null : refused)));
+		// Neither those that are given up nor those that are answered count any more.
+		member.input((machine) => {
+			for (const { call } of reads.slice(0, 10)) machine.cancel(call);
+		});
+		world.network.heal();
+		for (const read of [...reads.slice(10, room), ...Array.from({ length: 10 }, ask)]) expect(world.outcomeOf(read)).toEqual({ ok: true });
+		for (const read of Array.from({ length: room }, ask)) expect(world.outcomeOf(read)).toEqual({ ok: true });
 	});
 
 	test("a follower sends its leader no more than a window, and an overloaded leader less and less often", () => {

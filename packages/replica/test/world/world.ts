@@ -106,13 +106,14 @@ export class World {
 		return this.write(member, CommandKind.put, putBytes(key, value), timeoutTicks);
 	}
 
-	/** `seen`: runs at the moment of the answer, to look at the store. */
-	read(member: Member, seen: () => void = () => {}, timeoutTicks = 0): Pending<ReadOutcome, ReadCall> {
+	/** `seen`: runs at the moment of the answer, to look at the store. `bytes`: of its request. */
+	read(member: Member, seen: () => void = () => {}, timeoutTicks = 0, bytes = 0): Pending<ReadOutcome, ReadCall> {
 		const pending: Pending<ReadOutcome, ReadCall> = { outcome: null, call: null as never };
-		pending.call = new ReadCall(timeoutTicks, (outcome) => {
+		const done = (outcome: ReadOutcome): void => {
 			settleOnce(pending, outcome);
 			if (outcome.ok) seen();
-		});
+		};
+		pending.call = new ReadCall(timeoutTicks, done, bytes);
 		member.read(pending.call);
 		return pending;
 	}

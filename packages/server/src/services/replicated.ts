@@ -11,6 +11,7 @@ import {
 	type MembershipChange,
 	NOBODY,
 	ReadCall,
+	type ReadOutcome,
 	WriteCall,
 	type WriteOutcome,
 } from "@flotilla/replica";
@@ -19,6 +20,8 @@ import { statusOf } from "./answers.ts";
 import type { ServiceDeps } from "./deps.ts";
 
 interface Answerable extends CallContext {
+	/** Kept until it is answered. */
+	readonly request?: Uint8Array;
 	fail(status: Status): void;
 }
 
@@ -128,11 +131,12 @@ export function askLease(
 
 /** Runs `read` when this member's state holds all that was acknowledged before the call came. */
 export function afterBarrier(deps: ServiceDeps, call: Answerable | StreamCall, read: () => void): void {
-	const barrier = new ReadCall(ticksLeft(deps, call), (outcome) => {
+	const answered = (outcome: ReadOutcome): void => {
 		if (outcome.ok) read();
 		else if ("fail" in call) call.fail(statusOf(outcome.fault));
 		else call.end(statusOf(outcome.fault));
-	});
+	};
+	const barrier = new ReadCall(ticksLeft(deps, call), answered, "fail" in call ? (call.request?.length ?? 0) : 0);
 	call.onCancel(() => deps.member.cancel(barrier));
 	deps.member.read(barrier);
 }
