@@ -94,7 +94,7 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))(
 				for (let round = 0; round < 100; round++) await client(at).put(`late/${round % 30}`, String(round));
 				expect([await run.pressEnter(), run.output]).toEqual([0, expect.stringMatching(/compared: 2031 keys, 1 leases, .*: the same/)]);
 			},
-			4 * MINUTE,
+			8 * MINUTE,
 		);
 
 		test.each(WAYS)(
@@ -127,7 +127,7 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))(
 					"first/anew",
 				]);
 			},
-			3 * MINUTE,
+			8 * MINUTE,
 		);
 
 		test(
@@ -155,7 +155,7 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))(
 				run.signal("SIGINT");
 				expect([await run.status, run.output]).toEqual([1, expect.stringContaining("stopped by SIGINT; the target was not compared")]);
 			},
-			2 * MINUTE,
+			8 * MINUTE,
 		);
 
 		test(
@@ -182,7 +182,7 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))(
 				]);
 				expect(run.output).not.toContain("ended at the target");
 			},
-			3 * MINUTE,
+			8 * MINUTE,
 		);
 
 		test.each(WAYS)(
@@ -210,7 +210,7 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))(
 				const shared = /compared: (\d+) keys/.exec(run.output)?.[1];
 				expect((await client(into).everything({ count_only: true })).count).toBe(shared);
 			},
-			2 * MINUTE,
+			8 * MINUTE,
 		);
 
 		test(
@@ -218,7 +218,7 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))(
 			async () => {
 				const [source, target] = await Promise.all([start("flotilla", 1), start("etcd", 1)]);
 				const [at, into] = [source.endpoints[0] as string, target.endpoints[0] as string];
-				const id = await lease(at, 6);
+				const id = await lease(at, 10);
 				const owner = runningEtcdctl([at], ["lease", "keep-alive", id]);
 				cleanUp.push(() => owner.end());
 				await good(etcdctl(at, ["put", "owned", "v", `--lease=${id}`]));
@@ -226,16 +226,16 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))(
 				await run.says("in step");
 				// Nobody renews for longer than the lease lives: the machine slept, or somebody pressed Ctrl-Z.
 				run.signal("SIGSTOP");
-				await eventually("the lease has ended there", async () => expect(await good(etcdctl(into, ["get", "owned"]))).toBe(""));
+				await eventually("the lease has ended there", async () => expect(await good(etcdctl(into, ["get", "owned"]))).toBe(""), MINUTE);
 				run.signal("SIGCONT");
 				await run.says(`lease ${id} ended at the target while it lives at the source`);
-				await eventually("the key is back", async () => expect(await good(etcdctl(into, ["get", "owned"]))).not.toBe(""));
+				await eventually("the key is back", async () => expect(await good(etcdctl(into, ["get", "owned"]))).not.toBe(""), MINUTE);
 				expect([await run.pressEnter(), run.output]).toEqual([
 					0,
 					expect.stringContaining("compared: 1 keys, 1 leases, 0 users, 0 roles: the same"),
 				]);
 			},
-			2 * MINUTE,
+			8 * MINUTE,
 		);
 
 		test.each(WAYS)(
@@ -281,7 +281,7 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))(
 				expect([await run.pressEnter(), run.output]).toEqual([0, expect.stringMatching(/compared: 17 keys, .*: the same/)]);
 				expect(run.output).toContain("1 transactions of the source were too large for one, and came in parts");
 			},
-			4 * MINUTE,
+			8 * MINUTE,
 		);
 	},
 );

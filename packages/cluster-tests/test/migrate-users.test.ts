@@ -99,7 +99,7 @@ describe.skipIf(missing.length > 0)(`flotilla migrate and users${missing.length 
 			}
 			expect(run.output).toContain("set passwords anew (etcdctl user passwd): ann, eve");
 		},
-		2 * MINUTE,
+		8 * MINUTE,
 	);
 
 	test.each(WAYS)(
@@ -130,7 +130,7 @@ describe.skipIf(missing.length > 0)(`flotilla migrate and users${missing.length 
 			const moved = await migrate([...sides, "--from-user", "reader", "--no-users"], { FLOTILLA_FROM_PASSWORD: "pw" });
 			expect([moved.status, moved.stdout]).toEqual([0, expect.stringContaining("compared: 1 keys, 0 leases, 0 users, 0 roles: the same")]);
 		},
-		2 * MINUTE,
+		8 * MINUTE,
 	);
 
 	test.each(WAYS)(
@@ -157,7 +157,7 @@ describe.skipIf(missing.length > 0)(`flotilla migrate and users${missing.length 
 			expect(await good(etcdctl(into, [...ROOT, "get", "k", "--print-value-only"]))).toBe("v\n");
 			expect((await etcdctl(into, ["--user", "ann:annpw", "get", "k"])).stderr).toContain("permission denied");
 		},
-		2 * MINUTE,
+		8 * MINUTE,
 	);
 
 	test.each(WAYS)(
@@ -210,6 +210,6 @@ describe.skipIf(missing.length > 0)(`flotilla migrate and users${missing.length 
 			]);
 			expect(await good(etcdctl(into, [...ROOT, "get", "k", "--print-value-only"]))).toBe("v\n");
 		},
-		2 * MINUTE,
+		8 * MINUTE,
 	);
 });

@@ -23,18 +23,25 @@ class Pretended extends Side {
 		return Promise.resolve(response.create(this.answer(path.slice(path.lastIndexOf("/") + 1), request as never) as Partial<R>));
 	}
 
-	private answer(name: string, request: { key: Uint8Array; limit: number; ID: bigint; role: string; name: string }): object {
+	private answer(
+		name: string,
+		request: { key: Uint8Array; rangeEnd: Uint8Array; limit?: number; ID: bigint; role: string; name: string },
+	): object {
 		const { keys = {}, leases = {}, roles = {}, users = {} } = this.held;
 		switch (name) {
 			case "Range": {
-				const from = Buffer.from(request.key);
+				const [from, end] = [Buffer.from(request.key), Buffer.from(request.rangeEnd)];
+				const toEnd = end.equals(ALL_KEYS.rangeEnd);
 				const left = Object.entries(keys)
-					.sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
-					.filter(([key]) => request.key === ALL_KEYS.key || Buffer.compare(Buffer.from(key), from) >= 0);
+					.map(([key, pair]) => [Buffer.from(key), pair] as const)
+					.sort(([a], [b]) => Buffer.compare(a, b))
+					.filter(
+						([key]) => Buffer.compare(key, from) >= 0 && (toEnd || (end.length === 0 ? key.equals(from) : Buffer.compare(key, end) < 0)),
+					);
 				const kvs = left
-					.slice(0, request.limit)
-					.map(([key, [value, lease = 0n]]) => ({ key: Buffer.from(key), value: Buffer.from(value), lease }));
-				return { kvs, more: left.length > request.limit };
+					.slice(0, request.limit ?? left.length)
+					.map(([key, [value, lease = 0n]]) => ({ key, value: Buffer.from(value), lease }));
+				return { kvs, more: kvs.length < left.length };
 			}
 			case "LeaseLeases":
 				return { leases: Object.keys(leases).map((id) => ({ ID: BigInt(id) })) };
@@ -105,6 +112,11 @@ test("every difference is counted and named", async () => {
 test("more differences than are named, on either side of many pages", async () => {
 	expect(await compare({ keys: many }, {})).toMatchObject({ keys: 0, differences: 100 });
 	expect((await compare({}, { keys: many })).told).toHaveLength(10);
+});
+
+test("pages end at keys of any length", async () => {
+	const large = Object.fromEntries(Array.from({ length: 20 }, (_, at) => [`${at}`.padStart(500_000, "k"), ["v"] as const]));
+	expect(await compare({ keys: large }, { keys: { ...large, z: ["v"] } })).toMatchObject({ keys: 20, differences: 1 });
 });
 
 test("a file of passwords: the name ends at the first colon", () => {

@@ -2,7 +2,7 @@
 import type { mvccpb } from "@flotilla/api";
 import { describePermissions, ROOT, readDirectory } from "./directory.ts";
 import { grantedAt } from "./lease-mirror.ts";
-import { type Pages, pagesOf } from "./pages.ts";
+import { type Pages, pairsOf } from "./pages.ts";
 import { RPC } from "./rpc.ts";
 import type { Side } from "./side.ts";
 
@@ -52,18 +52,14 @@ class Differences {
 	}
 }
 
-type Pairs = AsyncGenerator<mvccpb.KeyValue, void>;
-
-async function* pairsOf(side: Side, revision: number): Pairs {
-	const pages: Pages = pagesOf(side, revision, { keysOnly: false });
-	for await (const page of pages) yield* page;
-}
-
-async function compareKeys(left: Pairs, right: Pairs, found: Differences, progress: (keys: number) => void): Promise<number> {
-	const next = async (pairs: Pairs): Promise<mvccpb.KeyValue | undefined> => (await pairs.next()).value ?? undefined;
-	let [a, b] = [await next(left), await next(right)];
+async function compareKeys(left: Pages, right: Pages, found: Differences, progress: (keys: number) => void): Promise<number> {
+	const [theirs, ours] = [new Reader(left), new Reader(right)];
 	let keys = 0;
-	while (a !== undefined || b !== undefined) {
+	for (;;) {
+		// Only at the end of a page is anybody waited for.
+		const a = theirs.head ?? (await theirs.fill());
+		const b = ours.head ?? (await ours.fill());
+		if (a === undefined && b === undefined) return keys;
 		const order = a === undefined ? 1 : b === undefined ? -1 : Buffer.compare(a.key, b.key);
 		if (order < 0) found.add(`key ${shown(a)} is only in the source`);
 		else if (order > 0) found.add(`key ${shown(b)} is only in the target`);
@@ -73,10 +69,34 @@ async function compareKeys(left: Pairs, right: Pairs, found: Differences, progre
 			if (a.lease !== b.lease)
 				found.add(`key ${shown(a)} has lease ${a.lease.toString(16)} in the source, ${b.lease.toString(16)} in the target`);
 		}
-		if (order <= 0) a = await next(left);
-		if (order >= 0) b = await next(right);
+		if (order <= 0) theirs.at++;
+		if (order >= 0) ours.at++;
 	}
-	return keys;
+}
+
+class Reader {
+	at = 0;
+	private page: readonly mvccpb.KeyValue[] = [];
+	private readonly pages: Pages;
+
+	constructor(pages: Pages) {
+		this.pages = pages;
+	}
+
+	get head(): mvccpb.KeyValue | undefined {
+		return this.page[this.at];
+	}
+
+	/** The first of the next page that is not empty; undefined at the end. */
+	async fill(): Promise<mvccpb.KeyValue | undefined> {
+		while (this.head === undefined) {
+			const { value, done } = await this.pages.next();
+			if (done === true) return undefined;
+			this.page = value;
+			this.at = 0;
+		}
+		return this.head;
+	}
 }
 
 async function compareLeases(

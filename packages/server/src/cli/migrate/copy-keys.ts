@@ -5,7 +5,7 @@
 import type { mvccpb, etcdserverpb as pb } from "@flotilla/api";
 import { type Change, putOf } from "./changes.ts";
 import type { LeaseMirror } from "./lease-mirror.ts";
-import { ahead, Portion, pagesOf } from "./pages.ts";
+import { ahead, keysOf, Portion } from "./pages.ts";
 import { ALL_KEYS, RPC } from "./rpc.ts";
 import type { Side } from "./side.ts";
 import { writeChanges } from "./write-changes.ts";
@@ -15,9 +15,6 @@ interface Listed {
 	readonly created: number;
 	readonly modified: number;
 }
-
-/** Keys of one request: half of what a server takes. */
-const REQUEST_BYTES = 1 << 20;
 
 export interface Span {
 	/** Each key that the target has is as the source had it at this revision or later. */
@@ -50,7 +47,7 @@ export async function copyKeys(
 
 async function listKeys(source: Side, revision: number): Promise<Listed[]> {
 	const keys: Listed[] = [];
-	for await (const page of pagesOf(source, revision, { keysOnly: true })) {
+	for await (const page of keysOf(source, revision)) {
 		// A copy: the page that it is a view of goes.
 		for (const { key, createRevision, modRevision } of page)
 			keys.push({ key: key.slice(), created: createRevision, modified: modRevision });
@@ -65,7 +62,7 @@ async function prepareTarget(target: Side, leases: LeaseMirror, keys: readonly L
 	const skipTo = (key: Uint8Array | null): void => {
 		for (; at < keys.length && (key === null || Buffer.compare((keys[at] as Listed).key, key) < 0); at++) missing.add(keys[at] as Listed);
 	};
-	for await (const page of pagesOf(target, await target.revision(), { keysOnly: true })) {
+	for await (const page of keysOf(target, await target.revision())) {
 		const stale: Change[][] = [];
 		for (const { key } of page) {
 			skipTo(key);
@@ -81,9 +78,9 @@ async function prepareTarget(target: Side, leases: LeaseMirror, keys: readonly L
 }
 
 async function* readKeys(source: Side, keys: readonly Listed[], revision: number): AsyncGenerator<readonly mvccpb.KeyValue[], void> {
-	const portion = new Portion({ keysOnly: false });
+	const portion = new Portion();
 	for (let at = 0; at < keys.length; ) {
-		const part = keys.slice(at, at + countOf(keys, at, portion.count));
+		const part = portion.of(keys, at);
 		const success = part.map(({ key }): pb.RequestOp => ({ request: { kind: "requestRange", value: { ...NO_RANGE, key, revision } } }));
 		const { responses } = await source.call(RPC.txn, { success });
 		const pairs = responses.flatMap(({ response }) => (response?.kind === "responseRange" ? response.value.kvs : []));
@@ -91,17 +88,6 @@ async function* readKeys(source: Side, keys: readonly Listed[], revision: number
 		portion.came(pairs);
 		yield pairs;
 	}
-}
-
-/** At most so many, and one at least, as the request for them is limited too. */
-function countOf(keys: readonly Listed[], at: number, max: number): number {
-	let bytes = 0;
-	let count = 0;
-	for (; count < max && at + count < keys.length; count++) {
-		bytes += (keys[at + count] as Listed).key.length;
-		if (count > 0 && bytes > REQUEST_BYTES) break;
-	}
-	return count;
 }
 
 const NO_RANGE: pb.RangeRequest = {
