@@ -44,7 +44,12 @@ describe("log lines", () => {
 		});
 		for (const each of [client, ...clients]) each.close();
 		await Promise.all(cluster.members.map(({ process }) => process.kill("SIGTERM")));
-		logs = await Promise.all(cluster.members.map(linesOf));
+		// What a process has said may come behind its end.
+		logs = await eventually("the last lines", async () => {
+			const all = await Promise.all(cluster.members.map(linesOf));
+			if (all.some((lines) => lines.at(-1)?.msg !== "closed etcd server")) throw new Error("not yet");
+			return all;
+		});
 	}, 60_000);
 	afterAll(() => cluster?.dispose());
 

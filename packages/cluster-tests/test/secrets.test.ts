@@ -221,7 +221,11 @@ describe.skipIf(!haveProgram("openssl"))("a member with users, signed tokens and
 			if (!said.some((text) => text.includes('"requestSlow"'))) throw new Error("not yet");
 		});
 		await member.kill("SIGTERM");
-		const log = await readFile(member.spec.logFile, "latin1");
+		const log = await eventually("the last line", async () => {
+			const text = await readFile(member.spec.logFile, "latin1");
+			if (!text.includes("closed etcd server")) throw new Error("not yet");
+			return text;
+		});
 		// There was something to leak into, and what was looked for would have been found.
 		expect(log).toContain("/etcdserverpb.Auth/UserChangePassword");
 		expect(log).toContain("ETCD_ROOT_PASSWORD");
