@@ -72,7 +72,8 @@ export interface KeyValueStore {
 	 * change the store, reads show the revision before, and neither mark nor digest may be asked for.
 	 */
 	deleteRangeSliced(request: DeleteRangeRequest): Sliced<DeleteRangeResult>;
-	txnSliced(request: TxnRequest): Sliced<TxnResult | Refusal>;
+	/** `told`: to somebody. Otherwise nothing is read for its result, which is then without responses; the change is the same. */
+	txnSliced(request: TxnRequest, told?: boolean): Sliced<TxnResult | Refusal>;
 	endLeaseSliced(id: LeaseId): Sliced<EndLeaseResult | Refusal>;
 	/** In the middle of such a change. */
 	readonly changing: boolean;

@@ -162,8 +162,8 @@ export class MvccStore implements KeyValueStore, CheckState {
 		return wholly(this.txnSliced(request));
 	}
 
-	txnSliced(request: TxnRequest): Sliced<TxnResult | Refusal> {
-		return sliced(this.txnSteps(request), this.runParts.stride);
+	txnSliced(request: TxnRequest, told = true): Sliced<TxnResult | Refusal> {
+		return sliced(this.txnSteps(request, told), this.runParts.stride);
 	}
 
 	readTxn(request: TxnRequest): Sliced<TxnResult | Refusal> {
@@ -203,14 +203,14 @@ export class MvccStore implements KeyValueStore, CheckState {
 		return { ok: true, revision: this.changes.end(), deleted, prevKvs };
 	}
 
-	private *txnSteps(request: TxnRequest): Generator<void, TxnResult | Refusal> {
+	private *txnSteps(request: TxnRequest, told: boolean): Generator<void, TxnResult | Refusal> {
 		this.assertWhole();
 		this.txns++;
 		const { runParts } = this;
 		const path = yield* choosePath(runParts, request, { at: this.revision, stride: runParts.stride });
 		const refusal = checkPath(this, path);
 		if (refusal !== null) return { ok: false, code: refusal };
-		const result = yield* runPath(runParts, path);
+		const result = yield* runPath(runParts, path, told);
 		this.changes.end();
 		return result;
 	}

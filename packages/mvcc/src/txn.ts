@@ -7,14 +7,23 @@ import type { DeleteRangeRequest, PutRequest, RangeRequest } from "./request.ts"
 import type { DeleteRangeResult, OpResult, PutResult, RangeResult, TxnResult } from "./result.ts";
 import type { TxnPath } from "./txn-path.ts";
 
+const NO_RESPONSES: readonly OpResult[] = [];
+
 export interface RunParts extends RangeParts {
 	readonly changes: Changes;
 	/** Keys between two yields. */
 	readonly stride: number;
 }
 
-/** Runs a path that was checked. The caller begins and ends the change. Yields every `stride` keys that it deletes or reads in a range. */
-export function* runPath(parts: RunParts, path: TxnPath): Generator<void, TxnResult> {
+/**
+ * Runs a path that was checked. The caller begins and ends the change. Yields every `stride` keys that it deletes or reads in a range.
+ * What nobody is `told` is not read, and there are no responses.
+ */
+export function* runPath(parts: RunParts, path: TxnPath, told: boolean): Generator<void, TxnResult> {
+	if (!told) {
+		yield* changeOnly(parts, path);
+		return { ok: true, revision: parts.changes.visibleRevision, succeeded: path.succeeded, responses: NO_RESPONSES };
+	}
 	const { changes } = parts;
 	const responses: OpResult[] = [];
 	let nested = 0;
@@ -30,13 +39,23 @@ export function* runPath(parts: RunParts, path: TxnPath): Generator<void, TxnRes
 				responses.push({ kind: "deleteRange", deleteRange: yield* deleteSteps(changes, op.deleteRange) });
 				break;
 			case "txn":
-				responses.push({ kind: "txn", txn: yield* runPath(parts, path.nested[nested++] as TxnPath) });
+				responses.push({ kind: "txn", txn: yield* runPath(parts, path.nested[nested++] as TxnPath, true) });
 				break;
 			case "none":
 				fail("an operation without content does not pass the check of its path");
 		}
 	}
 	return { ok: true, revision: changes.visibleRevision, succeeded: path.succeeded, responses };
+}
+
+function* changeOnly(parts: RunParts, path: TxnPath): Generator<void, void> {
+	const { changes } = parts;
+	let nested = 0;
+	for (const op of path.ops) {
+		if (op.kind === "put") changes.put(op.put.prevKv ? { ...op.put, prevKv: false } : op.put);
+		else if (op.kind === "deleteRange") yield* changes.deleteRange({ ...op.deleteRange, prevKv: false }, []);
+		else if (op.kind === "txn") yield* changeOnly(parts, path.nested[nested++] as TxnPath);
+	}
 }
 
 function putNow(changes: Changes, request: PutRequest): PutResult {

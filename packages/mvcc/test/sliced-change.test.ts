@@ -1,5 +1,5 @@
 /** A change of very many keys in one revision, in slices: between two of them nothing of it is to be seen. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { CompareResult, CompareTarget, decodeKeyValue, type RangeRequest, type TxnRequest } from "../src/index.ts";
 import { compare, del, op, put, range, text, txn } from "./requests.ts";
 import { finish, leasesOf, storeOf, type Workplace } from "./store-of.ts";
@@ -125,6 +125,32 @@ describe.each(Object.entries(changes))("%s", (_name, change) => {
 		expect(finish(place.store.hashKv(0))).toEqual(finish(twin.store.hashKv(0)));
 		expect(place.store.digest()).toBe(twin.store.digest());
 	});
+});
+
+test("a transaction whose result nobody is told changes the same, refuses the same and reads nothing", () => {
+	const [place, twin] = [filled(), filled()];
+	const inner = txn({ success: [op.del(del(key(10), key(500), true)), op.range(ALL), op.put({ ...put("inner", "i"), prevKv: true })] });
+	const request = txn({
+		success: [
+			op.put({ ...put(key(0), "new"), prevKv: true }),
+			op.range(ALL),
+			op.txn(inner),
+			op.range(ALL),
+			op.put({ ...put(key(499), "again"), ignoreLease: false, prevKv: true }),
+		],
+	});
+	const refused = txn({ success: [op.put(put("x", "y")), op.range({ ...ALL, revision: 1 })] });
+	for (const each of [refused, request]) {
+		const told = finish(twin.store.txnSliced(each));
+		const reads = vi.spyOn(place.storage, "get");
+		const untold = finish(place.store.txnSliced(each, false));
+		expect(reads).not.toHaveBeenCalled();
+		expect(untold).toEqual(told.ok ? { ...told, responses: [] } : told);
+	}
+	expect(place.store.digest()).toBe(twin.store.digest());
+	expect(place.store.takeEvents()).toEqual(twin.store.takeEvents());
+	expect(place.flush()).toEqual(twin.flush());
+	expect(seen(place)).toEqual(seen(twin));
 });
 
 describe("events", () => {

@@ -154,7 +154,8 @@ export class Applier {
 	private applyCommand(entry: Entry): boolean {
 		const { envelope, parts, unfinished } = this;
 		envelope.open(entry.data, entry.index);
-		const outcome = unfinished === null ? parts.state.apply(envelope, entry.term, entry.index) : unfinished.step();
+		const ours = envelope.incarnation === this.options.incarnation;
+		const outcome = unfinished === null ? parts.state.apply(envelope, entry.term, entry.index, ours) : unfinished.step();
 		if (outcome === null) return false;
 		if (outcome instanceof SlicedApply) {
 			this.unfinished = outcome;

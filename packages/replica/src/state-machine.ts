@@ -93,12 +93,13 @@ export class StateMachine implements Tables {
 	}
 
 	/**
-	 * What is not at its end comes back as the rest of the work. Order of the checks: the right to administrate, the corrupt alarm, the space alarm, the rights on keys, then what the state
-	 * says (etcd API, order of checks).
+	 * What is not at its end comes back as the rest of the work. Order of the checks: the right to administrate, the corrupt alarm, the
+	 * space alarm, the rights on keys, then what the state says (etcd API, order of checks). `told`: the outcome, to a client of this
+	 * member. Otherwise nothing is read for it: what one request may ask for must not weigh on all members, and on each of their starts.
 	 */
-	apply(envelope: EnvelopeReader, term: number, index: number): ApplyOutcome | SlicedApply {
+	apply(envelope: EnvelopeReader, term: number, index: number, told: boolean): ApplyOutcome | SlicedApply {
 		try {
-			return this.dispatch(envelope, term, index);
+			return this.dispatch(envelope, term, index, told);
 		} catch (error) {
 			// Decoders throw before anything was changed; every member meets the same bytes and refuses alike.
 			if (error instanceof WireError) return "malformed";
@@ -114,15 +115,15 @@ export class StateMachine implements Tables {
 		this.addressesChanged = true;
 	}
 
-	private dispatch(envelope: EnvelopeReader, term: number, index: number): ApplyOutcome | SlicedApply {
+	private dispatch(envelope: EnvelopeReader, term: number, index: number, told: boolean): ApplyOutcome | SlicedApply {
 		const kind = envelope.kind as CommandKind;
 		switch (kind) {
 			case CommandKind.put:
 				return this.put(envelope, this.callerOf(envelope));
 			case CommandKind.deleteRange:
-				return this.deleteRange(envelope.payload, this.callerOf(envelope));
+				return this.deleteRange(envelope.payload, this.callerOf(envelope), told);
 			case CommandKind.txn:
-				return this.txn(envelope.payload, this.callerOf(envelope));
+				return this.txn(envelope.payload, this.callerOf(envelope), told);
 			case CommandKind.compact:
 				return this.compact(envelope, term, index);
 			case CommandKind.publish:
@@ -163,21 +164,25 @@ export class StateMachine implements Tables {
 		return result.ok ? { kind: "put", result } : result.code;
 	}
 
-	private deleteRange(payload: Uint8Array, caller: Caller): ApplyOutcome | SlicedApply {
+	private deleteRange(payload: Uint8Array, caller: Caller, told: boolean): ApplyOutcome | SlicedApply {
 		if (this.alarms.corrupt) return "corrupt";
 		const request = this.codec.decodeDeleteRangeRequest(payload);
 		const fault = this.auth.guard.deleteRangeFault(caller, request);
 		if (fault !== null) return fault;
-		return applySliced(this.store.deleteRangeSliced(request), this.sliceKeys, (result) => ({ kind: "deleteRange", result }));
+		const { prevKv } = request;
+		const work = this.store.deleteRangeSliced(prevKv && !told ? { ...request, prevKv: false } : request);
+		return applySliced(work, this.sliceKeys, (result) => ({ kind: "deleteRange", result }));
 	}
 
-	private txn(payload: Uint8Array, caller: Caller): ApplyOutcome | SlicedApply {
+	private txn(payload: Uint8Array, caller: Caller, told: boolean): ApplyOutcome | SlicedApply {
 		if (this.alarms.corrupt) return "corrupt";
 		const request = this.codec.decodeTxnRequest(payload);
 		if (this.alarms.noSpace && txnCost(request) > 0) return "noSpace";
 		const fault = this.auth.guard.txnFault(caller, request);
 		if (fault !== null) return fault;
-		return applySliced(this.store.txnSliced(request), this.sliceKeys, (result) => (result.ok ? { kind: "txn", result } : result.code));
+		return applySliced(this.store.txnSliced(request, told), this.sliceKeys, (result) =>
+			result.ok ? { kind: "txn", result } : result.code,
+		);
 	}
 
 	private compact(envelope: EnvelopeReader, term: number, index: number): ApplyOutcome {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
 	AlarmAction,
 	AlarmType,
@@ -11,7 +11,7 @@ import {
 	type ReadOutcome,
 } from "../src/index.ts";
 import type { Member } from "./world/member.ts";
-import { deleteBytes, leasedPutBytes, rangeOf } from "./world/requests.ts";
+import { deleteBytes, leasedPutBytes, rangeOf, swapBytes } from "./world/requests.ts";
 import { type Pending, World } from "./world/world.ts";
 
 test("a deletion of very many keys is applied in slices: nothing of it is seen before its end, and nobody campaigns", () => {
@@ -50,6 +50,24 @@ test("a deletion of very many keys is applied in slices: nothing of it is seen b
 	world.settle();
 	expect(new Set(world.members.map(({ replica }) => replica.stateDigest())).size).toBe(1);
 	expect(world.theLeader.replica.status().core.term).toBe(term);
+});
+
+test("what a write asks to be read is read by the member that answers it, and by no other", () => {
+	const world = new World("told to one").up();
+	world.settle();
+	const asked = world.followers[0] as Member;
+	const txns = world.members.map(({ replica }) => vi.spyOn(replica.store, "txnSliced"));
+	const deletions = world.members.map(({ replica }) => vi.spyOn(replica.store, "deleteRangeSliced"));
+	world.outcomeOf(world.put(asked, "k", "v"));
+	expect(world.outcomeOf(world.write(asked, CommandKind.txn, swapBytes("k", "v", "w")))).toMatchObject({ ok: true });
+	// With prev_kv.
+	const deletion = world.outcomeOf(world.write(asked, CommandKind.deleteRange, Uint8Array.from([...deleteBytes("k"), 0x18, 1])));
+	expect(deletion).toMatchObject({ command: { result: { deleted: 1, prevKvs: [expect.anything()] } } });
+	world.settle();
+	const ofAsked = world.members.map((member) => [member === asked]);
+	expect(txns.map(({ mock }) => mock.calls.map(([, told]) => told))).toEqual(ofAsked);
+	expect(deletions.map(({ mock }) => mock.calls.map(([request]) => request.prevKv))).toEqual(ofAsked);
+	expect(new Set(world.members.map(({ replica }) => replica.stateDigest())).size).toBe(1);
 });
 
 test("what the leader says of a lease is handed on behind the entry that ends it, not in the middle: its keys are read in that moment", () => {
