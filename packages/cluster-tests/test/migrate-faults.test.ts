@@ -185,6 +185,24 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))(
 			8 * MINUTE,
 		);
 
+		test(
+			"an endpoint of another cluster is found out when it is its turn",
+			async () => {
+				const [source, stranger, target] = await Promise.all([start("flotilla", 1), start("flotilla", 1), start("flotilla", 1)]);
+				await good(etcdctl(source.endpoints, ["put", "k", "v"]));
+				await good(etcdctl(stranger.endpoints, ["put", "strange", "v"]));
+				const run = migration(["--from", [...source.endpoints, ...stranger.endpoints].join(","), "--to", target.endpoints.join(",")]);
+				await run.says("in step");
+				await source.member(0).process.kill("SIGKILL");
+				expect([await run.status, run.output]).toEqual([
+					1,
+					expect.stringMatching(/the source's endpoint \S+ is of another cluster: [0-9a-f]+, where/),
+				]);
+				expect(await good(etcdctl(target.endpoints, ["get", "", "--from-key", "--keys-only"]))).toBe("k\n\n");
+			},
+			8 * MINUTE,
+		);
+
 		test.each(WAYS)(
 			"leases of %s that run out after the switch live on in %s, with their keys",
 			async (from, to) => {

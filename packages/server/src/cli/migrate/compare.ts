@@ -1,5 +1,6 @@
 /** What two clusters hold, side by side: keys and values at one revision each, leases, roles and users. */
 import type { mvccpb } from "@flotilla/api";
+import { each } from "./at-once.ts";
 import { describePermissions, ROOT, readDirectory } from "./directory.ts";
 import { grantedAt } from "./lease-mirror.ts";
 import { type Pages, pairsOf } from "./pages.ts";
@@ -107,18 +108,18 @@ async function compareLeases(
 ): Promise<{ leases: number; longer: number }> {
 	const [theirs, ours] = await Promise.all([leaseIds(source), leaseIds(target)]);
 	let longer = 0;
-	for (const id of theirs) {
-		const [there, here] = await Promise.all([grantedAt(source, id), grantedAt(target, id)]);
-		// It may have ended since the list was made, and live on.
-		if (there === null) continue;
-		if (here === null) found.add(`lease ${id.toString(16)} is only in the source`);
-		else if (here < there) found.add(`lease ${id.toString(16)} was granted ${there} s in the source, ${here} s in the target`);
+	const granted = new Map<bigint, readonly [there: number | null, here: number | null]>();
+	const doubtful = [...theirs, ...[...ours].filter((id) => !theirs.has(id) && !livesOn(id))];
+	await each(doubtful, async (id) => void granted.set(id, await Promise.all([grantedAt(source, id), grantedAt(target, id)])));
+	for (const id of doubtful) {
+		const [there, here] = granted.get(id) ?? [null, null];
+		const name = `lease ${id.toString(16)}`;
+		if (there === null) {
+			// It may have ended since the list was made, and live on.
+			if (here !== null && !livesOn(id)) found.add(`${name} is only in the target`);
+		} else if (here === null) found.add(`${name} is only in the source`);
+		else if (here < there) found.add(`${name} was granted ${there} s in the source, ${here} s in the target`);
 		else if (here > there) longer++;
-	}
-	for (const id of ours) {
-		if (theirs.has(id) || livesOn(id)) continue;
-		const [there, here] = await Promise.all([grantedAt(source, id), grantedAt(target, id)]);
-		if (there === null && here !== null) found.add(`lease ${id.toString(16)} is only in the target`);
 	}
 	return { leases: theirs.size, longer };
 }

@@ -100,6 +100,13 @@ test("a source in which nothing happens does not keep it from ending", async () 
 	expect([source.asked, follower.revision]).toEqual([1, 4]);
 });
 
+test("what another cluster tells is not carried out", async () => {
+	const { source, target, follower } = following(() => [CREATED, put("a", 9)]);
+	source.clusterId = 2n;
+	await expect(follower.run()).rejects.toThrow("is of another cluster: 1, where the others are of 2");
+	expect(target.written).toEqual([]);
+});
+
 test("compacted history is told in the words of a read", async () => {
 	const { follower } = following(() => [CREATED, { canceled: true, compactRevision: 8 }]);
 	await expect(follower.run()).rejects.toThrow("required revision has been compacted");

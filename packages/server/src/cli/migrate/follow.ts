@@ -108,7 +108,8 @@ export class Follower {
 				}, PROGRESS_MS),
 			);
 			try {
-				reason = await this.carryOut(stream, () => {
+				reason = await this.carryOut(stream, (response) => {
+					this.source.recognise(client.endpoint, response);
 					silent = false;
 				});
 			} finally {
@@ -135,10 +136,11 @@ export class Follower {
 		};
 	}
 
-	/** Until all is carried out or the stream ends; resolves with the reason for that. `heard`: somebody watches. */
-	private async carryOut(stream: Responses, heard: () => void): Promise<string> {
+	/** Until all is carried out or the stream ends; resolves with the reason for that. `heard`: told of each answer. */
+	private async carryOut(stream: Responses, heard: (response: pb.WatchResponse) => void): Promise<string> {
 		const waiting = new Waiting();
 		for await (const response of stream) {
+			heard(response);
 			const { events, compactRevision, canceled, cancelReason, fragment, created, header } = response;
 			// In the words in which a read would be refused.
 			if (compactRevision > 0) throw new SideError("source", RPC.watch.path, 0, "etcdserver: mvcc: required revision has been compacted");
@@ -146,7 +148,6 @@ export class Follower {
 				if (this.source.passes(0, cancelReason)) return cancelReason;
 				throw new SideError("source", RPC.watch.path, 0, cancelReason === "" ? "the watch was canceled" : cancelReason);
 			}
-			heard();
 			for (const event of events) {
 				const revision = event.kv?.modRevision ?? 0;
 				if (revision > this.until) {

@@ -3,6 +3,7 @@
  * are renewed for them; one that has ended at the source ends at the target, too, when all that the source did before is there.
  */
 
+import { each } from "./at-once.ts";
 import { SideError } from "./refusals.ts";
 import { RPC } from "./rpc.ts";
 import type { Side } from "./side.ts";
@@ -11,7 +12,6 @@ const SWEEP_MS = 2_000;
 const RENEWALS_MS = 500;
 /** An answer to each of many leases counts by itself, so a stream that is cut off is no loss. */
 const RENEWAL_CALL_MS = 3_000;
-const AT_ONCE = 16;
 const NO_LEASE = 0n;
 
 interface Mirrored {
@@ -188,12 +188,4 @@ export class LeaseMirror {
 export async function grantedAt(side: Side, ID: bigint): Promise<number | null> {
 	const { grantedTTL } = await side.call(RPC.timeToLive, { ID });
 	return grantedTTL <= 0 ? null : grantedTTL;
-}
-
-async function each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-	const left = items.values();
-	const worker = async (): Promise<void> => {
-		for (const item of left) await work(item);
-	};
-	await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, worker));
 }

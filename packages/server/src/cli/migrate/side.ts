@@ -24,7 +24,7 @@ export class Side {
 	private readonly tell: (line: string) => void;
 	private client: Promise<OutsideClient> | null = null;
 	private tries = 0;
-	private toldMs = 0;
+	private toldMs = Number.NEGATIVE_INFINITY;
 
 	constructor(name: SideName, endpoints: readonly string[], access: Access, tell: (line: string) => void = () => {}) {
 		this.name = name;
@@ -53,7 +53,7 @@ export class Side {
 			} catch (error) {
 				if (error instanceof StrangeCluster) throw error;
 				const { code, details, message } = error as CallError;
-				const text = details ?? message;
+				const text = (details ?? message).replace(/ Resolution note: $/, "");
 				const waitedMs = performance.now() - startedMs;
 				if (!this.passes(code, text)) throw new SideError(this.name, path, code, text);
 				if (waitedMs > patienceMs) {
@@ -89,18 +89,18 @@ export class Side {
 		);
 	}
 
+	/** All endpoints must be of one cluster: in another one all leases and keys would seem to be gone. Throws when an answer is not of it. */
+	recognise(endpoint: string, answer: object): void {
+		const { clusterId = 0n } = (answer as { readonly header?: { readonly clusterId: bigint } | null }).header ?? {};
+		if (clusterId === 0n) return;
+		this.clusterId ??= clusterId;
+		if (clusterId !== this.clusterId) throw new StrangeCluster(this.name, endpoint, clusterId, this.clusterId);
+	}
+
 	/** A confirmed one: of a moment not before this call. */
 	async revision(): Promise<number> {
 		const { header } = await this.call(RPC.range, { ...ALL_KEYS, countOnly: true });
 		return header?.revision ?? 0;
-	}
-
-	/** All endpoints must be of one cluster: of another one the leases and keys would seem to be gone. */
-	private recognise(endpoint: string, answer: object): void {
-		const { header } = answer as { readonly header?: { readonly clusterId: bigint } | null };
-		if (header === undefined || header === null) return;
-		this.clusterId ??= header.clusterId;
-		if (header.clusterId !== this.clusterId) throw new StrangeCluster(this.name, endpoint, header.clusterId, this.clusterId);
 	}
 
 	private tellOfWaiting(text: string, waitedMs: number, patienceMs: number): void {
