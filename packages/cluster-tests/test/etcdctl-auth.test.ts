@@ -3,7 +3,7 @@
  * the letter but for ids, addresses, terms and times. The steps of one run build on each other.
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ProcessCluster } from "../src/process/cluster.ts";
+import { ProcessCluster, STAYS } from "../src/process/cluster.ts";
 import { normaliseOutput } from "../src/process/normalise.ts";
 import { etcdctl, haveProgram } from "../src/process/tools.ts";
 
@@ -153,7 +153,7 @@ describe.skipIf(!haveTools)("etcdctl with users and roles (needs Debian's etcd-c
 	let theirs: ProcessCluster;
 
 	beforeAll(async () => {
-		[ours, theirs] = await Promise.all([ProcessCluster.start(), ProcessCluster.start({ program: "etcd" })]);
+		[ours, theirs] = await Promise.all([ProcessCluster.start({ flags: STAYS }), ProcessCluster.start({ program: "etcd", flags: STAYS })]);
 	});
 	afterAll(async () => {
 		await Promise.all([ours?.dispose(), theirs?.dispose()]);

@@ -1,6 +1,6 @@
 /** `etcdctl watch` with all its flags, against flotilla and beside it a real etcd with the same history: the same to the letter. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ProcessCluster } from "../src/process/cluster.ts";
+import { ProcessCluster, STAYS } from "../src/process/cluster.ts";
 import { normaliseOutput } from "../src/process/normalise.ts";
 import { type RunningTool, runningEtcdctl } from "../src/process/running-tool.ts";
 import { etcdctl, haveProgram } from "../src/process/tools.ts";
@@ -72,7 +72,7 @@ describe.skipIf(!haveTools)("etcdctl watch against flotilla and against etcd (ne
 	};
 
 	beforeAll(async () => {
-		[ours, theirs] = await Promise.all([ProcessCluster.start(), ProcessCluster.start({ program: "etcd" })]);
+		[ours, theirs] = await Promise.all([ProcessCluster.start({ flags: STAYS }), ProcessCluster.start({ program: "etcd", flags: STAYS })]);
 		for (const [args, input] of HISTORY) {
 			for (const cluster of [ours, theirs]) {
 				const { status, stderr } = await etcdctl(cluster.endpoints, args, input === undefined ? {} : { input });

@@ -3,7 +3,7 @@
  * they print must be equal to the letter but for ids, addresses, terms and times.
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ProcessCluster } from "../src/process/cluster.ts";
+import { ProcessCluster, STAYS } from "../src/process/cluster.ts";
 import { normaliseOutput, sortLines } from "../src/process/normalise.ts";
 import { etcdctl, haveProgram } from "../src/process/tools.ts";
 import { eventually } from "../src/process/wait.ts";
@@ -112,7 +112,7 @@ describe.skipIf(!haveTools)("etcdctl against flotilla and against etcd (needs De
 	let theirs: ProcessCluster;
 
 	beforeAll(async () => {
-		[ours, theirs] = await Promise.all([ProcessCluster.start(), ProcessCluster.start({ program: "etcd" })]);
+		[ours, theirs] = await Promise.all([ProcessCluster.start({ flags: STAYS }), ProcessCluster.start({ program: "etcd", flags: STAYS })]);
 	});
 	afterAll(async () => {
 		await Promise.all([ours?.dispose(), theirs?.dispose()]);

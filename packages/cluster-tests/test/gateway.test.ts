@@ -1,6 +1,6 @@
 /** The JSON gateway on the client port, call by call beside etcd's own. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ProcessCluster } from "../src/process/cluster.ts";
+import { ProcessCluster, STAYS } from "../src/process/cluster.ts";
 import { normaliseOutput } from "../src/process/normalise.ts";
 import { haveProgram } from "../src/process/tools.ts";
 
@@ -31,7 +31,7 @@ describe.skipIf(!haveProgram("etcd"))("the JSON gateway beside etcd's (needs Deb
 	let ours: ProcessCluster;
 	let theirs: ProcessCluster;
 	beforeAll(async () => {
-		[ours, theirs] = await Promise.all([ProcessCluster.start(), ProcessCluster.start({ program: "etcd" })]);
+		[ours, theirs] = await Promise.all([ProcessCluster.start({ flags: STAYS }), ProcessCluster.start({ program: "etcd", flags: STAYS })]);
 	});
 	afterAll(async () => {
 		await Promise.all([ours?.dispose(), theirs?.dispose()]);

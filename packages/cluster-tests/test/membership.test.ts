@@ -2,7 +2,7 @@
 
 import { freePorts } from "@flotilla/server/internal";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type ClusterMember, ProcessCluster } from "../src/process/cluster.ts";
+import { type ClusterMember, ProcessCluster, STAYS } from "../src/process/cluster.ts";
 import { etcdctl, haveProgram, runTool, type ToolResult } from "../src/process/tools.ts";
 import { eventually, pause } from "../src/process/wait.ts";
 
@@ -234,7 +234,7 @@ describe.skipIf(!haveProgram("etcdctl"))("changes of the members by etcdctl, on 
 	let cluster: ProcessCluster;
 
 	beforeAll(async () => {
-		cluster = await ProcessCluster.start();
+		cluster = await ProcessCluster.start({ flags: STAYS });
 	});
 	afterAll(() => cluster?.dispose());
 
@@ -292,7 +292,7 @@ describe.skipIf(!haveProgram("etcdctl"))("changes of the members by etcdctl, on 
 	});
 
 	test.skipIf(!haveProgram("etcd"))("leadership moves as a real etcd's does: the same words and statuses for each target", async () => {
-		await using reference = await ProcessCluster.start({ program: "etcd" });
+		await using reference = await ProcessCluster.start({ program: "etcd", flags: STAYS });
 		const said = await Promise.all([cluster, reference].map((each) => moves(each)));
 		expect(said[0]).toEqual(said[1]);
 		expect(said[0]).toHaveLength(5);

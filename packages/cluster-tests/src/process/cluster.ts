@@ -12,6 +12,9 @@ export const FLOTILLA_PROGRAM = fileURLToPath(new URL("../../../../bin/flotilla"
 export const TUNED_MEMBER = fileURLToPath(new URL("./tuned-member.ts", import.meta.url));
 export const ETCD_PROGRAM = "/usr/bin/etcd";
 
+/** For leaders that change only when they are told to, ours and etcd's: longer than a busy machine holds one up. */
+export const STAYS = ["--election-timeout", "5000"];
+
 const HEALTH_MS = 30_000;
 
 type Program = "flotilla" | "etcd";
