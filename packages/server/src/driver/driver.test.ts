@@ -358,6 +358,23 @@ describe("peers", () => {
 		}
 	});
 
+	test("that fall silent give way to one that waits: its state is begun long before a silent one is given up otherwise", () => {
+		const { machine, time, driver, effects, completeStore } = sending();
+		const opened = () => effects.filter((effect) => effect === "store openView").length;
+		machine.next = { snapshots: [{ peer: 3n, minIndex: 5 }] };
+		driver.messages([message("heartbeat")]);
+		completeStore(null, []);
+		time.pass(7_000);
+		expect([opened(), effects.includes("store closeView")]).toEqual([1, false]);
+		time.pass(1_500);
+		expect(effects).toContain("store closeView");
+		completeStore();
+		time.pass(100);
+		expect(opened()).toBe(2);
+		time.pass(2_000);
+		expect(reports(machine.inputs)).toEqual(["snapshot 2 false"]);
+	});
+
 	test("lose the transfer with the leadership: the next leader begins another one", () => {
 		const { machine, time, effects } = sending();
 		machine.role = "follower";

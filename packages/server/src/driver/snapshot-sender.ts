@@ -64,6 +64,8 @@ const RESEND_MIN_MS = 1_000;
 const RESEND_MAX_MS = 16_000;
 /** A receiver that is silent for so long is gone. */
 const SILENCE_MAX_MS = 30_000;
+/** So is one for which another one has to wait: its turn comes again. */
+const SILENCE_CROWDED_MS = 8_000;
 /** What LevelDB keeps for a view grows with its age (rule N7). */
 const AGE_MAX_MS = 3_600_000;
 /** After a failure the core hears of it so much later, and asks again at once. */
@@ -255,7 +257,7 @@ export class SnapshotSender {
 			return;
 		}
 		if (build.stage !== "sending") return;
-		if (nowMs - build.heardMs > SILENCE_MAX_MS) {
+		if (nowMs - build.heardMs > (this.wanted.size > 0 ? SILENCE_CROWDED_MS : SILENCE_MAX_MS)) {
 			this.fail(build, "the receiver is silent");
 			return;
 		}
