@@ -93,20 +93,20 @@ try {
 			(error: unknown) => ({ deleted: 0, refusal: String(error) }),
 		);
 		const answeredMs = performance.now() - startedMs;
+		let missing: string | null = null;
 		if (answer.refusal === null) {
-			await eventually(
-				"both have heard all of it",
-				async () => {
-					if (heard[0] !== keys || heard[1] !== keys) throw new Error(`heard ${heard.join(" and ")} events`);
-				},
-				LIMIT_MS,
-			);
+			const all = async (): Promise<void> => {
+				if (heard[0] !== keys || heard[1] !== keys) throw new Error(`heard ${heard.join(" and ")} events`);
+			};
+			await eventually("both have heard all of it", all, LIMIT_MS).catch((error: unknown) => {
+				missing = String(error);
+			});
 		}
 		const heardMs = performance.now() - startedMs;
 		over = true;
-		return { ...answer, answeredMs, heardMs, writes: await writes, reads: await reads };
+		return { ...answer, answeredMs, heardMs, missing, writes: await writes, reads: await reads };
 	});
-	const { answeredMs, deleted, heardMs, reads, refusal, writes } = observed.result;
+	const { answeredMs, deleted, heardMs, missing, reads, refusal, writes } = observed.result;
 	const running = cluster.members.filter(({ process }) => process.running).length;
 	if (refusal !== null) console.log(`refused after ${seconds(answeredMs)}: ${refusal}`);
 	else
@@ -116,10 +116,11 @@ try {
 	console.log(
 		`meanwhile: ${describe(observed)}; ${(spent() - spentBefore).toFixed(1)} s of processor time of all members, ${running} of 3 run`,
 	);
+	if (missing !== null) console.log(missing);
 	console.log(describeRepeated("writes", writes));
 	console.log(describeRepeated("serializable reads", reads));
 	console.log(`the watcher of another key heard ${heard[2]} puts`);
-	if (deleted !== keys || observed.elections > 0 || running < 3) process.exitCode = 1;
+	if (deleted !== keys || missing !== null || observed.elections > 0 || running < 3) process.exitCode = 1;
 } finally {
 	session.destroy();
 	client.close();

@@ -21,7 +21,10 @@ export class RawWatch {
 	private readonly stream: ClientHttp2Stream;
 	private readonly options: RawWatchOptions;
 	private becomeCreated: (revision: number) => void = () => {};
-	private rest: Buffer = Buffer.alloc(0);
+	/** What has come of messages that are not whole, and how much of it there must be before it is worth a look. */
+	private pieces: Buffer[] = [];
+	private held = 0;
+	private wanted = HEAD_BYTES;
 
 	constructor(session: ClientHttp2Session, options: RawWatchOptions) {
 		this.options = options;
@@ -63,16 +66,25 @@ export class RawWatch {
 	}
 
 	private take(chunk: Buffer): void {
-		this.rest = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
+		this.pieces.push(chunk);
+		this.held += chunk.length;
+		// A response may be as long as all events of a revision: it is put together once.
+		if (this.held < this.wanted) return;
+		const bytes = this.pieces.length === 1 ? chunk : Buffer.concat(this.pieces);
 		let at = 0;
-		while (this.rest.length - at >= HEAD_BYTES) {
-			const end = at + HEAD_BYTES + this.rest.readUInt32BE(at + 1);
-			if (end > this.rest.length) break;
-			const puts = visitPuts(this.rest, at + HEAD_BYTES, end, this.options.onEvent);
-			if (puts === 0) this.hear(etcdserverpb.WatchResponse.decode(this.rest.subarray(at + HEAD_BYTES, end)));
+		this.wanted = HEAD_BYTES;
+		while (bytes.length - at >= HEAD_BYTES) {
+			const end = at + HEAD_BYTES + bytes.readUInt32BE(at + 1);
+			this.wanted = end - at;
+			if (end > bytes.length) break;
+			const puts = visitPuts(bytes, at + HEAD_BYTES, end, this.options.onEvent);
+			if (puts === 0) this.hear(etcdserverpb.WatchResponse.decode(bytes.subarray(at + HEAD_BYTES, end)));
 			at = end;
+			this.wanted = HEAD_BYTES;
 		}
-		this.rest = this.rest.subarray(at);
+		const rest = bytes.subarray(at);
+		this.pieces = rest.length === 0 ? [] : [rest];
+		this.held = rest.length;
 	}
 
 	private hear({ header, created, canceled, compactRevision, cancelReason, events }: etcdserverpb.WatchResponse): void {
