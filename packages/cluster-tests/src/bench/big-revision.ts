@@ -4,7 +4,7 @@
  * Exit status 1 if it is refused, if a member ends or that cost an election, or a watcher lacks an event.
  */
 
-import { connect } from "node:http2";
+import { type ClientHttp2Session, connect } from "node:http2";
 import { KvClient } from "../client/kv-client.ts";
 import { RawWatch } from "../client/raw-watch.ts";
 import { commandFlags } from "../command-call.ts";
@@ -23,6 +23,8 @@ const { keys, "value-bytes": valueBytes } = commandFlags({
 	},
 });
 const LIMIT_MS = 120_000;
+/** Everything was heard, or is not waited for any more. */
+let over = false;
 const WINDOW_BYTES = 4 << 20;
 
 /** What became of a call that was made again and again. */
@@ -60,7 +62,11 @@ function describeRepeated(name: string, { calls, longestMs, refusals }: Repeated
 const cluster = await ProcessCluster.start({ flags: ["--quota-backend-bytes", String(16 * 2 ** 30)] });
 const client = new KvClient((await leaderOf(cluster)).clientUrl.slice("http://".length));
 const follower = cluster.members.find(({ clientUrl }) => !clientUrl.endsWith(client.address));
-const session = connect(follower?.clientUrl ?? "", { settings: { initialWindowSize: WINDOW_BYTES } });
+/** A response as long as all events would be too much beside others on one connection: who wants it so has its own. */
+const [alone, shared] = [1, 2].map(() => connect(follower?.clientUrl ?? "", { settings: { initialWindowSize: WINDOW_BYTES } })) as [
+	ClientHttp2Session,
+	ClientHttp2Session,
+];
 try {
 	await fill(`http://${client.address}`, "big/", keys, valueBytes);
 	await client.put("other", "v");
@@ -70,14 +76,20 @@ try {
 		const count = (events: number): void => {
 			heard[at] = (heard[at] as number) + events;
 		};
-		return new RawWatch(session, { prefix, fragment: at === 1, onEvent: () => count(1), onDeletions: count, onCanceled: () => {} });
+		return new RawWatch(at === 0 ? alone : shared, {
+			prefix,
+			fragment: at === 1,
+			onEvent: () => count(1),
+			onDeletions: count,
+			onCanceled: () => {},
+			onEnded: (text) => over || console.log(`watcher ${at} ended after ${heard[at]} events: ${text}`),
+		});
 	});
 	await Promise.all(watchers.map(({ created }) => created));
 	await pause(1_000);
 	const spent = (): number => cluster.members.reduce((sum, { process }) => sum + (process.running ? cpuSeconds(process.pid) : 0), 0);
 	const spentBefore = spent();
 	const observed = await observe(cluster.members, async () => {
-		let over = false;
 		const options = { timeoutMs: LIMIT_MS };
 		const writes = repeat(
 			() => client.put("other", "v", options),
@@ -122,7 +134,7 @@ try {
 	console.log(`the watcher of another key heard ${heard[2]} puts`);
 	if (deleted !== keys || missing !== null || observed.elections > 0 || running < 3) process.exitCode = 1;
 } finally {
-	session.destroy();
+	for (const session of [alone, shared]) session.destroy();
 	client.close();
 	await cluster.dispose();
 }

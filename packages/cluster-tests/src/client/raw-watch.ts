@@ -13,6 +13,8 @@ export interface RawWatchOptions {
 	/** Called for each put that a watcher hears of which is being read: where its value begins in these bytes. */
 	readonly onEvent: (revision: number, bytes: Buffer, valueAt: number) => void;
 	onCanceled(compactRevision: number, reason: string): void;
+	/** The stream ended, by whomever; what the server said of it, if anything. */
+	readonly onEnded?: (text: string) => void;
 }
 
 export class RawWatch {
@@ -34,7 +36,14 @@ export class RawWatch {
 			te: "trailers",
 			"content-type": "application/grpc",
 		});
-		this.stream.on("error", () => {});
+		let text = "the stream was closed";
+		this.stream.on("error", (error) => {
+			text = error.message;
+		});
+		this.stream.on("trailers", (trailers) => {
+			text = `${trailers["grpc-status"]?.toString()}: ${trailers["grpc-message"]?.toString()}`;
+		});
+		this.stream.once("close", () => options.onEnded?.(text));
 		this.created = new Promise((resolve, reject) => {
 			this.becomeCreated = resolve;
 			this.stream.once("close", () => reject(new Error("the watch stream ended before it was created")));

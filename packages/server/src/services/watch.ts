@@ -6,9 +6,10 @@ import type { Caller } from "@flotilla/replica";
 import { Grpc, type MethodHandler, type StreamCall } from "../front/seam.ts";
 import { headerOf, statusText } from "./answers.ts";
 import type { ServiceDeps } from "./deps.ts";
+import { FragmentsUnderWay, UnsentFragments } from "./fragments-under-way.ts";
 import type { OpenStreams } from "./open-streams.ts";
 import { WatchEncoder } from "./watch-encoder.ts";
-import { fragments } from "./watch-fragments.ts";
+import { type Fragment, fragments } from "./watch-fragments.ts";
 import { WatchRights, WatchRightsSweep } from "./watch-rights.ts";
 
 /** Answers to its own requests that a client may leave unread on one stream. */
@@ -25,6 +26,7 @@ export function watchService(deps: ServiceDeps, streams: OpenStreams): ReadonlyA
 		encoder: new WatchEncoder(createHotCodec(deps.bytes)),
 		progress: new ProgressClock(deps),
 		rights: new WatchRightsSweep(deps),
+		unsent: new UnsentFragments(),
 	};
 	return [streams.bidi("/etcdserverpb.Watch/Watch", (call) => void new WatchCall(call, service))];
 }
@@ -34,6 +36,7 @@ interface Service {
 	readonly encoder: WatchEncoder;
 	readonly progress: ProgressClock;
 	readonly rights: WatchRightsSweep;
+	readonly unsent: UnsentFragments;
 }
 
 /** One stream of a client. */
@@ -44,6 +47,8 @@ class WatchCall {
 	private readonly rights: WatchRights;
 	private closed = false;
 	private stopClock: (() => void) | null = null;
+	/** Until its end the stream counts as blocked, so that nothing comes between its fragments. */
+	private underWay: FragmentsUnderWay | null = null;
 
 	constructor(call: StreamCall, service: Service) {
 		this.call = call;
@@ -52,7 +57,9 @@ class WatchCall {
 		this.rights = new WatchRights(service.deps, this.stream);
 		service.rights.add(this.rights);
 		call.onMessage((message) => this.receive(message));
-		call.onDrain(() => this.stream.drained());
+		call.onDrain(() => {
+			if (!this.closed && this.goOn()) this.stream.drained();
+		});
 		call.onCancel(() => this.close());
 		// The client's half may close: its watchers go on (etcd API 3.10).
 	}
@@ -153,11 +160,23 @@ class WatchCall {
 		const { deps, encoder } = this.service;
 		const header = headerOf(deps.member, revision);
 		if (!request.fragment) return this.call.send(encoder.batch(header, id, batch));
-		let mayGoOn = true;
-		for (const fragment of fragments(batch, deps.options.watchFragmentBytes)) {
-			mayGoOn = this.call.send(encoder.events(header, id, fragment));
+		const parts = fragments(batch, deps.options.watchFragmentBytes);
+		if (parts.length === 1) return this.call.send(encoder.events(header, id, parts[0] as Fragment));
+		const { unsent } = this.service;
+		if (!unsent.hasRoomFor(batch.bytes)) {
+			this.call.end(UNREAD);
+			this.close();
+			return false;
 		}
-		return mayGoOn;
+		this.underWay = new FragmentsUnderWay(unsent, batch.bytes, parts, (part) => this.call.send(encoder.events(header, id, part)));
+		return this.goOn();
+	}
+
+	/** False while the client has to read first. */
+	private goOn(): boolean {
+		if (this.underWay?.goOn() === false) return false;
+		this.underWay = null;
+		return true;
 	}
 
 	private send(revision: number, result: Partial<WatchResult>): boolean {
@@ -167,6 +186,8 @@ class WatchCall {
 
 	private close(): void {
 		this.closed = true;
+		this.underWay?.end();
+		this.underWay = null;
 		this.stopClock?.();
 		this.service.rights.delete(this.rights);
 		this.stream.close();

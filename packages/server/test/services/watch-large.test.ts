@@ -71,6 +71,35 @@ describe("a revision with very many changes", () => {
 		for (const client of [plain, cut]) expect(client.words()).toEqual([`#0 @${KEYS + 4} ${name(0)}=again/${KEYS + 4}`]);
 	});
 
+	test("fragments leave as fast as their client reads, and nothing comes between them", () => {
+		house = new ServiceHouse({ watchFragmentBytes: 20_000 });
+		fill("v");
+		const client = new WatchClient(house);
+		client.create({ ...range, fragment: true });
+		client.create({ key: text("other") });
+		client.take();
+		client.call.drain(1);
+		del("big/", "big0");
+		while (house.member.watches.catchUp());
+		put("other");
+		client.create({ key: text("third") });
+		const told: pb.WatchResponse[] = [];
+		for (let reads = 0; ; reads++) {
+			const taken = client.take();
+			// One a read, as long as there are others behind it.
+			expect(taken).toHaveLength(1);
+			told.push(...taken);
+			if (!taken[0]?.fragment) break;
+			expect(reads).toBeLessThan(KEYS);
+			client.call.drain(1);
+		}
+		expect(told.length).toBeGreaterThan(10);
+		expect(told.every(({ watchId }) => watchId === 0n)).toBe(true);
+		expect(keysOf(told)).toEqual(wanted);
+		client.call.drain();
+		expect(client.words().sort()).toEqual([`#1 @${KEYS + 3} other=v/${KEYS + 3}`, `#2 @${KEYS + 3} created`]);
+	});
+
 	test("a limit smaller than what is packed together cuts it all the same", () => {
 		house = new ServiceHouse({ watchFragmentBytes: 1_000 });
 		fill("v");
