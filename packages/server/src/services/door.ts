@@ -49,17 +49,14 @@ export function unary(path: string, deps: ServiceDeps, handle: UnaryHandler): re
 		const refusal = refusalAtDoor(path, call, deps);
 		if (refusal !== null) call.fail(refusal);
 		else if (need === null) handle(call);
-		else
-			deps.callers.admit(
-				need,
-				call,
-				() =>
-					runLate(
-						() => handle(call),
-						(status) => call.fail(status),
-					),
-				(fault) => call.fail(statusOf(fault)),
-			);
+		else admit(call, need);
+	};
+	const admit = (call: UnaryCall, need: "user" | "root"): void => {
+		let late = false;
+		const work = (): void => handle(call);
+		const admitted = (): void => (late ? runLate(work, (status) => call.fail(status)) : work());
+		deps.callers.admit(need, call, admitted, (fault) => call.fail(statusOf(fault)));
+		late = true;
 	};
 	return [path, { shape: "unary", handle: guarded }];
 }
