@@ -185,6 +185,24 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))(
 			8 * MINUTE,
 		);
 
+		test.each(WAYS)(
+			"%s is compacted while it is compared with %s",
+			async (from, to) => {
+				const [source, target] = await Promise.all([start(from, 1), start(to, 1)]);
+				const at = source.endpoints[0] as string;
+				await fillSlow(at, 2_000);
+				const one = client(at);
+				const run = between(source, target);
+				await run.says("in step");
+				const status = run.pressEnter();
+				await run.says(/in step up to revision \d+; /);
+				const { header } = await one.put("late", "v");
+				await one.compact(Number(header.revision));
+				expect([await status, run.output]).toEqual([0, expect.stringMatching(/compared: 200[01] keys, 1 leases, .*: the same/)]);
+			},
+			8 * MINUTE,
+		);
+
 		test(
 			"an endpoint of another cluster is found out when it is its turn",
 			async () => {

@@ -69,7 +69,7 @@ class Migration {
 	private ownUsers: ReadonlySet<string> = new Set();
 	/** Each key that the target has is as the source had it at this revision or later. */
 	private held = 0;
-	/** Keys written so far, for telling whether anything moves. */
+	/** Portions of keys written so far, for telling whether anything moves. */
 	private written = 0;
 	private changes = 0;
 
@@ -100,14 +100,17 @@ class Migration {
 		this.target.drop();
 	}
 
-	/** History that is gone, or a lease that was lost on the way, costs a copy of what that was about, and no more. */
+	/**
+	 * History that is gone, or a lease that was lost on the way, costs a copy of what that was about, and no more. Not after the
+	 * switch: such a copy takes away what the source does not have, and somebody may write at the target already.
+	 */
 	private async untilCompared(): Promise<boolean> {
 		for (let inVain = 0; ; inVain++) {
 			const before = this.held + this.written;
 			try {
 				return await this.compare(await this.follow(await this.copy()));
 			} catch (error) {
-				if (!isCompacted(error) && !(error instanceof LeaseLost)) throw error;
+				if (this.phase === "comparing" || !(isCompacted(error) || error instanceof LeaseLost)) throw error;
 				if (this.held + this.written > before) inVain = 0;
 				if (inVain >= IN_VAIN_MAX) throw error;
 				this.tell(
@@ -182,31 +185,40 @@ class Migration {
 
 	private async compare(follower: Follower): Promise<boolean> {
 		this.phase = "comparing";
-		for (let left = COMPARISONS; ; left--) {
-			await this.leases.sweep();
-			this.leases.assertWell();
-			if (this.withUsers) await this.users.copy();
-			const revisions = { source: follower.revision, target: await this.target.revision() };
+		for (let left = COMPARISONS - 1; ; left--) {
+			const differences = await this.compareOnce(follower, left === 0);
+			if (differences === 0) return true;
+			if (left === 0) return false;
+			await pause(COMPARISON_PAUSE_MS);
+			follower.endAt(await this.source.revision());
+			follower.rewind();
+			await follower.run();
+		}
+	}
+
+	/** Resolves with the number of differences; not a number when history was compacted meanwhile. */
+	private async compareOnce(follower: Follower, isLast: boolean): Promise<number> {
+		await this.leases.sweep();
+		this.leases.assertWell();
+		if (this.withUsers) await this.users.copy();
+		const revisions = { source: follower.revision, target: await this.target.revision() };
+		try {
 			const { keys, leases, roles, users, longer, differences, told } = await compareSides(this.source, this.target, revisions, {
 				...{ users: this.withUsers, ownUsers: this.ownUsers },
 				livesOn: (lease) => this.leases.holds(lease),
 				progress: (done) => this.told(`${done} keys are compared`),
 			});
 			if (longer > 0) this.tell(`${longer} leases have a longer time at the target, which grants none shorter`);
-			if (differences === 0) {
-				this.tell(`compared: ${keys} keys, ${leases} leases, ${users} users, ${roles} roles: the same`);
-				return true;
-			}
-			if (left === 1) {
+			if (differences === 0) this.tell(`compared: ${keys} keys, ${leases} leases, ${users} users, ${roles} roles: the same`);
+			else if (isLast) {
 				for (const text of told) this.tell(`  ${text}`);
 				this.tell(`compared: ${differences} differences (source at revision ${revisions.source}, target at ${revisions.target})`);
-				return false;
-			}
-			this.tell(`${differences} differences; compared again with what came since`);
-			await pause(COMPARISON_PAUSE_MS);
-			follower.endAt(await this.source.revision());
-			follower.rewind();
-			await follower.run();
+			} else this.tell(`${differences} differences; compared again with what came since`);
+			return differences;
+		} catch (error) {
+			if (isLast || !isCompacted(error)) throw error;
+			this.tell(`the ${error.side} was compacted while it was compared; compared again`);
+			return Number.NaN;
 		}
 	}
 
