@@ -50,13 +50,17 @@ describe("log lines", () => {
 			if (all.some((lines) => lines.at(-1)?.msg !== "closed etcd server")) throw new Error("not yet");
 			return all;
 		});
-	}, 60_000);
+	});
 	afterAll(() => cluster?.dispose());
 
 	async function handOver(): Promise<void> {
 		const clients = cluster.endpoints.map((endpoint) => new KvClient(endpoint));
-		const states = await Promise.all(clients.map((each) => each.status()));
-		const leader = states.findIndex(({ header, leader: id }) => header.member_id === id);
+		const [states, leader] = await eventually("a leader", async () => {
+			const told = await Promise.all(clients.map((each) => each.status()));
+			const found = told.findIndex(({ header, leader: id }) => header.member_id === id);
+			if (found < 0) throw new Error("nobody leads");
+			return [told, found] as const;
+		});
 		const other = states.find(({ header, leader: id }) => header.member_id !== id);
 		const request = encodeMessage("etcdserverpb.MoveLeaderRequest", { targetID: other?.header.member_id });
 		await (clients[leader] as KvClient).raw("/etcdserverpb.Maintenance/MoveLeader", request);

@@ -66,12 +66,14 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))(
 			}
 		}
 
-		async function leaderOf(cluster: ProcessCluster): Promise<ClusterMember> {
-			for (const member of cluster.members) {
-				const { header, leader } = await client(member.clientUrl.slice("http://".length)).status();
-				if (header.member_id === leader) return member;
-			}
-			throw new Error("nobody leads");
+		function leaderOf(cluster: ProcessCluster): Promise<ClusterMember> {
+			return eventually("a leader", async () => {
+				for (const member of cluster.members) {
+					const { header, leader } = await client(member.clientUrl.slice("http://".length)).status();
+					if (header.member_id === leader) return member;
+				}
+				throw new Error("nobody leads");
+			});
 		}
 
 		test.each(WAYS)(

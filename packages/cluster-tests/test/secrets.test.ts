@@ -77,7 +77,7 @@ describe.skipIf(!haveProgram("openssl"))("a member with users, signed tokens and
 		const tap = { event: (event: object) => void said.push(JSON.stringify(event)), closed: () => {} };
 		stopTap = readTap(join(dataDir, TAP_SOCKET), { names: null, recent: 10_000 }, tap);
 		plain = new KvClient(`127.0.0.1:${open}`);
-	}, 60_000);
+	});
 	afterAll(async () => {
 		stopTap?.();
 		plain?.close();
