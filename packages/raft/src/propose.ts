@@ -30,9 +30,12 @@ export function proposeConfChange(r: Raft, request: MembershipRequest): ProposeR
 	return refusal === null ? appendConfChange(r, request) : refused(r, refusal, 1);
 }
 
-/** A joint configuration that leaves by itself: its leader proposes the end as soon as rule C2 lets it. */
+/**
+ * A joint configuration that leaves by itself: its leader proposes the end as soon as rule C2 lets it. Not while it hands over: whoever is
+ * to lead has to catch up with something that stands still. Then the next one proposes it, or this one when that came to nothing.
+ */
 export function proposeAutoLeave(r: Raft): void {
-	if (!r.members.joint || !r.members.conf.autoLeave) return;
+	if (!r.members.joint || !r.members.conf.autoLeave || r.transferee !== NO_NODE) return;
 	const leave: MembershipRequest = { changes: [], transition: "auto", context: new Uint8Array(0) };
 	if (confRefusalOf(r, leave) !== null) return;
 	marks.jointLeftByItself++;

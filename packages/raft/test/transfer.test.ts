@@ -47,6 +47,24 @@ test("SC-050 a target that does not come about is given up after an election tim
 	expect(cluster.propose(1n)).toBe(true);
 });
 
+test("SC-058 a joint configuration is not left while leadership is handed over, and is left when that came to nothing", () => {
+	const cluster = three();
+	cluster.addEmpty(4n);
+	cluster.elect(1n);
+	cluster.change(1n, { op: "addLearner", node: 4n });
+	cluster.pass(3);
+	cluster.isolate(3n);
+	const changes = [{ op: "addVoter", node: 4n }] as const;
+	const { core } = cluster.member(1n);
+	expect(core.proposeMembership({ changes, transition: "jointImplicit", context: new Uint8Array(0) }).ok).toBe(true);
+	const { lastIndex } = cluster.status(1n);
+	expect(transfer(cluster, 3n)).toBe(true);
+	cluster.settle();
+	expect(cluster.status(1n)).toMatchObject({ transferee: 3n, lastIndex, confState: { votersOutgoing: [1n, 2n, 3n] } });
+	cluster.pass(12);
+	expect(cluster.status(1n)).toMatchObject({ transferee: 0n, confState: { voters: [1n, 2n, 3n, 4n], votersOutgoing: [] } });
+});
+
 test("SC-049 who may be the target", () => {
 	const cluster = three();
 	cluster.addEmpty(4n);

@@ -75,6 +75,13 @@ export class Links<Life> {
 		return [...this.cuts];
 	}
 
+	/** When the last of what is under way in some stream arrives; whatever is sent there comes behind it. */
+	get lastArrivalUs(): number {
+		let last = 0;
+		for (const row of this.ways) for (const way of row) if (way !== undefined) last = Math.max(last, ...way.arrivalsUs);
+		return last;
+	}
+
 	unclog(): void {
 		for (const row of this.ways) for (const way of row) if (way !== undefined) way.cloggedUntilUs = 0;
 	}

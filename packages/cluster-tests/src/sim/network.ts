@@ -223,6 +223,11 @@ export class SimNetwork {
 		this.way(from, to).cloggedUntilUs = this.time.nowUs + forUs;
 	}
 
+	/** How long what is sent now may have to wait behind what a way that stood still has not let through yet. */
+	get backlogUs(): number {
+		return Math.max(0, this.links.lastArrivalUs - this.time.nowUs);
+	}
+
 	/** The connection breaks and is dialed again. `seenBy`: who hears of it; the other goes on sending, in vain. */
 	reset(a: NodeId, b: NodeId, seenBy: readonly NodeId[] = [a, b]): void {
 		const { link } = this.way(a, b);

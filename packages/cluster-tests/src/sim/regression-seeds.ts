@@ -60,4 +60,14 @@ export const REGRESSION_SEEDS: readonly RegressionSeed[] = [
 		limits: DEFAULT_LIMITS,
 		was: "the checker: a write of unknown outcome was taken for a deletion that another one made, and missed at its own revision",
 	},
+	{
+		seed: "734412096",
+		limits: DEFAULT_LIMITS,
+		was: "the simulator: a way that had been clogged still let nothing through when the rest was asked to be calm",
+	},
+	{
+		seed: "734412126",
+		limits: DEFAULT_LIMITS,
+		was: "a leader that handed over proposed to leave a joint configuration meanwhile",
+	},
 ];

@@ -200,7 +200,8 @@ class World {
 		const limitUs = HEALING_ELECTIONS * this.electionUs + 20_000_000 + this.transferUs();
 		const settled = (): boolean => {
 			cutOffLeaders(behind, this.fleet, this.network);
-			return this.broken() || serves();
+			// They may be served by the one that is cut off next, while another one's words still stand in a way that was clogged.
+			return this.broken() || (serves() && this.network.backlogUs < this.electionUs / 4);
 		};
 		if (!this.until(limitUs, settled)) {
 			const told = rest()

@@ -68,10 +68,10 @@ export class PeerLink {
 		for (const lane of RAFT_LANES) this.outgoing.set(lane, this.makeLane(lane));
 	}
 
-	/** Dials, or dials anew when the addresses changed. */
+	/** Dials where no connection stands. One that stands stays: new addresses may be wrong, or be in use only after a restart of the peer. */
 	setUrls(urls: readonly string[]): void {
 		if (!this.address.set(urls)) return;
-		for (const lane of this.outgoing.values()) lane.restart("address changed");
+		for (const lane of this.outgoing.values()) lane.dialNow();
 	}
 
 	/** Queues for the next `flush`. False when the message was dropped. */

@@ -128,6 +128,30 @@ describe("connections that end", () => {
 		expect(a.transport.stats()[0]?.connects).toBe(4);
 	});
 
+	test("new addresses leave a connection that stands as it is; the next one goes there", async () => {
+		const [a, b] = [await peer(1n), await peer(2n)];
+		const [old, other] = [await wireTo(b.url), await wireTo(b.url)];
+		a.knows({ id: 2n, url: old.url });
+		b.knows(a);
+		await bothConnected(a, b);
+		const { connects } = a.transport.stats()[0] as { readonly connects: number };
+		const nowhere = createServer();
+		await new Promise<void>((resolve) => nowhere.listen(0, "127.0.0.1", resolve));
+		const dead = `http://127.0.0.1:${(nowhere.address() as AddressInfo).port}`;
+		await new Promise((resolve) => nowhere.close(resolve));
+
+		a.knows({ id: 2n, url: dead });
+		a.transport.send([appendOf(10)]);
+		await until("it arrived by the old way", () => b.received.length === 1);
+		expect(a.transport.stats()[0]).toMatchObject({ connected: true, connects, droppedMessages: 0 });
+
+		a.knows({ id: 2n, url: other.url });
+		expect(other.connections).toBe(0);
+		old.cut();
+		await until("there is a new way", () => other.connections > 0 && a.transport.stats()[0]?.connected === true);
+		expect(b.count("lost 1")).toBe(0);
+	});
+
 	test("a peer that has vanished without a word is found out by its silence, and is no loss of rule H2", async () => {
 		const limits = { linkHeartbeatMs: 50, linkSilenceMs: 2_000 };
 		const [a, b] = [await peer(1n, { limits }), await peer(2n, { limits })];
