@@ -139,6 +139,8 @@ class Run {
 		await pause(500);
 		const faultsFromMs = recorder.moment();
 		const lines = scenario.faults.map((line, at) => this.strikeLine(line, this.dice.fork(`fault ${at}`)));
+		// Whatever becomes of them is told when the faults end.
+		for (const line of lines) line.catch(() => {});
 		await this.reportProgress(faultsFromMs);
 		await this.endFaults(lines);
 		const faultsUntilMs = recorder.moment();

@@ -38,6 +38,8 @@ export interface Fault {
  */
 export async function choose(world: FaultWorld, who: string): Promise<readonly StageMember[] | null> {
 	const { stage, dice } = world;
+	// First what takes time: whoever is free now may be held by another fault then.
+	const leader = who === "leader" || who === "follower" ? await stage.leader() : null;
 	const free = stage.present.filter((member) => !member.held && member.process.running);
 	const some = (count: number): readonly StageMember[] | null => (free.length === 0 ? null : dice.shuffle([...free]).slice(0, count));
 	const minority = Math.max(1, Math.ceil(stage.present.length / 2) - 1);
@@ -52,7 +54,6 @@ export async function choose(world: FaultWorld, who: string): Promise<readonly S
 			return some((stage.present.length >> 1) + 1);
 		case "leader":
 		case "follower": {
-			const leader = await stage.leader();
 			const fits = free.filter((member) => (member === leader) === (who === "leader"));
 			return fits.length === 0 ? null : [dice.pick(fits)];
 		}
@@ -89,8 +90,9 @@ export async function startIfEnded({ stage }: FaultWorld, member: StageMember, w
 	return lastLine.slice(0, 300);
 }
 
-/** Runs `work` while nobody else touches these members. */
-export async function holding(members: readonly StageMember[], work: () => Promise<void>): Promise<readonly string[]> {
+/** Runs `work` while nobody else touches these members; null, and nothing done, when somebody does already. */
+export async function holding(members: readonly StageMember[], work: () => Promise<void>): Promise<readonly string[] | null> {
+	if (members.some(({ held }) => held)) return null;
 	for (const member of members) member.held = true;
 	try {
 		await work();

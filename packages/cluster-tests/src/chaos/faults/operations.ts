@@ -73,7 +73,8 @@ async function join(world: FaultWorld, member: StageMember): Promise<void> {
 	const members = await listMembers(stage, [member]);
 	const cluster = members.map(({ name, peerURLs }) => `${name === "" ? member.name : name}=${peerURLs[0]}`).join(",");
 	stage.prepare(member, cluster, "existing");
-	await stage.startMember(member);
+	// Whom it has to ask may be down or cut off by other faults, and then it ends: it is started until somebody answers it.
+	await eventually(`${member.name} joined`, () => stage.startMember(member));
 	await stage.identify(member);
 	member.out = false;
 	world.replaced(member);
