@@ -30,11 +30,10 @@ export function spoilContests(member: MemberPort, mutant: ContestMutant): Member
 
 /** Whoever looks who came before under the prefix finds nobody, and takes its turn at once. */
 function seesNobodyBefore(member: MemberPort, prefix: string): MemberPort {
-	return new Proxy(member, {
-		get(target, name) {
-			const value: unknown = Reflect.get(target, name, target);
-			if (name !== "store") return typeof value === "function" ? value.bind(target) : value;
-			const { store } = target;
+	return override(member, {
+		// Another one after a snapshot.
+		get store() {
+			const { store } = member;
 			return override(store, {
 				range: (range) => {
 					const looksBack = range.maxCreateRevision > 0 && startsWith(range.key, prefix);

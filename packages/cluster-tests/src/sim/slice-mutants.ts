@@ -33,11 +33,10 @@ export function spoilSlices(machine: ReplicaMachine, mutant: SliceMutant): Parti
 
 /** A transaction that only reads is carried out like one that writes: it ends what another one has begun. (So it was.) */
 export function spoilReads(member: MemberPort): MemberPort {
-	return new Proxy(member, {
-		get(target, name) {
-			const value: unknown = Reflect.get(target, name, target);
-			if (name !== "store") return typeof value === "function" ? value.bind(target) : value;
-			const { store } = target;
+	return override(member, {
+		// Another one after a snapshot.
+		get store() {
+			const { store } = member;
 			return override(store, {
 				readTxn: (request) => {
 					pretendWhole(store);
