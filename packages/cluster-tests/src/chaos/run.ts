@@ -2,6 +2,7 @@
 import { Dice } from "@flotilla/base";
 import { KvClient } from "../client/kv-client.ts";
 import type { Attempt } from "../history/operation.ts";
+import { reasonOf } from "../process/reason.ts";
 import { eventually, pause } from "../process/wait.ts";
 import { lacking } from "./enough.ts";
 import type { FaultWorld } from "./faults/fault.ts";
@@ -9,6 +10,7 @@ import { FAULTS } from "./faults/index.ts";
 import { POINT_FAULT } from "./faults/points.ts";
 import { Follower } from "./follower.ts";
 import { LeaseLoad, type LeaseRecords } from "./lease-load.ts";
+import { Nurse } from "./nurse.ts";
 import { Observer, type Tenure } from "./observer.ts";
 import type { PlaceName } from "./places/place.ts";
 import { Programs } from "./programs.ts";
@@ -105,6 +107,7 @@ class Run {
 	private readonly callers: readonly Caller[];
 	private readonly faults: StruckFault[] = [];
 	private readonly troubles: string[] = [];
+	private readonly nurse: Nurse;
 	private readonly endings = new Set<() => void>();
 	private ending = false;
 	private loading = true;
@@ -119,6 +122,7 @@ class Run {
 		// Under clocks that are moved the members' stamps mean nothing.
 		this.taps = new TapWatch(options.program === "flotilla" && !stage.options.clocks ? stage.members : []);
 		this.programs = new Programs(this.dice.fork("load"), scenario, () => Math.min(...this.followers.map(({ next }) => next - 1)));
+		this.nurse = new Nurse(this.world(this.dice.fork("nurse"), []), this.troubles);
 		const callable = (): StageMember[] => stage.present.filter(({ process }) => process.running);
 		this.leaseLoad = new LeaseLoad(scenario, this.dice.fork("leases"), callable, () => this.recorder.moment());
 		const { clients, timeoutMs } = scenario;
@@ -193,18 +197,29 @@ class Run {
 			const forMs = drawMs(dice, line.for);
 			const slot = this.faults.length;
 			this.faults.push({ fault: line.fault, members: [], fromMs, untilMs: Number.POSITIVE_INFINITY, notes });
-			const world: FaultWorld = {
-				stage: this.stage,
-				dice,
-				pause: (ms) => this.sleep(ms),
-				ending: () => this.ending,
-				replaced: (member) => this.replaced(member),
-				note: (text) => notes.push(text),
+			const over = (members: readonly string[], untilMs: number): void => {
+				this.faults[slot] = { fault: line.fault, members, fromMs, untilMs, notes };
 			};
-			const members = await fault.strike(world, line.details, forMs);
-			const struck = members !== null;
-			this.faults[slot] = { fault: line.fault, members: members ?? [], fromMs, untilMs: struck ? this.recorder.moment() : fromMs, notes };
+			try {
+				const members = await fault.strike(this.world(dice, notes), line.details, forMs);
+				over(members ?? [], members === null ? fromMs : this.recorder.moment());
+			} catch (error) {
+				// It is told with the others when the faults end; this line strikes no more.
+				over([], this.recorder.moment());
+				throw new Error(`${line.fault} could not be struck or mended: ${reasonOf(error)}`, { cause: error });
+			}
 		} while (line.every !== null && !this.ending);
+	}
+
+	private world(dice: Dice, notes: string[]): FaultWorld {
+		return {
+			stage: this.stage,
+			dice,
+			pause: (ms) => this.sleep(ms),
+			ending: () => this.ending,
+			replaced: (member) => this.replaced(member),
+			note: (text) => notes.push(text),
+		};
 	}
 
 	private replaced(member: StageMember): void {
@@ -235,13 +250,17 @@ class Run {
 			const fresh = attempts.slice(seen);
 			seen = attempts.length;
 			const ok = fresh.filter(({ outcome }) => outcome.kind === "ok").length;
-			const going = this.faults.filter(({ untilMs: end }) => end === Number.POSITIVE_INFINITY).map(({ fault }) => fault);
+			const going = this.underWay();
 			const leader = this.observer.tenures.at(-1);
 			const second = Math.round((performance.now() - fromMs) / 1_000);
 			this.options.progress(
 				`${String(second).padStart(4)} s  ${String(Math.round(ok / (PROGRESS_MS / 1_000))).padStart(6)} ok/s  leader ${leader?.member ?? "?"} of term ${leader?.term ?? "?"}  ${going.length === 0 ? "" : `under ${going.join(", ")}`}`,
 			);
 		}
+	}
+
+	private underWay(): string[] {
+		return this.faults.filter(({ untilMs }) => untilMs === Number.POSITIVE_INFINITY).map(({ fault }) => fault);
 	}
 
 	private goesOn(untilMs: number): boolean {
@@ -256,10 +275,12 @@ class Run {
 		this.ending = true;
 		for (const wake of [...this.endings]) wake();
 		const late = new Promise<"late">((resolve) => setTimeout(resolve, MEND_MS, "late").unref());
-		const mended = await Promise.race([Promise.all(lines), late]).catch((error: Error) => error);
-		if (mended === "late") this.troubles.push(`faults were not mended within ${MEND_MS} ms`);
-		else if (mended instanceof Error) this.troubles.push(`a fault could not be struck or mended: ${mended.message}`);
+		// Of all of them: one that failed must not be the reason that another is met half mended.
+		const mended = await Promise.race([Promise.allSettled(lines), late]);
+		if (mended === "late") this.troubles.push(`faults were not mended within ${MEND_MS} ms: ${this.underWay().join(", ")}`);
+		else this.troubles.push(...mended.flatMap((line) => (line.status === "rejected" ? [(line.reason as Error).message] : [])));
 		await this.stage.links.heal();
+		await Promise.race([this.nurse.done(), late]);
 		for (const member of this.stage.present) {
 			if (member.process.running) await member.process.kill("SIGCONT");
 		}

@@ -48,6 +48,10 @@ export class StageMember {
 	out = false;
 	/** A fault holds it down or still; others leave it alone. */
 	held = false;
+	/** Of `lives`, the one that a fault ends, or may. 0: none. */
+	doomedLife = 0;
+	/** Something in its folder was changed by a fault: it may end as soon as it reads that. */
+	damaged = false;
 
 	constructor(name: string, site: Site, dataDir: string) {
 		this.name = name;
@@ -70,6 +74,13 @@ export class StageMember {
 	}
 }
 
+export interface Ending {
+	/** Exit status or signal. */
+	readonly how: number | string;
+	/** A fault has ended this life, or may have. */
+	readonly doomed: boolean;
+}
+
 export class Stage {
 	readonly members: readonly StageMember[];
 	readonly folder: string;
@@ -80,6 +91,9 @@ export class Stage {
 	/** By name of the member; none where they are no test builds. */
 	private readonly faultPorts = new Map<string, number>();
 	private folders = 0;
+	private closing = false;
+	/** The process of a member that belongs to the cluster, and was ready, has ended. */
+	onEnded: (member: StageMember, ending: Ending) => void = () => {};
 
 	private constructor(options: StageOptions, folder: string, place: Place, deadMan: DeadMan) {
 		this.options = options;
@@ -169,11 +183,30 @@ export class Stage {
 	/** Starts the process and waits until it serves; rejects when it ends or is not ready in time. */
 	async startMember(member: StageMember, timeoutMs = 120_000): Promise<void> {
 		member.lives++;
+		if (member.damaged) this.doom(member);
 		const ready = member.process.start(timeoutMs);
 		const { pid } = member.process;
 		this.deadMan.watch(pid);
-		void member.process.exited().then(() => this.deadMan.forget(pid));
+		const { process } = member;
+		const ended = process.exited();
+		void ended.then(() => this.deadMan.forget(pid));
+		const life = member.lives;
 		await ready;
+		// Whoever waits for this start hears of one that failed.
+		void ended.then((how) => {
+			if (!this.closing && !member.out && member.process === process) this.onEnded(member, { how, doomed: member.doomedLife === life });
+		});
+	}
+
+	/** This life of the member is about to be ended, or may be: its end is no loss. */
+	doom(member: StageMember): { spare(): void } {
+		const life = member.lives;
+		member.doomedLife = life;
+		return {
+			spare() {
+				if (member.doomedLife === life) member.doomedLife = 0;
+			},
+		};
 	}
 
 	/** Where the fault points of this member are armed. */
@@ -195,6 +228,7 @@ export class Stage {
 
 	async freshFolder(member: StageMember): Promise<void> {
 		member.dataDir = join(this.folder, `${member.name}-${++this.folders}`);
+		member.damaged = false;
 		await this.makeFolder(member);
 	}
 
@@ -236,6 +270,7 @@ export class Stage {
 
 	/** Every process ends; the folder goes, if it was a temporary one. */
 	async close(): Promise<void> {
+		this.closing = true;
 		await Promise.all(this.members.map((member) => member.process?.dispose()));
 		await this.place.close();
 		await this.disks.close();

@@ -1,6 +1,6 @@
 /**
  * The loopback port that lists and arms the fault points, in a thread of its own: GET lists names, terms and how often each was
- * passed, PUT on a name arms it with the term in the body, DELETE disarms it.
+ * passed, PUT on a name arms it with the term in the body, DELETE disarms it and answers with what it took away.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { parentPort, workerData } from "node:worker_threads";
@@ -24,8 +24,9 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
 	if (name === undefined) return end(404, `there is no fault point ${JSON.stringify(asked)}\n`);
 	if (request.method === "GET") return end(200, line(name));
 	if (request.method === "DELETE") {
+		const left = line(name);
 		table.disarm(name);
-		return end(200, line(name));
+		return end(200, left);
 	}
 	if (request.method !== "PUT") return end(405, "GET, PUT or DELETE\n");
 	const body = await bodyOf(request);

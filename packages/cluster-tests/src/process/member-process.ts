@@ -56,6 +56,11 @@ export class MemberProcess {
 		return this.recent.slice(-30).join("\n");
 	}
 
+	/** What it said last, short enough to be shown. */
+	get lastLine(): string {
+		return (this.recent.at(-1) ?? "").slice(0, 300);
+	}
+
 	/** Starts the process; resolves when it has printed its ready line. */
 	async start(timeoutMs = START_MS): Promise<void> {
 		const started = performance.now();

@@ -1,33 +1,53 @@
 /** Faults of the disk under a real process: by a tracer that changes what system calls return, or by changing files between two lives. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { open, readdir, rm, stat, statfs } from "node:fs/promises";
+import { open, readdir, readFile, rm, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { Dice } from "@flotilla/base";
 import { FLOTILLA_PROGRAM } from "../../process/cluster.ts";
 import { runTool } from "../../process/tools.ts";
 import type { StageMember } from "../stage.ts";
-import { choose, type Fault, type FaultWorld, holding, numberOf, startIfEnded, textOf } from "./fault.ts";
+import { choose, type Fault, type FaultWorld, holding, numberOf, startIfEnded, startWhenEnded, textOf } from "./fault.ts";
 import { OPERATIONS } from "./operations.ts";
 
 /** Writes and syncs of the log: flotilla's are writes on O_DSYNC descriptors, etcd's are writes followed by fdatasync. */
 const LOG_CALLS = { flotilla: "pwrite64", etcd: "fdatasync" } as const;
 
-/** Follows a running process and changes its calls on the files of its log. Ends with `stop`, or with the process. */
-async function trace(world: FaultWorld, member: StageMember, inject: string): Promise<{ stop(): Promise<void> }> {
-	const call = LOG_CALLS[world.stage.options.program];
+interface Tracer {
+	/** Takes its hands off, and tells whether a call was changed. */
+	stop(): Promise<boolean>;
+}
+
+/** Follows a running process and changes its calls on the files of its log. Null where the process ends meanwhile. */
+async function trace({ stage }: FaultWorld, member: StageMember, inject: string): Promise<Tracer | null> {
+	const call = LOG_CALLS[stage.options.program];
 	const wal = join(member.dataDir, "member", "wal");
 	const paths = (await readdir(wal)).flatMap((file) => ["-P", join(wal, file)]);
-	const args = ["-f", "-qq", "-p", String(member.process.pid), "-e", `trace=${call}`, "-e", `inject=${call}:${inject}`, "-o", "/dev/null"];
-	const tracer: ChildProcess = spawn("strace", [...args, ...paths], { stdio: "ignore" });
-	const { deadMan } = world.stage;
-	const pid = tracer.pid as number;
-	deadMan.watch(pid);
-	const ended = new Promise<void>((resolve) => tracer.once("exit", () => resolve()));
+	if (!member.process.running) return null;
+	const told = join(stage.folder, `${member.name}.trace`);
+	const args = ["-f", "-qq", "-p", String(member.process.pid), "-e", `trace=${call}`, "-e", `inject=${call}:${inject}`, "-o", told];
+	const tracer: ChildProcess = spawn("strace", [...args, ...paths], { stdio: ["ignore", "ignore", "pipe"] });
+	let words = "";
+	tracer.stderr?.setEncoding("utf8").on("data", (text: string) => {
+		words = (words + text).slice(-500);
+	});
+	const ended = new Promise<number | null>((resolve, reject) => {
+		tracer.once("error", reject);
+		tracer.once("close", resolve);
+	});
+	// Looked at by `stop`.
+	ended.catch(() => {});
+	const { pid } = tracer;
+	if (pid !== undefined) stage.deadMan.watch(pid);
 	return {
 		async stop() {
 			tracer.kill("SIGINT");
-			await ended;
-			deadMan.forget(pid);
+			const status = await ended;
+			if (pid !== undefined) stage.deadMan.forget(pid);
+			// A process that ends takes its tracer along, which may not even have begun.
+			if (status === 1 && member.process.running) throw new Error(`${member.name} cannot be traced: ${words.trim()}`);
+			const changed = await readFile(told, "utf8").catch(() => "");
+			await rm(told, { force: true });
+			return changed.includes("(INJECTED)");
 		},
 	};
 }
@@ -59,8 +79,8 @@ async function flipBit(dice: Dice, folder: string): Promise<string | null> {
 async function tearTail(dice: Dice, member: StageMember): Promise<string | null> {
 	const { stdout } = await runTool(FLOTILLA_PROGRAM, ["log", "dump", member.dataDir, "--value-bytes", "0"]);
 	const lines = stdout
-		.trim()
 		.split("\n")
+		.filter((line) => line.startsWith("{"))
 		.map((line) => JSON.parse(line) as Record<string, unknown>);
 	const end = lines.findLast(({ type }) => type === "end");
 	const segment = lines.findLast(({ type }) => type === "segment");
@@ -79,7 +99,7 @@ async function tearTail(dice: Dice, member: StageMember): Promise<string | null>
  * Starts a member whose files were changed. It serves again, or it refuses and is replaced as an operator would: what it may not
  * do is to serve something else than the others, which the verdict finds.
  */
-async function startOrReplace(world: FaultWorld, member: StageMember, forMs: number): Promise<void> {
+export async function startOrReplace(world: FaultWorld, member: StageMember, forMs: number): Promise<void> {
 	try {
 		await world.stage.startMember(member, 60_000);
 		world.note(`${member.name} serves again`);
@@ -109,13 +129,16 @@ function othersWhole(world: FaultWorld, member: StageMember): boolean {
 	return world.stage.present.every((other) => other === member || (!other.held && other.process.running));
 }
 
-function changedFiles(change: (world: FaultWorld, member: StageMember) => Promise<string | null>): Fault["strike"] {
+/** `lasting`: a start that succeeds has not mended it, since a member reads some of its files later. */
+function changedFiles(change: (world: FaultWorld, member: StageMember) => Promise<string | null>, lasting = false): Fault["strike"] {
 	return async (world, details, forMs) => {
 		const [member] = (await choose(world, textOf(details, "who", "one"))) ?? [];
 		if (member === undefined || world.stage.present.length < 3 || !othersWhole(world, member)) return null;
 		return holding([member], async () => {
+			world.stage.doom(member);
 			await member.process.kill("SIGKILL");
 			const what = await change(world, member);
+			member.damaged = what !== null && lasting;
 			if (what !== null) world.note(`${member.name}: ${what}`);
 			await world.pause(forMs);
 			await startOrReplace(world, member, forMs);
@@ -157,6 +180,7 @@ const fullDisk: Fault["strike"] = async (world, details, forMs) => {
 	if (member === undefined) return null;
 	const ballast = join(member.dataDir, BALLAST);
 	return holding([member], async () => {
+		world.stage.doom(member);
 		const endMs = performance.now() + forMs;
 		// The member may remove a file of its own at any moment: that it was full at some moment is what counts.
 		let blocks = Number.POSITIVE_INFINITY;
@@ -165,24 +189,32 @@ const fullDisk: Fault["strike"] = async (world, details, forMs) => {
 			blocks = Math.min(blocks, (await statfs(member.dataDir)).bavail);
 			await world.pause(Math.min(REFILL_MS, forMs));
 		} while (performance.now() < (blocks > 0 ? endMs + REFILL_MAX_MS : endMs) && (blocks > 0 || !world.ending()));
-		await rm(ballast);
+		await rm(ballast, { force: true });
 		const ended = await startIfEnded(world, member);
 		world.note(`${member.name} had ${blocks} blocks left, and ${ended === null ? "went on" : "ended"}`);
 	});
 };
 
-function traced(injectOf: (world: FaultWorld, details: Parameters<Fault["strike"]>[1]) => string, restarts: boolean): Fault["strike"] {
+/** `ends`: no member survives what is injected. */
+function traced(injectOf: (world: FaultWorld, details: Parameters<Fault["strike"]>[1]) => string, ends: boolean): Fault["strike"] {
 	return async (world, details, forMs) => {
 		const [member] = (await choose(world, textOf(details, "who", "one"))) ?? [];
 		if (member === undefined) return null;
-		return holding([member], async () => {
+		let begun = false;
+		const held = await holding([member], async () => {
 			const tracer = await trace(world, member, injectOf(world, details));
-			await world.pause(forMs);
-			await tracer.stop();
-			if (!restarts) return;
+			begun = tracer !== null;
+			const doomed = ends && begun ? world.stage.doom(member) : null;
+			await world.pause(begun ? forMs : 0);
+			const changed = (await tracer?.stop()) ?? false;
 			// A member that met the error ends by itself; one that was idle meanwhile goes on.
-			await startIfEnded(world, member);
+			if (ends && changed) await startWhenEnded(world, member, "an error of its log");
+			else {
+				doomed?.spare();
+				await startIfEnded(world, member, 0);
+			}
 		});
+		return begun ? held : null;
 	};
 }
 
@@ -190,7 +222,7 @@ export const DISK_FAULTS: Readonly<Record<string, Fault>> = {
 	"slow-disk": {
 		about: "writes of the log take longer (delay in ms)",
 		needs: ["strace", "root"],
-		strike: traced((_, details) => `delay_exit=${Math.round(numberOf(details, "delay", 200) * 1_000)}`, true),
+		strike: traced((_, details) => `delay_exit=${Math.round(numberOf(details, "delay", 200) * 1_000)}`, false),
 	},
 	"failing-disk": {
 		about: "a write or sync of the log fails with EIO: the process must end",
@@ -210,7 +242,7 @@ export const DISK_FAULTS: Readonly<Record<string, Fault>> = {
 	"flipped-bit": {
 		about: "kill -9, and one bit of the data folder changed: the member recovers, refuses and is replaced, or is none the worse",
 		programs: ["flotilla"],
-		strike: changedFiles(({ dice }, member) => flipBit(dice, join(member.dataDir, "member"))),
+		strike: changedFiles(({ dice }, member) => flipBit(dice, join(member.dataDir, "member")), true),
 	},
 	"lost-folder": {
 		about: "kill -9, and the data folder gone: the member must not come back under its old id, and is replaced",

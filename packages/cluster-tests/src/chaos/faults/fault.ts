@@ -74,20 +74,31 @@ export function numberOf(details: Details, name: string, standard: number): numb
 	return value;
 }
 
-/** What a process that was told to end, or must, may take until it has, on a machine as busy as may be. */
+/** What a process that may have been struck is watched for. One that ends later is started by the run itself. */
 const END_MS = 2_000;
+/** What one may take that was struck and has to end: reached only by one that goes on, on a machine as busy as may be. */
+const MUST_END_MS = 60_000;
 
 /**
  * Starts the member if what was struck has ended it, or ends it in this moment; then its last line, else null. The end of the faults
- * cuts nothing of this short: one that ended a moment later would stay down.
+ * cuts nothing of this short.
  */
 export async function startIfEnded({ stage }: FaultWorld, member: StageMember, waitMs = END_MS): Promise<string | null> {
 	const { process } = member;
 	if (process.running) await Promise.race([process.exited(), pause(waitMs)]);
 	if (process.running) return null;
-	const lastLine = process.tail.split("\n").at(-1) ?? "";
+	// Its last words may still be on their way.
+	await process.exited();
+	const { lastLine } = process;
 	await stage.startMember(member);
-	return lastLine.slice(0, 300);
+	return lastLine;
+}
+
+/** The same of one that met what no member may survive. `struck`: what that was. */
+export async function startWhenEnded(world: FaultWorld, member: StageMember, struck: string): Promise<string> {
+	const lastLine = await startIfEnded(world, member, MUST_END_MS);
+	if (lastLine === null) throw new Error(`${member.name} met ${struck} and goes on`);
+	return lastLine;
 }
 
 /** Runs `work` while nobody else touches these members; null, and nothing done, when somebody does already. */

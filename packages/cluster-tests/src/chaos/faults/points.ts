@@ -1,11 +1,38 @@
 /** Fault points inside members: the whole cluster is of test builds then. */
-import { choose, type Fault, holding, startIfEnded, textOf } from "./fault.ts";
+import { type AskedMember, callPoint } from "../../fault-points/point-call.ts";
+import type { StageMember } from "../stage.ts";
+import { choose, type Details, type Fault, type FaultWorld, holding, startIfEnded, startWhenEnded, textOf } from "./fault.ts";
 
 export const POINT_FAULT = "point";
 
+/** What no member survives: nothing may be written or stored behind such an error. */
+const ENDS = /^\S+ \S*panic$|^(wal|store)\.(before|after)(Write|Sync|Batch|Barrier|Floor) \S*error/;
 /** One that was told to sleep or to lose messages goes on: nobody waits for its end. */
-const ENDS = /panic|error\("EIO"\)/;
 const GOES_ON_MS = 200;
+
+/** Arms, waits, disarms, and starts again whom that has ended. False: it ended before it could be armed. */
+async function strikePoint(world: FaultWorld, member: StageMember, details: Details, forMs: number): Promise<boolean> {
+	const [point, term] = [textOf(details, "point", ""), textOf(details, "term", "")];
+	const { name, process } = member;
+	const asked: AskedMember = { name, faultPort: world.stage.faultPort(member), ended: () => !process.running };
+	const what = `${point} ${term}`;
+	const ends = ENDS.test(what);
+	const doomed = ends ? world.stage.doom(member) : null;
+	const armed = await callPoint(asked, "PUT", point, term);
+	if (armed !== null && armed.status !== 200) throw new Error(`${point}: ${armed.text}`);
+	await world.pause(armed === null ? 0 : forMs);
+	const left = armed === null ? null : await callPoint(asked, "DELETE", point);
+	world.note(`${name}: ${left === null ? what : left.text}`);
+	// Of a term with a count less is left once the member has met it.
+	const counted = left !== null && /^\d+\*/.test(term);
+	const met = counted && !left.text.startsWith(`${what} `);
+	if (counted && !met) doomed?.spare();
+	const lastLine =
+		met && ends ? await startWhenEnded(world, member, what) : await startIfEnded(world, member, ends ? undefined : GOES_ON_MS);
+	if (lastLine !== null) world.note(`${name} ended: ${lastLine}`);
+	// Without an answer to the first question it was either the point that ended it, or something before.
+	return armed !== null || (ends && lastLine !== null);
+}
 
 export const POINT_FAULTS: Readonly<Record<string, Fault>> = {
 	[POINT_FAULT]: {
@@ -14,19 +41,11 @@ export const POINT_FAULTS: Readonly<Record<string, Fault>> = {
 		strike: async (world, details, forMs) => {
 			const [member] = (await choose(world, textOf(details, "who", "one"))) ?? [];
 			if (member === undefined) return null;
-			const [point, term] = [textOf(details, "point", ""), textOf(details, "term", "")];
-			const url = `http://127.0.0.1:${world.stage.faultPort(member)}/${point}`;
-			return holding([member], async () => {
-				const armed = await fetch(url, { method: "PUT", body: term });
-				const answer = (await armed.text()).trim();
-				if (!armed.ok) throw new Error(`${point}: ${answer}`);
-				await world.pause(forMs);
-				// Nobody answers where it has ended.
-				const told = await fetch(url, { method: "DELETE" }).catch(() => null);
-				world.note(`${member.name}: ${told === null ? `${point} ${term}` : (await told.text()).trim()}`);
-				const lastLine = await startIfEnded(world, member, ENDS.test(term) ? undefined : GOES_ON_MS);
-				if (lastLine !== null) world.note(`${member.name} ended: ${lastLine}`);
+			let struck = false;
+			const held = await holding([member], async () => {
+				struck = await strikePoint(world, member, details, forMs);
 			});
+			return struck ? held : null;
 		},
 	},
 };

@@ -7,12 +7,17 @@ async function startAgain(world: FaultWorld, members: readonly StageMember[]): P
 	await Promise.all(members.map((member) => world.stage.startMember(member)));
 }
 
+async function end({ stage }: FaultWorld, member: StageMember, signal: "SIGKILL" | "SIGTERM"): Promise<void> {
+	stage.doom(member);
+	await member.process.kill(signal);
+}
+
 function ended(signal: "SIGKILL" | "SIGTERM"): Fault["strike"] {
 	return async (world, details, forMs) => {
 		const members = await choose(world, textOf(details, "who", "one"));
 		if (members === null) return null;
 		return holding(members, async () => {
-			await Promise.all(members.map((member) => member.process.kill(signal)));
+			await Promise.all(members.map((member) => end(world, member, signal)));
 			await world.pause(forMs);
 			await startAgain(world, members);
 		});
@@ -42,7 +47,7 @@ export const PROCESS_FAULTS: Readonly<Record<string, Fault>> = {
 			if (members === null) return null;
 			return holding(members, async () => {
 				for (const member of members) {
-					await member.process.kill(signal);
+					await end(world, member, signal);
 					await world.pause(forMs);
 					await world.stage.startMember(member);
 				}

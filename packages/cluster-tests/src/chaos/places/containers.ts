@@ -130,7 +130,10 @@ class NetworkCord implements LinkHand {
 		if (name === null) throw new Error("a container can only be taken off the network alone, in both directions");
 		if (held === true && !this.off.has(name)) {
 			this.off.add(name);
-			await docker("network", "disconnect", "--force", this.network, this.containerOf(name));
+			const cut = ["network", "disconnect", "--force", this.network, this.containerOf(name)];
+			const { status, stderr } = await runTool("docker", cut, { timeoutMs: 60_000 });
+			// One that has just ended is off the network like nobody else.
+			if (status !== 0 && !/No such container|is not connected/.test(stderr)) throw new Error(`docker ${cut.join(" ")}: ${stderr.trim()}`);
 		} else if (held === false) await this.connect(name);
 	}
 
