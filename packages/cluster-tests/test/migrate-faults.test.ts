@@ -1,48 +1,29 @@
 /** `flotilla migrate` when something goes wrong on the way, from a real etcd into flotilla and back. Real processes. */
 import { afterEach, describe, expect, test } from "vitest";
 import { KvClient } from "../src/client/kv-client.ts";
-import { type ClusterMember, ProcessCluster } from "../src/process/cluster.ts";
+import type { ClusterMember, ProcessCluster } from "../src/process/cluster.ts";
 import { Migration } from "../src/process/migration.ts";
 import { runningEtcdctl } from "../src/process/running-tool.ts";
-import { etcdctl, haveProgram, type ToolResult } from "../src/process/tools.ts";
+import { etcdctl, haveProgram } from "../src/process/tools.ts";
 import { eventually, pause } from "../src/process/wait.ts";
-
-const MINUTE = 60_000;
-const WAYS = [
-	["etcd", "flotilla"],
-	["flotilla", "etcd"],
-] as const;
-type Program = "etcd" | "flotilla";
+import { CleanUp, good, MINUTE, type Program, startCluster, WAYS } from "./migrate-ways.ts";
 
 describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))(
 	"flotilla migrate under faults (needs Debian's etcd-server and etcd-client)",
 	() => {
-		const cleanUp: Array<() => unknown> = [];
-		afterEach(async () => {
-			for (const work of cleanUp.splice(0).reverse()) await work();
-		});
-
-		async function start(program: Program, size: number): Promise<ProcessCluster> {
-			const cluster = await ProcessCluster.start({ program, size, flags: ["--bcrypt-cost", "4"] });
-			cleanUp.push(() => cluster.dispose());
-			return cluster;
-		}
-
-		async function good(result: Promise<ToolResult>): Promise<string> {
-			const { status, stdout, stderr } = await result;
-			if (status !== 0) throw new Error(stderr);
-			return stdout;
-		}
+		const cleanUp = new CleanUp();
+		afterEach(() => cleanUp.now());
+		const start = (program: Program, size: number): Promise<ProcessCluster> => startCluster(cleanUp, program, size);
 
 		function client(at: string): KvClient {
 			const made = new KvClient(at);
-			cleanUp.push(() => made.close());
+			cleanUp.later(() => made.close());
 			return made;
 		}
 
 		function migration(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Migration {
 			const made = new Migration(args, environment);
-			cleanUp.push(() => made.end());
+			cleanUp.later(() => made.end());
 			return made;
 		}
 
@@ -167,7 +148,7 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))(
 				const at = source.endpoints[2] as string;
 				const id = await lease(at, 15);
 				const owner = runningEtcdctl([at], ["lease", "keep-alive", id]);
-				cleanUp.push(() => owner.end());
+				cleanUp.later(() => owner.end());
 				await good(etcdctl(at, ["put", "owned", "v", `--lease=${id}`]));
 				const run = between(source, target);
 				await run.says("in step");
@@ -258,7 +239,7 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))(
 				const [at, into] = [source.endpoints[0] as string, target.endpoints[0] as string];
 				const id = await lease(at, 10);
 				const owner = runningEtcdctl([at], ["lease", "keep-alive", id]);
-				cleanUp.push(() => owner.end());
+				cleanUp.later(() => owner.end());
 				await good(etcdctl(at, ["put", "owned", "v", `--lease=${id}`]));
 				const run = between(source, target);
 				await run.says("in step");

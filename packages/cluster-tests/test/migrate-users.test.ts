@@ -5,41 +5,29 @@ import { join } from "node:path";
 import { freePorts } from "@flotilla/server/internal";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Certificates } from "../src/process/certificates.ts";
-import { ETCD_PROGRAM, FLOTILLA_PROGRAM, ProcessCluster } from "../src/process/cluster.ts";
+import { ETCD_PROGRAM, FLOTILLA_PROGRAM } from "../src/process/cluster.ts";
 import { MemberProcess } from "../src/process/member-process.ts";
 import { Migration } from "../src/process/migration.ts";
 import { etcdctl, haveProgram, runTool, type ToolResult } from "../src/process/tools.ts";
+import { CleanUp, good, MINUTE, type Program, startCluster, WAYS } from "./migrate-ways.ts";
 
-const MINUTE = 60_000;
-const WAYS = [
-	["etcd", "flotilla"],
-	["flotilla", "etcd"],
-] as const;
-type Program = "etcd" | "flotilla";
 const ROOT = ["--user", "root:rootpw"];
 const missing = ["etcd", "etcdctl", "openssl"].filter((name) => !haveProgram(name));
 
 describe.skipIf(missing.length > 0)(`flotilla migrate and users${missing.length > 0 ? ` (without ${missing.join(", ")})` : ""}`, () => {
-	const cleanUp: Array<() => unknown> = [];
+	const cleanUp = new CleanUp();
 	let folder = "";
 	beforeEach(async () => {
 		folder = await mkdtemp(join(tmpdir(), "flotilla-migrate-"));
 	});
 	afterEach(async () => {
-		for (const work of cleanUp.splice(0).reverse()) await work();
+		await cleanUp.now();
 		await rm(folder, { recursive: true, force: true });
 	});
 
 	async function start(program: Program): Promise<string> {
-		const cluster = await ProcessCluster.start({ program, size: 1, flags: ["--bcrypt-cost", "4"] });
-		cleanUp.push(() => cluster.dispose());
+		const cluster = await startCluster(cleanUp, program, 1);
 		return cluster.endpoints[0] as string;
-	}
-
-	async function good(result: Promise<ToolResult>): Promise<string> {
-		const { status, stdout, stderr } = await result;
-		if (status !== 0) throw new Error(stderr);
-		return stdout;
 	}
 
 	async function addRoot(at: string, ...flags: string[]): Promise<void> {
@@ -74,7 +62,7 @@ describe.skipIf(missing.length > 0)(`flotilla migrate and users${missing.length 
 				await good(etcdctl(at, args.split(" ")));
 			}
 			const run = new Migration(["--from", at, "--to", into]);
-			cleanUp.push(() => run.end());
+			cleanUp.later(() => run.end());
 			await run.says("in step");
 			for (const args of [
 				"user delete bob",
@@ -192,7 +180,7 @@ describe.skipIf(missing.length > 0)(`flotilla migrate and users${missing.length 
 					...["--trusted-ca-file", made.path("ca.pem"), "--client-cert-auth"],
 				],
 			});
-			cleanUp.push(() => member.dispose());
+			cleanUp.later(() => member.dispose());
 			await member.start();
 			const own = ["--cacert", made.path("ca.pem"), "--cert", made.path("root.pem"), "--key", made.path("root.key")];
 			await good(etcdctl(url, [...own, "put", "k", "v"]));

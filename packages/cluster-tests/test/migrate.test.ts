@@ -4,36 +4,24 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { KvClient } from "../src/client/kv-client.ts";
-import { FLOTILLA_PROGRAM, ProcessCluster } from "../src/process/cluster.ts";
+import { FLOTILLA_PROGRAM, type ProcessCluster } from "../src/process/cluster.ts";
 import { Migration } from "../src/process/migration.ts";
 import { etcdctl, haveProgram, runTool, type ToolResult } from "../src/process/tools.ts";
 import { eventually, pause } from "../src/process/wait.ts";
+import { CleanUp, good, MINUTE, type Program, startCluster, WAYS } from "./migrate-ways.ts";
 
-const MINUTE = 60_000;
 /** Of the lease that is to end on the way: not before it has keys. */
 const SHORT_SECONDS = 8;
 
 describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))("flotilla migrate (needs Debian's etcd-server and etcd-client)", () => {
-	const clusters: ProcessCluster[] = [];
-	const cleanUp: Array<() => unknown> = [];
+	const cleanUp = new CleanUp();
 	let folder = "";
 	afterEach(async () => {
-		for (const work of cleanUp.splice(0)) await work();
-		await Promise.all(clusters.splice(0).map((cluster) => cluster.dispose()));
+		await cleanUp.now();
 		if (folder !== "") await rm(folder, { recursive: true, force: true });
 	});
 
-	async function start(program: "etcd" | "flotilla", size: number): Promise<ProcessCluster> {
-		const cluster = await ProcessCluster.start({ program, size, flags: ["--bcrypt-cost", "4"] });
-		clusters.push(cluster);
-		return cluster;
-	}
-
-	async function good(result: Promise<ToolResult>): Promise<string> {
-		const { status, stdout, stderr } = await result;
-		if (status !== 0) throw new Error(stderr);
-		return stdout;
-	}
+	const start = (program: Program, size: number): Promise<ProcessCluster> => startCluster(cleanUp, program, size);
 
 	/** Some of everything, by etcdctl. */
 	async function fill(at: string): Promise<void> {
@@ -83,10 +71,7 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))("flotilla migra
 		};
 	}
 
-	test.each([
-		["etcd", "flotilla"],
-		["flotilla", "etcd"],
-	] as const)(
+	test.each(WAYS)(
 		"a running %s into %s, kept in step, and compared",
 		async (from, to) => {
 			const [source, target] = await Promise.all([start(from, from === "etcd" ? 1 : 3), start(to, to === "etcd" ? 1 : 3)]);
@@ -106,7 +91,7 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))("flotilla migra
 			await writeFile(passwords, "ann:annpw\n");
 			const stop = write(at);
 			const migration = new Migration(["--from", source.endpoints.join(","), "--to", target.endpoints.join(","), "--passwords", passwords]);
-			cleanUp.push(() => migration.end());
+			cleanUp.later(() => migration.end());
 			await migration.says(/in step up to revision \d+ of \d+; [1-9]\d* changes/);
 			// A lease that ends, one that comes, a user of neither side in the way.
 			const late = await lease(at, 700);
@@ -158,7 +143,7 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))("flotilla migra
 				"--passwords",
 				passwords,
 			]);
-			cleanUp.push(() => migration.end());
+			cleanUp.later(() => migration.end());
 			await migration.says("in step");
 			for (let round = 0; round < 20; round++) {
 				await good(etcdctl(at, ["--user", "root:rootpw", "put", `k${round % 5}`, String(round)]));
