@@ -207,8 +207,9 @@ function traced(injectOf: (world: FaultWorld, details: Parameters<Fault["strike"
 			const doomed = ends && begun ? world.stage.doom(member) : null;
 			await world.pause(begun ? forMs : 0);
 			const changed = (await tracer?.stop()) ?? false;
+			world.note(`${member.name}: ${changed ? "met it" : "wrote nothing that it would have met"}`);
 			// A member that met the error ends by itself; one that was idle meanwhile goes on.
-			if (ends && changed) await startWhenEnded(world, member, "an error of its log");
+			if (ends && changed) world.note(`${member.name} ended: ${await startWhenEnded(world, member, "an error of its log")}`);
 			else {
 				doomed?.spare();
 				await startIfEnded(world, member, 0);
