@@ -11,6 +11,7 @@ export { empty } from "./empty.ts";
 export { readBigU64, readU32, readU64, writeBigU64, writeU32, writeU64 } from "./int64.ts";
 export type { MarkName } from "./marks.ts";
 export { MARK_NAMES, marks, marksDuring } from "./marks.ts";
+export { NumberTable } from "./number-table.ts";
 export { Ring } from "./ring.ts";
 export type { TapEventName, TapFields, TapSink } from "./tap.ts";
 export { silentTap, TAP_EVENTS, TAP_VERSION } from "./tap.ts";

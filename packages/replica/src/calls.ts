@@ -86,6 +86,8 @@ export class WriteCall {
 	proposedTerm = 0;
 	deadlineTick = 0;
 	state: "waiting" | "forwarded" | "proposed" | "completed" = "waiting";
+	/** Owned by whoever runs the replica: taken and not answered. Nobody answers one that is not open. */
+	open = false;
 
 	constructor(
 		kind: CommandKind,
@@ -116,6 +118,8 @@ export class ReadCall {
 	/** Owned by the replica. */
 	deadlineTick = 0;
 	completed = false;
+	/** Owned by whoever runs the replica: taken and not answered. Nobody answers one that is not open. */
+	open = false;
 
 	constructor(timeoutTicks: number, done: (outcome: ReadOutcome) => void, bytes = 0) {
 		this.timeoutTicks = timeoutTicks;

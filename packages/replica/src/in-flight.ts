@@ -1,10 +1,11 @@
 /** Writes that were proposed or forwarded and have no outcome yet, by sequence, in the order in which they were launched. */
+import { NumberTable } from "@flotilla/base";
 import type { WriteCall } from "./calls.ts";
 
 export class InFlight {
 	/** Bytes of their payloads. */
 	bytes = 0;
-	private readonly calls = new Map<number, WriteCall>();
+	private readonly calls = new NumberTable<WriteCall>();
 
 	get size(): number {
 		return this.calls.size;
@@ -42,8 +43,10 @@ export class InFlight {
 	}
 
 	private filter(holds: (call: WriteCall) => boolean): WriteCall[] {
-		const found: WriteCall[] = [];
-		for (const call of this.calls.values()) if (holds(call)) found.push(call);
-		return found;
+		// A sequence is drawn at the launch.
+		return this.calls
+			.all()
+			.filter(holds)
+			.sort((a, b) => a.sequence - b.sequence);
 	}
 }

@@ -37,6 +37,8 @@ export class MembershipCall {
 	/** Owned by the replica. */
 	sinceTick = 0;
 	completed = false;
+	/** Owned by whoever runs the replica: taken and not answered. Nobody answers one that is not open. */
+	open = false;
 
 	constructor(change: MembershipChange, timeoutTicks: number, done: (outcome: MembershipOutcome) => void) {
 		this.change = change;

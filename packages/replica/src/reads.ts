@@ -5,10 +5,17 @@
  *
  *   open --token taken--> asked --granted at an index--> granted --index applied--> done
  */
+import { NumberTable } from "@flotilla/base";
 import { type Consensus, NO_NODE, type ReadFailure, type ReadGrant } from "@flotilla/raft";
 import type { CallFault, ReadCall } from "./calls.ts";
 import type { Leadership } from "./leadership.ts";
 import type { Outbox } from "./outbox.ts";
+
+interface Token {
+	readonly counter: number;
+	/** Those that it releases. */
+	readonly batches: readonly ReadBatch[];
+}
 
 /** Reads that share their tokens. */
 class ReadBatch {
@@ -45,8 +52,8 @@ export class Reads {
 	private again: ReadBatch[] = [];
 	/** Waiting for their index to be applied. */
 	private granted: ReadBatch[] = [];
-	/** Tokens that are out, by counter: which batches each of them releases. */
-	private readonly tokens = new Map<number, readonly ReadBatch[]>();
+	/** Tokens that are out, by counter. */
+	private readonly tokens = new NumberTable<Token>();
 	/** Calls held in any of the above that nobody waits for any more. */
 	private canceled = 0;
 	private pending = 0;
@@ -95,7 +102,8 @@ export class Reads {
 			batches.push(batch);
 		}
 		for (const batch of batches) batch.askedTerm = this.leadership.term;
-		this.tokens.set(result.token.counter, batches);
+		const { counter } = result.token;
+		this.tokens.set(counter, { counter, batches });
 		return true;
 	}
 
@@ -189,13 +197,13 @@ export class Reads {
 		this.asked = this.asked.filter(hasCalls);
 		this.again = this.again.filter(hasCalls);
 		this.granted = this.granted.filter(hasCalls);
-		for (const [counter, batches] of this.tokens) {
+		for (const { counter, batches } of this.tokens.all()) {
 			if (!batches.some((batch) => batch.index < 0 && hasCalls(batch))) this.tokens.delete(counter);
 		}
 	}
 
 	private takeToken(counter: number): readonly ReadBatch[] {
-		const batches = this.tokens.get(counter) ?? [];
+		const batches = this.tokens.get(counter)?.batches ?? [];
 		this.tokens.delete(counter);
 		return batches;
 	}

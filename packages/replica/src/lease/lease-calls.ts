@@ -23,6 +23,8 @@ export class LeaseCall {
 	/** Owned by the replica. */
 	deadlineTick = 0;
 	completed = false;
+	/** Owned by whoever runs the replica: taken and not answered. Nobody answers one that is not open. */
+	open = false;
 
 	constructor(op: "renew" | "look", lease: LeaseId, timeoutTicks: number, done: (outcome: LeaseOutcome) => void) {
 		this.op = op;

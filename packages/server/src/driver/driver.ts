@@ -72,8 +72,8 @@ export class Driver implements MemberPort, PeerEvents {
 	private callsSinceMs = 0;
 	private takenSinceMs = 0;
 	private cancels: Call[] = [];
-	/** Taken and not answered. A call that left this set is never answered again. */
-	private readonly open = new Set<Call>();
+	/** Calls that are marked as open. A set of them would keep the collector busy: they come and go by the ten thousand a second. */
+	private openCount = 0;
 	/** Beyond what a turn takes: the replica never hears of them. */
 	private readonly turnedDown = new Set<Call>();
 	private fetched: Array<{ readonly peer: NodeId; readonly entries: readonly Entry[] }> = [];
@@ -100,7 +100,7 @@ export class Driver implements MemberPort, PeerEvents {
 		this.clusterId = options.identity.clusterId;
 		this.tickMs = options.tickMs;
 		this.durableTerm = this.machine.status().durableTerm;
-		this.figures.callsOpen = () => this.open.size;
+		this.figures.callsOpen = () => this.openCount;
 		this.ticker = new Ticker(world.clock, world.scheduler, options.tickMs, () => this.schedule());
 		this.live = new LiveStore(world.store, options.identity, options.rows, options.floorIndex, this.storeOwner);
 		this.snapshots = new Snapshots(options.snapshots, options.identity, {
@@ -193,7 +193,7 @@ export class Driver implements MemberPort, PeerEvents {
 		return this.machine.leaseCounts;
 	}
 	cancel(call: Call): void {
-		if (this.turnedDown.delete(call) || !this.open.delete(call)) return;
+		if (this.turnedDown.delete(call) || !this.shut(call)) return;
 		this.cancels.push(call);
 		this.schedule();
 	}
@@ -287,7 +287,7 @@ export class Driver implements MemberPort, PeerEvents {
 
 	/** Calls that were taken and not answered. */
 	get callsOpen(): number {
-		return this.open.size;
+		return this.openCount;
 	}
 	get floorBusy(): boolean {
 		return this.live.floorBusy || this.floorWanted;
@@ -475,7 +475,7 @@ export class Driver implements MemberPort, PeerEvents {
 		let calls = 0;
 		for (const { call, outcome } of output.completions) {
 			if (!outcome.ok) this.figures.failed("payload" in call ? "write" : "read", outcome.fault);
-			if (!this.open.delete(call)) continue;
+			if (!this.shut(call)) continue;
 			calls++;
 			// The two are typed together: a write's call comes with a write's outcome.
 			(call.done as (outcome: WriteOutcome | ReadOutcome | MembershipOutcome | LeaseOutcome) => void)(outcome);
@@ -524,7 +524,8 @@ export class Driver implements MemberPort, PeerEvents {
 
 	private take(call: Call): void {
 		if (this.calls.length < this.options.callsATurnMax) {
-			this.open.add(call);
+			call.open = true;
+			this.openCount++;
 			if (this.calls.length === 0) this.callsSinceMs = this.world.clock.monotonicMs();
 			this.calls.push(call);
 			this.schedule();
@@ -534,6 +535,14 @@ export class Driver implements MemberPort, PeerEvents {
 		this.world.scheduler.soon(() => {
 			if (this.turnedDown.delete(call)) call.done({ ok: false, fault: "tooManyRequests" });
 		});
+	}
+
+	/** False when it is not open: then nobody waits for it. */
+	private shut(call: Call): boolean {
+		if (!call.open) return false;
+		call.open = false;
+		this.openCount--;
+		return true;
 	}
 
 	private peerInput(input: PeerInput): void {

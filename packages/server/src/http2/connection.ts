@@ -7,7 +7,7 @@
  *
  * Faults of a stream reset it, faults of the connection send GOAWAY and end it; the text in GOAWAY says which rule was broken.
  */
-import { assert } from "@flotilla/base";
+import { assert, NumberTable } from "@flotilla/base";
 import type { ConnectionOptions } from "./connection-options.ts";
 import { TokenBucket } from "./flood-guard.ts";
 import { FrameCutter } from "./frame-cutter.ts";
@@ -43,7 +43,7 @@ export interface ConnectionOwner {
 const USEFUL_FRAME_TOKENS = 3;
 
 export class Http2Connection {
-	readonly streams = new Map<number, Http2Stream>();
+	readonly streams = new NumberTable<Http2Stream>();
 	readonly peer = new PeerSettings();
 	/** Frames and bytes that came, and how often output was taken: to see whether anything moves. */
 	framesSeen = 0;
@@ -465,7 +465,7 @@ export class Http2Connection {
 		peer.read(bytes, start, end, this.isServer);
 		if (peer.headerTableBytes !== headerTableBytes) this.outbox.setTableLimit(peer.headerTableBytes);
 		if (peer.initialWindowBytes !== initialWindowBytes)
-			this.outbox.shiftWindows(this.streams.values(), peer.initialWindowBytes - initialWindowBytes);
+			this.outbox.shiftWindows(this.streams.all(), peer.initialWindowBytes - initialWindowBytes);
 		this.reply();
 		this.writer.settingsAck();
 	}
@@ -487,7 +487,7 @@ export class Http2Connection {
 		if (this.isServer) return;
 		this.leavingSoon = true;
 		const last = bytes.readUInt32BE(start) & STREAM_ID_MAX;
-		for (const stream of [...this.streams.values()]) {
+		for (const stream of this.streams.all()) {
 			if (stream.id <= last) continue;
 			this.forget(stream);
 			stream.onAbort(ErrorCode.refusedStream);
@@ -576,7 +576,7 @@ export class Http2Connection {
 	}
 
 	private abortStreams(code: ErrorCode): void {
-		for (const stream of [...this.streams.values()]) {
+		for (const stream of this.streams.all()) {
 			this.forget(stream);
 			stream.onAbort(code);
 		}
