@@ -27,6 +27,8 @@ export interface Failover {
 /** A leader is seen late by at most this. */
 const SEEN_LATE_MS = 300;
 const CAUSE_MS = 15_000;
+/** What members say so long before the last write and after the first one belongs to the change: heartbeats come every 100 ms. */
+const AROUND_MS = 150;
 
 /** Times count from the start of the run. */
 export function failoversOf(record: RunRecord): Failover[] {
@@ -44,13 +46,18 @@ export function failoversOf(record: RunRecord): Failover[] {
 		if (gap === null) continue;
 		const [lastMs, nextMs] = gap;
 		const open = attempts.filter((attempt) => attempt.invoked < nextMs && endOf(attempt) > lastMs);
+		// Elections that follow one another before anything is written again are one change, and cost once.
+		const same = failovers.at(-1)?.nextWriteMs === nextMs - startedMs ? failovers.pop() : undefined;
 		failovers.push({
-			...{ term: tenure.term, from: before.member, to: tenure.member, cause: cause?.fault ?? "no fault" },
+			...{ term: tenure.term, from: same?.from ?? before.member, to: tenure.member, cause: same?.cause ?? cause?.fault ?? "no fault" },
 			...{ lastWriteMs: lastMs - startedMs, nextWriteMs: nextMs - startedMs, costMs: nextMs - lastMs },
 			...{ waited: open.length, failed: open.filter(({ outcome }) => outcome.kind !== "ok").length },
-			steps: timeline
-				.filter(({ atMs }) => atMs >= Math.min(fromMs, lastMs) - 50 && atMs <= nextMs + 50)
-				.map(({ atMs, member, event, term }) => ({ atMs: atMs - startedMs, member, what: `${event} (term ${term})` })),
+			steps: [
+				...(same === undefined ? [] : same.steps.filter(({ atMs }) => atMs < Math.min(fromMs, lastMs) - AROUND_MS - startedMs)),
+				...timeline
+					.filter(({ atMs }) => atMs >= Math.min(fromMs, lastMs) - AROUND_MS && atMs <= nextMs + AROUND_MS)
+					.map(({ atMs, member, what }) => ({ atMs: atMs - startedMs, member, what })),
+			],
 		});
 	}
 	return failovers;

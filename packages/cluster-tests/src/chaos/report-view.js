@@ -9,6 +9,11 @@ const element = (name, text, parent, className) => {
 	return made;
 };
 const seconds = (ms) => `${(ms / 1000).toFixed(ms < 10000 ? 2 : 1)} s`;
+/** 1, 2 or 5 times a power of ten, not below this. */
+const roundStep = (least) => {
+	const ten = 10 ** Math.floor(Math.log10(least));
+	return ten * ([1, 2, 5, 10].find((step) => step * ten >= least) ?? 10);
+};
 const PALETTE = ["#2f6fde", "#d9731a", "#2a9d6f", "#8e4fd0", "#c23b6a", "#5b7083", "#b08900", "#0f8b8d", "#7a5230"];
 const memberNames = [...new Set([...data.tenures.map((t) => t.member), ...data.faults.flatMap((f) => f.members)])].sort((a, b) =>
 	a < b ? -1 : 1,
@@ -223,10 +228,11 @@ function draw() {
 		}
 	}
 	pen.fillStyle = dim;
-	for (let i = 0; i <= 8; i++) {
-		const ms = from + ((until - from) * i) / 8;
-		pen.textAlign = i === 8 ? "right" : "center";
-		pen.fillText(seconds(ms), x(ms), at.height - 12);
+	pen.textAlign = "center";
+	const tick = roundStep((until - from) / 8);
+	for (let ms = Math.ceil(from / tick) * tick; ms <= until; ms += tick) {
+		pen.fillText(tick < 1 ? `${ms.toFixed(1)} ms` : tick < 1000 ? `${ms.toFixed(0)} ms` : `${ms / 1000} s`, x(ms), at.height - 12);
+		pen.fillRect(x(ms), at.callsTop + CALLS, 1, 5);
 	}
 	pen.textAlign = "left";
 	if (drag) {
@@ -234,6 +240,21 @@ function draw() {
 		pen.fillRect(Math.min(drag.a, drag.b), 0, Math.abs(drag.b - drag.a), at.height - 24);
 	}
 	byId("window").textContent = `${seconds(from)} to ${seconds(until)}`;
+}
+// What the colours mean
+const legend = byId("legend");
+for (const [color, text] of [
+	...memberNames.map((name) => [colorOf(name), name]),
+	[css("--bad"), "faults of several members"],
+	[`${css("--bad")}40`, "under a fault"],
+	[css("--accent"), "writes, and the median"],
+	[css("--ok"), "reads"],
+	[css("--hm"), "refused, and the 99th percentile"],
+	[css("--bad"), "calls without an answer"],
+]) {
+	const item = element("span", undefined, legend);
+	element("i", undefined, item).style.background = color;
+	item.append(text);
 }
 const timeAt = (px) => from + ((px - LEFT) / (canvas.clientWidth - LEFT - 10)) * (until - from);
 const look = (a, b) => {
@@ -281,12 +302,86 @@ function table(parent, heads, rows, pick) {
 	const body = element("tbody", undefined, made);
 	for (const row of rows) {
 		const tr = element("tr", undefined, body, pick ? "pick" : "");
-		for (const [i, cell] of row.cells.entries()) element("td", cell, tr, heads[i][1] ? "n" : "");
+		for (const [i, cell] of row.cells.entries()) {
+			const td = element("td", typeof cell === "string" ? cell : undefined, tr, heads[i][1] ? "n" : "");
+			if (typeof cell !== "string") td.append(cell);
+		}
 		if (pick)
 			tr.addEventListener("click", () => {
 				pick(row);
 				canvas.scrollIntoView({ behavior: "smooth", block: "center" });
 			});
+	}
+}
+const SVG = "http://www.w3.org/2000/svg";
+function drawing(name, attributes, parent, title) {
+	const made = document.createElementNS(SVG, name);
+	for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
+	if (title) made.append(Object.assign(document.createElementNS(SVG, "title"), { textContent: title }));
+	if (parent) parent.append(made);
+	return made;
+}
+/** One change of leader as a line of time, and as words to unfold. */
+function stepsOf(f) {
+	const made = element("div"),
+		since = (ms) => `${ms < 0 ? "\u2212" : "+"}${Math.abs(ms).toFixed(0)} ms`;
+	const words = [
+		{ atMs: f.lastWriteMs, text: "last write acknowledged before" },
+		...f.steps.map(({ atMs, member, what }) => ({ atMs, member, text: `${member} ${what}` })),
+		{ atMs: f.nextWriteMs, text: `first write acknowledged after; ${f.waited} calls waited` },
+	].sort((a, b) => a.atMs - b.atMs);
+	const first = words[0].atMs,
+		width = Math.max(1, words.at(-1).atMs - first),
+		x = (ms) => 1 + ((ms - first) / width) * 98;
+	const line = drawing("svg", { class: "steps", viewBox: "0 0 100 14", preserveAspectRatio: "none" }, made);
+	drawing(
+		"rect",
+		{ x: x(f.lastWriteMs), y: 5, width: x(f.nextWriteMs) - x(f.lastWriteMs), height: 4, fill: "var(--bad)", opacity: 0.35 },
+		line,
+	);
+	for (const { atMs, member, text } of words)
+		drawing(
+			"rect",
+			{ x: x(atMs) - 0.3, y: 1, width: 0.6, height: 12, fill: member ? colorOf(member) : "var(--ink)" },
+			line,
+			`${since(atMs - f.lastWriteMs)} ${text}`,
+		);
+	const folded = element("details", undefined, made);
+	element("summary", `${words.length} steps`, folded);
+	folded.addEventListener("click", (e) => e.stopPropagation());
+	for (const { atMs, text } of words) element("p", `${since(atMs - f.lastWriteMs)} ${text}`, folded, "step");
+	return made;
+}
+/** All changes of leader by what they cost: a row for each cause, a dot for each change. */
+function distribution(parent) {
+	const causes = data.costsByCause,
+		costs = data.failovers.map((f) => f.costMs);
+	const low = 10 ** Math.floor(Math.log10(Math.max(1, Math.min(...costs)))),
+		high = Math.max(low * 10, 10 ** Math.ceil(Math.log10(Math.max(...costs)))),
+		x = (ms) => 130 + (Math.log(Math.max(ms, low) / low) / Math.log(high / low)) * 850,
+		height = causes.length * 22 + 26;
+	const made = drawing("svg", { class: "costs", viewBox: `0 0 1000 ${height}` }, parent);
+	for (let ms = low; ms <= high; ms *= 10) {
+		drawing("line", { x1: x(ms), x2: x(ms), y1: 0, y2: height - 20, stroke: "var(--line)" }, made);
+		drawing("text", { x: x(ms), y: height - 5, "text-anchor": "middle" }, made).textContent = ms < 1000 ? `${ms} ms` : `${ms / 1000} s`;
+	}
+	for (const [row, { cause, p50Ms }] of causes.entries()) {
+		const y = row * 22 + 11;
+		drawing("text", { x: 120, y: y + 4, "text-anchor": "end" }, made).textContent = cause;
+		drawing(
+			"line",
+			{ x1: x(p50Ms), x2: x(p50Ms), y1: y - 9, y2: y + 9, stroke: "var(--ink)", "stroke-width": 2 },
+			made,
+			`median ${p50Ms.toFixed(0)} ms`,
+		);
+		for (const f of data.failovers)
+			if (f.cause === cause)
+				drawing(
+					"circle",
+					{ cx: x(f.costMs), cy: y, r: 5, fill: "var(--accent)", opacity: 0.6 },
+					made,
+					`term ${f.term}, ${f.from} to ${f.to}: ${f.costMs.toFixed(0)} ms`,
+				);
 	}
 }
 const failovers = byId("failovers");
@@ -306,6 +401,7 @@ else {
 				failovers,
 				"dim",
 			);
+	distribution(failovers);
 	table(
 		failovers,
 		[
@@ -330,7 +426,7 @@ else {
 				`${f.costMs.toFixed(0)} ms`,
 				String(f.waited),
 				String(f.failed),
-				f.steps.map((s) => `+${(s.atMs - f.lastWriteMs).toFixed(0)} ms ${s.member} ${s.what}`).join("; "),
+				stepsOf(f),
 			],
 		})),
 		({ f }) => look(f.lastWriteMs - Math.max(200, f.costMs), f.nextWriteMs + Math.max(200, f.costMs)),

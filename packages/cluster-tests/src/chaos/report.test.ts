@@ -31,7 +31,7 @@ const data: ReportData = {
 	failovers: [
 		{
 			...{ term: 3, from: "m2", to: "m1", cause: "kill", lastWriteMs: 490, nextWriteMs: 610, costMs: 120, waited: 4, failed: 1 },
-			steps: [{ atMs: 550, member: "m1", what: "becameLeader (term 3)" }],
+			steps: [{ atMs: 550, member: "m1", what: "leads term 3" }],
 		},
 	],
 	failoverCosts: { count: 1, p50Ms: 120, p99Ms: 120, longestMs: 120 },
@@ -58,7 +58,9 @@ describe.skipIf(!existsSync(CHROMIUM))("the report in a browser (needs chromium)
 			"m2",
 			"m1",
 			"120 ms",
-			"+60 ms m1 becameLeader (term 3)",
+			"+60 ms m1 leads term 3",
+			"+0 ms last write acknowledged before",
+			"+120 ms first write acknowledged after; 4 calls waited",
 		]) {
 			expect(text).toContain(words);
 		}

@@ -49,10 +49,15 @@ export function timeline({ signal, signalMs, lastBeforeMs, firstAfterMs, waited,
 	const untilMs = Math.max(firstAfterMs, commitMs) + 1;
 	for (const { atMs, member, event } of worth) {
 		if (atMs > untilMs) break;
-		told.push({ atMs, who: member, what: WORDS[event.name as TimelineEvent](new Said(event, nameOf)) });
+		told.push({ atMs, who: member, what: inWords(event, nameOf) });
 	}
 	told.sort((a, b) => a.atMs - b.atMs);
 	return told.map(({ atMs, who, what }) => `${(atMs - signalMs).toFixed(1).padStart(9)} ms  ${who.padEnd(6)}  ${what}`);
+}
+
+/** What one of these events says. */
+export function inWords(event: TapLine, nameOf: (id: string) => string): string {
+	return WORDS[event.name as TimelineEvent](new Said(event, nameOf));
 }
 
 /** Without the dull rhythm before the end and after the beginning: of heartbeats the last ones, of commits the first. */

@@ -1,0 +1,55 @@
+/** What a change of leader cost is read from the clients' writes; elections between two writes are one change. */
+import { expect, test } from "vitest";
+import type { Attempt } from "../history/operation.ts";
+import { failoversOf } from "./failovers.ts";
+import type { RunRecord } from "./run.ts";
+
+const write = (at: number): Attempt => ({
+	...{ id: at, client: 0, member: "m1", invoked: at - 5, operation: { kind: "put", key: "k", value: "v" } },
+	outcome: { kind: "ok", returned: at, answer: { kind: "put", revision: at, previous: null } },
+});
+
+const span = (from: number, until: number): number[] => Array.from({ length: (until - from) / 10 + 1 }, (_, n) => from + 10 * n);
+
+function recordOf(writes: readonly number[], tenures: RunRecord["tenures"]): RunRecord {
+	const faults = [{ fault: "kill", members: ["m1"], fromMs: 1_490, untilMs: 2_600, notes: [] }];
+	const timeline = [
+		{ atMs: 1_600, member: "m2", term: 2, what: "has no leader any more (silence)" },
+		{ atMs: 2_050, member: "m3", term: 4, what: "leads term 4" },
+	];
+	return { attempts: writes.map(write), tenures, faults, timeline, startedMs: 1_000, endedMs: 4_000 } as unknown as RunRecord;
+}
+
+test("the longest pause of writes around it, with what the members say", () => {
+	const [only, ...others] = failoversOf(
+		recordOf(
+			[...span(1_010, 1_480), ...span(2_100, 3_900)],
+			[
+				{ member: "m1", term: 2, fromMs: 1_000, untilMs: 1_500 },
+				{ member: "m3", term: 4, fromMs: 2_050, untilMs: 4_000 },
+			],
+		),
+	);
+	expect(others).toEqual([]);
+	expect(only).toMatchObject({ term: 4, from: "m1", to: "m3", cause: "kill", lastWriteMs: 480, nextWriteMs: 1_100, costMs: 620 });
+	expect(only?.steps).toEqual([
+		{ atMs: 600, member: "m2", what: "has no leader any more (silence)" },
+		{ atMs: 1_050, member: "m3", what: "leads term 4" },
+	]);
+});
+
+test("leaders under whom nothing is written do not make it two", () => {
+	const tenures = [
+		{ member: "m1", term: 2, fromMs: 1_000, untilMs: 1_500 },
+		{ member: "m2", term: 3, fromMs: 1_700, untilMs: 1_800 },
+		{ member: "m3", term: 4, fromMs: 2_050, untilMs: 4_000 },
+	];
+	const once = failoversOf(recordOf([...span(1_010, 1_480), ...span(2_100, 3_900)], tenures));
+	expect(once).toMatchObject([{ term: 4, from: "m1", to: "m3", cause: "kill", costMs: 620 }]);
+	expect(once[0]?.steps.map(({ atMs }) => atMs)).toEqual([600, 1_050]);
+	const twice = failoversOf(recordOf([...span(1_010, 1_480), 1_790, ...span(2_100, 3_900)], tenures));
+	expect(twice).toMatchObject([
+		{ term: 3, from: "m1", to: "m2" },
+		{ term: 4, from: "m2", to: "m3", costMs: 310 },
+	]);
+});
