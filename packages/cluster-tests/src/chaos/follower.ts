@@ -1,5 +1,6 @@
 /** A complete watch of one member: every change from revision 1 on, as that member tells it. Several of them are the oracle. */
-import { Client, type ClientDuplexStream, credentials } from "@grpc/grpc-js";
+import { Client, type ClientDuplexStream } from "@grpc/grpc-js";
+import { channelTo } from "../client/channel.ts";
 import { decodeMessage, encodeMessage } from "../client/protocol.ts";
 import type { Change } from "../history/operation.ts";
 import type { StageMember } from "./stage.ts";
@@ -61,7 +62,8 @@ export class Follower {
 	}
 
 	private open(): void {
-		this.client = new Client(this.member.address, credentials.createInsecure(), {
+		const { target, credentials } = channelTo(this.member.address);
+		this.client = new Client(target, credentials, {
 			"grpc.max_receive_message_length": 2 ** 31 - 1,
 			"grpc.initial_reconnect_backoff_ms": 50,
 			"grpc.max_reconnect_backoff_ms": 300,

@@ -9,7 +9,19 @@ import type { RunRecord } from "./run.ts";
 import type { Scenario } from "./scenario.ts";
 
 const scenario: Scenario = {
-	...{ name: "s", title: "t", members: 3, seconds: 1, clients: 1, holders: 1, lockers: 1, keys: 3, timeoutMs: 1_000, flags: [] },
+	...{
+		name: "s",
+		title: "t",
+		members: 3,
+		seconds: 1,
+		clients: 1,
+		holders: 1,
+		lockers: 1,
+		keys: 3,
+		timeoutMs: 1_000,
+		tls: false,
+		flags: [],
+	},
 	load: { put: 1, get: 1, range: 0, delete: 0, txn: 0, compact: 0, append: 0, bank: 0, lock: 0 },
 	faults: [{ fault: "kill", at: null, every: { minMs: 100, maxMs: 200 }, for: { minMs: 1, maxMs: 1 }, details: {} }],
 };

@@ -1,5 +1,6 @@
 /** A real member as the simulator's clients see one: their calls go over gRPC. */
-import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { Client, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { channelTo } from "../client/channel.ts";
 import { RpcError } from "../client/kv-client.ts";
 import type { Answer, ClientStream, StreamListener } from "../sim/member-calls.ts";
 import type { ClientMember } from "../sim/parts.ts";
@@ -10,7 +11,8 @@ export class RemoteMember implements ClientMember {
 	private readonly client: Client;
 
 	constructor(address: string) {
-		this.client = new Client(address, credentials.createInsecure(), {
+		const { target, credentials } = channelTo(address);
+		this.client = new Client(target, credentials, {
 			"grpc.initial_reconnect_backoff_ms": 50,
 			"grpc.max_reconnect_backoff_ms": 300,
 			"grpc.enable_retries": 0,

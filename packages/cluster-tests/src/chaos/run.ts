@@ -82,7 +82,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
 	const { program, place, seed, folder } = options;
 	const names = (fault: string): boolean => scenario.faults.some((line) => line.fault === fault);
 	const flags = [...scenario.flags, ...options.flags];
-	const surroundings = { clocks: names("clock"), smallDisks: names("full-disk"), faultPoints: names(POINT_FAULT) };
+	const surroundings = { clocks: names("clock"), smallDisks: names("full-disk"), faultPoints: names(POINT_FAULT), tls: scenario.tls };
 	const stage = await Stage.start({ program, place, members: scenario.members, seed, flags, folder, ...surroundings });
 	const run = new Run(scenario, options, stage);
 	try {

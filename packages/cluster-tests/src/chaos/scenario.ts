@@ -54,13 +54,15 @@ export interface Scenario {
 	readonly keys: number;
 	readonly timeoutMs: number;
 	readonly load: LoadWeights;
+	/** Clients and peers meet by TLS only; links cannot be broken then. */
+	readonly tls: boolean;
 	readonly flags: readonly string[];
 	readonly faults: readonly FaultLine[];
 }
 
 export const DEFAULT_LOAD: LoadWeights = { put: 6, get: 6, range: 1, delete: 1, txn: 2, compact: 0, append: 1, bank: 1, lock: 1 };
 
-const FIELDS = ["title", "members", "seconds", "clients", "holders", "lockers", "keys", "timeout", "load", "flags", "faults"];
+const FIELDS = ["title", "members", "seconds", "clients", "holders", "lockers", "keys", "timeout", "load", "tls", "flags", "faults"];
 const DEFAULTS = { members: 3, seconds: 30, clients: 12, holders: 4, lockers: 3, keys: 8, timeout: "3s" };
 
 /** Throws with the name of the scenario and of what is wrong in it. `faultNames`: those that can be struck. */
@@ -87,6 +89,7 @@ export function parseScenario(name: string, text: string, faultNames: ReadonlySe
 	}
 	const lines = fields.faults ?? [];
 	if (!Array.isArray(lines)) return wrong("faults must be a list");
+	if (typeof (fields.tls ?? false) !== "boolean") return wrong("tls must be true or false");
 	const flags = fields.flags ?? [];
 	if (!Array.isArray(flags)) return wrong("flags must be a list");
 	return {
@@ -100,6 +103,7 @@ export function parseScenario(name: string, text: string, faultNames: ReadonlySe
 		keys: whole("keys", 1, 26),
 		timeoutMs: spanOf(fields.timeout)?.maxMs ?? wrong("timeout must be a time such as 3s"),
 		load: fields.load === undefined ? DEFAULT_LOAD : { ...NO_LOAD, ...(load as Partial<LoadWeights>) },
+		tls: fields.tls === true,
 		flags: flags.map(String),
 		faults: lines.map((line) => faultLine(line, faultNames, wrong)),
 	};

@@ -26,6 +26,8 @@ export interface StageOptions {
 	readonly flags: readonly string[];
 	/** Members run under a clock that can be moved. */
 	readonly clocks: boolean;
+	/** Every port speaks TLS, with certificates that the members make themselves. The proxies cannot tell then who dials. */
+	readonly tls: boolean;
 	/** Each member's data lies on a small file system of its own. */
 	readonly smallDisks: boolean;
 	/** Members are test builds, with fault points. */
@@ -38,6 +40,7 @@ export interface StageOptions {
 export class StageMember {
 	readonly name: string;
 	readonly site: Site;
+	private readonly scheme: "http://" | "https://";
 	dataDir: string;
 	process: MemberProcess;
 	/** Hexadecimal, once it is known. */
@@ -53,20 +56,32 @@ export class StageMember {
 	/** Something in its folder was changed by a fault: it may end as soon as it reads that. */
 	damaged = false;
 
-	constructor(name: string, site: Site, dataDir: string) {
+	/** `tls`: it speaks nothing else, to clients and to peers. */
+	constructor(name: string, site: Site, dataDir: string, tls: boolean) {
 		this.name = name;
+		this.scheme = tls ? "https://" : "http://";
 		this.site = site;
 		this.dataDir = dataDir;
 		this.process = null as unknown as MemberProcess;
 	}
 
+	/** Where clients dial it: `host:port`, or `https://host:port`. */
 	get address(): string {
-		return this.site.address;
+		return this.scheme === "https://" ? this.clientUrl : this.site.address;
+	}
+
+	get clientUrl(): string {
+		return `${this.scheme}${this.site.address}`;
 	}
 
 	/** Where the others dial it. */
 	get peerUrl(): string {
-		return this.site.peerUrl;
+		return this.url(this.site.peerUrl);
+	}
+
+	/** A URL of the site, as this member speaks it. */
+	url(plain: string): string {
+		return plain.replace("http://", this.scheme);
 	}
 
 	get life(): string {
@@ -101,7 +116,7 @@ export class Stage {
 		this.place = place;
 		this.deadMan = deadMan;
 		this.disks = new SmallDisks(deadMan);
-		this.members = place.sites.map((site, at) => new StageMember(nameOf(at), site, join(folder, nameOf(at))));
+		this.members = place.sites.map((site, at) => new StageMember(nameOf(at), site, join(folder, nameOf(at)), options.tls));
 	}
 
 	static async start(options: StageOptions): Promise<Stage> {
@@ -155,12 +170,14 @@ export class Stage {
 				...(this.options.clocks ? this.clockOf(member) : {}),
 			},
 			logFile: join(this.folder, `${name}.log`),
-			readyText: program === "flotilla" ? "ready to serve client requests" : "serving client traffic insecurely",
+			readyText:
+				program === "flotilla" ? "ready to serve client requests" : `serving client traffic ${this.options.tls ? "" : "in"}securely`,
 			args: [
 				...(faultPort === undefined ? [] : ["--conditions=@flotilla/source", TEST_BUILD]),
 				...["--name", name, "--data-dir", site.folderInside ?? dataDir],
-				...["--listen-client-urls", site.listenClientUrl, "--advertise-client-urls", `http://${site.address}`],
-				...["--listen-peer-urls", site.listenPeerUrl, "--initial-advertise-peer-urls", site.peerUrl],
+				...["--listen-client-urls", member.url(site.listenClientUrl), "--advertise-client-urls", member.clientUrl],
+				...["--listen-peer-urls", member.url(site.listenPeerUrl), "--initial-advertise-peer-urls", member.peerUrl],
+				...(this.options.tls ? ["--auto-tls", "--peer-auto-tls"] : []),
 				...["--initial-cluster", initialCluster, "--initial-cluster-state", state, "--initial-cluster-token", "chaos"],
 				...["--logger", "zap"],
 				...flags,

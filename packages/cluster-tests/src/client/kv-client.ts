@@ -1,4 +1,5 @@
-import { Client, credentials, Metadata as GrpcMetadata, type Metadata, type ServiceError } from "@grpc/grpc-js";
+import { Client, Metadata as GrpcMetadata, type Metadata, type ServiceError } from "@grpc/grpc-js";
+import { channelTo } from "./channel.ts";
 import { decodeMessage, encodeMessage, type Plain } from "./protocol.ts";
 import { RawStream } from "./raw-stream.ts";
 import { RpcError } from "./rpc-error.ts";
@@ -43,7 +44,8 @@ export class KvClient {
 
 	constructor(address: string) {
 		this.address = address;
-		this.client = new Client(address, credentials.createInsecure(), {
+		const { target, credentials } = channelTo(address);
+		this.client = new Client(target, credentials, {
 			"grpc.max_receive_message_length": 2 ** 31 - 1,
 			"grpc.initial_reconnect_backoff_ms": 50,
 			"grpc.max_reconnect_backoff_ms": 300,

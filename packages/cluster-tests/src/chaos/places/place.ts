@@ -47,10 +47,14 @@ export interface Place {
 /** Faults that touch processes by number, their files by path, or links by their proxies. */
 const NOT_IN_CONTAINERS: ReadonlySet<string> = new Set(["slow-disk", "failing-disk", "clock", "flap", "slow-links", "reset"]);
 
+/** The proxies read from a connection's first bytes who dials: under TLS they cannot. */
+const LINKS_IN_CLEAR: ReadonlySet<string> = new Set(["partition", "flap", "slow-links", "reset"]);
+
 /** Null, or what of a scenario cannot be done at this place. */
-export function cannotAt(place: PlaceName, { faults }: Scenario): string | null {
+export function cannotAt(place: PlaceName, { faults, tls }: Scenario): string | null {
 	for (const line of faults) {
-		const reason = cannotStrike(place, line);
+		const hidden = tls && place === "processes" && LINKS_IN_CLEAR.has(line.fault);
+		const reason = hidden ? "its proxies cannot tell who dials by TLS" : cannotStrike(place, line);
 		if (reason !== null) return `${line.fault} cannot be done in ${place}: ${reason}`;
 	}
 	return null;

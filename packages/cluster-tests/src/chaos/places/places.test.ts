@@ -32,6 +32,13 @@ describe("a fault", () => {
 	});
 });
 
+test("links that cannot be told apart under TLS are not struck", () => {
+	const tls = (line: string) => parseScenario("s", `title: t\ntls: true\nfaults: [{ ${line}, at: 1s }]`, FAULT_NAMES);
+	expect(cannotAt("processes", tls("fault: flap"))).toBe("flap cannot be done in processes: its proxies cannot tell who dials by TLS");
+	expect(cannotAt("processes", tls("fault: kill"))).toBe(null);
+	expect(cannotAt("namespaces", tls("fault: flap"))).toBe(null);
+});
+
 test("packets are dropped, refused or lost by the receiver", () => {
 	expect(packetRules("10.77.3.1", WHOLE)).toEqual([]);
 	expect(packetRules("10.77.3.1", { ...WHOLE, held: true })).toEqual(["-A INPUT -s 10.77.3.1 -j DROP"]);
