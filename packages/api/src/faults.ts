@@ -45,6 +45,8 @@ const REQUEST_FAULTS = {
 	watchCanceled: { grpc: canceled, text: "etcdserver: watch canceled" },
 	/** Bytes that are no request of their kind. The text goes on with what is wrong where that is known. */
 	malformed: { grpc: internal, text: "grpc: error unmarshalling request: malformed protobuf" },
+	/** The same in a stream. */
+	malformedInStream: { grpc: internal, text: "grpc: failed to unmarshal the received message: malformed protobuf" },
 	requestTooLarge: { grpc: invalidArgument, text: "etcdserver: request is too large" },
 	rangeStreamSorted: { grpc: unimplemented, text: "RangeStream does not support custom sort orders" },
 	rangeStreamFiltered: { grpc: unimplemented, text: "RangeStream does not support revision filters" },
@@ -107,6 +109,10 @@ const AVAILABILITY_FAULTS = {
 	outcomeUnknown: { grpc: unavailable, text: "etcdserver: request timed out" },
 	/** Declared as RESOURCE_EXHAUSTED by etcd, but sent as UNKNOWN. */
 	tooManyRequests: { grpc: unknown, text: "etcdserver: too many requests" },
+	/** The same to clients: the log tells which limit it was. */
+	applyBacklog: { grpc: unknown, text: "etcdserver: too many requests" },
+	tooManyLongReads: { grpc: unknown, text: "etcdserver: too many requests" },
+	tooManyPasswords: { grpc: unknown, text: "etcdserver: too many requests" },
 	corrupt: { grpc: dataLoss, text: "etcdserver: corrupt cluster" },
 	/** With the spelling and the code of the 3.6 line; API level 3.7 sends CANCELLED and one l. */
 	canceled: { grpc: unknown, text: "etcdserver: request cancelled" },

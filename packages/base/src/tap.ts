@@ -64,6 +64,7 @@ export const TAP_EVENTS = [
 	"peerDisconnected",
 	"peerRefused",
 	"handshakeRefused",
+	"limitReached",
 	"certificatesProblem",
 	"peerQueueFull",
 	// process

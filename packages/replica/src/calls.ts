@@ -50,6 +50,8 @@ export type CallFault =
 	/** The leader has not applied for a second what a question about a lease must see. */
 	| "timeoutWaitAppliedIndex"
 	| "tooManyRequests"
+	/** What is committed and not applied is too much to take more: definite. */
+	| "applyBacklog"
 	| "requestTooLarge"
 	| AuthFault
 	| "stopped"

@@ -39,7 +39,8 @@ export class Door {
 			errands.onSpaceRefused();
 			return "noSpace";
 		}
-		if (proposals.isFullFor(payload.length) || this.isBacklogged()) return "tooManyRequests";
+		if (proposals.isFullFor(payload.length)) return "tooManyRequests";
+		if (this.isBacklogged()) return "applyBacklog";
 		const bytes = proposalBytes(payload.length, call.user, call.authRevision);
 		// Whatever the flag says, it has to fit into an entry; at a follower no leader would ever hear of it.
 		return bytes > this.options.maxRequestBytes || bytes + ENVELOPE_HEAD_BYTES > PAYLOAD_BYTES_MAX ? "requestTooLarge" : null;

@@ -230,7 +230,7 @@ describe("limits", () => {
 		world.run(50);
 		expect(replica.store.unstoredBytes).toBeLessThan(2_000);
 		expect(replica.status().core.commit - replica.status().appliedIndex).toBeGreaterThan(20);
-		expect(world.outcomeOf(world.put(leader, "k", "v"))).toEqual({ ok: false, fault: "tooManyRequests" });
+		expect(world.outcomeOf(world.put(leader, "k", "v"))).toEqual({ ok: false, fault: "applyBacklog" });
 		replica.store.batchStored = store;
 		for (const seq of held) leader.input((machine) => machine.onStored(seq));
 		for (const write of writes) expect(world.outcomeOf(write)).toMatchObject({ ok: true });

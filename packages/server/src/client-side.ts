@@ -4,14 +4,15 @@ import { addedMemberId } from "./cli/cluster-ids.ts";
 import { FEATURE_GATES } from "./cli/flag-table.ts";
 import { urlAddress } from "./cli/member-urls.ts";
 import { ETCD_LEVEL } from "./cli/version.ts";
-import { DEFAULT_GRPC_OPTIONS, GRPC_JS_HOLDS } from "./front/front-options.ts";
+import { DEFAULT_GRPC_OPTIONS, DEFAULT_PORT_LIMITS, GRPC_JS_HOLDS, type GrpcFrontOptions } from "./front/front-options.ts";
 import { createGateway } from "./front/gateway.ts";
 import { createGrpcJsFront } from "./front/grpc-js-front.ts";
 import { createHttpRouter } from "./front/http-router.ts";
 import { createNativeFront } from "./front/native/native-front.ts";
 import { type ClientPort, type ListenAddress, openClientPort } from "./front/port.ts";
 import type { MethodTable } from "./front/seam.ts";
-import { DEFAULT_QUOTA_BYTES, leaseTtlMinSeconds, type MemberConfig, TICK_MS } from "./member-config.ts";
+import { LimitLog, limitsOf } from "./limit-log.ts";
+import { DEFAULT_QUOTA_BYTES, leaseTtlMinSeconds, MESSAGE_OVERHEAD_BYTES, type MemberConfig, TICK_MS } from "./member-config.ts";
 import { CallFigures } from "./metrics/call-figures.ts";
 import type { MemberFigures } from "./metrics/member-figures.ts";
 import { METRICS_PATH, watchedRoutes } from "./metrics-route.ts";
@@ -29,9 +30,6 @@ import type { LiveTls } from "./tls/live-tls.ts";
 
 /** The level of the store's tables, as Status names it. */
 const STORAGE_VERSION = "3.6.0";
-/** A message may be larger than the request inside: etcd allows the same. */
-const MESSAGE_OVERHEAD_BYTES = 512 << 10;
-
 /** Everything that clients see: the ports of one member, open from the start, answering once it serves. */
 export interface ClientSide {
 	/** `http://host:port` (or `https`) of the client ports, with the ports that were taken. */
@@ -88,21 +86,28 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 		newMemberId: (peerUrls) => addedMemberId(peerUrls, Math.floor(nodeClock.wallMs() / 1_000)),
 	});
 	const calls = new CallFigures(METHODS.keys());
+	const front = config.grpcServer === "native" ? DEFAULT_GRPC_OPTIONS : { ...DEFAULT_GRPC_OPTIONS, ...GRPC_JS_HOLDS };
+	const limits = new LimitLog(limitsOf(config, front, DEFAULT_PORT_LIMITS.connectionsMax), world.tap, world.clock);
 	const methods = observeCalls(services.methods, {
 		thresholdMs: config.warningUnaryRequestMs,
 		clock: world.clock,
 		tap: world.tap,
 		figures: calls,
+		limits,
 	});
-	const grpcOptions = {
-		...DEFAULT_GRPC_OPTIONS,
+	const grpcOptions: GrpcFrontOptions = {
+		...front,
+		onLimit: (limit, client) => limits.refused(limit, client),
 		messageBytesMax: config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES,
 		concurrentStreamsMax: config.maxConcurrentStreams,
 		pingMinMs: config.keepaliveMinMs,
 		keepaliveIntervalMs: config.keepaliveIntervalMs,
 		keepaliveTimeoutMs: config.keepaliveTimeoutMs,
 	};
-	const gateway = createGateway(methods, { messageBytesMax: config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES });
+	const gateway = createGateway(methods, {
+		messageBytesMax: grpcOptions.messageBytesMax,
+		onTooLarge: (client) => limits.refused("messageBytes", client),
+	});
 	const { all, metrics } = watchedRoutes(services.http, {
 		...{ member, calls, figures: world.figures, tap: world.tap, peers: () => world.peers() },
 		quotaBytes: config.quotaBackendBytes === 0 ? DEFAULT_QUOTA_BYTES : config.quotaBackendBytes,
@@ -125,7 +130,7 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 	const grpc =
 		config.grpcServer === "native"
 			? createNativeFront(guarded, grpcOptions, separate ? null : http)
-			: createGrpcJsFront(guarded, { ...grpcOptions, ...GRPC_JS_HOLDS });
+			: createGrpcJsFront(guarded, grpcOptions);
 	const tls =
 		world.tls === null
 			? null
@@ -134,6 +139,7 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 					onRefused: (address: string, reason: string, untold: number): void =>
 						world.tap.emit("handshakeRefused", 0, 0, { port: "client", address, reason, untold }),
 				};
+	const portLimits = { onConnectionsFull: (peer: string): void => limits.refused("connections", { path: "", peer }) };
 	const ports: ClientPort[] = [];
 	const closePorts = async (graceMs: number): Promise<void> => {
 		world.tls?.close();
@@ -142,12 +148,23 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 		await thread.close();
 	};
 	try {
-		ports.push(await openClientPort({ addresses: addressesOf(config.listenClientUrls), grpc, http: separate ? null : http, tls }));
+		ports.push(
+			await openClientPort({
+				addresses: addressesOf(config.listenClientUrls),
+				grpc,
+				http: separate ? null : http,
+				tls,
+				limits: portLimits,
+			}),
+		);
 		// The other ports speak HTTP/1.1 alone.
-		if (separate) ports.push(await openClientPort({ addresses: addressesOf(config.listenClientHttpUrls), grpc: null, http, tls }));
+		if (separate)
+			ports.push(await openClientPort({ addresses: addressesOf(config.listenClientHttpUrls), grpc: null, http, tls, limits: portLimits }));
 		const { listenMetricsUrls } = config;
 		if (listenMetricsUrls.length > 0) {
-			ports.push(await openClientPort({ addresses: addressesOf(listenMetricsUrls), grpc: null, http: metricsHttp, tls }));
+			ports.push(
+				await openClientPort({ addresses: addressesOf(listenMetricsUrls), grpc: null, http: metricsHttp, tls, limits: portLimits }),
+			);
 		}
 	} catch (error) {
 		await closePorts(0);

@@ -182,6 +182,12 @@ export const DEFAULT_MEMBER_OPTIONS = {
 
 /** Length of one tick of the core; heartbeat and election intervals are rounded to whole ticks. */
 export const TICK_MS = 10;
+/** A message may be larger than the request inside: etcd allows the same. */
+export const MESSAGE_OVERHEAD_BYTES = 512 << 10;
+/** Writes are refused while more committed entries than this are not applied; etcd's number. */
+export const APPLY_BACKLOG_MAX = 5_000;
+/** Of clients, by kind: writes, reads, questions about leases. */
+export const PENDING_CALLS_MAX = 10_000;
 export const DEFAULT_QUOTA_BYTES = 2 * 1024 * 1024 * 1024;
 
 /** States what the builder of a configuration has already checked politely; a failure here is a bug of the caller. */

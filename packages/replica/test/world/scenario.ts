@@ -6,7 +6,7 @@ import { World } from "./world.ts";
 
 const KEYS = 5;
 /** Nothing of these was done: they name a definite refusal. */
-const DEFINITE = new Set(["noLeader", "noLeaderDeadline", "tooManyRequests", "requestTooLarge", "stopped"]);
+const DEFINITE = new Set(["noLeader", "noLeaderDeadline", "tooManyRequests", "applyBacklog", "requestTooLarge", "stopped"]);
 
 /** What happened, so that a quiet run is seen for what it is. */
 export interface Count {

@@ -2,7 +2,7 @@ import type { ByteOps, Dice } from "@flotilla/base";
 import { recordFault, STRIDE, type StoreOptions, StoreRebuild } from "@flotilla/mvcc";
 import { Replica, type ReplicaMachine, type ReplicaOptions, type ReplicaState } from "@flotilla/replica";
 import type { FileDisk } from "../disk/file-ops.ts";
-import { type MemberConfig, quotaBytes, TICK_MS } from "../member-config.ts";
+import { APPLY_BACKLOG_MAX, type MemberConfig, PENDING_CALLS_MAX, quotaBytes, TICK_MS } from "../member-config.ts";
 import type { StoreHouse, WorldPorts } from "../ports.ts";
 import { LogFolder } from "../wal/log-folder.ts";
 import type { WalOptions } from "../wal/wal-interface.ts";
@@ -108,8 +108,6 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 }
 
 const VALUE_CACHE_BYTES = 32 << 20;
-const APPLY_BACKLOG_MAX = 5_000;
-const PENDING_CALLS_MAX = 10_000;
 
 function storeOptions({ applySliceKeys }: MemberConfig): StoreOptions {
 	return { keepEvents: true, valueCacheBytes: VALUE_CACHE_BYTES, changeStride: Math.min(STRIDE, applySliceKeys) };

@@ -4,6 +4,7 @@ import { Grpc, type Status } from "./seam.ts";
 
 /** Bytes that are no message of their method. */
 export const MALFORMED: Status = { code: Grpc.internal, message: FAULTS.malformed.text };
+export const MALFORMED_IN_STREAM: Status = { code: Grpc.internal, message: FAULTS.malformedInStream.text };
 
 export const DEADLINE_EXCEEDED: Status = { code: Grpc.deadlineExceeded, message: FAULTS.deadlineExceeded.text };
 

@@ -1,6 +1,11 @@
 /** Limits of the client port. Every one has a stated behaviour when it is reached. */
 
+/** At which of them a client was refused. */
+export type FrontLimit = "messageBytes" | "streams" | "connectionFull" | "portFull" | "unread" | "connections";
+
 export interface GrpcFrontOptions {
+	/** Hears of each refusal; `path` is empty for a stream that was not begun. grpc-js tells of none. */
+	readonly onLimit?: (limit: FrontLimit, client: { readonly path: string; readonly peer: string }) => void;
 	/** Largest message of a client; a larger one ends its call with RESOURCE_EXHAUSTED. etcd takes `--max-request-bytes` and 512 KiB more. */
 	readonly messageBytesMax: number;
 	/** Calls open at once on one connection; clients hold further ones back. */
@@ -63,6 +68,8 @@ export interface PortLimits {
 	readonly httpIdleMs: number;
 	/** Bytes of all headers of one HTTP/1.1 request; more is answered 431. */
 	readonly httpHeaderBytesMax: number;
+	/** Hears of connections that are closed for being too many. */
+	readonly onConnectionsFull?: (peer: string) => void;
 	/** Body of one HTTP/1.1 request; more is answered 413. JSON takes a third more bytes than the message inside. */
 	readonly httpBodyBytesMax: number;
 }

@@ -1,6 +1,6 @@
 /** One streaming call through the gateway: a line of JSON for each message of the answer. */
 import type { Method } from "@flotilla/api";
-import { MALFORMED } from "./etcd-texts.ts";
+import { MALFORMED_IN_STREAM } from "./etcd-texts.ts";
 import { type Exchange, GatewayCall } from "./gateway-context.ts";
 import { CALL_HEADERS, httpStatusOf, refusal, refusalHeaders } from "./gateway-status.ts";
 import { isMalformed } from "./handler-errors.ts";
@@ -85,7 +85,7 @@ class GatewayStreamCall extends GatewayCall implements StreamCall, InboxOwner {
 		try {
 			work(argument);
 		} catch (error) {
-			if (isMalformed(error)) this.end(MALFORMED);
+			if (isMalformed(error)) this.end(MALFORMED_IN_STREAM);
 		}
 	}
 

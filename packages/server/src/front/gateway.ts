@@ -17,6 +17,8 @@ import { Grpc, type HttpHandler, type HttpRequest, type HttpResponse, type Metho
 export interface GatewayOptions {
 	/** As for gRPC: a message that is larger in its binary form is refused with RESOURCE_EXHAUSTED. */
 	readonly messageBytesMax: number;
+	/** Hears of those. */
+	readonly onTooLarge?: (client: { readonly path: string; readonly peer: string }) => void;
 }
 
 interface Route {
@@ -31,7 +33,7 @@ export function createGateway(methods: MethodTable, options: GatewayOptions): Ht
 			const route = routes.get(request.path.replace(/^\/v3beta\//, "/v3/"));
 			if (route === undefined) return respond(refusal({ code: Grpc.notFound, message: "Not Found" }, 404));
 			if (request.method !== "POST") return respond(refusal({ code: Grpc.unimplemented, message: "Method Not Allowed" }, 501));
-			return call(route, request, options.messageBytesMax, respond);
+			return call(route, request, options, respond);
 		},
 	};
 }
@@ -46,13 +48,13 @@ function routesOf(methods: MethodTable): ReadonlyMap<string, Route> {
 	return routes;
 }
 
-function call({ method, handler }: Route, request: HttpRequest, messageBytesMax: number, respond: (response: HttpResponse) => void): void {
+function call({ method, handler }: Route, request: HttpRequest, options: GatewayOptions, respond: (response: HttpResponse) => void): void {
 	const headers = readHeaders(request);
 	if (!headers.ok) {
 		respond(refusal(headers.status));
 		return;
 	}
-	const messages = readMessages(method, handler, request, messageBytesMax);
+	const messages = readMessages(method, handler, request, options);
 	if (!messages.ok) {
 		respond(refusal(messages.status));
 		return;
@@ -65,14 +67,18 @@ function call({ method, handler }: Route, request: HttpRequest, messageBytesMax:
 type Messages = { readonly ok: true; readonly messages: readonly Uint8Array[] } | { readonly ok: false; readonly status: Status };
 
 /** One message, unless the client may stream. */
-function readMessages(method: Method, handler: MethodHandler, { body }: HttpRequest, messageBytesMax: number): Messages {
+function readMessages(method: Method, handler: MethodHandler, { body, peer = "" }: HttpRequest, options: GatewayOptions): Messages {
 	const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("utf8");
 	const texts = handler.shape === "stream" && handler.clientStreams ? splitJson(text) : [text];
+	const { messageBytesMax } = options;
 	const messages: Uint8Array[] = [];
 	try {
 		for (const each of texts) {
 			const bytes = method.request.encode(method.request.decodeJson(each));
-			if (bytes.length > messageBytesMax) return { ok: false, status: messageTooLarge(bytes.length, messageBytesMax) };
+			if (bytes.length > messageBytesMax) {
+				options.onTooLarge?.({ path: method.path, peer });
+				return { ok: false, status: messageTooLarge(bytes.length, messageBytesMax) };
+			}
 			messages.push(bytes);
 		}
 	} catch (error) {

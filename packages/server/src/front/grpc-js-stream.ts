@@ -1,6 +1,6 @@
 /** One streaming call of grpc-js as the seam has it. */
 import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
-import { MALFORMED } from "./etcd-texts.ts";
+import { MALFORMED_IN_STREAM } from "./etcd-texts.ts";
 import { commonNameFrom, remainingMs, textOf } from "./grpc-js-context.ts";
 import { isMalformed } from "./handler-errors.ts";
 import { Grpc, type Status, type StreamCall, type StreamHandler } from "./seam.ts";
@@ -78,7 +78,7 @@ abstract class GrpcJsStreamCall<C extends Duplex | ServerStream> {
 			work();
 		} catch (error) {
 			if (!isMalformed(error) || this.over) return;
-			this.end(MALFORMED);
+			this.end(MALFORMED_IN_STREAM);
 			this.tellCancelled();
 		}
 	}

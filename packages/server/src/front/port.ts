@@ -88,7 +88,9 @@ class Door {
 	}
 
 	welcome(socket: Socket): void {
-		if (this.closed || this.sockets.size >= this.limits.connectionsMax) {
+		const { connectionsMax, onConnectionsFull } = this.limits;
+		if (this.closed || this.sockets.size >= connectionsMax) {
+			if (!this.closed) onConnectionsFull?.(`${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`);
 			socket.destroy();
 			return;
 		}

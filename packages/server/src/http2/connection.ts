@@ -28,6 +28,8 @@ export interface ConnectionOwner {
 	outputWaits(): void;
 	/** The server's end: an object for a sound request, whose `onHeaders` is called next. */
 	createStream(block: HeaderBlock): Http2Stream;
+	/** A sound request was one too many. */
+	streamRefused?(): void;
 	/** All frames of one read were taken. */
 	readDone?(): void;
 	/** A PING came. False: the peer was told how often it may (gRPC's keepalive), and does not keep to it. */
@@ -417,8 +419,10 @@ export class Http2Connection {
 		if (block.cut) this.refuse(streamId, ErrorCode.enhanceYourCalm);
 		else if (requestHead.fault !== null) this.refuse(streamId, ErrorCode.protocolError);
 		else if (ends && requestHead.contentLength > 0) this.refuse(streamId, ErrorCode.protocolError);
-		else if (this.streams.size >= this.options.concurrentStreamsMax) this.refuse(streamId, ErrorCode.refusedStream);
-		else {
+		else if (this.streams.size >= this.options.concurrentStreamsMax) {
+			this.refuse(streamId, ErrorCode.refusedStream);
+			this.owner.streamRefused?.();
+		} else {
 			const stream = this.owner.createStream(block);
 			stream.id = streamId;
 			stream.contentLeft = requestHead.contentLength;

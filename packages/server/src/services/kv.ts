@@ -15,7 +15,7 @@ import { rangeStreamMethod } from "./range-stream.ts";
 import { afterBarrier, propose } from "./replicated.ts";
 
 /** Ranges too long for one turn. Those that wait hold their position in the key space, and nothing else. */
-const LONG_RANGES = { runningMax: 64, waitingMax: 1_024 } as const;
+export const LONG_RANGES = { runningMax: 64, waitingMax: 1_024 } as const;
 /** Answers of them that are being put together. */
 const LONG_ANSWERS_BYTES_MAX = 256 << 20;
 /** Bytes that a range may read at once. */
@@ -145,7 +145,7 @@ class KvService {
 		}
 		if (this.longRanges.full) {
 			chunks.abandon();
-			call.fail(statusOf("tooManyRequests"));
+			call.fail(statusOf("tooManyLongReads"));
 			return;
 		}
 		const answer = this.longAnswers.begin(chunks, kvs, { member, codec: this.codec, call, mayStillRead: this.stillJudged() });

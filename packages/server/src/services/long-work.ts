@@ -45,7 +45,7 @@ export class LongWork {
 		}
 		if (this.full) {
 			work.abandon();
-			call.fail(statusOf("tooManyRequests"));
+			call.fail(statusOf("tooManyLongReads"));
 			return;
 		}
 		let over = false;

@@ -1,7 +1,16 @@
 import type { TapSink } from "@flotilla/base";
-import { Grpc, type MethodHandler, type MethodTable, type Status, type StreamCall, type UnaryCall } from "../front/seam.ts";
+import {
+	type CallContext,
+	Grpc,
+	type MethodHandler,
+	type MethodTable,
+	type Status,
+	type StreamCall,
+	type UnaryCall,
+} from "../front/seam.ts";
 import type { CallFigures, MethodFigures } from "../metrics/call-figures.ts";
 import type { Clock } from "../ports.ts";
+import { type LimitFault, limitBehind } from "./limits.ts";
 
 export interface ObserverOptions {
 	/** A unary call that takes longer is told to the tap (`--warning-unary-request-duration`). */
@@ -9,6 +18,11 @@ export interface ObserverOptions {
 	readonly clock: Clock;
 	readonly tap: TapSink;
 	readonly figures: CallFigures;
+	readonly limits: LimitWatch;
+}
+
+export interface LimitWatch {
+	refused(limit: LimitFault, call: { readonly path: string; readonly peer: string }): void;
 }
 
 /** The same table; every call is counted, and slow unary ones leave an event each. Streams have no duration. */
@@ -25,7 +39,7 @@ function observed(path: string, handler: MethodHandler, options: ObserverOptions
 		return { shape: "unary", handle: (call: UnaryCall) => handle(new ObservedCall(call, method, options)) };
 	}
 	const { handle } = handler;
-	return { ...handler, handle: (call: StreamCall) => handle(new ObservedStream(call, method, figures)) };
+	return { ...handler, handle: (call: StreamCall) => handle(new ObservedStream(call, method, options)) };
 }
 
 class ObservedCall implements UnaryCall {
@@ -82,6 +96,7 @@ class ObservedCall implements UnaryCall {
 		this.finish(Grpc.ok, "");
 	}
 	fail(status: Status): void {
+		tellLimit(status, this, this.options);
 		this.call.fail(status);
 		this.finish(status.code, status.message);
 	}
@@ -99,6 +114,11 @@ class ObservedCall implements UnaryCall {
 	}
 }
 
+function tellLimit(status: Status, call: CallContext, { limits }: ObserverOptions): void {
+	const limit = limitBehind(status);
+	if (limit !== undefined) limits.refused(limit, call);
+}
+
 const CLIENT_VERSION = "client-api-version";
 
 class ObservedStream implements StreamCall {
@@ -106,9 +126,12 @@ class ObservedStream implements StreamCall {
 	private readonly call: StreamCall;
 	private readonly method: MethodFigures;
 	private readonly figures: CallFigures;
+	private readonly options: ObserverOptions;
 	private over = false;
 
-	constructor(call: StreamCall, method: MethodFigures, figures: CallFigures) {
+	constructor(call: StreamCall, method: MethodFigures, options: ObserverOptions) {
+		const { figures } = options;
+		this.options = options;
 		this.path = call.path;
 		this.call = call;
 		this.method = method;
@@ -160,6 +183,7 @@ class ObservedStream implements StreamCall {
 		this.call.onDrain(listener);
 	}
 	end(status: Status): void {
+		tellLimit(status, this, this.options);
 		this.call.end(status);
 		this.finish(status.code);
 	}

@@ -46,7 +46,7 @@ export function rangeStreamMethod(
 	};
 	const start = (call: StreamCall, request: RangeRequest): void => {
 		if (open >= OPEN_MAX || longRanges.full) {
-			call.end(statusOf("tooManyRequests"));
+			call.end(statusOf("tooManyLongReads"));
 			return;
 		}
 		const chunks = deps.member.store.rangeChunks(request);

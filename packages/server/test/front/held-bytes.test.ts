@@ -96,7 +96,8 @@ describe.each([
 	});
 
 	test("the connection with the most loses its unfinished calls, another keeps them", async () => {
-		const connect = await open({ unfinishedBytesMax: 1 << 20 });
+		const told: string[] = [];
+		const connect = await open({ unfinishedBytesMax: 1 << 20, onLimit: (limit, { path }) => void told.push(`${limit} ${path}`) });
 		const small = connect();
 		const kept = half(small, 100 * KB);
 		await expect.poll(() => front.held.requestBytes).toBeGreaterThan(90 * KB);
@@ -106,6 +107,7 @@ describe.each([
 		kept.stream.end(new Uint8Array(4 * KB + 5));
 		expect(await kept.answer).toMatchObject({ code: 0 });
 		expect(await large.call(ECHO, new Uint8Array(1))).toMatchObject({ code: 0 });
+		if (createFront !== createGrpcJsFront) expect(new Set(told)).toEqual(new Set([`portFull ${ECHO}`]));
 	});
 
 	test("a message counts until its client ends the call", async () => {

@@ -185,7 +185,8 @@ describe.each([
 	});
 
 	test("one connection above the limit is closed; after another ends there is room again", async () => {
-		const { number } = await open({ limits: { connectionsMax: 2 } });
+		const surplusOf: string[] = [];
+		const { number } = await open({ limits: { connectionsMax: 2, onConnectionsFull: (peer) => void surplusOf.push(peer) } });
 		const wires = [new Wire(number), new Wire(number)];
 		for (const wire of wires) {
 			wire.socket.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
@@ -194,6 +195,7 @@ describe.each([
 		const surplus = new Wire(number);
 		await surplus.closed;
 		expect(surplus.text).toBe("");
+		expect(surplusOf).toEqual([expect.stringMatching(/^127\.0\.0\.1:\d+$/)]);
 		wires[0]?.socket.destroy();
 		await expect
 			.poll(async () => {

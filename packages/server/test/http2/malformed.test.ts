@@ -235,6 +235,7 @@ describe("a server", () => {
 	test("one stream more than allowed is refused, and the others go on", () => {
 		const server = new End("server", { concurrentStreamsMax: 2 });
 		expect(verdictOf(server, open(1), open(3), open(5), frame(T.data, 1, 3, "00"))).toBe("reset 5: 7");
+		expect(server.streamsRefused).toBe(1);
 		expect(server.streams.map((stream) => stream.ends)).toEqual([false, true]);
 	});
 

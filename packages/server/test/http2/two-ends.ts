@@ -38,6 +38,7 @@ export class End implements ConnectionOwner {
 	readonly connection: Http2Connection;
 	readonly streams: KeptStream[] = [];
 	waits = false;
+	streamsRefused = 0;
 	isEnded = false;
 	goneAwayCode = -1;
 	now = 0;
@@ -54,6 +55,9 @@ export class End implements ConnectionOwner {
 		const stream = new KeptStream();
 		this.streams.push(stream);
 		return stream;
+	}
+	streamRefused(): void {
+		this.streamsRefused++;
 	}
 	pinged(): boolean {
 		return this.takesPings;

@@ -1,7 +1,8 @@
 import type { TapFields } from "@flotilla/base";
 import { expect, test } from "vitest";
-import { Grpc, type MethodTable, type StreamCall, type UnaryCall } from "../../src/front/seam.ts";
+import { Grpc, type MethodHandler, type MethodTable, type Status, type StreamCall, type UnaryCall } from "../../src/front/seam.ts";
 import { CallFigures } from "../../src/metrics/call-figures.ts";
+import { innerStatus, statusOf } from "../../src/services/answers.ts";
 import { observeCalls } from "../../src/services/observed-calls.ts";
 
 /** Four methods that end each in another way, and what is seen of them. */
@@ -39,7 +40,7 @@ function watched() {
 	]);
 	const figures = new CallFigures(methods.keys());
 	const tap = { emit: (name: string, _term: number, _index: number, fields: TapFields = {}) => void events.push({ name, ...fields }) };
-	return { figures, events, table: observeCalls(methods, { thresholdMs: 300, clock, tap, figures }) };
+	return { figures, events, table: observeCalls(methods, { thresholdMs: 300, clock, tap, figures, limits: { refused: () => {} } }) };
 }
 
 const answers: string[] = [];
@@ -73,6 +74,56 @@ test("a call that takes longer than the threshold leaves one event, others none"
 		{ name: "requestSlow", path: "/a.B/Slow", tookMs: 301, requestBytes: 7, peer: "127.0.0.1:5", error: "etcdserver: request timed out" },
 	]);
 });
+
+test("a refusal at a limit is told with what it was, though several have the same words", () => {
+	const fails = (status: Status): MethodHandler => ({ shape: "unary", handle: (call) => call.fail(status) });
+	const ends = (status: Status): MethodHandler => ({
+		...{ shape: "stream", clientStreams: true, serverStreams: true },
+		handle: (call: StreamCall) => call.end(status),
+	});
+	const { limits, start: ask } = observing(
+		...[fails(statusOf("applyBacklog")), fails(statusOf("tooManyRequests")), fails(innerStatus("requestTooLarge"))],
+		...[fails(statusOf("emptyKey")), ends(statusOf("tooManyLongReads")), ends({ code: Grpc.ok, message: "" })],
+	);
+	ask();
+	expect(limits).toEqual([
+		["applyBacklog", "/a.B/0", "127.0.0.1:5"],
+		["tooManyRequests", "/a.B/1", "127.0.0.1:5"],
+		["requestTooLarge", "/a.B/2", "127.0.0.1:5"],
+		["tooManyLongReads", "/a.B/4", "127.0.0.1:5"],
+	]);
+	expect(
+		new Set((["applyBacklog", "tooManyRequests", "tooManyLongReads", "tooManyPasswords"] as const).map((one) => statusOf(one).message)),
+	).toEqual(new Set(["etcdserver: too many requests"]));
+});
+
+/** Each handler under a path of its own number. */
+function observing(...handlers: MethodHandler[]) {
+	const limits: object[] = [];
+	const methods: MethodTable = new Map(handlers.map((handler, at) => [`/a.B/${at}`, handler]));
+	const table = observeCalls(methods, {
+		...{
+			thresholdMs: 300,
+			clock: { monotonicMs: () => 0, wallMs: () => 0 },
+			tap: { emit: () => {} },
+			figures: new CallFigures(methods.keys()),
+		},
+		limits: { refused: (limit, { path, peer }) => void limits.push([limit, path, peer]) },
+	});
+	const ask = (): void => {
+		for (const [path, handler] of table) {
+			const nothing = (): void => {};
+			const call = { ...context(path, []), request: new Uint8Array(0), respond: nothing, fail: nothing };
+			const stream = {
+				...{ onMessage: nothing, holdBack: nothing, readOn: nothing, onHalfClose: nothing },
+				...{ send: () => true, onDrain: nothing, end: nothing },
+			};
+			if (handler.shape === "unary") handler.handle(call);
+			else handler.handle({ ...context(path, []), ...stream });
+		}
+	};
+	return { limits, start: ask };
+}
 
 test("every call is counted with its end, its messages and their bytes", () => {
 	const { figures, table } = watched();

@@ -7,9 +7,9 @@
 import type { HeaderBlock } from "../../http2/header-block.ts";
 import { ErrorCode } from "../../http2/protocol.ts";
 import { Http2Stream } from "../../http2/stream.ts";
-import { DEADLINE_EXCEEDED, MALFORMED, TRUNCATED_REQUEST } from "../etcd-texts.ts";
+import { DEADLINE_EXCEEDED, TRUNCATED_REQUEST } from "../etcd-texts.ts";
 import { isMalformed } from "../handler-errors.ts";
-import { ABANDONED, UNREAD } from "../held-bytes.ts";
+import { ABANDONED, type AbandonReason, UNREAD } from "../held-bytes.ts";
 import { FramingFault, MessageReader, type PieceSource } from "../message-reader.ts";
 import { Grpc, type Status } from "../seam.ts";
 import { loneStatus, refusalOf, trailersOf } from "./answer-headers.ts";
@@ -32,6 +32,8 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 	over = false;
 	/** The client sends one message. */
 	protected abstract readonly single: boolean;
+	/** To a client whose bytes are no message. */
+	protected abstract readonly malformed: Status;
 	private readonly block: HeaderBlock;
 	private reader: MessageReader | null = null;
 	private headSent = false;
@@ -241,7 +243,7 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 		try {
 			work(argument);
 		} catch (error) {
-			if (isMalformed(error)) this.refuse(MALFORMED);
+			if (isMalformed(error)) this.refuse(this.malformed);
 		}
 	}
 
@@ -269,6 +271,7 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 			}
 		} catch (error) {
 			if (!(error instanceof FramingFault)) throw error;
+			if (error.status.code === Grpc.resourceExhausted) this.connection.options.onLimit?.("messageBytes", this);
 			this.refuse(error.status);
 			return;
 		}
@@ -281,7 +284,7 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 		this.heldBytes += bytes;
 		hold.hold(bytes);
 		if (hold.requestBytes <= options.unfinishedBytesPerConnectionMax) return true;
-		this.refuse(ABANDONED.connectionFull);
+		this.abandon("connectionFull");
 		return false;
 	}
 
@@ -291,8 +294,13 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 			messageBytesMax: options.messageBytesMax,
 			encoded: this.head.gzip,
 			single: this.single,
-			abandon: (reason) => this.refuse(ABANDONED[reason]),
+			abandon: (reason) => this.abandon(reason),
 		});
+	}
+
+	protected abandon(reason: AbandonReason): void {
+		if (reason !== "stalled") this.connection.options.onLimit?.(reason, this);
+		this.refuse(ABANDONED[reason]);
 	}
 
 	/** The client is at fault: it gets a status, and the handler is told. */
@@ -304,6 +312,7 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 
 	private tooMuchUnread(): void {
 		if (this.gone) return;
+		this.connection.options.onLimit?.("unread", this);
 		if (this.pendingBytes === 0) {
 			this.finish(UNREAD);
 			return;

@@ -107,6 +107,10 @@ export class NativeConnection implements ConnectionOwner {
 		return method.clientStreams ? new NativeDuplexCall(this, head, block) : new NativeServerStreamCall(this, head, block);
 	}
 
+	streamRefused(): void {
+		this.options.onLimit?.("streams", { path: "", peer: this.peer });
+	}
+
 	/** Its request is to come. */
 	began(call: NativeCall): void {
 		this.incomplete.push(call);

@@ -1,5 +1,5 @@
 /** A call with many messages in either or both directions, as the seam has it. */
-import { NO_REQUEST, SECOND_REQUEST } from "../etcd-texts.ts";
+import { MALFORMED_IN_STREAM, NO_REQUEST, SECOND_REQUEST } from "../etcd-texts.ts";
 import { Inbox, type InboxOwner } from "../inbox.ts";
 import type { Status, StreamCall } from "../seam.ts";
 import { NativeCall } from "./native-call.ts";
@@ -10,6 +10,7 @@ const WAITING_BYTES_MAX = 16 << 10;
 const PIECE_BYTES = 256;
 
 abstract class NativeStream extends NativeCall implements StreamCall, InboxOwner {
+	protected override readonly malformed = MALFORMED_IN_STREAM;
 	protected readonly inbox = new Inbox(this);
 	private drainListener: (() => void) | null = null;
 	private full = false;

@@ -1,6 +1,5 @@
 /** A call with one request and one answer, as the seam has it. */
-import { NO_REQUEST, SECOND_REQUEST } from "../etcd-texts.ts";
-import { ABANDONED } from "../held-bytes.ts";
+import { MALFORMED, NO_REQUEST, SECOND_REQUEST } from "../etcd-texts.ts";
 import type { Status, UnaryCall, UnaryHandler } from "../seam.ts";
 import { NativeCall, OK } from "./native-call.ts";
 
@@ -9,6 +8,7 @@ const NOTHING = new Uint8Array(0);
 export class NativeUnaryCall extends NativeCall implements UnaryCall {
 	request: Uint8Array = NOTHING;
 	protected override readonly single = true;
+	protected override readonly malformed = MALFORMED;
 	private requests = 0;
 	private produce: (() => void) | null = null;
 
@@ -26,7 +26,7 @@ export class NativeUnaryCall extends NativeCall implements UnaryCall {
 		if (this.over) return;
 		if (this.connection.mayProduce) produce();
 		else if (this.connection.produceLater(this, this.request.length)) this.produce = produce;
-		else this.refuse(ABANDONED.connectionFull);
+		else this.abandon("connectionFull");
 	}
 
 	/** Its turn has come. */

@@ -11,7 +11,9 @@ interface Allowance {
 	readonly perSecond: number;
 }
 
-const FOR_A_USER: Allowance = { burst: 10, perSecond: 1 };
+/** At once, for a user from one address. */
+export const GUESSES_MAX = 10;
+const FOR_A_USER: Allowance = { burst: GUESSES_MAX, perSecond: 1 };
 const FOR_AN_ADDRESS: Allowance = { burst: 100, perSecond: 10 };
 /** Counts kept; the one that was changed least lately goes first. Beyond it a guesser needs a great many addresses. */
 const COUNTS_MAX = 16_384;

@@ -45,7 +45,7 @@ function checkPassword(attempt: Attempt): void {
 	const checkedRevision = auth.revision;
 	passwords.check(name, user, password, addressOf(call.peer), (verdict) => {
 		if (attempt.gone) return;
-		if (verdict === "tooMany") call.fail(statusOf("tooManyRequests"));
+		if (verdict === "tooMany") call.fail(statusOf("tooManyPasswords"));
 		// After the work: how long the answer takes must not tell more than the answer does.
 		else if (user?.noPassword === true) call.fail(statusOf("noPasswordUser"));
 		else if (verdict === "wrong") call.fail(statusOf("authFailed"));

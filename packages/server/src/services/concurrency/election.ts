@@ -4,13 +4,13 @@ import { type mvccpb, v3electionpb } from "@flotilla/api";
 import { bytesEqual } from "@flotilla/base";
 import type { LeaseId, TxnResult } from "@flotilla/mvcc";
 import type { MethodHandler, UnaryCall } from "../../front/seam.ts";
-import { headerOf, statusOf } from "../answers.ts";
+import { headerOf, innerStatus, statusOf } from "../answers.ts";
 import type { ServiceDeps } from "../deps.ts";
 import { unary } from "../door.ts";
 import type { OpenStreams } from "../open-streams.ts";
 import { createdAt, deleteOp, firstPair, OLDEST, putOp, rangeOfName } from "./contest.ts";
 import { ContestCall, SESSION_SECONDS } from "./contest-call.ts";
-import { InnerClient, innerStatus } from "./inner-client.ts";
+import { InnerClient } from "./inner-client.ts";
 import { observe } from "./observe.ts";
 
 export function electionService(deps: ServiceDeps, streams: OpenStreams): ReadonlyArray<readonly [string, MethodHandler]> {

@@ -7,6 +7,7 @@ import { assert } from "@flotilla/base";
 import type { DeleteRangeResult, LeaseId, RangeRequest, RangeResult, TxnResult, WatchMessage } from "@flotilla/mvcc";
 import { CommandKind, type CommandResult, encodeLeaseGrant } from "@flotilla/replica";
 import { type CallContext, Grpc, type Status } from "../../front/seam.ts";
+import { innerStatus } from "../answers.ts";
 import type { ServiceDeps } from "../deps.ts";
 import { afterBarrier, propose } from "../replicated.ts";
 
@@ -28,11 +29,6 @@ export interface OpenWatch {
 	/** The receiver takes messages again. */
 	drained(): void;
 	close(): void;
-}
-
-export function innerStatus(fault: FaultCode): Status {
-	const { grpc, text } = FAULTS[fault];
-	return grpc === GrpcStatus.deadlineExceeded ? { code: Grpc.deadlineExceeded, message: text } : { code: Grpc.unknown, message: text };
 }
 
 export class InnerClient {

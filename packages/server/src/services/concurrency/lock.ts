@@ -2,12 +2,12 @@
 import { type etcdserverpb, type mvccpb, v3lockpb } from "@flotilla/api";
 import type { TxnResult } from "@flotilla/mvcc";
 import type { MethodHandler, UnaryCall } from "../../front/seam.ts";
-import { headerOf, statusOf } from "../answers.ts";
+import { headerOf, innerStatus, statusOf } from "../answers.ts";
 import type { ServiceDeps } from "../deps.ts";
 import { unary } from "../door.ts";
 import { firstPair, getOp, OLDEST, pairIn } from "./contest.ts";
 import { ContestCall } from "./contest-call.ts";
-import { InnerClient, innerStatus } from "./inner-client.ts";
+import { InnerClient } from "./inner-client.ts";
 
 const NO_BYTES = new Uint8Array(0);
 

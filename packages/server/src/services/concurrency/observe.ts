@@ -2,10 +2,10 @@
 import { mvccpb, v3electionpb } from "@flotilla/api";
 import { allEvents, type WatchMessage } from "@flotilla/mvcc";
 import type { StreamCall } from "../../front/seam.ts";
-import { headerOf } from "../answers.ts";
+import { headerOf, innerStatus } from "../answers.ts";
 import type { ServiceDeps } from "../deps.ts";
 import { firstPair, OLDEST, rangeOfName } from "./contest.ts";
-import { InnerClient, innerStatus, type OpenWatch } from "./inner-client.ts";
+import { InnerClient, type OpenWatch } from "./inner-client.ts";
 
 const NO_BYTES = new Uint8Array(0);
 const { PUT } = mvccpb.Event_EventType;

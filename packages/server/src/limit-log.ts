@@ -1,0 +1,73 @@
+/** Tells the log that clients are refused at a limit: which one, where it stands, and which flag moves it. */
+import type { TapSink } from "@flotilla/base";
+import type { FrontLimit, GrpcFrontOptions } from "./front/front-options.ts";
+import { APPLY_BACKLOG_MAX, DEFAULT_QUOTA_BYTES, MESSAGE_OVERHEAD_BYTES, type MemberConfig, PENDING_CALLS_MAX } from "./member-config.ts";
+import type { Clock } from "./ports.ts";
+import { GUESSES_MAX } from "./services/auth/guess-limit.ts";
+import { LONG_RANGES } from "./services/kv.ts";
+import type { LimitFault } from "./services/limits.ts";
+
+/** A line a second for each limit; those between are counted. */
+const TELL_MS = 1_000;
+const FIXED = "none";
+
+interface Limit {
+	readonly limit: string;
+	readonly value: number;
+	readonly flag: string;
+}
+
+export type LimitName = LimitFault | FrontLimit;
+
+export interface Refused {
+	/** Of the method; empty for a connection. */
+	readonly path: string;
+	readonly peer: string;
+}
+
+export class LimitLog {
+	private readonly limits: Readonly<Record<LimitName, Limit>>;
+	private readonly tap: TapSink;
+	private readonly clock: Clock;
+	private readonly told = new Map<LimitName, { atMs: number; untold: number }>();
+
+	constructor(limits: Readonly<Record<LimitName, Limit>>, tap: TapSink, clock: Clock) {
+		this.limits = limits;
+		this.tap = tap;
+		this.clock = clock;
+	}
+
+	refused(name: LimitName, { path, peer }: Refused): void {
+		const nowMs = this.clock.monotonicMs();
+		const before = this.told.get(name);
+		if (before !== undefined && nowMs - before.atMs < TELL_MS) {
+			before.untold++;
+			return;
+		}
+		this.told.set(name, { atMs: nowMs, untold: 0 });
+		this.tap.emit("limitReached", 0, 0, { ...this.limits[name], path, peer, untold: before?.untold ?? 0 });
+	}
+}
+
+export function limitsOf(
+	config: MemberConfig,
+	front: Pick<GrpcFrontOptions, "unfinishedBytesPerConnectionMax" | "unfinishedBytesMax" | "unreadBytesPerConnectionMax">,
+	connectionsMax: number,
+): Readonly<Record<LimitName, Limit>> {
+	const { quotaBackendBytes, maxRequestBytes, maxTxnOps, maxConcurrentStreams } = config;
+	return {
+		requestTooLarge: { limit: "bytes of a write request", value: maxRequestBytes, flag: "--max-request-bytes" },
+		tooManyOps: { limit: "operations of a transaction", value: maxTxnOps, flag: "--max-txn-ops" },
+		noSpace: { limit: "bytes of the store", value: quotaBackendBytes || DEFAULT_QUOTA_BYTES, flag: "--quota-backend-bytes" },
+		applyBacklog: { limit: "committed entries that are not applied", value: APPLY_BACKLOG_MAX, flag: FIXED },
+		tooManyRequests: { limit: "requests under way", value: PENDING_CALLS_MAX, flag: FIXED },
+		tooManyLongReads: { limit: "long reads that wait", value: LONG_RANGES.waitingMax, flag: FIXED },
+		tooManyPasswords: { limit: "tries at the password of a user from one address", value: GUESSES_MAX, flag: FIXED },
+		messageBytes: { limit: "bytes of a message", value: maxRequestBytes + MESSAGE_OVERHEAD_BYTES, flag: "--max-request-bytes" },
+		streams: { limit: "streams of a connection", value: maxConcurrentStreams, flag: "--max-concurrent-streams" },
+		connections: { limit: "connections", value: connectionsMax, flag: FIXED },
+		connectionFull: { limit: "bytes of unfinished requests of a connection", value: front.unfinishedBytesPerConnectionMax, flag: FIXED },
+		portFull: { limit: "bytes of unfinished requests", value: front.unfinishedBytesMax, flag: FIXED },
+		unread: { limit: "bytes of unread answers of a connection", value: front.unreadBytesPerConnectionMax, flag: FIXED },
+	};
+}
