@@ -2,7 +2,7 @@
  * The calls that locks and elections make inside the member, on behalf of whoever called them. Their refusals reach the client as
  * UNKNOWN with the usual text (etcd API 8.1).
  */
-import { etcdserverpb, FAULTS, type FaultCode, GrpcStatus } from "@flotilla/api";
+import { etcdserverpb, type FaultCode } from "@flotilla/api";
 import { assert } from "@flotilla/base";
 import type { DeleteRangeResult, LeaseId, RangeRequest, RangeResult, TxnResult, WatchMessage } from "@flotilla/mvcc";
 import { CommandKind, type CommandResult, encodeLeaseGrant } from "@flotilla/replica";
