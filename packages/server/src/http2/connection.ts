@@ -417,12 +417,9 @@ export class Http2Connection {
 		}
 		const { requestHead } = block;
 		if (block.cut) this.refuse(streamId, ErrorCode.enhanceYourCalm);
-		else if (requestHead.fault !== null) this.refuse(streamId, ErrorCode.protocolError);
-		else if (ends && requestHead.contentLength > 0) this.refuse(streamId, ErrorCode.protocolError);
-		else if (this.streams.size >= this.options.concurrentStreamsMax) {
-			this.refuse(streamId, ErrorCode.refusedStream);
-			this.owner.streamRefused?.();
-		} else {
+		else if (requestHead.fault !== null || (ends && requestHead.contentLength > 0)) this.refuse(streamId, ErrorCode.protocolError);
+		else if (this.streams.size >= this.options.concurrentStreamsMax) this.refuse(streamId, ErrorCode.refusedStream);
+		else {
 			const stream = this.owner.createStream(block);
 			stream.id = streamId;
 			stream.contentLeft = requestHead.contentLength;
@@ -530,6 +527,7 @@ export class Http2Connection {
 	}
 
 	private refuse(streamId: number, code: ErrorCode): void {
+		if (code === ErrorCode.refusedStream) this.owner.streamRefused?.();
 		this.writer.reset(streamId, code);
 		this.numbers.leave(streamId);
 		if (!this.resets.take()) throw new ConnectionFault(ErrorCode.enhanceYourCalm, "too many streams had to be reset");
