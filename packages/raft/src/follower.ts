@@ -1,10 +1,11 @@
 import { fail, marks } from "@flotilla/base";
 import { campaign } from "./campaign.ts";
 import { appendToLog, installSnapshot, raiseCommit, truncateLog } from "./configuration.ts";
-import type { Append, Entry, Goodbye, Heartbeat, LogIndex, NodeId, SnapshotMessage } from "./message.ts";
+import type { Append, Entry, Goodbye, Heartbeat, LogIndex, NodeId, SnapshotMessage, Term } from "./message.ts";
 import type { StepStatus } from "./output.ts";
 import type { Raft } from "./raft.ts";
 import { becomeFollower, setLeader } from "./roles.ts";
+import { UNKNOWN_TERM } from "./term-runs.ts";
 
 /** What a leader of this term tells (raft thesis §3.5). Every call of these is preceded by `hearLeader`. */
 
@@ -21,10 +22,12 @@ export function hearLeader(r: Raft, leader: NodeId): void {
 export function onAppend(r: Raft, m: Append): StepStatus {
 	const { log } = r;
 	const lastOfMessage = m.prevIndex + m.entries.length;
-	// Late or repeated. What lies below commit may no longer be known, and is equal anyway.
+	// Late or repeated. What lies below commit may no longer be known.
 	if (lastOfMessage <= log.commit) {
 		marks.appendLate++;
-		acknowledge(r, m.from, log.commit);
+		checkHistory(r, m.from, lastOfMessage, m.entries.at(-1)?.term ?? m.prevTerm);
+		// Never more than the leader itself holds: one whose disk lost entries must not hear of them from here, and end by it.
+		acknowledge(r, m.from, Math.max(lastOfMessage, Math.min(m.commit, log.commit)));
 		return "ok";
 	}
 	if (m.entries.length > 0 && isOverloaded(r)) return "dropped:overloaded";
@@ -36,6 +39,23 @@ export function onAppend(r: Raft, m: Append): StepStatus {
 	raiseCommit(r, Math.min(m.commit, lastOfMessage));
 	acknowledge(r, m.from, lastOfMessage);
 	return "ok";
+}
+
+/**
+ * What is committed is in the log of every later leader, or a majority has lost it: then there are two histories, and this member
+ * holds the one that the cluster does not go on with. It ends; ending the leader would end each one that the others elect.
+ */
+function checkHistory(r: Raft, leader: NodeId, index: LogIndex, term: Term): void {
+	const { log } = r;
+	const own = log.termAt(index);
+	if (own === term || own === UNKNOWN_TERM) return;
+	fail("the leader's log contradicts what this member knows to be committed: were old copies of data folders put back on other members?", {
+		leader,
+		index,
+		term,
+		committedTerm: own,
+		commit: log.commit,
+	});
 }
 
 export function onHeartbeat(r: Raft, m: Heartbeat): void {
@@ -54,7 +74,8 @@ export function onHeartbeat(r: Raft, m: Heartbeat): void {
 export function onSnapshot(r: Raft, m: SnapshotMessage): StepStatus {
 	const { log } = r;
 	const { index, term, confState } = m.meta;
-	if (index > log.commit) {
+	if (index <= log.commit) checkHistory(r, m.from, index, term);
+	else {
 		const lists = [confState.voters, confState.votersOutgoing, confState.learners];
 		// Some old leader talks to a member that was replaced.
 		if (!lists.some((ids) => ids.includes(r.id))) return "ignored:unknown-peer";
@@ -64,7 +85,7 @@ export function onSnapshot(r: Raft, m: SnapshotMessage): StepStatus {
 		} else if (log.restoringIndex !== 0) return "dropped:overloaded";
 		else installSnapshot(r, m.meta);
 	}
-	acknowledge(r, m.from, Math.max(index, log.commit));
+	acknowledge(r, m.from, index);
 	return "ok";
 }
 
@@ -90,8 +111,9 @@ function takeEntries(r: Raft, m: Append): void {
 	while (at < m.entries.length) {
 		const entry = m.entries[at] as Entry;
 		if (entry.index > log.lastIndex) break;
-		// Below commit terms may be forgotten; there they cannot differ.
+		// Below commit terms may be forgotten; where the entry at commit is equal, those before it are.
 		if (entry.index >= log.commit && !log.matches(entry.index, entry.term)) {
+			if (entry.index === log.commit) checkHistory(r, m.from, entry.index, entry.term);
 			marks.appendConflict++;
 			truncateLog(r, entry.index);
 			break;

@@ -15,7 +15,7 @@ function onSnapshot(): RaftCore {
 }
 
 function answerTo(core: RaftCore, prevIndex: number, prevTerm: Term, entries: readonly Entry[]): object {
-	core.step({ kind: "append", from: 1n, to: 2n, term: 4, prevIndex, prevTerm, commit: 0, entries });
+	core.step({ kind: "append", from: 1n, to: 2n, term: 4, prevIndex, prevTerm, commit: 10, entries });
 	const { send, append } = core.drain();
 	const [answer] = [...send, ...(append?.release ?? [])];
 	return { reject: false, ...answer };

@@ -1,6 +1,6 @@
 import { Dice } from "@flotilla/base";
 import { describe, expect, test } from "vitest";
-import type { Append, AppendResp, Message, NodeId, Term } from "../src/index.ts";
+import { type Append, type AppendResp, Entry, EntryKind, type Message, type NodeId, type Term } from "../src/index.ts";
 import { Cluster } from "./sim/cluster.ts";
 
 const three = (config = {}) => new Cluster({ voters: [1n, 2n, 3n], dice: new Dice(1), config });
@@ -135,7 +135,7 @@ test("SC-028 SC-029 what lies below commit is acknowledged unseen; what contradi
 	cluster.propose(1n, 5);
 	cluster.settle();
 	const { commit, term, lastIndex } = cluster.status(2n);
-	cluster.hand({ kind: "append", from: 1n, to: 2n, term, prevIndex: 1, prevTerm: 1, commit: 1, entries: [] });
+	cluster.hand({ kind: "append", from: 1n, to: 2n, term, prevIndex: 1, prevTerm: 1, commit: commit + 1, entries: [] });
 	cluster.drain(2n);
 	cluster.persist(2n);
 	expect(cluster.take((message) => message.kind === "appendResp")).toMatchObject([{ index: commit, reject: false }]);
@@ -156,7 +156,43 @@ test("SC-028 SC-029 what lies below commit is acknowledged unseen; what contradi
 			commit: 1,
 			entries: [...two, { ...two[0], index: lastIndex + 1 } as never],
 		}),
-	).toThrow(/committed entries must not be overwritten/);
+	).toThrow(/contradicts what this member knows to be committed/);
+});
+
+describe("a leader whose majority has lost what was committed", () => {
+	/** Member 2 holds 1@1, an entry of the leader of term 2, and five more, all committed. */
+	function committed(): Cluster {
+		const cluster = three();
+		cluster.elect(1n);
+		cluster.propose(1n, 5);
+		cluster.settle();
+		expect(cluster.status(2n)).toMatchObject({ commit: 7, term: 2 });
+		return cluster;
+	}
+	const own = new Entry(3, 4, EntryKind.normal, Uint8Array.of());
+
+	test("is not told of entries that it does not hold: that would end it, and each one elected after it", () => {
+		const cluster = committed();
+		cluster.hand({ kind: "append", from: 3n, to: 2n, term: 4, prevIndex: 2, prevTerm: 2, commit: 2, entries: [] });
+		cluster.drain(2n);
+		cluster.persist(2n);
+		expect(cluster.take((message) => message.kind === "appendResp" && message.to === 3n)).toMatchObject([{ index: 2, reject: false }]);
+	});
+	test.each([
+		["an entry of its own", { prevIndex: 2, prevTerm: 2, entries: [own] }],
+		["an anchor of its own", { prevIndex: 3, prevTerm: 4, entries: [] }],
+	])("is left by who knows better, at the first sight of %s", (_what, rest) => {
+		const { core } = committed().member(2n);
+		const told = { kind: "append", from: 3n, to: 2n, term: 4, commit: 2, ...rest } as const;
+		expect(() => core.step(told)).toThrow(/contradicts what this member knows to be committed.*"committedTerm":2/);
+	});
+	test("is left by who knows better when it sends its state, too", () => {
+		const cluster = committed();
+		const meta = { index: 3, term: 4, confState: cluster.status(2n).confState, generation: "g" };
+		expect(() => cluster.member(2n).core.step({ kind: "snapshot", from: 3n, to: 2n, term: 4, meta })).toThrow(
+			/contradicts what this member/,
+		);
+	});
 });
 
 test("an append that begins below commit brings what lies above it", () => {

@@ -258,7 +258,7 @@ test("SC-081 an old snapshot, or one that does not know this member, changes not
 	const snapshot = (meta: SnapshotMeta): Message => ({ kind: "snapshot", from: 1n, to: 2n, term: 2, meta });
 	expect(core.step(snapshot(metaOf(cluster, 3, 2)))).toBe("ok");
 	// All of it is on the disk already: the answer waits for nothing.
-	expect(core.drain().send).toMatchObject([{ kind: "appendResp", reject: false, index: before.commit }]);
+	expect(core.drain().send).toMatchObject([{ kind: "appendResp", reject: false, index: 3 }]);
 	const foreign = { ...metaOf(cluster, 50, 2), confState: { ...before.confState, voters: [1n, 3n] } };
 	expect(core.step(snapshot(foreign))).toBe("ignored:unknown-peer");
 	expect(core.step(snapshot({ ...foreign, confState: { ...before.confState, voters: [2n, 1n] } }))).toBe("rejected:malformed");
