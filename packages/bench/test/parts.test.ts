@@ -204,7 +204,7 @@ describe("the command line", () => {
 		[["compare", "--clients", "3"], "--clients does not belong to compare"],
 		[["put", "--nonsense"], "--nonsense"],
 		[["put", "--cert", "c.pem"], "--cert and --key go together"],
-		[["put", "--user", "ann"], "--user: need NAME:PASSWORD"],
+		[["put", "--user", "ann"], "--user ann needs a password: --password-file FILE, the variable ETCDCTL_PASSWORD, or NAME:PASSWORD"],
 	])("%j is refused: %s", (args, problem) => {
 		expect(readBenchCall(args, {})).toMatchObject({ kind: "usage", problem: expect.stringContaining(problem) });
 	});

@@ -1,7 +1,7 @@
 /** The program as its users call it, against real clusters: short runs, every load, every output. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -216,8 +216,9 @@ describe.skipIf(!existsSync("/usr/bin/openssl"))("a member behind TLS, with user
 		await auth("UserGrantRole", etcdserverpb.AuthUserGrantRoleRequest.encode({ user: "root", role: "root" }));
 		await auth("AuthEnable", etcdserverpb.AuthEnableRequest.encode({}));
 		target.close();
+		await writeFile(path("password"), "secret\n");
 		const [known, stranger, wrong] = (await Promise.all([
-			put(...files(), "--user", "root:secret"),
+			put(...files(), "--user", "root", "--password-file", path("password")),
 			put(...files()),
 			put(...files(), "--user", "root:wrong"),
 		])) as [Ending, Ending, Ending];

@@ -1,5 +1,6 @@
 /** `flotilla bench <load>`: one run or a sweep, told on the terminal and written where it was asked for. */
 import { readFile, writeFile } from "node:fs/promises";
+import { readLogin } from "@flotilla/server/internal";
 import type { Access } from "../client/access.ts";
 import { Target } from "../client/target.ts";
 import { type RunResult, runLoad } from "../load/run.ts";
@@ -66,7 +67,7 @@ async function accessOf({ cacert, cert, key, trustAnybody, user }: AccessFlags):
 		...(cert === null ? {} : { cert: await readFile(cert) }),
 		...(key === null ? {} : { key: await readFile(key) }),
 	};
-	return { tls: { ...files, trustAnybody }, user };
+	return { tls: { ...files, trustAnybody }, user: (await readLogin(user ?? undefined)) ?? null };
 }
 
 function sweepOf(runs: readonly RunResult[]): Sweep {

@@ -1,5 +1,6 @@
 /** The command line of `flotilla bench`, read once into plain data. */
 import { parseArgs } from "node:util";
+import { type LoginWish, loginWish } from "@flotilla/server/internal";
 import { authorityOf, splitEndpoint } from "../client/access.ts";
 import type { Aim } from "../client/target.ts";
 import { type Equipment, FEATURES, nameOf, readEquipment } from "../compare/equipment.ts";
@@ -11,8 +12,10 @@ export const USAGE = `Usage: flotilla bench <load> [flags]       measures any se
 Loads: ${LOAD_NAMES.join(", ")}
 
   --endpoints LIST     host:port,... (default: ETCDCTL_ENDPOINTS, then 127.0.0.1:2379)
-  --cacert, --cert, --key FILE, --insecure-skip-tls-verify, --user NAME:PASSWORD
+  --cacert, --cert, --key FILE, --insecure-skip-tls-verify
                        as etcdctl takes them; TLS is for endpoints with https://
+  --user NAME          the password is the first line of --password-file FILE, or stands in the variable ETCDCTL_PASSWORD;
+                       NAME:PASSWORD is taken as well, and can be read by every process of this machine
   --to WHOM            leader (default), follower, or all endpoints in turn
   --clients N          calls under way at once; watchers, or leases (default 1)
   --connections N      over so many connections (default 1)
@@ -54,7 +57,7 @@ export interface AccessFlags {
 	readonly cert: string | null;
 	readonly key: string | null;
 	readonly trustAnybody: boolean;
-	readonly user: { readonly name: string; readonly password: string } | null;
+	readonly user: LoginWish | null;
 }
 
 export interface CompareCall {
@@ -79,6 +82,7 @@ const FLAGS = {
 	key: { type: "string" },
 	"insecure-skip-tls-verify": { type: "boolean" },
 	user: { type: "string" },
+	"password-file": { type: "string" },
 	to: { type: "string" },
 	clients: { type: "string" },
 	connections: { type: "string" },
@@ -159,7 +163,7 @@ function readLoad(load: LoadName, values: Values, environment: Readonly<Record<s
 		cert: text("cert") ?? null,
 		key: text("key") ?? null,
 		trustAnybody: values["insecure-skip-tls-verify"] === true,
-		user: userOf(text("user")),
+		user: loginOf(text("user"), text("password-file"), environment),
 	};
 	if ((access.cert === null) !== (access.key === null)) throw new Mistake("--cert and --key go together");
 	return {
@@ -206,11 +210,13 @@ function isLoad(name: string): name is LoadName {
 	return LOAD_NAMES.includes(name as LoadName);
 }
 
-function userOf(text: string | undefined): AccessFlags["user"] {
-	if (text === undefined) return null;
-	const colon = text.indexOf(":");
-	if (colon < 1) throw new Mistake("--user: need NAME:PASSWORD");
-	return { name: text.slice(0, colon), password: text.slice(colon + 1) };
+function loginOf(
+	user: string | undefined,
+	passwordFile: string | undefined,
+	environment: Readonly<Record<string, string | undefined>>,
+): AccessFlags["user"] {
+	const flags = { flag: "--user", fileFlag: "--password-file", variable: "ETCDCTL_PASSWORD" };
+	return loginWish({ ...flags, user, passwordFile }, environment) ?? null;
 }
 
 function aimOf(text: string): Aim {

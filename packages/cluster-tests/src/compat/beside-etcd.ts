@@ -1,6 +1,6 @@
 /** One member of flotilla and a real etcd, told the same calls through the same client; what they answer, without what differs between any two clusters. */
 import { METHODS } from "@flotilla/api";
-import { KvClient, RpcError } from "../client/kv-client.ts";
+import { type CallOptions, KvClient, RpcError } from "../client/kv-client.ts";
 import { ProcessCluster } from "../process/cluster.ts";
 
 export interface Call {
@@ -28,7 +28,7 @@ export class BesideEtcd {
 
 	/** Ours first. Credentials of the two differ. */
 	async tell(call: Call, tokens: readonly string[] = ["", ""]): Promise<readonly [mine: unknown, theirs: unknown]> {
-		const [mine, theirs] = await Promise.all(this.clients.map((client, at) => outcomeOf(client, call, tokens[at] ?? "")));
+		const [mine, theirs] = await Promise.all(this.clients.map((client, at) => outcomeOf(client, call, tokenOptions(tokens[at]))));
 		return [mine, theirs];
 	}
 
@@ -38,9 +38,13 @@ export class BesideEtcd {
 	}
 }
 
-async function outcomeOf(client: KvClient, { path, request }: Call, token: string): Promise<unknown> {
+function tokenOptions(token = ""): CallOptions {
+	return token === "" ? {} : { metadata: { token } };
+}
+
+export async function outcomeOf(client: KvClient, { path, request }: Call, options: CallOptions = {}): Promise<unknown> {
 	try {
-		const answer = await client.raw(path, Buffer.from(request), token === "" ? {} : { metadata: { token } });
+		const answer = await client.raw(path, Buffer.from(request), options);
 		const decoded = METHODS.get(path)?.response.decode(answer) as { header?: { revision: number } | null };
 		return plain({ ...decoded, header: decoded.header?.revision });
 	} catch (error) {

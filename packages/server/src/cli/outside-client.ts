@@ -22,6 +22,14 @@ export interface Access {
 /** What a call came to when it was refused, or when nobody answered. */
 export type CallError = ServiceError;
 
+/** What it was, without what the client library adds of its own. */
+export function textOf({ message, details }: CallError): string {
+	const text = details === undefined || details === "" ? message : details;
+	return text
+		.replace(/^No connection established\. Last error: (?:Error: )?(.*?)\. Resolution note: .*$/s, "$1")
+		.replace(/ Resolution note: $/, "");
+}
+
 interface Codec<M extends object> {
 	readonly request: Pick<MessageType<M>, "encode">;
 }

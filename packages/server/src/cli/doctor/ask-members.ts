@@ -1,6 +1,6 @@
 /** Asks members that run how they are; one that does not answer is a fact as well. */
 import { etcdserverpb as pb } from "@flotilla/api";
-import { type Access, type CallError, OutsideClient } from "../outside-client.ts";
+import { type Access, type CallError, OutsideClient, textOf } from "../outside-client.ts";
 import type { LiveState, SeenMember } from "./observations.ts";
 
 const PATIENCE_MS = 5_000;
@@ -31,7 +31,7 @@ async function askOne(endpoint: string, access: Access): Promise<SeenMember> {
 		const { members } = await client.call("/etcdserverpb.Cluster/MemberList", list, { linearizable: false }, PATIENCE_MS);
 		return { kind: "live", endpoint, state: stateOf(status, members) };
 	} catch (error) {
-		return { kind: "silent", endpoint, error: describe(error as CallError) };
+		return { kind: "silent", endpoint, error: textOf(error as CallError) };
 	} finally {
 		client?.close();
 	}
@@ -70,8 +70,4 @@ async function withHash(one: Extract<SeenMember, { kind: "live" }>, revision: nu
 	} finally {
 		client?.close();
 	}
-}
-
-function describe({ message, details }: CallError): string {
-	return details === undefined || details === "" ? message : details;
 }

@@ -1,6 +1,6 @@
 /** One of the two clusters of a migration: any of its members, one after another, until one answers. */
 import { setTimeout as pause } from "node:timers/promises";
-import { type Access, type CallError, OutsideClient } from "../outside-client.ts";
+import { type Access, type CallError, OutsideClient, textOf } from "../outside-client.ts";
 import { isOverload, passes, SideError, type SideName } from "./refusals.ts";
 import { ALL_KEYS, RPC, type Rpc } from "./rpc.ts";
 
@@ -52,8 +52,8 @@ export class Side {
 				return answer;
 			} catch (error) {
 				if (error instanceof StrangeCluster) throw error;
-				const { code, details, message } = error as CallError;
-				const text = (details ?? message).replace(/ Resolution note: $/, "");
+				const { code } = error as CallError;
+				const text = textOf(error as CallError);
 				const waitedMs = performance.now() - startedMs;
 				if (!this.passes(code, text)) throw new SideError(this.name, path, code, text);
 				if (waitedMs > patienceMs) {
