@@ -301,7 +301,7 @@ function checkRebuildable(format: MemberFormat, log: RecoveredLog, { code, reaso
 		where: `store.${format.generation}`,
 		found: `${reason}; and a log from entry ${log.firstIndex} on`,
 		wanted: `a log from entry ${bootstrap.BOOTSTRAP_INDEX + 1} on`,
-		next: `Restore the folder store.${format.generation} from a copy, or: ${REPLACE_MEMBER}`,
+		next: `Log and votes are left as they are: restore the folder store.${format.generation} from a copy, or: ${REPLACE_MEMBER}. A cluster of one is made anew from a saved state (flotilla snapshot restore)`,
 	});
 }
 
