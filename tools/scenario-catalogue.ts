@@ -150,7 +150,7 @@ export const CATALOGUE: readonly Section[] = [
 		["the lock"],
 		[
 			"recovering mode",
-			"Not built (docs/consensus.md, D5): a damaged log refuses to start and names both ways out. The format carries what it needs.",
+			"No recovering mode (docs/consensus.md, D5): a member whose log has a hole may have acknowledged what is gone, so it must neither vote nor acknowledge, and to let it do so again after a barrier would stand on a proof that nobody has made. It refuses to start instead, names file and offset, and is replaced by a new member: those are the tests. An entry that only it and a leader held, which is then lost too, is lost with them: a quorum is gone.",
 		],
 		["damaged vote slots"],
 	]),
@@ -162,7 +162,7 @@ export const CATALOGUE: readonly Section[] = [
 		],
 		[
 			"a large snapshot and the heartbeats",
-			"A small state at a capped rate in the tests; 1 GiB beside heartbeats by `npm run big-snapshot`.",
+			"64 MiB at a capped rate in the tests, all lanes on one link; 2 GiB, or whatever is wanted, by `npm run big-snapshot -- 2048 --rate 50`.",
 		],
 		["the event loop stalls"],
 		[

@@ -4,10 +4,21 @@ import { findings, transferReport } from "../src/big-snapshot/transfer.ts";
 import { longestHeartbeatGap } from "../src/failover/heartbeat-gap.ts";
 import type { Seen } from "../src/failover/tap-recorder.ts";
 
-test("64 MiB go to a new member under load: no election, equal states, memory within bounds", { timeout: 600_000 }, async () => {
+test("SC-107 64 MiB go to a new member under load, at 8 MiB a second: heartbeats go on, no election, equal states, memory within bounds", {
+	timeout: 600_000,
+}, async () => {
 	// Longer than a busy machine holds a member up, and shorter than the transfer.
-	const report = await transferReport(64 << 20, () => {}, ["--election-timeout", "3000"]);
+	const electionMs = 3_000;
+	const report = await transferReport(64 << 20, () => {}, {
+		flags: ["--election-timeout", String(electionMs)],
+		bytesPerSecond: 8 << 20,
+	});
 	expect(report).toMatchObject({ elections: 0, failures: 0, equal: true });
+	// Not one follower was left alone for as long as it takes to be believed lost.
+	expect(report.heartbeatGapMs).toBeLessThan(electionMs);
+	expect(report.newcomerGapMs).toBeLessThan(electionMs);
+	// So the state was on its way for longer than that.
+	expect(report.tookMs).toBeGreaterThan(2 * electionMs);
 	expect(report.sentBytes).toBeGreaterThan(64 << 20);
 	expect(report.writes).toBeGreaterThan(0);
 	for (const { member, beforeBytes, peakBytes } of report.memory.slice(0, 3)) {
@@ -17,10 +28,11 @@ test("64 MiB go to a new member under load: no election, equal states, memory wi
 });
 
 test("an election, a silence as long as its time-out, and states that differ are each found", () => {
-	const well = { elections: 0, heartbeatGapMs: 999, equal: true };
+	const well = { elections: 0, heartbeatGapMs: 999, newcomerGapMs: 999, equal: true };
 	expect(findings(well)).toEqual([]);
 	expect(findings({ ...well, elections: 2 })).toEqual(["2 elections or attempts at one"]);
 	expect(findings({ ...well, heartbeatGapMs: 1_000 })).toEqual(["a follower heard no heartbeat for 1000 ms"]);
+	expect(findings({ ...well, newcomerGapMs: 1_000 })).toEqual(["the new member heard no heartbeat for 1000 ms"]);
 	expect(findings({ ...well, equal: false })).toEqual(["the members' states differ"]);
 });
 

@@ -3,6 +3,9 @@
  * elections, writes and memory.
  */
 import { randomBytes } from "node:crypto";
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { TAP_SOCKET } from "@flotilla/server/internal";
 import { KvClient } from "../client/kv-client.ts";
 import { longestHeartbeatGap } from "../failover/heartbeat-gap.ts";
 import { nowMs, type Seen, TapRecorder } from "../failover/tap-recorder.ts";
@@ -13,6 +16,8 @@ import { eventually, pause } from "../process/wait.ts";
 const VALUE_BYTES = 64 << 10;
 const FILLERS = 32;
 const WRITERS = 4;
+/** For the largest store on the thinnest link that anybody has patience for. */
+const READY_MS = 3_600_000;
 /** Room for what is filled in, whatever its size. */
 const FLAGS = ["--quota-backend-bytes", String(16 * 2 ** 30)];
 const EVENTS = [
@@ -37,6 +42,8 @@ export interface TransferReport {
 	readonly readyMs: number;
 	/** Longest time without a heartbeat at any follower of the first members, both ends included. They come every 100 ms. */
 	readonly heartbeatGapMs: number;
+	/** The same at the new member, from the first one that it heard: beside the state, on the same link. */
+	readonly newcomerGapMs: number;
 	readonly elections: number;
 	readonly failures: number;
 	readonly writes: number;
@@ -48,23 +55,31 @@ export interface TransferReport {
 }
 
 /** What the transfer has cost that it must not cost; empty when all is well. */
-export function findings(report: Pick<TransferReport, "elections" | "heartbeatGapMs" | "equal">): readonly string[] {
-	const { elections, heartbeatGapMs, equal } = report;
+export function findings(report: Pick<TransferReport, "elections" | "heartbeatGapMs" | "newcomerGapMs" | "equal">): readonly string[] {
+	const { elections, heartbeatGapMs, newcomerGapMs, equal } = report;
 	return [
 		...(elections === 0 ? [] : [`${elections} elections or attempts at one`]),
 		...(heartbeatGapMs < ELECTION_MS ? [] : [`a follower heard no heartbeat for ${heartbeatGapMs.toFixed(0)} ms`]),
+		...(newcomerGapMs < ELECTION_MS ? [] : [`the new member heard no heartbeat for ${newcomerGapMs.toFixed(0)} ms`]),
 		...(equal ? [] : ["the members' states differ"]),
 	];
 }
 
-/** `flags`: more of them, for the first members. */
+export interface TransferOptions {
+	/** More of them, for the first members. */
+	readonly flags?: readonly string[];
+	/** Of all that goes to the new member together, and of all that comes from it. Without it nothing is held back. */
+	readonly bytesPerSecond?: number;
+}
+
 export async function transferReport(
 	storeBytes: number,
 	say: (text: string) => void,
-	flags: readonly string[] = [],
+	{ flags = [], bytesPerSecond = Number.POSITIVE_INFINITY }: TransferOptions = {},
 ): Promise<TransferReport> {
 	const cluster = await ProcessCluster.start({ flags: [...FLAGS, ...flags] });
-	const newcomer = await cluster.newcomer("m4");
+	const newcomer = await cluster.newcomer("m4", cluster.members, { proxied: true });
+	newcomer.proxy?.throttle(bytesPerSecond, true);
 	const everybody = [...cluster.members, newcomer];
 	try {
 		await fill(cluster, storeBytes, say);
@@ -75,17 +90,24 @@ export async function transferReport(
 		await eventually("the addition", () => addMember(cluster, newcomer));
 		say("a new member was added and starts");
 		const startedMs = nowMs();
-		await newcomer.process.start(600_000);
+		const ready = newcomer.process.start(READY_MS);
+		const own = eventually("the new member's tap", async () => {
+			await stat(join(newcomer.dataDir, TAP_SOCKET));
+			return new TapRecorder([newcomer], ["heartbeatHeard"]);
+		});
+		await ready;
 		const readyMs = nowMs() - startedMs;
 		await pause(500);
 		const { writes, slowestMs } = await load.stop();
 		const endedMs = nowMs();
 		const seen = taps.take(startedMs);
+		const seenByIt = (await own).take(startedMs);
 		const peaks = await memory.stop();
 		const { tookMs, sentBytes } = sent(seen);
 		return {
 			...{ storeBytes, sentBytes, tookMs, readyMs, writes },
 			heartbeatGapMs: longestHeartbeatGap(seen, { followers: cluster.members.length - 1, fromMs: startedMs, uptoMs: endedMs }),
+			newcomerGapMs: longestHeartbeatGap(seenByIt, { followers: 1, fromMs: seenByIt[0]?.atMs ?? startedMs, uptoMs: endedMs }),
 			elections: seen.filter(({ event }) => event.name.startsWith("became")).length,
 			failures: seen.filter(({ event }) => event.name === "snapshotFailed").length,
 			slowestWriteMs: slowestMs,
@@ -94,6 +116,7 @@ export async function transferReport(
 		};
 	} finally {
 		await newcomer.process.dispose();
+		await newcomer.proxy?.close();
 		await cluster.dispose();
 	}
 }

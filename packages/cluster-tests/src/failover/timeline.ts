@@ -45,7 +45,7 @@ export function timeline({ signal, signalMs, lastBeforeMs, firstAfterMs, waited,
 	];
 	const worth = worthTelling(seen, signalMs);
 	// On a busy machine the longest pause may be another one than the election's.
-	const commitMs = worth.find(({ event }) => event.name === "commitAdvanced")?.atMs ?? 0;
+	const commitMs = firstCommitOf(seen)?.atMs ?? 0;
 	const untilMs = Math.max(firstAfterMs, commitMs) + 1;
 	for (const { atMs, member, event } of worth) {
 		if (atMs > untilMs) break;
@@ -60,12 +60,31 @@ export function inWords(event: TapLine, nameOf: (id: string) => string): string 
 	return WORDS[event.name as TimelineEvent](new Said(event, nameOf));
 }
 
+/** Where the last leader of these began to lead. */
+export function newLeadership(seen: readonly Seen[]): Seen | undefined {
+	const leaders = seen.filter(({ event }) => event.name === "becameLeader");
+	return leaders.reduce<Seen | undefined>(
+		(last, each) => (last === undefined || each.event.term > last.event.term ? each : last),
+		undefined,
+	);
+}
+
+/** Its own first commit as leader: in its term it may have learned, as a candidate, of one of the term before. */
+export function firstCommitOf(seen: readonly Seen[]): Seen | undefined {
+	const began = newLeadership(seen);
+	if (began === undefined) return undefined;
+	return seen.find(
+		({ member, atMs, event }) =>
+			event.name === "commitAdvanced" && event.term === began.event.term && member === began.member && atMs >= began.atMs,
+	);
+}
+
 /** Without the dull rhythm before the end and after the beginning: of heartbeats the last ones, of commits the first. */
 function worthTelling(seen: readonly Seen[], signalMs: number): Seen[] {
 	const lastHeartbeats = new Map<string, Seen>();
 	for (const each of seen) if (each.event.name === "heartbeatHeard" && each.atMs < signalMs) lastHeartbeats.set(each.member, each);
-	const newTerm = Math.max(...seen.filter(({ event }) => event.name === "becameLeader").map(({ event }) => event.term), 0);
-	const firstCommit = seen.find(({ event }) => event.name === "commitAdvanced" && event.term === newTerm);
+	const newTerm = newLeadership(seen)?.event.term ?? 0;
+	const firstCommit = firstCommitOf(seen);
 	return seen.filter((each) => {
 		const { name, term } = each.event;
 		if (name === "heartbeatHeard") return lastHeartbeats.get(each.member) === each;

@@ -138,11 +138,17 @@ export class ProcessCluster implements AsyncDisposable {
 
 	/**
 	 * One that is to join the cluster with the members that are given, or all of the first ones: not started. Its folder lies
-	 * beside theirs; it is the caller's to end.
+	 * beside theirs; it is the caller's to end, as is what stands in front of its peer port if that is asked for.
 	 */
-	async newcomer(name: string, present: readonly ClusterMember[] = this.members): Promise<ClusterMember> {
+	async newcomer(
+		name: string,
+		present: readonly ClusterMember[] = this.members,
+		{ proxied = false } = {},
+	): Promise<ClusterMember & { readonly proxy: PeerProxy | null }> {
 		const [clientPort = 0, peerPort = 0] = await freePorts(2);
-		const [clientUrl, peerUrl] = [`http://127.0.0.1:${clientPort}`, `http://127.0.0.1:${peerPort}`];
+		const proxy = proxied ? await PeerProxy.start(peerPort) : null;
+		const [clientUrl, listenPeerUrl] = [`http://127.0.0.1:${clientPort}`, `http://127.0.0.1:${peerPort}`];
+		const peerUrl = proxy === null ? listenPeerUrl : `http://127.0.0.1:${proxy.port}`;
 		const dataDir = join(this.folder, name);
 		const initialCluster = [...present, { name, peerUrl }].map((member) => `${member.name}=${member.peerUrl}`).join(",");
 		const process = new MemberProcess({
@@ -154,12 +160,12 @@ export class ProcessCluster implements AsyncDisposable {
 			args: [
 				...["--name", name, "--data-dir", dataDir],
 				...["--listen-client-urls", clientUrl, "--advertise-client-urls", clientUrl],
-				...["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl],
+				...["--listen-peer-urls", listenPeerUrl, "--initial-advertise-peer-urls", peerUrl],
 				...["--initial-cluster", initialCluster, "--initial-cluster-state", "existing", "--initial-cluster-token", "test"],
 				...["--logger", "zap"],
 			],
 		});
-		return { name, clientUrl, peerUrl, dataDir, process, faultPort: null };
+		return { name, clientUrl, peerUrl, dataDir, process, faultPort: null, proxy };
 	}
 
 	/**

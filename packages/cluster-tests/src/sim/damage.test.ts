@@ -43,7 +43,7 @@ describe(`damage (FLOTILLA_SEED=${from})`, () => {
 		runUntil((results) => strikes(results, "write error") > 3 && strikes(results, "full disk") > 3, "disk", rates);
 	});
 
-	test("SC-104 a bit of the vote file, the identity or the log: repaired, of no account, or refused by name", () => {
+	test("SC-103 SC-104 a bit of the vote file, the identity or the log: repaired, of no account, or refused by name", () => {
 		runUntil((results) => strikes(results, "rot in meta") > 0 && strikes(results, "rot in log") > 1, "rot", { rotMs: 500, killMs: 3_000 });
 	});
 

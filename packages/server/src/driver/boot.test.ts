@@ -206,7 +206,7 @@ describe("a start is refused, without a change of any file,", () => {
 		refused(log, "logMissing", /no segment/);
 	});
 
-	test("when the log is damaged in the middle, naming file and offset", () => {
+	test("SC-103 when the log is damaged in the middle, naming file and offset", () => {
 		const machine = stopped("log damaged");
 		const segment = machine.disk.paths().find((path) => path.endsWith(".wal")) as string;
 		const name = segment.replace("wal/", "");
