@@ -26,6 +26,7 @@ import type { ApplyOutcome, StateMachine } from "./state-machine.ts";
 export interface ApplierOptions {
 	readonly self: NodeId;
 	readonly incarnation: number;
+	readonly formerLives: ReadonlySet<number>;
 	/** Nothing more is applied while the store holds more record bytes that are not written. */
 	readonly unstoredBytesMax: number;
 }
@@ -47,7 +48,7 @@ export class Applier {
 	confState: ConfState;
 	/** This process life's announcement was applied. */
 	published = false;
-	/** This member announced itself in another process life, by what was applied or installed in this one. */
+	/** This member announced itself in a process life that it does not know of, by what was restored, applied or installed. */
 	ranBefore = false;
 	private readonly options: ApplierOptions;
 	private readonly parts: ApplierParts;
@@ -99,6 +100,12 @@ export class Applier {
 		this.appliedIndex = index;
 		this.appliedTerm = term;
 		this.confState = confState;
+	}
+
+	/** A life in which this member announced itself, if it has. */
+	noteLife(life: number | undefined): void {
+		const { incarnation, formerLives } = this.options;
+		if (life !== undefined && life !== incarnation && !formerLives.has(life)) this.ranBefore = true;
 	}
 
 	enqueue(entries: readonly Entry[]): void {
@@ -172,7 +179,7 @@ export class Applier {
 		const ours = envelope.incarnation === this.options.incarnation;
 		if (envelope.kind === CommandKind.publish && typeof outcome !== "string") {
 			if (ours) this.published = true;
-			else if (envelope.origin === this.options.self) this.ranBefore = true;
+			else if (envelope.origin === this.options.self) this.noteLife(envelope.incarnation);
 		}
 		if (!ours) return;
 		const call = parts.proposals.take(envelope.sequence);

@@ -24,6 +24,8 @@ export interface ReplicaOptions {
 	readonly clusterId: bigint;
 	/** Random 53 bits of this process life. */
 	readonly incarnation: number;
+	/** Process lives before it that its data folder knows of. */
+	readonly formerLives?: ReadonlySet<number>;
 	readonly electionTicks: number;
 	readonly heartbeatTicks: number;
 	/** Length of a tick; request time-outs are counted in ticks. */
@@ -129,7 +131,7 @@ export interface ReplicaMachine {
 	readonly members: readonly MemberInfo[];
 	/** Those, with the names of announcements in the log that are not applied yet: who has none has never run here. */
 	readonly acquaintances: readonly MemberInfo[];
-	/** Announced itself in another process life, by what was applied or installed since this start. */
+	/** Announced itself in a process life that is neither this one nor a former one that it knows of, by its state. */
 	readonly ranBefore: boolean;
 	readonly alarms: readonly AlarmEntry[];
 	/** Users and roles as they are now: the same object for ever. */

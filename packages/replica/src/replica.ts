@@ -57,6 +57,7 @@ import { StatusSnapshot } from "./status.ts";
 import { Timeouts } from "./timeouts.ts";
 
 /** Calls are looked through for time-outs at this interval: their patience is coarse, and a look costs all of them. */
+const NO_LIVES: ReadonlySet<number> = new Set();
 const EXPIRY_TICKS = 10;
 const READ_RETRY_MS = 500;
 const LEASE_RETRY_MS = 500;
@@ -168,7 +169,9 @@ export class Replica implements ReplicaMachine {
 			leases: this.leases,
 			tap: ports.tap,
 		};
-		this.applier = new Applier({ self: memberId, incarnation, unstoredBytesMax: options.unstoredBytesMax }, parts, restoredLog);
+		const { unstoredBytesMax, formerLives = NO_LIVES } = options;
+		this.applier = new Applier({ self: memberId, incarnation, formerLives, unstoredBytesMax }, parts, restoredLog);
+		this.applier.noteLife(this.state.members.get(memberId)?.life);
 		this.floors = new FloorState(ports.bytes, this.state, this.applier);
 		const memoryEntriesMax = options.logMemoryEntriesMax ?? DEFAULT_RAFT_CONFIG.memoryEntriesMax;
 		const ownConfig = { id: memberId, incarnation, electionTicks, heartbeatTicks, memoryEntriesMax };
@@ -306,9 +309,7 @@ export class Replica implements ReplicaMachine {
 		this.outbox.output.batches.length = 0;
 		this.state.install(store, tables);
 		this.applier.install(message.meta);
-		const life = this.state.members.get(this.options.memberId)?.life;
-		// Its own announcement of this life may have come with the state.
-		if (life !== undefined && life !== this.options.incarnation) this.applier.ranBefore = true;
+		this.applier.noteLife(this.state.members.get(this.options.memberId)?.life);
 		this.floors.installed();
 		this.proposals.onSkipped();
 		this.reads.onTermApplied(term);

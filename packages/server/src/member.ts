@@ -281,9 +281,11 @@ class RunningMember implements Member {
 		const { driver, report } = booted;
 		const unwatch = driver.afterTurns(() => {
 			// The others were asked before; here ends one that nobody told then, because they were away or lagged.
-			if (report.made && driver.ranBefore) {
+			if (booted.livesKnown && driver.ranBefore) {
 				unwatch();
-				booted.noteLostFolder(() => this.die(this.describeLostFolder()));
+				if (report.made) booted.noteLostFolder(() => this.die(this.describeLostFolder()));
+				// Not noted: the log shows it again at each start, and whoever must go on alone may do so from this folder.
+				else this.die(OLD_COPY);
 				return;
 			}
 			const { published, core } = driver.status();
@@ -367,6 +369,10 @@ class RunningMember implements Member {
 		await Promise.all([parts.clients.close(0), parts.transport.close(), parts.tapSocket.close()]);
 	}
 }
+
+const OLD_COPY =
+	"this member has run with a newer data folder: an old copy was put back, or a copy is used elsewhere. " +
+	"Put back the newest data folder, or remove this member from the cluster (etcdctl member remove) and add it anew with an empty data folder";
 
 const LOST_FOLDER =
 	"Restore the data folder from a copy, or remove this member from the cluster (etcdctl member remove) and add it anew with an empty data folder";

@@ -92,7 +92,7 @@ async function makeMember(path: string, folder: string, plan: Bootstrap, options
 		const mark = options.bumpRevision === 0 ? floor.mark : compacted.at(floor.mark.revision + options.bumpRevision);
 		const format: MemberFormat = {
 			...{ clusterId: plan.clusterId, memberId: plan.memberId, initialMembers: plan.initialCluster },
-			...{ state: "ready", generation: FIRST_GENERATION, joined: false },
+			...{ state: "ready", generation: FIRST_GENERATION, joined: false, lives: [] },
 		};
 		storeOpen = false;
 		await finish(disk, stores, store, format, { index: floor.appliedIndex, term: floor.term, mark, rows });

@@ -41,6 +41,8 @@ export interface Booted {
 	/** Random 53 bits of this process life. */
 	readonly incarnation: number;
 	readonly report: RecoveryReport;
+	/** The folder knows all process lives in which it ran: an announcement of another one shows that it is not this member's newest. */
+	readonly livesKnown: boolean;
 	/** Notes in the folder that this member was removed, so that no later start gets beyond that; `done` in a later turn. */
 	noteRemoval(done: () => void): void;
 	/** Notes in the folder that it must not be used: the member lost another one before. `done` in a later turn. */
@@ -64,6 +66,7 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 		initialMembers: config.initialCluster,
 		initialClusterState: config.initialClusterState,
 		forceNewCluster: config.forceNewCluster,
+		life: incarnation,
 		walId: (BigInt(dice.uint32()) << 32n) | BigInt(dice.uint32()),
 		restore,
 	});
@@ -73,7 +76,11 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 		if (!outcome.ok) return done(outcome);
 		const recovered = outcome.value;
 		const state: ReplicaState = { restoredLog: recovered.restoredLog, store: recovered.keyValues, tables: recovered.rows };
-		const plain = new Replica(replicaOptions(config, incarnation), { bytes, dice: dice.fork("replica"), tap }, state);
+		const plain = new Replica(
+			{ ...replicaOptions(config, incarnation), formerLives: new Set(recovered.lives) },
+			{ bytes, dice: dice.fork("replica"), tap },
+			state,
+		);
 		const machine = world.watchMachine?.(plain, state) ?? plain;
 		const { clock, scheduler } = world;
 		const driver = new Driver(driverOptions(config, recovered, incarnation), {
@@ -98,6 +105,7 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 				driver,
 				incarnation,
 				report: recovered.report,
+				livesKnown: recovered.lives !== null,
 				// What fails here is found out again by the next start, from the others.
 				noteRemoval: (noted) => runRecovery(noteEnd("removed"), recoveryWorld, noted),
 				noteLostFolder: (noted) => runRecovery(noteEnd("lost"), recoveryWorld, noted),

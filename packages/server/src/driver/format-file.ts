@@ -19,6 +19,11 @@ export interface MemberFormat {
 	readonly joined?: boolean;
 	/** Made a cluster of its own by the flag, which no start has left out since. */
 	readonly forced?: boolean;
+	/**
+	 * The process lives in which this folder was started, the newest last, from that of the floor's announcement on. Absent: nobody
+	 * counted them, as the folder was not made by a first start, or has gone on alone since.
+	 */
+	readonly lives?: readonly number[];
 	/** The first configuration: what the log starts from. Of a member that joined: whom it may ask. */
 	readonly initialMembers: ReadonlyArray<{ readonly id: NodeId; readonly name: string; readonly peerUrls: readonly string[] }>;
 }
@@ -39,6 +44,7 @@ export function encodeFormat(format: MemberFormat): Uint8Array {
 		generation: format.generation,
 		...(format.joined === true ? { joined: true } : {}),
 		...(format.forced === true ? { forced: true } : {}),
+		...(format.lives === undefined ? {} : { lives: format.lives }),
 		initialMembers: format.initialMembers.map(({ id, name, peerUrls }) => ({ id: id.toString(16), name, peerUrls })),
 	});
 	const line = new TextEncoder().encode(`${text}\n`);
@@ -74,6 +80,7 @@ function fromFields(fields: Record<string, unknown>): MemberFormat {
 		generation: String(fields.generation),
 		joined: fields.joined === true,
 		...(fields.forced === true ? { forced: true } : {}),
+		...(Array.isArray(fields.lives) ? { lives: fields.lives as number[] } : {}),
 		initialMembers: members.map(({ id, name, peerUrls }) => ({ id: fromHex(id), name, peerUrls })),
 	};
 }

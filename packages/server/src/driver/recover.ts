@@ -8,6 +8,7 @@ import * as bootstrap from "./bootstrap.ts";
 import type { FloorRecord } from "./floor-record.ts";
 import { type ForcedCluster, forceNewCluster, nothingToForce } from "./force-cluster.ts";
 import { decodeFormat, FORMAT_FILE, type MemberFormat } from "./format-file.ts";
+import { livesWith } from "./former-lives.ts";
 import { checkLog, checkLogOwner, readTail } from "./log-checks.ts";
 import { closeAll, makeStore, type OpenedStores, openStores, removeOthers, type StoreProblem } from "./open-stores.ts";
 import { ask, ioRefusal, list, RefusedStart, readWhole, refuse, type Steps } from "./recovery-steps.ts";
@@ -21,6 +22,8 @@ export interface RecoverOptions {
 	readonly initialClusterState: "new" | "existing";
 	/** This member is to go on alone. */
 	readonly forceNewCluster: boolean;
+	/** Random 53 bits of this process life. */
+	readonly life: number;
 	/** Random 64 bits, for a log that has to be made. */
 	readonly walId: bigint;
 	/** Rebuilds the key space from its records; `mark` is what it must add up to. */
@@ -38,6 +41,8 @@ export interface Recovered {
 	/** Without the floor's own row. */
 	readonly rows: readonly TableRow[];
 	readonly floor: FloorRecord;
+	/** In which this folder ran, this one among them; null: nobody counted. */
+	readonly lives: readonly number[] | null;
 	/** All others were removed by this start. */
 	readonly forced: ForcedCluster | null;
 	/** How it went, for the log and the tap. */
@@ -85,7 +90,8 @@ export function* recover(options: RecoverOptions): Steps<Recovered> {
 		const fresh = held.length === 0 ? yield* makeStore(nextGeneration(generations, format.generation)) : null;
 		if (fresh !== null) held.push(fresh);
 		const recovered = yield* reopen(options, format, opened, fresh, held);
-		return yield* force(options, format.forced === true, recovered);
+		const forced = yield* force(options, format.forced === true, recovered);
+		return { ...forced, lives: yield* noteLife(options, forced.rows) };
 	} catch (error) {
 		yield* closeAll(held);
 		throw error;
@@ -129,6 +135,17 @@ function* force(options: RecoverOptions, forcedBefore: boolean, recovered: Recov
 	const forced = forcing ? yield* forceNewCluster(restoredLog, rows, wal, { clusterId, memberId, forcedBefore }) : null;
 	if (forcing !== forcedBefore) yield* changeFormat({ forced: forcing });
 	return forced === null ? recovered : { ...recovered, restoredLog: forced.log, forced: forced.forced };
+}
+
+/** Whoever is to go on alone does so from any copy. */
+function* noteLife({ life, forceNewCluster }: RecoverOptions, rows: readonly TableRow[]): Steps<readonly number[] | null> {
+	const bytes = yield* readWhole(FORMAT_FILE);
+	const decoding = bytes === null ? null : decodeFormat(bytes);
+	if (decoding?.ok !== true || decoding.format.lives === undefined) return null;
+	const { lives: _, ...rest } = decoding.format;
+	const lives = forceNewCluster ? undefined : livesWith(life, decoding.format, rows);
+	yield* bootstrap.writeFormat(lives === undefined ? rest : { ...rest, lives });
+	return lives ?? null;
 }
 
 /** An id that was removed is never used again: with what this folder promised under it, it must not come back. */
@@ -205,7 +222,8 @@ function* fill(options: RecoverOptions, disk: OpenStore, formatBefore: Uint8Arra
 	}
 	const { clusterId, memberId, initialMembers } = options;
 	const joined = options.initialClusterState === "existing";
-	const format: MemberFormat = { clusterId, memberId, state: "making", generation: bootstrap.FIRST_GENERATION, joined, initialMembers };
+	const about = { clusterId, memberId, generation: bootstrap.FIRST_GENERATION, joined, lives: [options.life], initialMembers };
+	const format: MemberFormat = { ...about, state: "making" };
 	yield* bootstrap.writeFormat(format);
 	yield* bootstrap.clearLog();
 	const floor = yield* bootstrap.fillStore(disk, format);
@@ -342,6 +360,7 @@ function* finish(
 		keyValues,
 		rows,
 		floor,
+		lives: [options.life],
 		forced: null,
 		report: { ...how, cleanStop, tornBytes, records, floorIndex: floor.appliedIndex, lastIndex },
 	};
