@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePorts, readCommandLine, readConfigFile } from "@flotilla/server/internal";
 import { afterEach, describe, expect, test } from "vitest";
-import { parse, parseAllDocuments } from "yaml";
+import { parse, parseAllDocuments, stringify } from "yaml";
 import { KvClient } from "../src/client/kv-client.ts";
 import { FLOTILLA_PROGRAM } from "../src/process/cluster.ts";
 import { MemberProcess } from "../src/process/member-process.ts";
@@ -146,6 +146,29 @@ describe("files of deploy/", () => {
 		const dataDir = container?.args.find((arg) => arg.startsWith("--data-dir="))?.slice("--data-dir=".length);
 		expect(dataDir?.startsWith(`${container?.volumeMounts[0]?.mountPath}/`)).toBe(true);
 		expect((await resources()).map(({ kind }) => kind)).toEqual(["Service", "Service", "PodDisruptionBudget", "StatefulSet"]);
+	});
+
+	// There is no cluster here: these are Kubernetes' own types, in its own client, which drops what it does not know and refuses what is of another type.
+	test.skipIf(!haveProgram("kubectl"))("kubernetes: kubectl reads every field of a service and of the set as what it is", async () => {
+		folder = await mkdtemp(join(tmpdir(), "flotilla-kubectl-"));
+		const path = join(folder, "one.yaml");
+		const readBack = async (document: unknown): Promise<unknown> => {
+			await writeFile(path, stringify(document));
+			// It prints what it has changed, so one thing is changed.
+			const { kind } = document as Resource;
+			const change = kind === "Service" ? ["selector", "app=other"] : ["image", "flotilla=flotilla:other"];
+			const { status, stdout, stderr } = await runTool("kubectl", ["set", ...change, "--local", "-f", path, "-o", "json"]);
+			expect(status, stderr).toBe(0);
+			return JSON.parse(stdout.replace("flotilla:other", "flotilla:local").replace(/("selector": \{\s+"app": )"other"/, '$1"flotilla"'));
+		};
+		const typed = (await resources()).filter(({ kind }) => kind !== "PodDisruptionBudget");
+		expect(typed).toHaveLength(3);
+		for (const document of typed) expect(await readBack(document)).toMatchObject(document as object);
+		// So a field of a wrong name would have been found, and one of a wrong type.
+		const set = typed.at(-1) as Resource;
+		const misspelt = { ...set, spec: { ...set.spec, replicaz: 3 } };
+		expect(await readBack(misspelt)).not.toMatchObject(misspelt);
+		await expect(readBack({ ...set, spec: { ...set.spec, replicas: "three" } })).rejects.toThrow("cannot unmarshal string");
 	});
 
 	test("systemd: the unit names the configuration file, whose every key is a flag that is used", async () => {
