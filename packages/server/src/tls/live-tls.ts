@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createSecureContext, type SecureContextOptions, type Server } from "node:tls";
 import { cipherList } from "./cipher-suites.ts";
+import { type KeyMaterial, type NamedFile, verifyKeyMaterial } from "./key-material.ts";
 import { Revocations, type ShownCertificate } from "./revocations.ts";
 import type { TlsConfig } from "./tls-config.ts";
 
@@ -35,6 +36,7 @@ export class LiveTls {
 		this.onProblem = onProblem;
 		this.contents = filesOf(config).map((file) => (file === "" ? null : readFileSync(file)));
 		this.revocations = revocationsIn(this.contents);
+		verifyKeyMaterial(materialIn(config, this.contents));
 		createSecureContext(this.serverContext);
 		createSecureContext(this.dialContext);
 		this.looks = setInterval(() => void this.look(), lookMs).unref();
@@ -94,8 +96,9 @@ export class LiveTls {
 			const contents = await Promise.all(filesOf(this.config).map((file) => (file === "" ? Promise.resolve(null) : readFile(file))));
 			if (contents.every((content, at) => same(content, before[at] ?? null))) return;
 			const revocations = revocationsIn(contents);
+			// Half of a renewal, a certificate without its key, is no pair. The next look sees the other half.
+			verifyKeyMaterial(materialIn(this.config, contents));
 			this.contents = contents;
-			// Half of a renewal: a certificate without its key. The next look sees the other half.
 			createSecureContext(this.serverContext);
 			createSecureContext(this.dialContext);
 			for (const server of this.servers) server.setSecureContext(this.serverContext);
@@ -112,6 +115,15 @@ export class LiveTls {
 
 function filesOf(config: TlsConfig): readonly string[] {
 	return [config.certFile, config.keyFile, config.dialCertFile, config.dialKeyFile, config.trustedCaFile, config.crlFile];
+}
+
+function materialIn(config: TlsConfig, contents: Contents): KeyMaterial {
+	const [cert, key, dialCert, dialKey, authorities] = filesOf(config).map((name, at) => ({ name, content: contents[at] ?? null }));
+	const pairs = [
+		{ cert, key },
+		{ cert: dialCert, key: dialKey },
+	] as KeyMaterial["pairs"];
+	return { pairs, authorities: authorities as NamedFile };
 }
 
 function revocationsIn(contents: Contents): Revocations | null {

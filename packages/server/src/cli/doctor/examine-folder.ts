@@ -2,7 +2,7 @@
  * Looks at the data folder of a member that does not run: a copy of it is started, as far as a start goes without a network, so
  * what is said of the folder is what a start would find. The folder itself is only read.
  */
-import { readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { StoreRebuild } from "@flotilla/mvcc";
@@ -23,6 +23,7 @@ import { LevelHouse } from "../../stores/level-house.ts";
 import { EventTap } from "../../tap/event-tap.ts";
 import { LogFolder } from "../../wal/log-folder.ts";
 import { FolderMoves, withCopy } from "./folder-copy.ts";
+import { lockHolder } from "./lock-holder.ts";
 import type { FolderState, Rehearsal, SeenFolder } from "./observations.ts";
 
 const NOWHERE: PeerTransport = { send() {}, setMembers() {}, close: () => Promise.resolve() };
@@ -37,6 +38,8 @@ export async function examineFolder(dataDir: string, scratch: string): Promise<S
 	const owner = { dataDir, clusterId: clusterId.toString(16), memberId: memberId.toString(16) };
 	const running = (evidence: string): SeenFolder => ({ kind: "running", dataDir, memberId: owner.memberId, evidence });
 	if (await answers(join(dataDir, TAP_SOCKET))) return running("it answers on its event tap");
+	const holder = await lockHolder(join(dataDir, MEMBER_FOLDER));
+	if (holder !== null) return running(`process ${holder} holds the lock of its store`);
 	return withCopy(dataDir, scratch, async (folder): Promise<SeenFolder> => {
 		const outcome = await recoverCopy(folder, identity);
 		return outcome.ok
@@ -64,15 +67,24 @@ export function rehearse(dataDir: string, scratch: string): Promise<Rehearsal> {
 async function identify(dataDir: string): Promise<MemberFormat | { readonly reason: string }> {
 	const path = join(dataDir, MEMBER_FOLDER, FORMAT_FILE);
 	const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => error);
-	if (bytes instanceof Error) {
-		return {
-			reason: bytes.code === "ENOENT" ? `it has no file ${MEMBER_FOLDER}/${FORMAT_FILE}, so it is no member's data folder` : bytes.message,
-		};
-	}
+	if (bytes instanceof Error) return { reason: bytes.code === "ENOENT" ? await describeLack(dataDir) : bytes.message };
 	const decoding = decodeFormat(bytes);
 	if (!decoding.ok)
 		return { reason: `the file ${MEMBER_FOLDER}/${FORMAT_FILE} is ${decoding.code}: found ${decoding.found}, need ${decoding.wanted}` };
 	return decoding.format;
+}
+
+/** Of the file that says whose the folder is. */
+async function describeLack(dataDir: string): Promise<string> {
+	const lack = `it has no file ${MEMBER_FOLDER}/${FORMAT_FILE}`;
+	const held = await readdir(join(dataDir, MEMBER_FOLDER)).catch(() => []);
+	if (held.length > 0)
+		return `${lack}, which says whose it is, though it holds ${held.sort().join(", ")}: a start refuses it until the file is put back`;
+	const exists = await stat(dataDir).then(
+		() => true,
+		() => false,
+	);
+	return exists ? `${lack}, so it is no member's data folder` : "there is no such folder";
 }
 
 function answers(socketPath: string): Promise<boolean> {
