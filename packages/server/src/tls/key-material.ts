@@ -27,7 +27,7 @@ export function verifyKeyMaterial({ pairs, authorities }: KeyMaterial): void {
 }
 
 function readAuthorities(content: Buffer): void {
-	const blocks = content.toString("latin1").match(/-----BEGIN [A-Z0-9 ]*CERTIFICATE-----[^]*?(?:-----END [A-Z0-9 ]*CERTIFICATE-----|$)/g);
+	const blocks = content.toString("latin1").match(/-----BEGIN [A-Z0-9 ]*CERTIFICATE-----.*?(?:-----END [A-Z0-9 ]*CERTIFICATE-----|$)/gs);
 	if (blocks === null) throw new Error("no certificate stands in it");
 	for (const block of blocks) new X509Certificate(block);
 }
