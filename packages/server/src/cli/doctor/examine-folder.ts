@@ -79,7 +79,7 @@ async function describeLack(dataDir: string): Promise<string> {
 	const lack = `it has no file ${MEMBER_FOLDER}/${FORMAT_FILE}`;
 	const held = await readdir(join(dataDir, MEMBER_FOLDER)).catch(() => []);
 	if (held.length > 0)
-		return `${lack}, which says whose it is, though it holds ${held.sort().join(", ")}: a start refuses it until the file is put back`;
+		return `${lack}, which says whose it is, though it holds ${held.sort((one, other) => (one < other ? -1 : 1)).join(", ")}: a start refuses it until the file is put back`;
 	const exists = await stat(dataDir).then(
 		() => true,
 		() => false,
