@@ -216,6 +216,29 @@ test("SC-091 a disk that is stuck: the leader hands over, and nobody with such a
 	expect(cluster.leaders.map(({ id }) => id)).toEqual([3n]);
 });
 
+test("W6 a stuck disk: neither the leader's word nor a lost connection nor an operator makes a member campaign", () => {
+	const cluster = three();
+	cluster.elect(1n);
+	cluster.pass(2);
+	cluster.input(3n, ({ core }) => core.setDiskStalled(true));
+	const { term } = cluster.status(3n);
+	for (const ask of [
+		() => cluster.hand({ kind: "timeoutNow", from: 1n, to: 3n, term }),
+		() => cluster.input(3n, ({ core }) => core.campaign()),
+		() => cluster.input(3n, ({ core }) => core.leaderConnectionLost(1n)),
+	]) {
+		ask();
+		for (let tick = 0; tick < 4; tick++) cluster.tick(3n);
+		cluster.drain(3n);
+		expect(cluster.status(3n)).toMatchObject({ role: "follower", term });
+		expect(cluster.messages.filter(({ from, kind }) => from === 3n && (kind === "vote" || kind === "preVote"))).toEqual([]);
+	}
+	cluster.input(3n, ({ core }) => core.setDiskStalled(false));
+	cluster.hand({ kind: "timeoutNow", from: 1n, to: 3n, term });
+	cluster.settle();
+	expect(cluster.leaders.map(({ id }) => id)).toEqual([3n]);
+});
+
 test("SC-108 a leader that was paused keeps its office if a quorum answers within a heartbeat interval, and not otherwise", () => {
 	const cluster = three();
 	cluster.elect(1n);
