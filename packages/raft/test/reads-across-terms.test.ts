@@ -1,5 +1,5 @@
 import { Dice } from "@flotilla/base";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Message, NodeId, RaftConfig } from "../src/index.ts";
 import { Cluster } from "./sim/cluster.ts";
 
@@ -150,4 +150,60 @@ test("SC-042 clocks of any rate: the followers' run a hundred times as fast as t
 	const [leader] = cluster.leaders.filter(({ id }) => id !== 1n);
 	write(cluster, (leader as { id: NodeId }).id);
 	expectNoStaleRead(cluster);
+});
+
+describe("R4 what a follower has asked for fails with", () => {
+	/** 3 has asked, and its question is lost. Tokens that are given back are counted from here on. */
+	function asked(): { readonly cluster: Cluster; readonly counter: number; readonly failed: number[] } {
+		const cluster = three();
+		cluster.elect(1n);
+		cluster.pass(2);
+		const failed: number[] = [];
+		cluster.onOutput = (id, output) => {
+			if (id === 3n) failed.push(...output.readFailures.map(({ token }) => token.counter));
+		};
+		const counter = cluster.read(3n);
+		cluster.drain(3n);
+		expect(cluster.take((message) => message.kind === "readIndex").length).toBe(1);
+		expect(failed).toEqual([]);
+		return { cluster, counter, failed };
+	}
+
+	test("the connection to the leader, though its term goes on", () => {
+		const { cluster, counter, failed } = asked();
+		cluster.input(3n, ({ core }) => core.leaderConnectionLost(1n));
+		cluster.drain(3n);
+		expect(failed).toEqual([counter]);
+	});
+
+	test("a later term, though the same member leads it", () => {
+		const { cluster, counter, failed } = asked();
+		const { term, lastIndex, lastTerm } = cluster.status(3n);
+		// 1 stepped down and was elected again by 2: all that 3 hears is an append of the later term.
+		cluster.hand({ kind: "append", from: 1n, to: 3n, term: term + 2, prevIndex: lastIndex, prevTerm: lastTerm, commit: 1, entries: [] });
+		cluster.drain(3n);
+		expect(cluster.status(3n)).toMatchObject({ term: term + 2, leader: 1n });
+		expect(failed).toEqual([counter]);
+	});
+});
+
+test("R3 echoes that are too few under one configuration grant a read as soon as a smaller one is in force", () => {
+	const cluster = new Cluster({ voters: [1n, 2n, 3n, 4n], dice: new Dice(1) });
+	cluster.elect(1n);
+	cluster.pass(2);
+	cluster.change(1n, { op: "remove", node: 4n });
+	cluster.read(1n);
+	// Of the read's round only 2 answers: two of four.
+	cluster.loses = (message) => message.kind === "heartbeatResp" && message.from !== 2n;
+	const before = cluster.reads.length;
+	cluster.drain(1n);
+	for (const message of cluster.take((each) => each.kind === "heartbeat")) cluster.hand(message);
+	cluster.drain(2n);
+	for (const message of cluster.take((each) => each.kind === "heartbeatResp")) cluster.hand(message);
+	expect(cluster.status(1n).confState.voters.length).toBe(4);
+	expect(cluster.reads.length).toBe(before);
+	// And two of three, once 4 is out.
+	cluster.settle();
+	expect(cluster.status(1n).confState.voters).toEqual([1n, 2n, 3n]);
+	expect(cluster.reads.length).toBe(before + 1);
 });
