@@ -109,6 +109,28 @@ test("compacted records are handed out behind the next floor and not before (rul
 	expect(place.storage.size).toBe(1);
 });
 
+test("deletions go a batch at a time: the next ones only when the last are written (rule S4)", () => {
+	const place = storeOf();
+	for (let n = 0; n < 600; n++) place.store.put(put("a", `${n}`));
+	place.flush();
+	place.store.compact(place.store.revision);
+	place.settle();
+	place.store.mark();
+	place.store.floorWritten();
+	let deleted = 0;
+	for (let batch = place.store.takeBatch(); batch !== null; batch = place.store.takeBatch()) {
+		expect(batch.deletes.length).toBeGreaterThan(0);
+		deleted += batch.deletes.length;
+		expect(place.store.takeBatch(), `${batch.deletes.length} are not written yet`).toBe(null);
+		// What is written meanwhile goes out, and takes none along.
+		place.store.put(put("b", `${deleted}`));
+		expect(place.store.takeBatch()).toMatchObject({ deletes: [] });
+		place.store.batchStored(batch.seq);
+		place.store.batchStored(batch.seq + 1);
+	}
+	expect(deleted).toBeGreaterThanOrEqual(599);
+});
+
 test("what is compacted after the mark waits for the floor after", () => {
 	const place = storeOf();
 	for (const value of ["1", "2", "3"]) place.store.put(put("a", value));

@@ -1,6 +1,6 @@
 import { Dice } from "@flotilla/base";
 import { expect, test } from "vitest";
-import type { NodeId } from "../src/index.ts";
+import type { Message, NodeId } from "../src/index.ts";
 import { Cluster } from "./sim/cluster.ts";
 
 /** When a change of the members is judged, and when it is answered (rules C2 and C3). */

@@ -156,3 +156,28 @@ test("when the successor does not show up, the hint that was held back takes eff
 	cluster.tick(2n);
 	expect(cluster.status(2n)).toMatchObject({ role: "preCandidate", leader: 0n });
 });
+
+test("a target that a change removes meanwhile is given up at once: work goes on without it", () => {
+	const cluster = three();
+	cluster.elect(1n);
+	cluster.pass(2);
+	expect(cluster.change(1n, { op: "remove", node: 3n })).toBe(true);
+	// It cannot catch up before it is out.
+	cluster.part(1n, 3n);
+	expect(transfer(cluster, 3n)).toBe(true);
+	cluster.settle();
+	expect(cluster.status(1n)).toMatchObject({ role: "leader", transferee: 0n, confState: { voters: [1n, 2n] } });
+	expect(cluster.propose(1n)).toBe(true);
+	cluster.settle();
+	expect(cluster.status(2n).commit).toBeGreaterThan(3);
+});
+
+test("a goodbye of somebody who does not lead holds nothing back (rule H8)", () => {
+	const cluster = three();
+	cluster.elect(1n);
+	cluster.pass(2);
+	const { term } = cluster.status(2n);
+	cluster.hand({ kind: "goodbye", from: 3n, to: 2n, term, successor: 1n });
+	cluster.input(2n, ({ core }) => core.leaderConnectionLost(1n));
+	expect(cluster.status(2n)).toMatchObject({ role: "preCandidate", leader: 0n });
+});

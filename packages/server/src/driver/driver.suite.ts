@@ -214,13 +214,15 @@ export function driverHarness(change: Partial<DriverOptions> = {}) {
 	const storeOps: StoreOp[] = [];
 	const deaths: string[] = [];
 	const removals: string[] = [];
-	const log = { bytesSinceFloor: 0, reads: [] as Array<(entries: readonly Entry[]) => void> };
+	const log = { bytesSinceFloor: 0, heldFrom: 0, reads: [] as Array<(entries: readonly Entry[]) => void> };
 	const wal: WriteAheadLog = {
 		append: (work) => void effects.push(`append ${work.seq}`),
 		amend: (_hardState, _entries, done) => done(),
 		flush: () => void effects.push("flush"),
 		complete() {},
-		holdFrom: () => {},
+		holdFrom: (index) => {
+			log.heldFrom = index;
+		},
 		cutBehind: (index) => void effects.push(`cut ${index}`),
 		read: (_from, _upto, _bytes, done) => void log.reads.push(done),
 		noteHead: () => void effects.push("head"),

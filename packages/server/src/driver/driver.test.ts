@@ -334,6 +334,31 @@ describe("peers", () => {
 		expect(reports(machine.inputs)).toEqual(["snapshot 2 true"]);
 	});
 
+	for (const [whose, ask] of [
+		["a peer", (parts: ReturnType<typeof started>) => void Object.assign(parts.machine.next, { snapshots: [{ peer: 2n, minIndex: 20 }] })],
+		["a client", ({ driver }: ReturnType<typeof started>) => void driver.exportState()],
+	] as const) {
+		test(`of a state for ${whose} the view is opened when its records are written, and no floor begins before (rule N2)`, () => {
+			const parts = started();
+			const { machine, driver, time, effects, log, completeStore } = parts;
+			Object.assign(machine, { role: "leader", appliedIndex: 20, batchSeq: 1 });
+			machine.next = { batches: [batch(1)] };
+			ask(parts);
+			log.bytesSinceFloor = 1_000;
+			driver.messages([message("heartbeat")]);
+			const stored = () => effects.filter((effect) => effect.startsWith("store"));
+			time.pass(50);
+			expect(stored()).toEqual(["store batch"]);
+			if (whose === "a peer") expect(log.heldFrom).toBe(21);
+			completeStore();
+			time.pass(50);
+			expect(stored()).toEqual(["store batch", "store openView"]);
+			completeStore();
+			time.pass(50);
+			expect(stored()).toContain("store barrier");
+		});
+	}
+
 	test("SC-107 are sent again what they do not acknowledge, and no more parts than the window holds", () => {
 		const { time, effects, driver, completeStore } = sending();
 		for (let n = 0; n < 3; n++) completeStore(null, [record(1)]);
