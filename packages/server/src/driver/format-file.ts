@@ -66,7 +66,7 @@ export function decodeFormat(bytes: Uint8Array): FormatDecoding {
 	if (typeof fields?.format === "number" && fields.format > MEMBER_FORMAT) {
 		return { ok: false, code: "newer", found: `format ${fields.format}`, wanted: `format ${MEMBER_FORMAT}` };
 	}
-	if (found !== wanted) return { ok: false, code: "damaged", found: `checksum ${found || "missing"}`, wanted: `checksum ${wanted}` };
+	if (found !== wanted) return { ok: false, code: "damaged", found: describeChecksum(found), wanted: `checksum ${wanted}` };
 	assert(fields !== null, "what has the right checksum was written by us");
 	return { ok: true, format: fromFields(fields) };
 }
@@ -83,6 +83,12 @@ function fromFields(fields: Record<string, unknown>): MemberFormat {
 		...(Array.isArray(fields.lives) ? { lives: fields.lives as number[] } : {}),
 		initialMembers: members.map(({ id, name, peerUrls }) => ({ id: fromHex(id), name, peerUrls })),
 	};
+}
+
+/** Of a damaged file only what looks like a checksum is repeated: the text goes into logs. */
+function describeChecksum(found: string): string {
+	if (found === "") return "checksum missing";
+	return /^[0-9a-z]{1,16}$/i.test(found) ? `checksum ${found}` : "no checksum in its second line";
 }
 
 function parseObject(text: string): Record<string, unknown> | null {
