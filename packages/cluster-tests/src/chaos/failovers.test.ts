@@ -11,8 +11,9 @@ const write = (at: number): Attempt => ({
 
 const span = (from: number, until: number): number[] => Array.from({ length: (until - from) / 10 + 1 }, (_, n) => from + 10 * n);
 
-function recordOf(writes: readonly number[], tenures: RunRecord["tenures"]): RunRecord {
-	const faults = [{ fault: "kill", members: ["m1"], fromMs: 1_490, untilMs: 2_600, notes: [] }];
+const KILL = { fault: "kill", members: ["m1"], fromMs: 1_490, untilMs: 2_600, notes: [] };
+
+function recordOf(writes: readonly number[], tenures: RunRecord["tenures"], faults: RunRecord["faults"] = [KILL]): RunRecord {
 	const timeline = [
 		{ atMs: 1_600, member: "m2", term: 2, what: "has no leader any more (silence)" },
 		{ atMs: 2_050, member: "m3", term: 4, what: "leads term 4" },
@@ -36,6 +37,19 @@ test("the longest pause of writes around it, with what the members say", () => {
 		{ atMs: 600, member: "m2", what: "has no leader any more (silence)" },
 		{ atMs: 1_050, member: "m3", what: "leads term 4" },
 	]);
+});
+
+test("connections that broke are the cause only where nothing worse was at work", () => {
+	const reset = { fault: "reset", members: ["m1", "m2"], fromMs: 1_700, untilMs: 1_701, notes: [] };
+	const tenures = [
+		{ member: "m1", term: 2, fromMs: 1_000, untilMs: 1_500 },
+		{ member: "m3", term: 4, fromMs: 2_050, untilMs: 4_000 },
+	];
+	const causes = (...faults: RunRecord["faults"]) =>
+		failoversOf(recordOf([...span(1_010, 1_480), ...span(2_100, 3_900)], tenures, faults)).map(({ cause }) => cause);
+	expect(causes(KILL, reset)).toEqual(["kill"]);
+	expect(causes(reset)).toEqual(["reset"]);
+	expect(causes()).toEqual(["no fault"]);
 });
 
 test("leaders under whom nothing is written do not make it two", () => {

@@ -27,6 +27,9 @@ export interface Failover {
 /** A leader is seen late by at most this. */
 const SEEN_LATE_MS = 300;
 const CAUSE_MS = 15_000;
+const MILD = "reset";
+/** A fault that ended so long before is none of those under which the next leader was elected. */
+const UNDER_WAY_MS = 3_000;
 /** What members say so long before the last write and after the first one belongs to the change: heartbeats come every 100 ms. */
 const AROUND_MS = 150;
 
@@ -68,7 +71,10 @@ function endOf({ invoked, outcome }: Attempt): number {
 }
 
 function causeOf(faults: readonly StruckFault[], leader: string, untilMs: number): StruckFault | undefined {
-	return faults.findLast(({ members, fromMs }) => members.includes(leader) && fromMs < untilMs && fromMs > untilMs - CAUSE_MS);
+	const those = faults.filter(({ members, fromMs }) => members.includes(leader) && fromMs < untilMs && fromMs > untilMs - CAUSE_MS);
+	// Broken connections are mended at once: where something worse was at work they are not what it was.
+	const worse = those.findLast(({ fault, untilMs: endMs }) => fault !== MILD && endMs > untilMs - UNDER_WAY_MS);
+	return worse ?? those.at(-1);
 }
 
 /** The widest distance of two neighbours that touches the window. */

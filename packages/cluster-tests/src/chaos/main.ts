@@ -25,7 +25,8 @@ const USAGE = `flotilla chaos [--scenario NAME|FILE] [--seconds N] [--seed S] [-
 
 Starts a cluster of real processes, runs a workload, strikes the faults of a scenario, heals, checks, and writes a report.
   --scenario   one that --list names, or a file of your own; mixed by default
-  --seconds    how long faults go on, in place of the scenario's own
+  --seconds    how long faults go on, in place of the scenario's own; a slow machine goes on until enough has happened for a
+               verdict, for five minutes at most
   --seed       what chance is drawn from; a random one by default, printed
   --program    what is tested: flotilla, or etcd from the PATH
   --place      where members live: processes behind proxies (the default), network namespaces of the tool's own
@@ -95,6 +96,7 @@ async function main(): Promise<number> {
 		seed,
 		folder,
 		leastCalls,
+		leastFaults: 0,
 		flags: [...values.flag, ...(adapter === undefined ? [] : [`--grpc-server=${adapter}`])],
 		progress: (line) => console.log(line),
 	});

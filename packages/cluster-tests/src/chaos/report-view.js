@@ -29,7 +29,8 @@ element(
 	`${data.scenario.title}. ${data.scenario.members} members of ${data.program}, ${data.scenario.clients} clients, ${data.scenario.seconds} s of faults, seed ${data.seed}.`,
 	verdict,
 );
-for (const line of data.summary) element("p", `${line}.`, verdict, "dim");
+// What follows by cause stands with the changes of leader.
+for (const line of data.summary.slice(0, 2)) element("p", `${line}.`, verdict, "dim");
 const list = element("ul", undefined, verdict, "checks");
 for (const check of data.checks) {
 	const item = element("li", undefined, list, check.verdict);
