@@ -13,6 +13,30 @@ export interface Tenure {
 	untilMs: number;
 }
 
+/**
+ * Who says of himself that he leads a term. Etcd reads leader and term at two moments, and whoever loses its office between them
+ * names the next leader's term as its own: there a member must have said it twice, the second time in an answer that was asked for
+ * after the first had come.
+ */
+export class Claims {
+	private readonly atOnce: boolean;
+	private readonly first = new Map<string, { readonly term: number; readonly toldMs: number }>();
+
+	/** `atOnce`: leader and term of an answer are of one moment. */
+	constructor(atOnce: boolean) {
+		this.atOnce = atOnce;
+	}
+
+	/** Whether it stands. `term` null: it says that it does not lead. */
+	stands(member: string, term: number | null, askedMs: number, toldMs: number): boolean {
+		const before = this.first.get(member);
+		if (term === null) this.first.delete(member);
+		else if (before?.term !== term) this.first.set(member, { term, toldMs });
+		if (term === null) return false;
+		return this.atOnce || (before?.term === term && before.toldMs <= askedMs);
+	}
+}
+
 export class Observer {
 	/** In the order in which they were seen. */
 	readonly tenures: Tenure[] = [];
@@ -21,8 +45,11 @@ export class Observer {
 	private readonly clients = new Map<StageMember, KvClient>();
 	private timer: NodeJS.Timeout | null = null;
 
-	constructor(members: readonly StageMember[]) {
+	private readonly claims: Claims;
+
+	constructor(members: readonly StageMember[], program: "flotilla" | "etcd") {
 		this.members = members;
+		this.claims = new Claims(program === "flotilla");
 	}
 
 	start(): void {
@@ -48,8 +75,10 @@ export class Observer {
 			this.clients.set(member, client);
 		}
 		try {
-			const status = await client.status({ timeoutMs: PATIENCE_MS });
-			if (status.leader !== "0" && status.leader === status.header.member_id) this.note(member, Number(status.header.raft_term));
+			const askedMs = performance.now();
+			const { leader, header } = await client.status({ timeoutMs: PATIENCE_MS });
+			const term = leader !== "0" && leader === header.member_id ? Number(header.raft_term) : null;
+			if (this.claims.stands(member.name, term, askedMs, performance.now())) this.note(member, Number(header.raft_term));
 		} catch {
 			// Down, paused or busy: that is what the others are asked for.
 		}

@@ -118,7 +118,7 @@ class Run {
 		this.stage = stage;
 		this.dice = new Dice(`${options.seed}/${scenario.name}`);
 		this.followers = stage.members.map((member) => new Follower(member));
-		this.observer = new Observer(stage.members);
+		this.observer = new Observer(stage.members, options.program);
 		// Under clocks that are moved the members' stamps mean nothing.
 		this.taps = new TapWatch(options.program === "flotilla" && !stage.options.clocks ? stage.members : []);
 		this.programs = new Programs(this.dice.fork("load"), scenario, () => Math.min(...this.followers.map(({ next }) => next - 1)));
