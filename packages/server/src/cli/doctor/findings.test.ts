@@ -171,6 +171,10 @@ describe("data folders", () => {
 		expect(problems([], folders)).toContain(
 			"one (1) holds 21 entries after 99 that two (2) has otherwise or not at all, and knows 11 of them to be committed: two histories were acknowledged.",
 		);
+		const { findings, next } = diagnose({ members: [], folders });
+		expect(findings.map(({ text }) => text).join(" ")).not.toContain("nothing that was acknowledged is lost");
+		expect(next.join(" ")).not.toContain("no rescue is needed");
+		expect(next.join(" ")).toContain("start the one of /data/1 with --force-new-cluster");
 	});
 
 	test("less than a majority: what is missing, what could be lost, and the rescue", () => {

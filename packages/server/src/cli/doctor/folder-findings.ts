@@ -112,9 +112,15 @@ function conclude(
 	const names = enumerate(missing.map((id) => label(best.state, id)).sort());
 	if (there.length >= need) {
 		const rest = missing.length === 0 ? "" : `; missing: ${names}`;
-		findings.push(
-			ok(`${there.length} of ${voters.length} voters are there, ${need} are needed${rest}: nothing that was acknowledged is lost.`),
-		);
+		const quorum = `${there.length} of ${voters.length} voters are there, ${need} are needed${rest}`;
+		const forked = usable.find((other) => divergence(best, other).some(({ severity }) => severity === "problem"));
+		if (forked !== undefined) {
+			findings.push(
+				note(`${quorum}; but what only ${label(forked.state, forked.state.memberId)} knows to be committed they would go on without.`),
+			);
+			return { findings, best: best.dataDir, quorumLost: false, next: chooseHistory(best, forked) };
+		}
+		findings.push(ok(`${quorum}: nothing that was acknowledged is lost.`));
 		const next = ["Start the members as they are: no rescue is needed."];
 		if (missing.length > 0) next.push("Then remove the missing members (etcdctl member remove), and add new ones with empty data folders.");
 		return { findings, best: best.dataDir, quorumLost: false, next };
@@ -136,6 +142,15 @@ function conclude(
 			`Else keep copies of all folders, stop every other member for good, and start the one of ${best.dataDir} with --force-new-cluster (docs/recovery.md).`,
 		],
 	};
+}
+
+/** Only who knows what was written can say which one counts. */
+function chooseHistory(best: Dead, other: Dead): string[] {
+	return [
+		"Keep copies of all folders. Two histories were acknowledged, and a cluster can go on with one of them.",
+		`The other members go on with that of ${best.dataDir} when they are started; ${label(other.state, other.state.memberId)} ends then.`,
+		`To see the other one, or to go on with it: stop all members for good, and start the one of ${other.dataDir} with --force-new-cluster (docs/recovery.md).`,
+	];
 }
 
 function isNewer(one: FolderState, other: FolderState): boolean {
