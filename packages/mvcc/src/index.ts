@@ -46,7 +46,16 @@ export { STRIDE, sliced, wholly } from "./sliced.ts";
 export { SlicedSort } from "./sliced-sort.ts";
 export type { RecordBatch, RecordStorage, StoredRecord, StoreMark } from "./storage.ts";
 export { MvccStore } from "./store.ts";
-export type { KeyValueStore, RequestValidation, Restored, Sliced, StoreCounts, StoreOptions, StoreRestore } from "./store-interface.ts";
+export type {
+	KeyValueStore,
+	RequestValidation,
+	Restored,
+	Sliced,
+	SlicedRead,
+	StoreCounts,
+	StoreOptions,
+	StoreRestore,
+} from "./store-interface.ts";
 export { EMPTY_MARK } from "./store-interface.ts";
 export { isReadOnlyTxn, isSerializableTxn, requestValidation } from "./validation.ts";
 export { allEvents, type EventBatch, type EventPiece } from "./watch/watch-event.ts";

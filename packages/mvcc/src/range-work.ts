@@ -1,4 +1,5 @@
 import { assert, type ByteOps } from "@flotilla/base";
+import { HeldBytes, SLICE_BYTES } from "./held-bytes.ts";
 import { KeyCursor } from "./key-cursor.ts";
 import { type KeyIndex, NO_RECORD } from "./key-index.ts";
 import type { KeySpan } from "./key-span.ts";
@@ -7,7 +8,7 @@ import { decodeKeyValue, type KeyValue, withoutValue } from "./key-value.ts";
 import { type RangeRequest, type Revision, SortOrder, SortTarget } from "./request.ts";
 import type { RangeResult } from "./result.ts";
 import { SlicedSort } from "./sliced-sort.ts";
-import type { Sliced } from "./store-interface.ts";
+import type { SlicedRead } from "./store-interface.ts";
 import type { ValueStore } from "./value-store.ts";
 
 /** What a read of the key space works on. */
@@ -34,12 +35,13 @@ type Phase = "collect" | "decode" | "sort" | "fetch" | "done";
  * A range in slices. The order of the steps is etcd's (API 2.2): keys in key order, filters, sort, limit; values are read
  * only of keys that need them. What it has found stays valid while compaction is held below the revision it reads.
  */
-export class RangeWork implements Sliced<RangeResult> {
+export class RangeWork implements SlicedRead<RangeResult> {
 	private phase: Phase = "collect";
 	private readonly parts: RangeParts;
 	private readonly request: RangeRequest;
 	private readonly view: RangeView;
 	private readonly release: () => void;
+	private readonly held: HeldBytes;
 	private readonly cursor: KeyCursor;
 	private readonly filtered: boolean;
 	private readonly decodes: boolean;
@@ -60,12 +62,13 @@ export class RangeWork implements Sliced<RangeResult> {
 	private readonly kvs: Uint8Array[] = [];
 	private next = 0;
 
-	/** `release` is called once, at the end or when the work is given up. */
-	constructor(parts: RangeParts, request: RangeRequest, view: RangeView, release: () => void) {
+	/** `release` is called once, at the end or when the work is given up. `held`: of the whole read that this is part of. */
+	constructor(parts: RangeParts, request: RangeRequest, view: RangeView, release: () => void, held = new HeldBytes()) {
 		this.parts = parts;
 		this.request = request;
 		this.view = view;
 		this.release = release;
+		this.held = held;
 		const { single, from, to } = view.span;
 		this.cursor = new KeyCursor(parts.index.tree, from, single ? `${from}\0` : to);
 		const byCreate = request.minCreateRevision !== 0 || request.maxCreateRevision !== 0;
@@ -78,9 +81,14 @@ export class RangeWork implements Sliced<RangeResult> {
 		if (this.countKnown) this.count = parts.index.tree.countAlive(from, single ? `${from}\0` : to);
 	}
 
+	get heldBytes(): number {
+		return this.held.bytes;
+	}
+
 	step(budget: number): boolean {
+		const bytesEnd = budget === Number.POSITIVE_INFINITY ? budget : this.held.bytes + SLICE_BYTES;
 		let left = budget;
-		while (left > 0 && this.phase !== "done") left -= this.advance(left);
+		while (left > 0 && this.phase !== "done" && this.held.bytes < bytesEnd) left -= this.advance(left, bytesEnd);
 		if (this.phase !== "done") this.cursor.pause();
 		return this.phase === "done";
 	}
@@ -96,17 +104,17 @@ export class RangeWork implements Sliced<RangeResult> {
 		this.release();
 	}
 
-	private advance(budget: number): number {
+	private advance(budget: number, bytesEnd: number): number {
 		switch (this.phase) {
 			case "collect":
 				return this.collect(budget);
 			case "decode":
-				return this.decode(budget);
+				return this.decode(budget, bytesEnd);
 			case "sort":
 				return this.sort(budget);
 			case "fetch":
 			case "done":
-				return this.fetch(budget);
+				return this.fetch(budget, bytesEnd);
 		}
 	}
 
@@ -139,12 +147,13 @@ export class RangeWork implements Sliced<RangeResult> {
 		return (maxModRevision === 0 || main <= maxModRevision) && (minModRevision === 0 || main >= minModRevision);
 	}
 
-	private decode(budget: number): number {
+	private decode(budget: number, bytesEnd: number): number {
 		const { maxCreateRevision, minCreateRevision } = this.request;
 		const end = Math.min(this.slots.length, this.next + budget);
 		const from = this.next;
-		for (; this.next < end; this.next++) {
+		for (; this.next < end && this.held.bytes < bytesEnd; this.next++) {
 			const pair = this.readPair(this.next);
+			this.held.bytes += pair.length;
 			const decoded = decodeKeyValue(pair);
 			const create = decoded.createRevision;
 			this.pairs.push(pair);
@@ -204,14 +213,17 @@ export class RangeWork implements Sliced<RangeResult> {
 		return index.main(this.slots[i] as number, this.ordinals[i] as number);
 	}
 
-	private fetch(budget: number): number {
+	private fetch(budget: number, bytesEnd: number): number {
 		const { keysOnly } = this.request;
 		const end = Math.min(this.order.length, this.next + budget);
 		const from = this.next;
-		for (; this.next < end; this.next++) {
+		for (; this.next < end && this.held.bytes < bytesEnd; this.next++) {
 			const found = this.order[this.next] as number;
-			const pair = this.pairs[found] ?? this.readPair(found);
-			this.kvs.push(keysOnly ? withoutValue(pair) : pair);
+			const known = this.pairs[found];
+			const pair = known ?? this.readPair(found);
+			const told = keysOnly ? withoutValue(pair) : pair;
+			if (known === undefined) this.held.bytes += told.length;
+			this.kvs.push(told);
 		}
 		if (this.next === this.order.length) {
 			this.phase = "done";

@@ -34,6 +34,12 @@ export interface Sliced<T> {
 	abandon(): void;
 }
 
+/** A read whose answer may be of any length. */
+export interface SlicedRead<T> extends Sliced<T> {
+	/** Bytes of the pairs that it holds. One step adds little more than a MiB. */
+	readonly heldBytes: number;
+}
+
 /**
  * The key space: every change is a pure function of state and request. Changes are visible at once; their records are
  * handed out by `takeBatch` and stay readable from memory until `batchStored`.
@@ -57,14 +63,14 @@ export interface KeyValueStore {
 
 	range(request: RangeRequest): RangeResult | Refusal;
 	/** For ranges that may be large: reads at the revision of this call, whatever is written meanwhile. */
-	rangeSliced(request: RangeRequest): Sliced<RangeResult> | Refusal;
+	rangeSliced(request: RangeRequest): SlicedRead<RangeResult> | Refusal;
 	/** The same for a request that `isPlain`, piece by piece: however long the range, little of it is in memory. */
 	rangeChunks(request: RangeRequest): RangeChunks | Refusal;
 	put(request: PutRequest): PutResult | Refusal;
 	deleteRange(request: DeleteRangeRequest): DeleteRangeResult | Refusal;
 	txn(request: TxnRequest): TxnResult | Refusal;
 	/** A transaction that `isReadOnlyTxn`: compares and ranges see the state at this call, whatever is changed meanwhile. */
-	readTxn(request: TxnRequest): Sliced<TxnResult | Refusal>;
+	readTxn(request: TxnRequest): SlicedRead<TxnResult | Refusal>;
 	/** Deletes the keys of a lease in one revision, in ascending order, and the lease. */
 	endLease(id: LeaseId): EndLeaseResult | Refusal;
 	/**

@@ -3,6 +3,7 @@ import { Changes } from "./changes.ts";
 import { Compactor } from "./compactor.ts";
 import { DoomedRecords } from "./doomed-records.ts";
 import { HashWork, readySliced, rememberedResult } from "./hash-work.ts";
+import { HeldBytes } from "./held-bytes.ts";
 import { History } from "./history.ts";
 import { type IndexCensus, KeyIndex } from "./key-index.ts";
 import { keySpan } from "./key-span.ts";
@@ -26,7 +27,7 @@ import type {
 } from "./result.ts";
 import { STRIDE, sliced, wholly } from "./sliced.ts";
 import type { RecordBatch, RecordStorage, StoreMark } from "./storage.ts";
-import { EMPTY_MARK, type KeyValueStore, type Sliced, type StoreCounts, type StoreOptions } from "./store-interface.ts";
+import { EMPTY_MARK, type KeyValueStore, type Sliced, type SlicedRead, type StoreCounts, type StoreOptions } from "./store-interface.ts";
 import { type RunParts, runPath } from "./txn.ts";
 import { type CheckState, checkPath, checkPutState, choosePath } from "./txn-path.ts";
 import { type ReadState, readPath } from "./txn-reads.ts";
@@ -126,7 +127,7 @@ export class MvccStore implements KeyValueStore, CheckState {
 		return refusal === null ? rangeAt(this.parts, request, this.viewOf(request)) : { ok: false, code: refusal };
 	}
 
-	rangeSliced(request: RangeRequest): Sliced<RangeResult> | Refusal {
+	rangeSliced(request: RangeRequest): SlicedRead<RangeResult> | Refusal {
 		this.ranges++;
 		const refusal = this.checkRevision(request.revision);
 		if (refusal !== null) return { ok: false, code: refusal };
@@ -166,14 +167,18 @@ export class MvccStore implements KeyValueStore, CheckState {
 		return sliced(this.txnSteps(request, told), this.runParts.stride);
 	}
 
-	readTxn(request: TxnRequest): Sliced<TxnResult | Refusal> {
+	readTxn(request: TxnRequest): SlicedRead<TxnResult | Refusal> {
 		this.txns++;
 		const { compactRevision, parts, revision } = this;
 		if (this.changing) marks.midwayRead++;
 		const release = this.compactor.pin(compactRevision);
 		const state: ReadState = { revision, compactRevision, unmoved: () => this.revision === revision && !this.changing };
-		const work = sliced(readPath(parts, request, state));
+		const held = new HeldBytes();
+		const work = sliced(readPath(parts, request, state, held));
 		return {
+			get heldBytes() {
+				return held.bytes;
+			},
 			step(budget) {
 				const done = work.step(budget);
 				if (done) release();

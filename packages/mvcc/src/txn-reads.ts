@@ -1,5 +1,6 @@
 /** Transactions that only read: they are no part of any change, and all that they see is of one revision. */
 import { fail } from "@flotilla/base";
+import type { HeldBytes } from "./held-bytes.ts";
 import { rangeSteps, viewOf } from "./range-steps.ts";
 import type { RangeParts } from "./range-work.ts";
 import type { Revision, TxnRequest } from "./request.ts";
@@ -15,8 +16,8 @@ export interface ReadState {
 	unmoved(): boolean;
 }
 
-/** Yields every STRIDE keys. */
-export function* readPath(parts: RangeParts, request: TxnRequest, state: ReadState): Generator<void, TxnResult | Refusal> {
+/** Yields every STRIDE keys or MiB. */
+export function* readPath(parts: RangeParts, request: TxnRequest, state: ReadState, held: HeldBytes): Generator<void, TxnResult | Refusal> {
 	const { revision } = state;
 	const { ops, succeeded } = yield* choosePath(parts, request, { at: revision, stride: STRIDE });
 	const ranges = ops.map((op) =>
@@ -30,7 +31,7 @@ export function* readPath(parts: RangeParts, request: TxnRequest, state: ReadSta
 	for (const range of ranges) {
 		const at = range.revision <= 0 ? revision : range.revision;
 		const view = viewOf(parts, range, { at, newest: at === revision && state.unmoved(), headerRevision: revision });
-		responses.push({ kind: "range", range: yield* rangeSteps(parts, range, view, STRIDE) });
+		responses.push({ kind: "range", range: yield* rangeSteps(parts, range, view, STRIDE, held) });
 	}
 	return { ok: true, revision, succeeded, responses };
 }

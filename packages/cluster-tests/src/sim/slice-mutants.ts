@@ -42,7 +42,7 @@ export function spoilReads(member: MemberPort): MemberPort {
 					pretendWhole(store);
 					const result = store.txn(request);
 					Reflect.deleteProperty(store, "changing");
-					return { step: () => true, result: () => result, abandon: () => {} };
+					return { heldBytes: 0, step: () => true, result: () => result, abandon: () => {} };
 				},
 			});
 		},

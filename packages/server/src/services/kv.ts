@@ -6,6 +6,7 @@ import { isPlain, isReadOnlyTxn, isSerializableTxn, requestValidation } from "@f
 import { type Caller, CommandKind, putCost, txnCost } from "@flotilla/replica";
 import type { MethodHandler, UnaryCall } from "../front/seam.ts";
 import { headerOf, statusOf } from "./answers.ts";
+import { BoundedRead } from "./bounded-read.ts";
 import type { ServiceDeps } from "./deps.ts";
 import { isLearner, unary } from "./door.ts";
 import { FIRST_SLICE, LongWork } from "./long-work.ts";
@@ -116,8 +117,9 @@ class KvService {
 			return;
 		}
 		const mayStillRead = this.stillJudged();
-		this.longRanges.run(work, call, (result) => {
-			if (mayStillRead()) call.respond(this.codec.encodeRangeResponse(headerOf(member, result.revision), result));
+		this.longRanges.run(new BoundedRead(work, this.longAnswers), call, (result) => {
+			if (!("ok" in result)) call.fail(result);
+			else if (mayStillRead()) call.respond(this.codec.encodeRangeResponse(headerOf(member, result.revision), result));
 			else call.fail(statusOf("authOldRevision"));
 		});
 	}
@@ -208,8 +210,9 @@ class KvService {
 	private readTxn(call: UnaryCall, request: TxnRequest): void {
 		const { member } = this.deps;
 		const mayStillRead = this.stillJudged();
-		this.longRanges.run(member.store.readTxn(request), call, (result) => {
-			if (!result.ok) call.fail(statusOf(result.code));
+		this.longRanges.run(new BoundedRead(member.store.readTxn(request), this.longAnswers), call, (result) => {
+			if (!("ok" in result)) call.fail(result);
+			else if (!result.ok) call.fail(statusOf(result.code));
 			else if (mayStillRead()) call.respond(this.codec.encodeTxnResponse(headerOf(member, result.revision), result));
 			else call.fail(statusOf("authOldRevision"));
 		});

@@ -1,6 +1,6 @@
 import type { HotCodec } from "@flotilla/api/hot";
 import type { RangeChunks } from "@flotilla/mvcc";
-import { Grpc, type UnaryCall } from "../front/seam.ts";
+import { Grpc, type Status, type UnaryCall } from "../front/seam.ts";
 import { headerOf, statusOf } from "./answers.ts";
 import type { Step } from "./long-work.ts";
 import type { MemberPort } from "./member-port.ts";
@@ -12,6 +12,12 @@ const COPY_BYTES = 1 << 20;
 /** What a gRPC message may be long, as etcd's library has it. */
 const ANSWER_BYTES_MAX = 2 ** 31 - 1;
 
+/** Null, or what etcd's library says instead of an answer of so many bytes. */
+export function answerTooLong(bytes: number): Status | null {
+	if (bytes <= ANSWER_BYTES_MAX) return null;
+	return { code: Grpc.resourceExhausted, message: `grpc: trying to send message larger than max (${bytes} vs. ${ANSWER_BYTES_MAX})` };
+}
+
 interface Surroundings {
 	readonly member: MemberPort;
 	readonly codec: HotCodec;
@@ -21,12 +27,12 @@ interface Surroundings {
 }
 
 /**
- * Answers to long ranges while they grow. All together stay below a bound: at it only the oldest goes on, so that one after
+ * Answers to long reads while they grow. All together stay below a bound: at it only the oldest goes on, so that one after
  * the other is finished.
  */
 export class RangeAnswers {
 	private readonly bytesMax: number;
-	private readonly answers = new Set<RangeAnswer>();
+	private readonly answers = new Set<object>();
 	private bytes = 0;
 
 	constructor(bytesMax: number) {
@@ -36,12 +42,17 @@ export class RangeAnswers {
 	/** `kvs`: what was read of it already. */
 	begin(chunks: RangeChunks, kvs: readonly Uint8Array[], around: Surroundings): RangeAnswer {
 		const answer = new RangeAnswer(chunks, around, this);
-		this.answers.add(answer);
+		this.enter(answer);
 		answer.add(kvs);
 		return answer;
 	}
 
-	mayGrow(answer: RangeAnswer): boolean {
+	/** It is younger than all that came before. */
+	enter(answer: object): void {
+		this.answers.add(answer);
+	}
+
+	mayGrow(answer: object): boolean {
 		return this.bytes < this.bytesMax || this.answers.values().next().value === answer;
 	}
 
@@ -49,7 +60,7 @@ export class RangeAnswers {
 		this.bytes += bytes;
 	}
 
-	ended(answer: RangeAnswer, bytes: number): void {
+	ended(answer: object, bytes: number): void {
 		if (this.answers.delete(answer)) this.bytes -= bytes;
 	}
 }
@@ -96,10 +107,10 @@ export class RangeAnswer {
 	private read(budget: number): boolean {
 		if (!this.all.mayGrow(this)) return false;
 		this.add(this.chunks.next(budget, PIECE_BYTES));
-		if (this.bytes <= ANSWER_BYTES_MAX) return false;
-		const message = `grpc: trying to send message larger than max (${this.bytes} vs. ${ANSWER_BYTES_MAX})`;
+		const refusal = answerTooLong(this.bytes);
+		if (refusal === null) return false;
 		this.cancel();
-		this.around.call.fail({ code: Grpc.resourceExhausted, message });
+		this.around.call.fail(refusal);
 		return true;
 	}
 
