@@ -173,6 +173,7 @@ function peerFigures({ member, figures, tap, peers }: MetricsSources): Figure[] 
 		counter("etcd_network_disconnected_peers_total", "Connections that were made anew.", () =>
 			between(({ connects }) => Math.max(0, connects - 1)),
 		),
+		gauge("flotilla_peer_queued_bytes", "Bytes that wait for a peer.", () => each(({ queuedBytes }) => queuedBytes, "To")),
 		counter("etcd_network_peer_sent_bytes_total", "Bytes sent.", () => each(({ sentBytes }) => sentBytes, "To")),
 		counter("etcd_network_peer_sent_failures_total", "Messages dropped.", () => each(({ droppedMessages }) => droppedMessages, "To")),
 		counter("etcd_network_peer_received_bytes_total", "Bytes received.", () => each(({ receivedBytes }) => receivedBytes, "From")),

@@ -6,7 +6,7 @@ import type { Dice } from "@flotilla/base";
 import { FLOTILLA_PROGRAM } from "../../process/cluster.ts";
 import { runTool } from "../../process/tools.ts";
 import type { StageMember } from "../stage.ts";
-import { choose, type Fault, type FaultWorld, holding, numberOf, startIfEnded, startWhenEnded, textOf } from "./fault.ts";
+import { choose, type Details, type Fault, type FaultWorld, holding, numberOf, startIfEnded, startWhenEnded, textOf } from "./fault.ts";
 import { OPERATIONS } from "./operations.ts";
 
 /** Writes and syncs of the log: flotilla's are writes on O_DSYNC descriptors, etcd's are writes followed by fdatasync. */
@@ -196,27 +196,39 @@ const fullDisk: Fault["strike"] = async (world, details, forMs) => {
 };
 
 /** `ends`: no member survives what is injected. */
-function traced(injectOf: (world: FaultWorld, details: Parameters<Fault["strike"]>[1]) => string, ends: boolean): Fault["strike"] {
+function traced(injectOf: (world: FaultWorld, details: Details) => string, ends: boolean): Fault["strike"] {
 	return async (world, details, forMs) => {
-		const [member] = (await choose(world, textOf(details, "who", "one"))) ?? [];
-		if (member === undefined) return null;
-		let begun = false;
-		const held = await holding([member], async () => {
-			const tracer = await trace(world, member, injectOf(world, details));
-			begun = tracer !== null;
-			const doomed = ends && begun ? world.stage.doom(member) : null;
-			await world.pause(begun ? forMs : 0);
-			const changed = (await tracer?.stop()) ?? false;
-			world.note(`${member.name}: ${changed ? "met it" : "wrote nothing that it would have met"}`);
-			// A member that met the error ends by itself; one that was idle meanwhile goes on.
-			if (ends && changed) world.note(`${member.name} ended: ${await startWhenEnded(world, member, "an error of its log")}`);
-			else {
-				doomed?.spare();
-				await startIfEnded(world, member, 0);
-			}
-		});
-		return begun ? held : null;
+		const members = await choose(world, textOf(details, "who", "one"));
+		if (members === null) return null;
+		const struck = await Promise.all(members.map((member) => meet(world, member, injectOf(world, details), { ends, forMs })));
+		const met = struck.flatMap((names) => names ?? []);
+		return met.length === 0 ? null : met;
 	};
+}
+
+/** One member meets it for so long. */
+async function meet(
+	world: FaultWorld,
+	member: StageMember,
+	inject: string,
+	{ ends, forMs }: { readonly ends: boolean; readonly forMs: number },
+): Promise<readonly string[] | null> {
+	let begun = false;
+	const held = await holding([member], async () => {
+		const tracer = await trace(world, member, inject);
+		begun = tracer !== null;
+		const doomed = ends && begun ? world.stage.doom(member) : null;
+		await world.pause(begun ? forMs : 0);
+		const changed = (await tracer?.stop()) ?? false;
+		world.note(`${member.name}: ${changed ? "met it" : "wrote nothing that it would have met"}`);
+		// A member that met the error ends by itself; one that was idle meanwhile goes on.
+		if (ends && changed) world.note(`${member.name} ended: ${await startWhenEnded(world, member, "an error of its log")}`);
+		else {
+			doomed?.spare();
+			await startIfEnded(world, member, 0);
+		}
+	});
+	return begun ? held : null;
 }
 
 export const DISK_FAULTS: Readonly<Record<string, Fault>> = {
