@@ -81,6 +81,19 @@ describe("segments", () => {
 		}
 	});
 
+	it("stay while a transfer holds them, whatever floor is made, and go with the hold (rule N2)", () => {
+		const log = newLog();
+		fill(log, 2, 200);
+		log.wal.holdFrom(50);
+		log.wal.cutBehind(180);
+		log.steps.all();
+		expect(log.wal.firstIndex).toBeGreaterThan(2);
+		expect(log.wal.firstIndex).toBeLessThanOrEqual(50);
+		log.wal.holdFrom(Number.POSITIVE_INFINITY);
+		log.steps.all();
+		expect(log.wal.firstIndex).toBeGreaterThan(50);
+	});
+
 	it("stay until the snapshot that replaces them is durable", () => {
 		const log = newLog();
 		fill(log, 2, 60);

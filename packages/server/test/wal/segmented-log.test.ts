@@ -38,3 +38,28 @@ describe("a log that is written and read back", () => {
 		expect(log.wal.oldestPendingSeq).toBe(0);
 	});
 });
+
+describe("a log whose end is not known to be durable (rule W7)", () => {
+	it("holds after a start what it told there, though the disk never had it and the power goes next", () => {
+		let readBack = 0;
+		for (let seed = 0; seed < 30; seed++) {
+			const dice = new Dice(`not durable ${seed}`);
+			const log = newLog();
+			const model = new Model(dice);
+			log.append(model.appendSome());
+			log.steps.all();
+			const { lastIndex } = reopened(log.disk.copy()).recovered;
+			// The page cache has it, the disk may not.
+			log.disk.failNextWrite();
+			log.append(model.appendSome());
+			log.steps.all();
+			expect(log.failure).not.toBe(null);
+			const started = reopened(log.disk.crash("process"));
+			const told = started.recovered.lastIndex;
+			if (told > lastIndex) readBack++;
+			const later = reopened(started.disk.crash("power", { dice }));
+			expect(later.recovered.lastIndex, `seed ${seed}`).toBe(told);
+		}
+		expect(readBack).toBeGreaterThan(0);
+	});
+});
