@@ -243,6 +243,32 @@ describe("deadlines and room", () => {
 		expect(bench.forward()).toEqual([]);
 	});
 
+	test("what a snapshot may have skipped ends as unknown and is never made anew; what never left waits on (rule F5)", () => {
+		const bench = new Bench();
+		bench.write();
+		bench.write();
+		expect(bench.forward()).toEqual([1, 2]);
+		bench.learn("follower", 0n, 5);
+		const waits = bench.write();
+		bench.proposals.onSkipped();
+		expect(bench.faults()).toEqual(["outcomeUnknown", "outcomeUnknown"]);
+		bench.learn("follower", LEADER, 6);
+		bench.proposals.onTermApplied(6);
+		expect(bench.forward()).toEqual([3]);
+		expect(bench.proposals.take(3)).toBe(waits);
+	});
+
+	test("what this leader proposed itself and a snapshot may have skipped ends as unknown, too", () => {
+		const bench = new Bench("leader", SELF);
+		bench.write();
+		bench.propose();
+		bench.learn("follower", LEADER, 6);
+		bench.proposals.onSkipped();
+		expect(bench.faults()).toEqual(["outcomeUnknown"]);
+		bench.proposals.onTermApplied(6);
+		expect(bench.forward()).toEqual([]);
+	});
+
 	test("what is applied in part is waited for: its outcome is certain", () => {
 		const bench = new Bench();
 		bench.write(1, 50);

@@ -5,8 +5,10 @@ import { type FloorImage, type ReplicaStatus, type TableRow, tableDigest } from 
 import { describe, expect, test } from "vitest";
 import type { SnapshotAck, SnapshotPart, StoreCompletion, StoreOpening } from "../ports.ts";
 import { MemoryStore } from "../stores/memory-store.ts";
+import { record } from "../stores/store.suite.ts";
 import { ManualTime } from "./driver.suite.ts";
 import type { LiveStore } from "./live-store.ts";
+import { decodeRecords } from "./snapshot-codec.ts";
 import { SnapshotReceiver } from "./snapshot-receiver.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
 
@@ -143,6 +145,19 @@ describe("a state that is sent", () => {
 		to.receiver.taken(true);
 		exchange(time, from, to);
 		expect(from.reports).toEqual([true]);
+	});
+
+	test("holds no record above its revision, though the view has some: they belong to entries that the receiver gets from the log (rule N2)", () => {
+		const { revision } = EMPTY_MARK;
+		const from = new SendingEnd(imageOf([]), 1_000, new ManualTime());
+		from.want();
+		expect(from.answer()).toBe("openView");
+		const read = from.asked.shift();
+		expect(read?.kind).toBe("readView");
+		read?.done({ id: 1, error: null, rows: null, records: [record(revision, "of the state"), record(revision + 1, "later")] });
+		const told = from.parts.at(-1);
+		expect(told?.last).toBe(true);
+		expect(decodeRecords(told?.data ?? new Uint8Array(0))).toEqual([record(revision, "of the state")]);
 	});
 
 	test("with rows that are missing is refused", () => {

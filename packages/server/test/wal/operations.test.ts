@@ -81,6 +81,25 @@ describe("segments", () => {
 		}
 	});
 
+	it("begin when all before is durable, and take a frame only when their own name is (rule W5)", () => {
+		const log = newLog();
+		const done: string[] = [];
+		log.disk.onEffect = (op) => {
+			if (op.kind === "rename") done.push("name");
+			else if (op.kind === "syncFolder") done.push("sync");
+			else if (op.kind === "write" && op.path.endsWith(".wal")) done.push(op.path);
+		};
+		const [first] = segmentsOf(log.disk);
+		fill(log, 2, 60);
+		const [, second] = segmentsOf(log.disk);
+		const named = done.indexOf("name");
+		expect(done.slice(0, named).every((each) => each === first || each === "sync")).toBe(true);
+		const begun = done.indexOf(second as string);
+		expect(begun).toBeGreaterThan(named);
+		expect(done.slice(named, begun)).toEqual(["name", "sync"]);
+		expect(done.slice(begun)).not.toContain(first);
+	});
+
 	it("stay while a transfer holds them, whatever floor is made, and go with the hold (rule N2)", () => {
 		const log = newLog();
 		fill(log, 2, 200);
