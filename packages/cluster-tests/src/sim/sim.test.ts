@@ -3,8 +3,8 @@ import { drawPlan } from "./plan.ts";
 import { type RunResult, simulate } from "./run.ts";
 
 const from = Number(process.env.FLOTILLA_SEED ?? Math.floor(Math.random() * 1_000_000_000));
-const seeds = Array.from({ length: Number(process.env.FLOTILLA_SIM_RUNS ?? 60) }, (_, at) => String(from + at));
-const limits = { faultyMs: 8_000, operationsMin: 100 };
+const seeds = Array.from({ length: Number(process.env.FLOTILLA_SIM_RUNS ?? 25) }, (_, at) => String(from + at));
+const limits = { faultyMs: 20_000, operationsMin: 300 };
 
 function replay(result: RunResult): string {
 	return `npm run sim -- --seed ${result.plan.seed} --seconds ${limits.faultyMs / 1_000} --operations ${limits.operationsMin}\n${result.findings.join("\n")}`;
@@ -34,6 +34,6 @@ describe(`whole members in virtual time (FLOTILLA_SEED=${from})`, () => {
 	});
 
 	it("do the same again from the same seed", () => {
-		for (const result of results.slice(0, 5)) expect(simulate(result.plan).traceHash, replay(result)).toBe(result.traceHash);
+		for (const result of results.slice(0, 2)) expect(simulate(result.plan).traceHash, replay(result)).toBe(result.traceHash);
 	});
 });

@@ -6,11 +6,11 @@
 import { Dice } from "@flotilla/base";
 import type { Message, NodeId, RaftConfig, Term } from "../../src/index.ts";
 import { Cluster } from "./cluster.ts";
-import type { CoreMutant } from "./mutants.ts";
+import type { PlantedBug } from "./mutants.ts";
 import { plantIn } from "./schedule.ts";
 import { Violation } from "./violation.ts";
 
-export interface DirectedMutant extends CoreMutant {
+export interface DirectedMutant extends PlantedBug {
 	/** What it breaks. */
 	readonly breaks: RegExp;
 	readonly story: (cluster: Cluster) => void;

@@ -11,7 +11,7 @@ import type { Raft } from "../../src/raft.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Mix } from "./schedule.ts";
 
-export interface CoreMutant {
+export interface PlantedBug {
 	/** What it does, in the words of the list of mutants (raft.md 9.9). */
 	readonly name: string;
 	/** Changes a core that was just made. */
@@ -20,6 +20,12 @@ export interface CoreMutant {
 	readonly wrap?: (cluster: Cluster) => void;
 	/** Circumstances that it needs more often than they come by themselves. */
 	readonly mix?: Partial<Mix>;
+}
+
+/** One that random schedules find. */
+export interface CoreMutant extends PlantedBug {
+	/** The words of the checks that it must trip; what else it breaks does not count. */
+	readonly breaks: RegExp;
 }
 
 /** Replaces a member of an object, a getter included, for this object alone. */
@@ -58,6 +64,7 @@ const majority = (values: readonly number[]): number | undefined => [...values].
 export const CORE_MUTANTS: readonly CoreMutant[] = [
 	{
 		name: "commit without current-term test",
+		breaks: /of term \d+ commits \d+ of term/,
 		plant: (core, raft) =>
 			afterStep(core, () => {
 				const index = majority(matches(raft, raft.members.voters));
@@ -66,12 +73,14 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
 	},
 	{
 		name: "vote not persisted",
+		breaks: /before its own( vote)? is durable|gives a vote that is not durable/,
 		wrap: (cluster) => {
 			cluster.onIssue = (work) => (work.hardState === null ? work : { ...work, hardState: { ...work.hardState, vote: 0n } });
 		},
 	},
 	{
 		name: "ack before fsync",
+		breaks: /acknowledges .* durable/,
 		wrap: (cluster) => {
 			cluster.onIssue = (work) => {
 				cluster.leakAll(work.release.filter(({ kind }) => kind === "appendResp"));
@@ -81,6 +90,7 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
 	},
 	{
 		name: "vote request not gated",
+		breaks: /asks for votes before its own is durable/,
 		wrap: (cluster) => {
 			cluster.onIssue = (work) => {
 				cluster.leakAll(work.release.filter(({ kind }) => kind === "vote"));
@@ -90,6 +100,7 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
 	},
 	{
 		name: "truncate on shorter append",
+		breaks: /acknowledges .* durable|lacks committed entry|without a quorum of disks/,
 		plant: (core, raft) =>
 			afterStep(core, (m) => {
 				if (m.kind !== "append" || raft.role !== "follower" || m.term !== raft.term) return;
@@ -99,6 +110,7 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
 	},
 	{
 		name: "unsorted match list",
+		breaks: /without a quorum of disks/,
 		plant: (core, raft) =>
 			afterStep(core, () => {
 				const values = matches(raft, raft.members.voters);
@@ -107,10 +119,12 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
 	},
 	{
 		name: "joint: only incoming majority",
+		breaks: /without a quorum of disks/,
 		plant: (core, raft) => afterStep(core, () => commitTo(raft, majority(matches(raft, raft.members.voters)))),
 	},
 	{
 		name: "learner counted",
+		breaks: /without a quorum of disks/,
 		plant: (core, raft) =>
 			afterStep(core, () => {
 				const { members } = raft;
@@ -119,9 +133,14 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
 				commitTo(raft, majority(matches(raft, [...members.voters, ...learners, ...learners])));
 			}),
 	},
-	{ name: "no guard on second config change", plant: (_core, raft) => replace(raft, "pendingConfigIndex", () => 0) },
+	{
+		name: "no guard on second config change",
+		breaks: /without a quorum of disks|two leaders|answers change|not in/,
+		plant: (_core, raft) => replace(raft, "pendingConfigIndex", () => 0),
+	},
 	{
 		name: "commit record lost but entries kept",
+		breaks: /comes back with commit/,
 		wrap: (cluster) => {
 			cluster.onCrash = ({ disk }) => {
 				disk.synced.hardState = { ...disk.synced.hardState, commit: disk.synced.base.index };
@@ -130,11 +149,13 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
 	},
 	{
 		name: "read before first commit in term",
+		breaks: /was committed before it was asked/,
 		mix: { voters: [1n, 2n, 3n], crashes: true, partitions: true, membership: false, floors: false, dropPercent: 20, inOrder: false },
 		plant: (_core, raft) => replace(raft, "committedInTerm", () => raft.role === "leader"),
 	},
 	{
 		name: "in-memory reset of match by reject below match",
+		breaks: /takes match of/,
 		plant: (core, raft) =>
 			afterStep(core, (m) => {
 				const { kind, reject, index, hintIndex } = m as AppendResp;
@@ -145,6 +166,7 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
 	},
 	{
 		name: "no empty append when window is full",
+		breaks: /does not recover/,
 		plant: (_core, raft) => {
 			const add = raft.progress.add.bind(raft.progress);
 			raft.progress.add = (...args) => {
@@ -156,10 +178,12 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
 	},
 	{
 		name: "silent on stale-term heartbeat",
+		breaks: /does not recover/,
 		plant: (core, raft) => deafTo(core, raft, ({ kind }) => kind === "append" || kind === "heartbeat"),
 	},
 	{
 		name: "transfer without blocking proposals",
+		breaks: /while it hands over/,
 		plant: (core, raft) => {
 			const propose = core.propose.bind(core);
 			core.propose = (payloads) => {
@@ -173,6 +197,7 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
 	},
 	{
 		name: "auto-leave proposed once only",
+		breaks: /does not recover/,
 		plant: (core, raft) => {
 			const drain = core.drain.bind(core);
 			const tried = new Set<number>();
@@ -190,6 +215,7 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
 	},
 	{
 		name: "a vote that was asked for is counted before it is given",
+		breaks: /has two leaders/,
 		plant: (core, raft) =>
 			afterStep(core, (m) => {
 				if (m.kind === "voteResp" && raft.role === "candidate" && m.reject) raft.votes[raft.members.slotOf(m.from)] = VOTE_GRANTED;
@@ -201,7 +227,7 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
 const ELSEWHERE = new Dice("elsewhere");
 
 /** Breaks no promise of the protocol but one of this simulator: a seed is one run (INV-39). */
-export const RANDOM_DRAW: CoreMutant = {
+export const RANDOM_DRAW: PlantedBug = {
 	name: "random draw outside the stream",
 	plant: (_core, raft) => {
 		raft.drawElectionTimeout = () => {

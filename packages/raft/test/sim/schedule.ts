@@ -3,7 +3,7 @@ import type { MembershipOp, NodeId, RaftConfig } from "../../src/index.ts";
 import type { Raft } from "../../src/raft.ts";
 import { Bounds } from "./bounds.ts";
 import { Cluster } from "./cluster.ts";
-import type { CoreMutant } from "./mutants.ts";
+import type { CoreMutant, PlantedBug } from "./mutants.ts";
 import { allMembers } from "./twin.ts";
 
 export interface RunOptions {
@@ -13,7 +13,7 @@ export interface RunOptions {
 	/** Called before each step with a cluster that may be harmed. */
 	readonly sabotage?: (cluster: Cluster, dice: Dice) => void;
 	/** A bug that every member has. */
-	readonly mutant?: CoreMutant;
+	readonly mutant?: PlantedBug;
 }
 
 export interface RunSummary {
@@ -82,7 +82,7 @@ function watchBounds(cluster: Cluster): void {
 }
 
 /** Gives every member the bug. */
-export function plantIn(cluster: Cluster, { plant, wrap }: CoreMutant): void {
+export function plantIn(cluster: Cluster, { plant, wrap }: PlantedBug): void {
 	wrap?.(cluster);
 	if (plant === undefined) return;
 	cluster.onCore = (core) => plant(core, (core as unknown as { readonly r: Raft }).r);
@@ -97,7 +97,7 @@ export function runsUntilFound(mutant: CoreMutant, series: string, runsMax: numb
 		} catch (error) {
 			// A bug that only breaks the program is not one that was found.
 			if (!(error instanceof Error) || error instanceof TypeError || error instanceof ReferenceError) throw error;
-			return { runs: run, by: error.message };
+			if (mutant.breaks.test(error.message)) return { runs: run, by: error.message };
 		}
 	}
 	return null;
@@ -105,7 +105,7 @@ export function runsUntilFound(mutant: CoreMutant, series: string, runsMax: numb
 
 /** The same for a bug by which a seed is no longer one run. */
 export function runsUntilDifferent(
-	mutant: CoreMutant,
+	mutant: PlantedBug,
 	series: string,
 	runsMax: number,
 ): { readonly runs: number; readonly by: string } | null {
