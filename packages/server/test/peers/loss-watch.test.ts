@@ -60,6 +60,8 @@ describe("the loss of a peer", () => {
 		for (const lane of LANES.slice(1)) expect(watch.closed(lane, "peer", 20)).toBe(false);
 		expect(watch.redialRefused()).toBe(false);
 		expect(watch.graceOver(10_000)).toBe(false);
+		// Nor when another process life is there then: this side took its leave of the one before.
+		expect(watch.replaced()).toBe(false);
 	});
 
 	test("never at the start, before anything was open", () => {
