@@ -98,6 +98,15 @@ describe("forwards", () => {
 		expect(bench.proposals.laneUnsettled).toBe(false);
 	});
 
+	test("leave within a window of 16 MiB: more would overflow the lane that carries them", () => {
+		const bench = new Bench();
+		for (let n = 0; n < 4; n++) bench.write(9 << 20);
+		expect(bench.forward()).toEqual([1, 2]);
+		expect(bench.forward()).toEqual([]);
+		expect(bench.proposals.take(1)).toBeDefined();
+		expect(bench.forward()).toEqual([3]);
+	});
+
 	test("that an overflow may have lost go again after a while, though no lane broke", () => {
 		const bench = new Bench();
 		bench.write();
