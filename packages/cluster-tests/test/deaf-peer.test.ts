@@ -11,12 +11,13 @@ import { eventually, pause } from "../src/process/wait.ts";
 const ELECTION_MS = 5_000;
 const VALUE = Buffer.alloc(64 << 10, "v");
 const WRITERS = 16;
-const CALM_BYTES = 32 << 20;
-const DEAF_BYTES = 144 << 20;
+/** Enough for caches and heap to have their usual size. */
+const CALM_BYTES = 96 << 20;
+const DEAF_BYTES = 192 << 20;
 /** What may wait for one peer: the queue of the log's lane, and next to nothing on the others. */
 const QUEUED_MAX = 33 << 20;
 /** That, and what the collector leaves lying about: less than what is written meanwhile. */
-const GROWTH_MAX = 120 << 20;
+const GROWTH_MAX = 160 << 20;
 
 const clientOf = ({ clientUrl }: ClusterMember): KvClient => new KvClient(clientUrl.slice("http://".length));
 

@@ -106,7 +106,7 @@ test("SC-086 a leader whose own state machine stands still leads on, takes no mo
 	expect(cluster.status(1n).commit).toBe(cluster.status(1n).lastIndex);
 });
 
-test("SC-088 a follower that lags by 200,000 small entries is fed within the limits of a message and of the window, and holds nobody up", () => {
+test("SC-088 a follower that lags by a million small entries is fed within the limits of a message and of the window, and holds nobody up", () => {
 	const ids: NodeId[] = [1n, 2n, 3n];
 	const base = bootstrapPoint(ids);
 	const limits = { appendBytesMax: 4_096, inflightMessagesMax: 8, inflightBytesMax: 1 << 20 };
@@ -154,26 +154,26 @@ test("SC-088 a follower that lags by 200,000 small entries is fed within the lim
 	for (let i = 0; i < 6; i++) turn();
 	slowIsAway = true;
 	const small = new Uint8Array(8);
-	for (let i = 0; i < 200; i++) {
+	for (let i = 0; i < 1_000; i++) {
 		expect(leader.propose(new Array<Uint8Array>(1_000).fill(small)).ok).toBe(true);
 		turn();
 		turn();
 	}
 	for (let i = 0; i < 3; i++) turn();
 	expect(leader.status().commit).toBe(leader.status().lastIndex);
-	expect(leader.status().lastIndex - slow.status().lastIndex).toBe(200_000);
+	expect(leader.status().lastIndex - slow.status().lastIndex).toBe(1_000_000);
 	slowIsAway = false;
 	for (let i = 0; i < 12; i++) leader.tick();
 	let turns = 0;
-	for (; slow.status().commit < leader.status().lastIndex && turns < 5_000; turns++) {
+	for (; slow.status().commit < leader.status().lastIndex && turns < 25_000; turns++) {
 		turn();
 		if (turns % 10 !== 0) continue;
 		leader.tick();
 		// The others' work goes on meanwhile.
 		expect(leader.propose([small]).ok).toBe(true);
 	}
-	expect(turns).toBeLessThan(5_000);
-	expect(second.status().commit).toBeGreaterThan(200_000);
+	expect(turns).toBeLessThan(25_000);
+	expect(second.status().commit).toBeGreaterThan(1_000_000);
 	expect(largest).toBeLessThanOrEqual(4_096);
 	expect(underWay).toBeLessThanOrEqual(8);
 });

@@ -194,7 +194,7 @@ export class Invariants {
 		this.bounds?.restored(id);
 		mirror.restored(log);
 		if (damaged && mirror.lastIndex < before) mirror.owed = before;
-		if (!damaged) this.checkCommittedKept(id);
+		this.checkCommittedKept(id, "came back");
 	}
 
 	/** The core handed this to its log. */
@@ -227,12 +227,16 @@ export class Invariants {
 	/** The core was told that everything up to `seq` is durable. */
 	persisted(id: NodeId, seq: number): void {
 		const mirror = this.mirror(id);
-		for (const { entries } of mirror.persist(seq)) {
+		let cut = false;
+		for (const { entries, truncateFrom, snapshot } of mirror.persist(seq)) {
+			const from = truncateFrom > 0 ? truncateFrom : (entries[0]?.index ?? 0);
+			cut ||= snapshot !== null || (from > 0 && from <= this.maxCommit);
 			for (const { index } of entries) {
 				const config = mirror.durable.get(index)?.config;
 				if (config != null) this.checkConfAppend(mirror, index);
 			}
 		}
+		if (cut) this.checkCommittedKept(id, "wrote");
 	}
 
 	/** After each output of a member. */
@@ -312,18 +316,17 @@ export class Invariants {
 		}
 	}
 
-	/** Behind every crash a quorum of the newest configuration still holds what was committed. */
-	private checkCommittedKept(after: NodeId): void {
-		if (this.mirrors.some(({ everDamaged }) => everDamaged)) return;
+	/**
+	 * Behind everything that can take an entry away a quorum of the newest configuration still holds what was committed: a restart,
+	 * also of a damaged disk, and work below what was committed. Only whoever owes what rot took is excused, until it has caught up.
+	 */
+	private checkCommittedKept(who: NodeId, did: string): void {
 		const conf = this.confs.newest;
 		for (let index = this.confs.newestIndex + 1; index <= this.maxCommit; index++) {
 			const mark = this.canon.get(index);
-			const holds = (voter: NodeId): boolean => mark === undefined || this.mirror(voter).holds(index, mark.term);
+			const holds = (voter: NodeId): boolean => mark === undefined || this.mirror(voter).owes || this.mirror(voter).holds(index, mark.term);
 			if (mark === undefined || isQuorum(this.countedUnder.get(index) ?? conf, holds)) continue;
-			this.breach(
-				"committedKept",
-				`index ${index} of term ${mark.term} is on no quorum of ${describeConf(conf)} after ${hex(after)} came back`,
-			);
+			this.breach("committedKept", `index ${index} of term ${mark.term} is on no quorum of ${describeConf(conf)} after ${hex(who)} ${did}`);
 			return;
 		}
 	}

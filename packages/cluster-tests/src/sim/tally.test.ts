@@ -3,9 +3,15 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { drawPlan } from "./plan.ts";
 import { type RunResult, simulate } from "./run.ts";
-import { NOT_DEMANDED, REACHED_ELSEWHERE, Tally } from "./tally.ts";
+import { MARKS_RUNS_MIN, NOT_DEMANDED, REACHED_ELSEWHERE, Tally } from "./tally.ts";
 
 const real = simulate(drawPlan("tally", { faultyMs: 2_000, operationsMin: 1 }));
+
+/** More of everything than any campaign is asked for. */
+const PLENTY = {
+	...{ unknown: 100, elections: 100, crashes: 100, snapshots: 100, added: 100, learnersAdded: 100 },
+	...{ promoted: 100, removed: 100, updated: 100, refusedStarts: 100, refusedFrames: 100 },
+};
 
 function tallyOf(...changes: ReadonlyArray<Partial<RunResult> & { readonly differs?: boolean }>): Tally {
 	const tally = new Tally();
@@ -21,24 +27,38 @@ describe("a campaign", () => {
 	test("with an undecided run is not", () => expect(tallyOf({}, { verdict: "unknown", findings: ["x"] }).clean).toBe(false));
 	test("with a seed that ran two ways is not", () => expect(tallyOf({ differs: true }).clean).toBe(false));
 
-	test("names the branches that it never reached, those that are demanded apart", () => {
+	const marked = (unreached: (name: string) => boolean): RunResult["marks"] => {
 		const marks = { ...real.marks };
-		for (const name of Object.keys(marks) as Array<keyof typeof marks>) marks[name] = 0;
-		const tally = tallyOf({ marks });
-		expect(tally.missedThoughDemanded.length).toBeGreaterThan(10);
-		expect(tally.lines().join("\n")).toContain(tally.missedThoughDemanded[0] as string);
-	});
+		for (const name of Object.keys(marks) as Array<keyof typeof marks>) marks[name] = unreached(name) ? 0 : 1;
+		return marks;
+	};
+
+	test.each([1, MARKS_RUNS_MIN])(
+		"of %i runs names the branch that it never reached, and fails for it only when so many should have",
+		(runs) => {
+			const counts = { ...real.counts, ...PLENTY };
+			const campaign = (marks: RunResult["marks"]): Tally => tallyOf(...Array.from({ length: runs }, () => ({ marks, counts })));
+			const whole = campaign(marked(() => false));
+			expect(whole.lines()).toContain("marks never reached: none");
+			expect(whole.blind).toBe(false);
+			const missing = campaign(marked((name) => name === "transferTimedOut"));
+			expect(missing.lines()).toContain("marks never reached: transferTimedOut");
+			expect(missing.blind).toBe(runs >= MARKS_RUNS_MIN);
+			const excused = campaign(marked((name) => name === "fetchedTooLate"));
+			expect(excused.lines()).toContain("marks never reached: fetchedTooLate");
+			expect(excused.blind).toBe(false);
+		},
+	);
 
 	test("names what happened too seldom: learners that were promoted, say", () => {
-		const counts: { -readonly [Name in keyof RunResult["counts"]]: RunResult["counts"][Name] } = { ...real.counts };
-		for (const name of ["unknown", "elections", "crashes", "snapshots", "added", "learnersAdded"] as const) counts[name] = 100;
-		for (const name of ["promoted", "removed", "updated", "refusedStarts", "refusedFrames"] as const) counts[name] = 100;
+		const counts = { ...real.counts, ...PLENTY };
 		const runs = (change: Partial<RunResult["counts"]>) =>
 			tallyOf(...Array.from({ length: 1_000 }, () => ({ counts: { ...counts, ...change } })));
 		expect(runs({}).tooSeldom).toEqual([]);
 		const [seldom] = runs({ promoted: 0 }).tooSeldom;
 		expect(seldom).toMatch(/^promoted \(0 of \d+\)$/);
 		expect(runs({ promoted: 0 }).lines()).toContain(`happened too seldom: ${seldom}`);
+		expect(runs({ promoted: 0 }).blind).toBe(true);
 	});
 });
 

@@ -95,6 +95,9 @@ export const NOT_DEMANDED: Partial<Record<MarkName, ReachedBy>> = {
 	},
 };
 
+/** Fewer runs may miss a branch by chance; so many that miss one show that the simulation no longer goes there. */
+export const MARKS_RUNS_MIN = 500;
+
 /** Adds up what the runs of a campaign did. */
 export class Tally {
 	runs = 0;
@@ -150,6 +153,11 @@ export class Tally {
 			.map(([name, least]) => ({ name, least: Math.floor((least * this.runs) / 1_000), count: this.sum(name) }))
 			.filter(({ least, count }) => count < least)
 			.map(({ name, least, count }) => `${name} (${count} of ${least})`);
+	}
+
+	/** So many runs went to too few places to say anything by finding nothing. */
+	get blind(): boolean {
+		return this.runs >= MARKS_RUNS_MIN && (this.missedThoughDemanded.length > 0 || this.tooSeldom.length > 0);
 	}
 
 	lines(): string[] {
