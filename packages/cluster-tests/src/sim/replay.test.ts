@@ -27,7 +27,7 @@ function shuffledModules(seed: string): string[] {
 	const left = [...files.filter((file) => !/\/(cli|bin|main|.*worker.*|.*thread.*)\b/.test(file.slice(PACKAGES.length))), ...own];
 	const drawn: string[] = [];
 	while (left.length > 0 && drawn.length < 40) drawn.push(...left.splice(dice.range(0, left.length - 1), 1));
-	return drawn.map((file) => `--import=${pathToFileURL(file)}`);
+	return drawn.map((file) => `--import=${pathToFileURL(file).href}`);
 }
 
 function modulesBelow(folder: string): string[] {
