@@ -241,9 +241,12 @@ describe("logging in", () => {
 		expect(await guess("10.0.0.1:99", "guess 10")).toEqual(statusOf("tooManyRequests"));
 		expect(house.passwords.work).toBe(work);
 		expect(await guess("10.0.0.2:1", "root's")).toBeNull();
-		// Whoever was right before is not asked to wait for others of his address.
-		expect(await guess("10.0.0.1:99", "root's")).toBeNull();
+		expect(house.passwords.work).toBe(work + 1);
+		// What is right, and remembered as such, is refused like what is wrong: whoever goes on guessing would be told by it.
+		expect(await guess("10.0.0.1:99", "root's")).toEqual(statusOf("tooManyRequests"));
+		expect(await guess("10.0.0.2:1", "root's")).toBeNull();
 		house.clock.nowMs += 3_000;
+		expect(await guess("10.0.0.1:99", "root's")).toBeNull();
 		for (let at = 0; at < 3; at++) expect(await guess("10.0.0.1:1", `later ${at}`)).toEqual(statusOf("authFailed"));
 		expect(await guess("10.0.0.1:1", "later 3")).toEqual(statusOf("tooManyRequests"));
 	});

@@ -41,6 +41,11 @@ export class GuessLimit {
 		return true;
 	}
 
+	/** A guess would be refused. */
+	exhausted(address: string, user: string): boolean {
+		return this.refilled(`${address}\0${user}`, FOR_A_USER).left < 1 || this.refilled(address, FOR_AN_ADDRESS).left < 1;
+	}
+
 	giveBack(address: string, user: string): void {
 		this.refilled(`${address}\0${user}`, FOR_A_USER).left++;
 		this.refilled(address, FOR_AN_ADDRESS).left++;

@@ -48,7 +48,8 @@ export class Passwords {
 		const hash = user === undefined || user.passwordHash === "" ? null : user.passwordHash;
 		const question = this.questionOf(name, hash ?? "", password);
 		if (hash !== null && this.isRemembered(question)) {
-			done("right");
+			// Beyond the limit no answer may tell the right password from a wrong one.
+			done(this.guesses.exhausted(address, name) ? "tooMany" : "right");
 			return;
 		}
 		const listeners = this.asked.get(question);
