@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { etcdserverpb as pb } from "@flotilla/api";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KvClient, RpcError } from "../src/client/kv-client.ts";
-import { FLOTILLA_PROGRAM, ProcessCluster } from "../src/process/cluster.ts";
+import { CUT_ALL_THE_TIME, FLOTILLA_PROGRAM, ProcessCluster } from "../src/process/cluster.ts";
 import { eventually } from "../src/process/wait.ts";
 
 const AUTH = "/etcdserverpb.Auth";
@@ -116,15 +116,7 @@ describe("JWT tokens", () => {
 
 describe("users and a member that was away for longer than the log", () => {
 	test("come with the state; tokens and rights are then those of the others", async () => {
-		const tuning = {
-			walSegmentBytes: 64 << 10,
-			walKeepEntries: 0,
-			walKeepBytes: 0,
-			logMemoryEntries: 0,
-			floorBytes: 32 << 10,
-			snapshotCount: 100,
-		};
-		const cluster = await ProcessCluster.start({ tuning });
+		const cluster = await ProcessCluster.start({ tuning: CUT_ALL_THE_TIME });
 		const clients = cluster.endpoints.map((endpoint) => new KvClient(endpoint));
 		try {
 			const away = cluster.member(2);

@@ -7,19 +7,10 @@ import { cp, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { KvClient } from "../src/client/kv-client.ts";
-import { type ClusterMember, FLOTILLA_PROGRAM, ProcessCluster } from "../src/process/cluster.ts";
+import { type ClusterMember, CUT_ALL_THE_TIME, FLOTILLA_PROGRAM, ProcessCluster } from "../src/process/cluster.ts";
 import { etcdctl, haveProgram, runTool } from "../src/process/tools.ts";
 import { eventually } from "../src/process/wait.ts";
 
-/** A log that is cut all the time. */
-const TUNING = {
-	walSegmentBytes: 64 << 10,
-	walKeepEntries: 0,
-	walKeepBytes: 0,
-	logMemoryEntries: 0,
-	floorBytes: 32 << 10,
-	snapshotCount: 100,
-};
 const MINUTE = 60_000;
 
 const REFUSED =
@@ -75,7 +66,7 @@ async function refusesAgain(member: ClusterMember): Promise<void> {
 test.skipIf(!haveProgram("etcdctl"))(
 	"a member without its store refuses as often as it is started, promises nothing new, and comes back by a copy or by a new member",
 	async () => {
-		const cluster = await ProcessCluster.start({ tuning: TUNING });
+		const cluster = await ProcessCluster.start({ tuning: CUT_ALL_THE_TIME });
 		const writer = new KvClient(cluster.endpoints[0] as string);
 		const newcomers: ClusterMember[] = [];
 		try {

@@ -6,7 +6,7 @@ import { readTap, TAP_SOCKET, type TapLine } from "@flotilla/server/internal";
 import { describe, expect, test } from "vitest";
 import { KvClient, RpcError } from "../src/client/kv-client.ts";
 import { nowMs, TapRecorder } from "../src/failover/tap-recorder.ts";
-import { type ClusterMember, ProcessCluster } from "../src/process/cluster.ts";
+import { type ClusterMember, CUT_ALL_THE_TIME, ProcessCluster } from "../src/process/cluster.ts";
 import type { Tuning } from "../src/process/tuned-member.ts";
 import { eventually, pause } from "../src/process/wait.ts";
 
@@ -17,16 +17,7 @@ const seed = process.env.FLOTILLA_SEED ?? String(Math.floor(Math.random() * 1e9)
 /** Reached only by a transfer that would never end, on a machine as busy as may be. */
 const TAKEN_MS = 180_000;
 
-/** A log that is cut all the time. */
-const TUNING = {
-	walSegmentBytes: 64 << 10,
-	walKeepEntries: 0,
-	walKeepBytes: 0,
-	logMemoryEntries: 0,
-	floorBytes: 32 << 10,
-	snapshotCount: 100,
-	snapshotPartBytes: 16 << 10,
-};
+const TUNING: Tuning = { ...CUT_ALL_THE_TIME, snapshotPartBytes: 16 << 10 };
 
 /** Writes until told otherwise; what was acknowledged must be there in the end. */
 class Load {

@@ -10,14 +10,7 @@ test("C2: a leader that committed in its term judges no change before it has app
 	cluster.elect(1n);
 	cluster.propose(1n, 4);
 	// 2 holds all of it, and its state machine stands still.
-	for (let i = 0; i < 6; i++) {
-		for (const id of cluster.ids) {
-			cluster.drain(id);
-			cluster.persist(id);
-			if (id !== 2n) cluster.apply(id);
-		}
-		for (const message of cluster.take(() => true)) cluster.hand(message);
-	}
+	cluster.passUnapplied(2n, 6);
 	const found = cluster.status(2n).lastIndex;
 	cluster.crash(1n, () => 0);
 	for (const id of [2n, 3n]) cluster.input(id, ({ core }) => core.leaderConnectionLost(1n));

@@ -56,8 +56,8 @@ import { StateMachine } from "./state-machine.ts";
 import { StatusSnapshot } from "./status.ts";
 import { Timeouts } from "./timeouts.ts";
 
-/** Calls are looked through for time-outs at this interval: their patience is coarse, and a look costs all of them. */
 const NO_LIVES: ReadonlySet<number> = new Set();
+/** Calls are looked through for time-outs at this interval: their patience is coarse, and a look costs all of them. */
 const EXPIRY_TICKS = 10;
 const READ_RETRY_MS = 500;
 const LEASE_RETRY_MS = 500;

@@ -30,6 +30,7 @@ import type { LiveTls } from "./tls/live-tls.ts";
 
 /** The level of the store's tables, as Status names it. */
 const STORAGE_VERSION = "3.6.0";
+
 /** Everything that clients see: the ports of one member, open from the start, answering once it serves. */
 export interface ClientSide {
 	/** `http://host:port` (or `https`) of the client ports, with the ports that were taken. */

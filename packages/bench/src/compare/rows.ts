@@ -65,7 +65,7 @@ export const ROWS: readonly Row[] = [
 	h2("put-32", "put, 32 streams on 1 connection", "put", { connections: 1, streams: 32 }, 3),
 	PUT_256,
 	h2("put-1000", "put, 1,000 streams on 100 connections", "put", { connections: 100, streams: 10 }, 4),
-	// Behind those that have made the members warm: a lone put is nothing but what the first thousands of calls compile.
+	// Behind those that warm the members up: the first thousands of calls pay for the compilation of what all later ones run.
 	h2("put-1", "put, 1 client", "put", { connections: 1, streams: 1 }, 1.3),
 	h2("put-follower", "put through a follower, 256 streams", "put", { connections: 16, streams: 16 }, 3, "follower"),
 	h2("range-256", "linearizable range of one key, 256 streams", "range", { connections: 16, streams: 16 }, 5),

@@ -15,6 +15,16 @@ export const ETCD_PROGRAM = "/usr/bin/etcd";
 /** For leaders that change only when they are told to, ours and etcd's: longer than a busy machine holds one up. */
 export const STAYS = ["--election-timeout", "5000"];
 
+/** Members whose log is cut all the time: whoever is away for a moment needs a whole state. */
+export const CUT_ALL_THE_TIME: Tuning = {
+	walSegmentBytes: 64 << 10,
+	walKeepEntries: 0,
+	walKeepBytes: 0,
+	logMemoryEntries: 0,
+	floorBytes: 32 << 10,
+	snapshotCount: 100,
+};
+
 const HEALTH_MS = 30_000;
 
 type Program = "flotilla" | "etcd";

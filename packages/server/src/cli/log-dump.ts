@@ -16,8 +16,8 @@ const USAGE = `Usage: flotilla log dump [--value-bytes N] <data-dir>
        flotilla log dump --words [--entries] [--data-bytes N] <data-dir>
 
   Prints identity, vote and log of the member whose --data-dir it is, as JSON lines. Takes no lock and changes nothing; the
-  member may run meanwhile. Exit status 0 if all is well, 1 if something would keep the member from starting or would be
-  repaired, 2 for a wrong call.
+  member may run meanwhile. Exit status 0 if all is well with these, 1 if something of them would keep the member from
+  starting or would be repaired, 2 for a wrong call. Of all else in the folder flotilla doctor tells.
 
   --value-bytes N  so many bytes of each value at most (default: all)
   --words          in words, for people

@@ -35,7 +35,7 @@ export class LiveTls {
 		this.config = config;
 		this.onProblem = onProblem;
 		this.contents = filesOf(config).map((file) => (file === "" ? null : readFileSync(file)));
-		this.revocations = revocationsIn(this.contents);
+		this.revocations = revocationsIn(config, this.contents);
 		verifyKeyMaterial(materialIn(config, this.contents));
 		createSecureContext(this.serverContext);
 		createSecureContext(this.dialContext);
@@ -95,7 +95,7 @@ export class LiveTls {
 		try {
 			const contents = await Promise.all(filesOf(this.config).map((file) => (file === "" ? Promise.resolve(null) : readFile(file))));
 			if (contents.every((content, at) => same(content, before[at] ?? null))) return;
-			const revocations = revocationsIn(contents);
+			const revocations = revocationsIn(this.config, contents);
 			// Half of a renewal, a certificate without its key, is no pair. The next look sees the other half.
 			verifyKeyMaterial(materialIn(this.config, contents));
 			this.contents = contents;
@@ -126,13 +126,13 @@ function materialIn(config: TlsConfig, contents: Contents): KeyMaterial {
 	return { pairs, authorities: authorities as NamedFile };
 }
 
-function revocationsIn(contents: Contents): Revocations | null {
+function revocationsIn({ crlFile }: TlsConfig, contents: Contents): Revocations | null {
 	const list = contents[CRL_AT] ?? null;
 	if (list === null) return null;
 	try {
 		return new Revocations(list);
 	} catch (error) {
-		throw new Error(`cannot read the revocation list: ${error instanceof Error ? error.message : String(error)}`);
+		throw new Error(`${crlFile}: cannot read the revocation list: ${error instanceof Error ? error.message : String(error)}`);
 	}
 }
 

@@ -170,7 +170,7 @@ test.each([
 		// What is open goes on, as with etcd.
 		expect(await carols.call(ECHO, Buffer.from("x"))).toMatchObject({ code: 0 });
 		writeFileSync(crlFile, "rubbish");
-		await expect.poll(() => problems).toEqual([expect.stringContaining("cannot read the revocation list")]);
+		await expect.poll(() => problems).toEqual([expect.stringContaining(`${crlFile}: cannot read the revocation list`)]);
 		expect(await dial(port, own(carol)).call(ECHO, Buffer.from("x"))).toMatchObject({ code: -1 });
 		expect(await dial(port, own(alice)).call(ECHO, Buffer.from("x"))).toMatchObject({ code: 0 });
 	},

@@ -33,22 +33,23 @@ export class GuessLimit {
 
 	/** False: not now. */
 	take(address: string, user: string): boolean {
-		const both = this.refilled(`${address}\0${user}`, FOR_A_USER);
-		const alone = this.refilled(address, FOR_AN_ADDRESS);
-		if (both.left < 1 || alone.left < 1) return false;
-		both.left--;
-		alone.left--;
+		const counts = this.countsOf(address, user);
+		if (counts.some(({ left }) => left < 1)) return false;
+		for (const count of counts) count.left--;
 		return true;
 	}
 
 	/** A guess would be refused. */
 	exhausted(address: string, user: string): boolean {
-		return this.refilled(`${address}\0${user}`, FOR_A_USER).left < 1 || this.refilled(address, FOR_AN_ADDRESS).left < 1;
+		return this.countsOf(address, user).some(({ left }) => left < 1);
 	}
 
 	giveBack(address: string, user: string): void {
-		this.refilled(`${address}\0${user}`, FOR_A_USER).left++;
-		this.refilled(address, FOR_AN_ADDRESS).left++;
+		for (const count of this.countsOf(address, user)) count.left++;
+	}
+
+	private countsOf(address: string, user: string): readonly Count[] {
+		return [this.refilled(`${address}\0${user}`, FOR_A_USER), this.refilled(address, FOR_AN_ADDRESS)];
 	}
 
 	private refilled(name: string, { burst, perSecond }: Allowance): Count {
