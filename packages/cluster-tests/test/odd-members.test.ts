@@ -141,7 +141,10 @@ describe.skipIf(!haveTools)("odd changes of the members, beside a real etcd (nee
 	/** Ours, then theirs, one after the other on each side. */
 	async function same<T>(sides: readonly Side[], ask: (side: Side) => Promise<T>): Promise<T> {
 		const [mine, theirs] = await Promise.all(sides.map(ask));
-		expect(mine).toEqual(theirs);
+		// On a busy machine etcd's connections break, and are young again: it has refused, so nothing has changed there.
+		const young = saysUnhealthy(theirs) && !saysUnhealthy(mine);
+		if (young) await pause(STEADY_MS);
+		expect(mine).toEqual(young ? await ask(sides.at(-1) as Side) : theirs);
 		return mine as T;
 	}
 
@@ -264,6 +267,10 @@ class Side {
 			.sort()
 			.join("\n");
 	}
+}
+
+function saysUnhealthy(answer: unknown): boolean {
+	return JSON.stringify(answer).includes("unhealthy cluster");
 }
 
 /** The client's own log lines carry times and request ids. */
