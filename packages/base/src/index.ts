@@ -8,6 +8,7 @@ export { bytesEqual, concatBytes, portableBytes } from "./bytes.ts";
 export { combineCrc32c } from "./crc-combine.ts";
 export { Dice } from "./dice.ts";
 export { empty } from "./empty.ts";
+export { highHalf, lowHalf, putVarint64, varint64Size } from "./halves.ts";
 export { readBigU64, readU32, readU64, writeBigU64, writeU32, writeU64 } from "./int64.ts";
 export type { MarkName } from "./marks.ts";
 export { MARK_NAMES, marks, marksDuring } from "./marks.ts";

@@ -1,4 +1,5 @@
 import { fail } from "./assert.ts";
+import { highHalf, lowHalf, uint64Of } from "./halves.ts";
 
 /** Indexes, terms, revisions and sequences are safe integers inside; on disk and on the wire they are 64-bit little endian. */
 
@@ -30,10 +31,10 @@ export function writeU32(bytes: Uint8Array, at: number, value: number): void {
 
 /** All 64 bits, for ids. */
 export function readBigU64(bytes: Uint8Array, at: number): bigint {
-	return (BigInt(readU32(bytes, at + 4)) << 32n) | BigInt(readU32(bytes, at));
+	return uint64Of(readU32(bytes, at), readU32(bytes, at + 4));
 }
 
 export function writeBigU64(bytes: Uint8Array, at: number, value: bigint): void {
-	writeU32(bytes, at, Number(value & 0xffffffffn));
-	writeU32(bytes, at + 4, Number((value >> 32n) & 0xffffffffn));
+	writeU32(bytes, at, lowHalf(value));
+	writeU32(bytes, at + 4, highHalf(value));
 }

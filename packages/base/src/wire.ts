@@ -1,4 +1,5 @@
 import type { ByteOps } from "./bytes.ts";
+import { int64Of, putVarint64, uint64Of } from "./halves.ts";
 
 /** Protobuf wire types (protobuf encoding guide, "Message structure"). */
 export const WireType = { varint: 0, fixed64: 1, bytes: 2, startGroup: 3, endGroup: 4, fixed32: 5 } as const;
@@ -63,15 +64,13 @@ export class WireReader {
 	/** int64 with all 64 bits, signed. */
 	int64(): bigint {
 		this.varint();
-		if (this.high === 0) return BigInt(this.low);
-		return (BigInt(this.high | 0) << 32n) | BigInt(this.low);
+		return int64Of(this.low, this.high);
 	}
 
 	/** uint64 with all 64 bits. */
 	uint64(): bigint {
 		this.varint();
-		if (this.high === 0) return BigInt(this.low);
-		return (BigInt(this.high) << 32n) | BigInt(this.low);
+		return uint64Of(this.low, this.high);
 	}
 
 	/** A view of the next length-delimited field. */
@@ -210,13 +209,8 @@ export class WireWriter {
 
 	/** int64 or uint64 from a bigint; negative ones take ten bytes. */
 	varintBig(value: bigint): this {
-		let rest = BigInt.asUintN(64, value);
 		this.reserve(10);
-		while (rest >= 0x80n) {
-			this.buffer[this.length++] = Number(rest & 0x7fn) | 0x80;
-			rest >>= 7n;
-		}
-		this.buffer[this.length++] = Number(rest);
+		this.length = putVarint64(this.buffer, this.length, value);
 		return this;
 	}
 

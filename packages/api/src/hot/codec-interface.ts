@@ -32,4 +32,8 @@ export interface HotCodec {
 	encodeTxnResponse(header: ResponseHeader, result: TxnResult): Uint8Array;
 	encodeCompactionResponse(header: ResponseHeader): Uint8Array;
 	encodeWatchResponse(header: ResponseHeader, result: WatchResult): Uint8Array;
+	/** The lease that is to be renewed. */
+	decodeKeepAliveRequest(bytes: Uint8Array): bigint;
+	/** `ttl` in seconds; 0: there is no such lease. */
+	encodeKeepAliveResponse(header: ResponseHeader, lease: bigint, ttl: number): Uint8Array;
 }

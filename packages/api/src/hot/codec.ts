@@ -3,6 +3,7 @@ import type { HotCodec } from "./codec-interface.ts";
 import {
 	decodeCompactionRequest,
 	decodeDeleteRangeRequest,
+	decodeKeepAliveRequest,
 	decodePutRequest,
 	decodeRangeRequest,
 	decodeTxnRequest,
@@ -30,5 +31,7 @@ export function createHotCodec(_bytes?: ByteOps): HotCodec {
 		encodeTxnResponse: (header, result) => encoder.txn(header, result),
 		encodeCompactionResponse: (header) => encoder.compaction(header),
 		encodeWatchResponse: (header, result) => encoder.watch(header, result),
+		decodeKeepAliveRequest,
+		encodeKeepAliveResponse: (header, lease, ttl) => encoder.keepAlive(header, lease, ttl),
 	};
 }

@@ -58,6 +58,17 @@ export function decodeCompactionRequest(bytes: Uint8Array): CompactionRequest {
 	return { revision, physical };
 }
 
+export function decodeKeepAliveRequest(bytes: Uint8Array): bigint {
+	const reader = new WireReader(bytes);
+	let lease = 0n;
+	while (!reader.done) {
+		const tag = reader.tag();
+		if (tag === 0x08) lease = reader.int64();
+		else skipUnknown(reader, tag, 1);
+	}
+	return lease;
+}
+
 /**
  * Key and value come first, once each and with lengths below 2^14, in nearly every put: read here without a cursor object.
  * Whatever else is there goes through the reader.

@@ -2,7 +2,7 @@
  * From results to the wire. Each response is measured first, then written into one array of exactly that size: no growing,
  * no copying. Sizes of nested operations are kept in the order of the measuring walk, which is that of the writing walk.
  */
-import { unreachable } from "@flotilla/base";
+import { putVarint64, unreachable, varint64Size } from "@flotilla/base";
 import type { DeleteRangeResult, OpResult, PutResult, RangeResult, ResponseHeader, TxnResult, WatchResult } from "./types.ts";
 
 const TAG_1 = 0x0a;
@@ -85,6 +85,15 @@ export class ResponseEncoder {
 		if (result.cancelReason !== "") this.writeAsciiField(TAG_WATCH_REASON, result.cancelReason);
 		if (result.fragment) this.writeTrue(0x38);
 		for (const event of result.events) this.writeBytesField(TAG_WATCH_EVENT, event);
+		return this.out;
+	}
+
+	keepAlive(header: ResponseHeader, lease: bigint, ttl: number): Uint8Array {
+		const headerSize = this.headerSize(header);
+		this.begin(nestedSize(headerSize) + idFieldSize(lease) + numberFieldSize(ttl));
+		this.writeHeader(header, headerSize);
+		if (lease !== 0n) this.writeIdField(0x10, lease);
+		this.writeNumberField(0x18, ttl);
 		return this.out;
 	}
 
@@ -217,9 +226,7 @@ export class ResponseEncoder {
 
 	private writeIdField(tag: number, id: bigint): void {
 		this.out[this.at++] = tag;
-		let rest = BigInt.asUintN(64, id);
-		for (; rest >= 0x80n; rest >>= 7n) this.out[this.at++] = Number(rest & 0x7fn) | 0x80;
-		this.out[this.at++] = Number(rest);
+		this.at = putVarint64(this.out, this.at, id);
 	}
 
 	private writeAsciiField(tag: number, text: string): void {
@@ -270,10 +277,7 @@ function watchBodySize({ watchId, created, canceled, compactRevision, cancelReas
 }
 
 function idFieldSize(id: bigint): number {
-	if (id >= 0n && id < 0x80n) return id === 0n ? 0 : 2;
-	let size = 1;
-	for (let rest = BigInt.asUintN(64, id); rest > 0n; rest >>= 7n) size++;
-	return size;
+	return id === 0n ? 0 : 1 + varint64Size(id);
 }
 
 function innerHeaderSize(revision: number): number {
@@ -297,16 +301,15 @@ function varintSize(value: number): number {
 }
 
 function encodeIds(clusterId: bigint, memberId: bigint): Uint8Array {
-	const bytes: number[] = [];
+	const bytes = new Uint8Array(idFieldSize(clusterId) + idFieldSize(memberId));
+	let at = 0;
 	for (const [tag, id] of [
 		[0x08, clusterId],
 		[0x10, memberId],
 	] as const) {
 		if (id === 0n) continue;
-		bytes.push(tag);
-		let rest = BigInt.asUintN(64, id);
-		for (; rest >= 0x80n; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
-		bytes.push(Number(rest));
+		bytes[at++] = tag;
+		at = putVarint64(bytes, at, id);
 	}
-	return Uint8Array.from(bytes);
+	return bytes;
 }

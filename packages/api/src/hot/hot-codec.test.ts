@@ -68,7 +68,13 @@ describe(`random hot messages (FLOTILLA_SEED=${seed})`, () => {
 });
 
 interface Reader {
-	readonly table: typeof pb.PutRequest | typeof pb.RangeRequest | typeof pb.DeleteRangeRequest | typeof pb.TxnRequest | typeof mvccpb.Event;
+	readonly table:
+		| typeof pb.PutRequest
+		| typeof pb.RangeRequest
+		| typeof pb.DeleteRangeRequest
+		| typeof pb.TxnRequest
+		| typeof pb.LeaseKeepAliveRequest
+		| typeof mvccpb.Event;
 	readonly hot: (bytes: Uint8Array) => unknown;
 	readonly expected: (bytes: Uint8Array) => unknown;
 }
@@ -82,6 +88,11 @@ const READERS: readonly Reader[] = [
 		expected: (bytes) => pb.DeleteRangeRequest.decode(bytes),
 	},
 	{ table: pb.TxnRequest, hot: (bytes) => codec.decodeTxnRequest(bytes), expected: (bytes) => hotTxn(pb.TxnRequest.decode(bytes)) },
+	{
+		table: pb.LeaseKeepAliveRequest,
+		hot: (bytes) => codec.decodeKeepAliveRequest(bytes),
+		expected: (bytes) => pb.LeaseKeepAliveRequest.decode(bytes).ID,
+	},
 	{ table: mvccpb.Event, hot: decodeKeyValueEvent, expected: (bytes) => hotEvent(mvccpb.Event.decode(bytes)) },
 ];
 
@@ -220,6 +231,12 @@ const RESPONSES: ReadonlyArray<(dice: Dice, header: ResponseHeader) => { got: Ui
 	(dice, header) => {
 		const result = randomTxn(dice, 3);
 		return { got: codec.encodeTxnResponse(header, result), want: pb.TxnResponse.encode(tableTxn(header, result)) };
+	},
+	(dice, header) => {
+		const lease = dice.pick([0n, 1n, 127n, 128n, -1n, 2n ** 31n, 2n ** 32n, 0x694d8e9e05c52164n, -(2n ** 63n), 2n ** 63n - 1n]);
+		const ttl = randomCount(dice);
+		const want = pb.LeaseKeepAliveResponse.encode({ header, ID: lease, TTL: ttl });
+		return { got: codec.encodeKeepAliveResponse(header, lease, ttl), want };
 	},
 	(_dice, header) => ({ got: codec.encodeCompactionResponse(header), want: pb.CompactionResponse.encode({ header }) }),
 ];

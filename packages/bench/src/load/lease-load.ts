@@ -1,5 +1,6 @@
 /** Leases that are kept alive, each on a stream of its own: a client asks, is answered, and asks again. */
 import { etcdserverpb } from "@flotilla/api";
+import { WireReader } from "@flotilla/base";
 import type { GrpcConnection } from "../client/grpc-connection.ts";
 import { MessageStream } from "../client/message-stream.ts";
 import type { Recorder } from "../measure/recorder.ts";
@@ -90,11 +91,22 @@ class LeaseStream extends MessageStream {
 	}
 
 	override onMessage(bytes: Buffer, start: number, end: number): void {
-		const { TTL } = etcdserverpb.LeaseKeepAliveResponse.decode(bytes.subarray(start, end));
-		this.load.answered(this, TTL, performance.now() - this.sentMs);
+		this.load.answered(this, ttlOf(bytes, start, end), performance.now() - this.sentMs);
 	}
 
 	override onStatus(code: number, text: string): void {
 		if (!this.cancelled) this.load.failed(text === "" ? `status ${code}` : text);
 	}
+}
+
+/** Of a whole answer only this is looked at: a client that reads all of it costs as much as the server. */
+function ttlOf(bytes: Uint8Array, start: number, end: number): number {
+	const reader = new WireReader(bytes, start, end);
+	let ttl = 0;
+	while (!reader.done) {
+		const tag = reader.tag();
+		if (tag === 0x18) ttl = reader.int64Clamped();
+		else reader.skip(tag);
+	}
+	return ttl;
 }

@@ -1,4 +1,4 @@
-import { assert, fail } from "@flotilla/base";
+import { assert, fail, highHalf, lowHalf } from "@flotilla/base";
 import { mix32 } from "../record-sums.ts";
 import type { LeaseId } from "../request.ts";
 import type { RefusalCode } from "../result.ts";
@@ -56,9 +56,7 @@ export class LeaseTable implements LeaseAttachments {
 	static readonly bucketCount = BUCKETS;
 
 	static bucketOf(id: LeaseId): number {
-		const low = Number(BigInt.asUintN(32, id));
-		const high = Number(BigInt.asUintN(32, id >> 32n));
-		return mix32(low ^ Math.imul(high, 0x9e3779b1)) & (BUCKETS - 1);
+		return mix32(lowHalf(id) ^ Math.imul(highHalf(id), 0x9e3779b1)) & (BUCKETS - 1);
 	}
 
 	get(id: LeaseId): Lease | undefined {

@@ -6,6 +6,7 @@
  *    ^                   |
  *    +-- other leader ---+
  */
+import { NumberTable } from "@flotilla/base";
 import type { LeaseId } from "@flotilla/mvcc";
 import { NO_NODE } from "@flotilla/raft";
 import type { CallFault } from "../calls.ts";
@@ -28,6 +29,7 @@ export interface LeaseDeskOptions {
 }
 
 interface Asked {
+	readonly counter: number;
 	readonly tick: number;
 	readonly renews: ReadonlyArray<LeaseCall[]>;
 	readonly looks: ReadonlyArray<LeaseCall[]>;
@@ -48,7 +50,7 @@ export class LeaseDesk {
 	/** No ask was made for these yet. A call never joins an ask that has left: its renewal would be dated before it came. */
 	private renews: Open = new Map();
 	private looks: Open = new Map();
-	private readonly asked = new Map<number, Asked>();
+	private readonly asked = new NumberTable<Asked>();
 	private held: Held[] = [];
 	private pending = 0;
 	private counter = 0;
@@ -81,12 +83,12 @@ export class LeaseDesk {
 	next(tick: number): LeaseQuestions | null {
 		if (this.renews.size + this.looks.size === 0 || this.asked.size >= ASKS_MAX) return null;
 		if (this.leadership.leader === NO_NODE) return null;
-		const renews = take(this.renews, ASK_LEASES_MAX);
-		const looks = take(this.looks, ASK_LEASES_MAX - renews.length);
+		const renews = this.take("renews", ASK_LEASES_MAX);
+		const looks = this.take("looks", ASK_LEASES_MAX - renews.length);
 		if (renews.length + looks.length === 0) return null;
 		const counter = ++this.counter;
 		const groupsOf = (taken: ReadonlyArray<readonly [LeaseId, LeaseCall[]]>) => taken.map(([, calls]) => calls);
-		this.asked.set(counter, { tick, renews: groupsOf(renews), looks: groupsOf(looks) });
+		this.asked.set(counter, { counter, tick, renews: groupsOf(renews), looks: groupsOf(looks) });
 		return {
 			from: this.leadership.self,
 			incarnation: this.options.incarnation,
@@ -151,14 +153,32 @@ export class LeaseDesk {
 	private failWhere(due: (call: LeaseCall) => boolean, fault: CallFault): void {
 		const failAll = (calls: readonly LeaseCall[]) => this.complete(calls.filter(due), { ok: false, fault });
 		for (const open of [this.renews, this.looks]) for (const calls of open.values()) failAll(calls);
-		for (const asked of this.asked.values()) for (const calls of [...asked.renews, ...asked.looks]) failAll(calls);
+		for (const asked of this.asked.all()) for (const calls of [...asked.renews, ...asked.looks]) failAll(calls);
 		for (const { calls } of this.held) failAll(calls);
 	}
 
+	/** What fits is taken with its map: one that is emptied and filled for ever is to the collector what a long-lived thing is. */
+	private take(which: "renews" | "looks", countMax: number): Array<readonly [LeaseId, LeaseCall[]]> {
+		const open = this[which];
+		if (open.size === 0) return [];
+		const taken: Array<readonly [LeaseId, LeaseCall[]]> = [];
+		if (open.size <= countMax) {
+			this[which] = new Map();
+			for (const entry of open) if (entry[1].some(isOpen)) taken.push(entry);
+			return taken;
+		}
+		for (const entry of open) {
+			if (taken.length >= countMax) break;
+			open.delete(entry[0]);
+			if (entry[1].some(isOpen)) taken.push(entry);
+		}
+		return taken;
+	}
+
 	private takeBack(which: (asked: Asked) => boolean): void {
-		for (const [counter, asked] of this.asked) {
+		for (const asked of this.asked.all()) {
 			if (!which(asked)) continue;
-			this.asked.delete(counter);
+			this.asked.delete(asked.counter);
 			for (const calls of [...asked.renews, ...asked.looks]) for (const call of calls) if (isOpen(call)) this.gather(call);
 		}
 	}
@@ -178,16 +198,6 @@ export class LeaseDesk {
 			this.outbox.output.completions.push({ call, outcome });
 		}
 	}
-}
-
-function take(open: Open, countMax: number): Array<readonly [LeaseId, LeaseCall[]]> {
-	const taken: Array<readonly [LeaseId, LeaseCall[]]> = [];
-	for (const entry of open) {
-		if (taken.length >= countMax) break;
-		open.delete(entry[0]);
-		if (entry[1].some(isOpen)) taken.push(entry);
-	}
-	return taken;
 }
 
 function dropCompleted(open: Open): void {

@@ -3,9 +3,9 @@
  * not exist is answered with no time; what keeps a renewal from being decided ends the stream. A client that asks faster than it
  * is answered, or does not read, is made to wait.
  */
-import { etcdserverpb, type FaultCode } from "@flotilla/api";
+import type { FaultCode, HotCodec } from "@flotilla/api";
 import type { LeaseId } from "@flotilla/mvcc";
-import { LeaseCall } from "@flotilla/replica";
+import { type Caller, LeaseCall } from "@flotilla/replica";
 import { Grpc, type StreamCall } from "../front/seam.ts";
 import { headerOf, statusOf } from "./answers.ts";
 import type { ServiceDeps } from "./deps.ts";
@@ -25,13 +25,14 @@ interface Renewal {
 	fault: FaultCode | null;
 }
 
-export function keepAlive(call: StreamCall, deps: ServiceDeps): void {
-	new KeepAliveStream(call, deps).begin();
+export function keepAlive(call: StreamCall, deps: ServiceDeps, codec: HotCodec): void {
+	new KeepAliveStream(call, deps, codec).begin();
 }
 
 class KeepAliveStream {
 	private readonly call: StreamCall;
 	private readonly deps: ServiceDeps;
+	private readonly codec: HotCodec;
 	/** Oldest first; those from `started` on are not under way yet. */
 	private waiting: Renewal[] = [];
 	private head = 0;
@@ -45,9 +46,10 @@ class KeepAliveStream {
 	private flushing = false;
 	private flushDue = false;
 
-	constructor(call: StreamCall, deps: ServiceDeps) {
+	constructor(call: StreamCall, deps: ServiceDeps, codec: HotCodec) {
 		this.call = call;
 		this.deps = deps;
+		this.codec = codec;
 	}
 
 	begin(): void {
@@ -65,9 +67,9 @@ class KeepAliveStream {
 	}
 
 	private receive(message: Uint8Array): void {
-		const { ID } = etcdserverpb.LeaseKeepAliveRequest.decode(message);
+		const id = this.codec.decodeKeepAliveRequest(message);
 		if (this.over) return;
-		this.waiting.push({ id: ID, call: null, answer: null, fault: null });
+		this.waiting.push({ id, call: null, answer: null, fault: null });
 		if (!this.held && this.waiting.length - this.head >= WAITING_MAX) {
 			this.held = true;
 			this.call.holdBack();
@@ -92,8 +94,7 @@ class KeepAliveStream {
 		this.deps.callers.identify(
 			this.call,
 			({ caller }) => {
-				const keys = member.store.leases.get(renewal.id)?.attachedKeys() ?? [];
-				const fault = member.auth.keysFault(caller, keys, "write");
+				const fault = this.keysFault(caller, renewal.id);
 				if (fault === null) this.ask(renewal, revision);
 				else refuse(fault);
 			},
@@ -101,13 +102,17 @@ class KeepAliveStream {
 		);
 	}
 
+	private keysFault(caller: Caller, lease: LeaseId): FaultCode | null {
+		const { auth, store } = this.deps.member;
+		return auth.enabled ? auth.keysFault(caller, store.leases.get(lease)?.attachedKeys() ?? [], "write") : null;
+	}
+
 	private ask(renewal: Renewal, revision: number): void {
 		if (this.over) return;
 		const { member } = this.deps;
 		renewal.call = new LeaseCall("renew", renewal.id, 0, (outcome) => {
 			if (outcome.ok) {
-				const header = headerOf(member, revision);
-				renewal.answer = etcdserverpb.LeaseKeepAliveResponse.encode({ header, ID: renewal.id, TTL: outcome.grantedTtl });
+				renewal.answer = this.codec.encodeKeepAliveResponse(headerOf(member, revision), renewal.id, outcome.grantedTtl);
 			} else renewal.fault = outcome.fault;
 			this.flush();
 		});

@@ -1,5 +1,5 @@
 /** The Lease service (etcd API, chapter 4). */
-import { etcdserverpb, type FaultCode } from "@flotilla/api";
+import { createHotCodec, etcdserverpb, type FaultCode } from "@flotilla/api";
 import { assert, concatBytes } from "@flotilla/base";
 import { type LeaseId, STRIDE, sliced } from "@flotilla/mvcc";
 import { type Caller, CommandKind, encodeLeaseGrant, encodeLeaseRevoke } from "@flotilla/replica";
@@ -19,12 +19,13 @@ const LISTS = { runningMax: 2, waitingMax: 64 };
 
 export function leaseService(deps: ServiceDeps, streams: OpenStreams): ReadonlyArray<readonly [string, MethodHandler]> {
 	const work = new LongWork(LISTS, deps.soon);
+	const codec = createHotCodec(deps.bytes);
 	return [
 		unary("/etcdserverpb.Lease/LeaseGrant", deps, (call) => grant(call, deps)),
 		unary("/etcdserverpb.Lease/LeaseRevoke", deps, (call) => revoke(call, deps)),
 		unary("/etcdserverpb.Lease/LeaseTimeToLive", deps, (call) => timeToLive(call, deps)),
 		unary("/etcdserverpb.Lease/LeaseLeases", deps, (call) => leases(call, deps, work)),
-		streams.bidi("/etcdserverpb.Lease/LeaseKeepAlive", (call) => keepAlive(call, deps)),
+		streams.bidi("/etcdserverpb.Lease/LeaseKeepAlive", (call) => keepAlive(call, deps, codec)),
 	];
 }
 
