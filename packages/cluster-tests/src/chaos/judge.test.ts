@@ -87,6 +87,22 @@ test("a good run keeps every promise", () => {
 	expect(verdict).toBe("ok");
 });
 
+test("a run of a quarter of a million writes is judged like any other", () => {
+	const writes = 250_000;
+	const values = Array.from({ length: writes }, (_, at) => `v${at + 2}`);
+	const attempts = values.map((_value, at) => put(at, at + 2, 2 * at));
+	const revisions = new Map(values.map((value, at): [number, readonly Change[]] => [at + 2, [{ key: "k", value }]]));
+	const followers = ["m1", "m2"].map(
+		(name) => ({ member: { name }, revisions, findings: [], next: writes + 2, events: writes }) as unknown as Follower,
+	);
+	const leasedNothing: LeaseRecords = { leases: new Map(), locks: [], leftOver: [] };
+	for (const finalRevision of [writes + 1, null]) {
+		const { checks, checked } = judge(record({ attempts, followers, leased: leasedNothing, finalRevision }));
+		expect(checks.find(({ name }) => name === "linearizable")).toMatchObject({ verdict: "ok" });
+		expect(checked).toBe(writes);
+	}
+});
+
 describe("one thing changed", () => {
 	const cases: ReadonlyArray<readonly [name: string, change: Partial<RunRecord>, check: CheckName, verdict: "violated" | "unknown"]> = [
 		["a stale read", { attempts: [put(0, 2, 0), put(1, 3, 2), get(2, 2, 4), put(3, 4, 6)] }, "linearizable", "violated"],

@@ -80,7 +80,8 @@ function mergeOracle(followers: readonly Follower[]): Oracle {
 function linearizable({ attempts, finalRevision }: RunRecord, { changes }: Oracle): Check {
 	const promise =
 		"There is one order of all calls that respects real time and explains every answer; nothing acknowledged is lost, nothing happens twice.";
-	const known = Math.max(1, ...changes.keys());
+	let known = 1;
+	for (const revision of changes.keys()) known = Math.max(known, revision);
 	const leased = new Set([...changes].flatMap(([revision, group]) => (isLeased(group.map(({ key }) => key)) ? [revision] : [])));
 	const verdict = checkByRevision(attempts, changes, finalRevision ?? known, leased);
 	if (verdict.kind === "violated") {

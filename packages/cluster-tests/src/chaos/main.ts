@@ -147,6 +147,8 @@ function say(text: string): number {
 try {
 	process.exitCode = await main();
 } catch (error) {
-	console.error(error instanceof Error ? error.message : String(error));
+	// What says only its message was raised to be read; anything else is a mistake of ours.
+	const meant = error instanceof Error && error.constructor === Error;
+	console.error(meant ? error.message : error);
 	process.exitCode = 2;
 }

@@ -29,9 +29,8 @@ export function searchLinearizable(history: readonly Attempt[], stepsMax = 200_0
 		if (tried.has(state)) return false;
 		tried.add(state);
 		// Only what was invoked before the earliest return among the rest can come next.
-		const earliestReturn = Math.min(
-			...rest.map((attempt) => (attempt.outcome.kind === "ok" ? attempt.outcome.returned : Number.POSITIVE_INFINITY)),
-		);
+		let earliestReturn = Number.POSITIVE_INFINITY;
+		for (const { outcome } of rest) if (outcome.kind === "ok") earliestReturn = Math.min(earliestReturn, outcome.returned);
 		for (const attempt of rest) {
 			if (attempt.invoked > earliestReturn) continue;
 			const next = new SequentialStore(store);
