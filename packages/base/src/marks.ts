@@ -58,6 +58,8 @@ export const MARK_NAMES = [
 	"midwayCleanUp",
 	"midwayNoFloor",
 	"midwayDied",
+	"answeredLater",
+	"answerDropped",
 ] as const;
 
 export type MarkName = (typeof MARK_NAMES)[number];

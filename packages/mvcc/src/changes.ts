@@ -34,6 +34,8 @@ export class Changes {
 	putBytes = 0;
 	deletes = 0;
 	private sub = 0;
+	/** Keys that ranges of deletes came by: those of many small ones in one change add up. */
+	private visited = 0;
 	/** Somebody hears of changes: of those that begin now, events are kept. */
 	eventsWanted = true;
 	/** Of the change under way, in whole; null: they have become too many, or nobody wanted those at its beginning. */
@@ -118,29 +120,28 @@ export class Changes {
 		return request.prevKv ? previous : null;
 	}
 
-	/** Deletes the living keys of a range in ascending order; returns their number and, when asked for, their pairs. Yields every so many keys, dead ones included. */
-	*deleteRange(request: DeleteRangeRequest, prevKvs: Uint8Array[]): Generator<void, number> {
+	/** Deletes the living keys of a range in ascending order; returns their number. Yields every so many keys of a change, dead ones included. */
+	*deleteRange(request: Pick<DeleteRangeRequest, "key" | "rangeEnd">): Generator<void, number> {
 		const { index } = this;
 		const span = keySpan(request.key, request.rangeEnd, this.ops);
 		if (span.single) {
 			const slot = index.findAlive(span.from);
 			if (slot === NOT_FOUND) return 0;
-			this.deleteSlot(slot, request.prevKv ? prevKvs : null);
+			this.deleteSlot(slot);
 			index.tree.changeAlive(span.from, -1);
 			return 1;
 		}
 		let deleted = 0;
-		let visited = 0;
 		const dead = new DeadKeys(index.tree);
 		// Deleting leaves keys and their order as they are; compaction, which may come in between, does not.
 		const cursor = new KeyCursor(index.tree, span.from, span.to);
 		for (let slot = cursor.next(); slot !== NOT_FOUND; slot = cursor.next()) {
 			if (index.slots.isAlive(slot)) {
-				this.deleteSlot(slot, request.prevKv ? prevKvs : null);
+				this.deleteSlot(slot);
 				dead.add(index.slots.key(slot), cursor.leaf);
 				deleted++;
 			}
-			if (++visited % this.limits.stride !== 0) continue;
+			if (++this.visited % this.limits.stride !== 0) continue;
 			dead.tell();
 			cursor.pause();
 			yield;
@@ -163,17 +164,16 @@ export class Changes {
 		yield* sortByKey(slots, (slot) => index.slots.key(slot));
 		for (const [at, slot] of slots.entries()) {
 			if (at > 0 && at % limits.stride === 0) yield;
-			this.deleteSlot(slot, null);
+			this.deleteSlot(slot);
 			index.tree.changeAlive(index.slots.key(slot), -1);
 		}
 		return count;
 	}
 
 	/** The tree is told by the caller. */
-	private deleteSlot(slot: number, prevKvs: Uint8Array[] | null): void {
+	private deleteSlot(slot: number): void {
 		const { slots } = this.index;
 		const key = slots.key(slot);
-		if (prevKvs !== null) prevKvs.push(this.values.read(slot, slots.head(slot), false));
 		const main = this.revision + 1;
 		this.encoder.tombstone(main, this.sub, key);
 		this.moveLease(slot, key, slots.lease(slot), 0n);

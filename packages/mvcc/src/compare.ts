@@ -9,8 +9,10 @@ import { type Compare, CompareResult, CompareTarget, type LeaseId, type Revision
 /** The state that compares see: that after revision `at`, which is not compacted. */
 export interface CompareView {
 	readonly at: Revision;
-	/** Keys of a range between two yields. */
+	/** Keys between two yields, */
 	readonly stride: number;
+	/** and those that ranges came by, all compares of a transaction together. */
+	visited: number;
 }
 
 /** All compares of a list hold; an empty list holds (etcd API 2.7). Yields within long ranges. */
@@ -28,18 +30,17 @@ function holdsForKey(parts: RangeParts, compare: Compare, key: string, at: Revis
 	return holdsFor(parts, compare, slot, slot === NOT_FOUND ? NO_RECORD : parts.index.aliveAt(slot, at));
 }
 
-function* holdsForAll(parts: RangeParts, compare: Compare, span: KeySpan, { at, stride }: CompareView): Generator<void, boolean> {
+function* holdsForAll(parts: RangeParts, compare: Compare, span: KeySpan, view: CompareView): Generator<void, boolean> {
 	const { index } = parts;
 	const cursor = new KeyCursor(index.tree, span.from, span.to);
 	let any = false;
-	let visited = 0;
 	for (let slot = cursor.next(); slot !== NOT_FOUND; slot = cursor.next()) {
-		const ordinal = index.aliveAt(slot, at);
+		const ordinal = index.aliveAt(slot, view.at);
 		if (ordinal !== NO_RECORD) {
 			any = true;
 			if (!holdsFor(parts, compare, slot, ordinal)) return false;
 		}
-		if (++visited % stride !== 0) continue;
+		if (++view.visited % view.stride !== 0) continue;
 		cursor.pause();
 		yield;
 	}

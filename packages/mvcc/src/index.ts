@@ -55,6 +55,7 @@ export type {
 	StoreCounts,
 	StoreOptions,
 	StoreRestore,
+	Unanswered,
 } from "./store-interface.ts";
 export { EMPTY_MARK } from "./store-interface.ts";
 export { isReadOnlyTxn, isSerializableTxn, requestValidation } from "./validation.ts";

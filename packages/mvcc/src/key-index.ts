@@ -113,6 +113,20 @@ export class KeyIndex {
 		return ordinal >= this.log.start || this.slots.hasBase(slot) ? ordinal : NO_RECORD;
 	}
 
+	/** The newest record of a slot below the ordinal `end`, of a state that is not compacted. */
+	before(slot: number, end: number): number {
+		const ordinal = this.log.findBefore(this.slots.head(slot), end);
+		return ordinal >= this.log.start || this.slots.hasBase(slot) ? ordinal : NO_RECORD;
+	}
+
+	/** The record that shows a slot alive before the ordinal `end`, or NO_RECORD. Most are asked for their newest one. */
+	aliveBefore(slot: number, end: number): number {
+		const head = this.slots.head(slot);
+		if (head < this.log.start || head < end) return this.slots.isAlive(slot) ? head : NO_RECORD;
+		const ordinal = this.before(slot, end);
+		return this.isAlive(ordinal) ? ordinal : NO_RECORD;
+	}
+
 	/** The record that shows a slot alive at `revision`, or NO_RECORD. Most are asked for their newest one. */
 	aliveAt(slot: number, revision: number): number {
 		const { log, slots } = this;

@@ -36,8 +36,8 @@ export class RangeChunks {
 		const end = single ? `${from}\0` : to;
 		this.cursor = new KeyCursor(parts.index.tree, from, end);
 		this.pairsMax = request.countOnly ? 0 : request.limit > 0 ? request.limit : Number.POSITIVE_INFINITY;
-		this.countKnown = view.newest;
-		if (this.countKnown) this.count = parts.index.tree.countAlive(from, end);
+		this.countKnown = view.count !== null;
+		this.count = view.count ?? 0;
 	}
 
 	/** More keys are there than the limit let through. */
@@ -56,7 +56,7 @@ export class RangeChunks {
 				this.end();
 				break;
 			}
-			const ordinal = this.parts.index.aliveAt(slot, this.view.at);
+			const ordinal = this.parts.index.aliveBefore(slot, this.view.end);
 			if (ordinal === NO_RECORD) continue;
 			if (!this.countKnown) this.count++;
 			if (full) continue;

@@ -11,7 +11,7 @@ const NO_PAIRS: readonly Uint8Array[] = [];
 export function rangeOne(parts: RangeParts, request: RangeRequest, view: RangeView): RangeResult {
 	const { index } = parts;
 	const slot = index.find(view.span.from);
-	const ordinal = slot === NOT_FOUND ? NO_RECORD : index.at(slot, view.at);
+	const ordinal = slot === NOT_FOUND ? NO_RECORD : index.before(slot, view.end);
 	const revision = view.headerRevision;
 	if (!index.isAlive(ordinal)) return { ok: true, revision, kvs: NO_PAIRS, more: false, count: 0 };
 	if (request.countOnly) return { ok: true, revision, kvs: NO_PAIRS, more: false, count: 1 };

@@ -1,13 +1,20 @@
 /** Ranges that are part of other work: at once, or in the slices of that work. */
-import { type HeldBytes, SLICE_BYTES } from "./held-bytes.ts";
+import type { HeldBytes } from "./held-bytes.ts";
 import { keySpan } from "./key-span.ts";
 import { rangeOne } from "./range-one.ts";
 import { type RangeParts, type RangeView, RangeWork } from "./range-work.ts";
-import type { RangeRequest } from "./request.ts";
+import type { RangeRequest, Revision } from "./request.ts";
 import type { RangeResult } from "./result.ts";
 
-export function viewOf(parts: RangeParts, request: RangeRequest, when: Omit<RangeView, "span">): RangeView {
-	return { span: keySpan(request.key, request.rangeEnd, parts.ops), ...when };
+/** `end`: see `RangeView`. `newest`: it shows all that there is, so the keys need not be counted. */
+export function viewOf(
+	{ index, ops }: RangeParts,
+	request: Pick<RangeRequest, "key" | "rangeEnd">,
+	when: { readonly end: number; readonly newest: boolean; readonly headerRevision: Revision },
+): RangeView {
+	const span = keySpan(request.key, request.rangeEnd, ops);
+	const count = when.newest && !span.single ? index.tree.countAlive(span.from, span.to) : null;
+	return { span, end: when.end, count, headerRevision: when.headerRevision };
 }
 
 /** A range at once, however large. */
@@ -18,24 +25,25 @@ export function rangeAt(parts: RangeParts, request: RangeRequest, view: RangeVie
 	return work.result();
 }
 
-/** The same, with a yield every `stride` keys or MiB; many single keys of one read count in `held`. What it reads must not be cleaned up meanwhile. */
+/** The same with a yield every `stride` keys or MiB, counted over all the ranges of one read. What it reads must not be cleaned up meanwhile. */
 export function* rangeSteps(
 	parts: RangeParts,
 	request: RangeRequest,
 	view: RangeView,
 	stride: number,
-	held: HeldBytes | null = null,
+	held: HeldBytes,
 ): Generator<void, RangeResult> {
 	if (view.span.single) {
 		const result = rangeOne(parts, request, view);
-		if (held === null) return result;
 		for (const pair of result.kvs) held.bytes += pair.length;
-		if (held.bytes < held.yieldedAt + SLICE_BYTES) return result;
-		held.yieldedAt = held.bytes;
-		yield;
+		if (held.worked(1, stride)) yield;
 		return result;
 	}
-	const work = new RangeWork(parts, request, view, () => {}, held ?? undefined);
-	while (!work.step(stride)) yield;
+	const work = new RangeWork(parts, request, view, () => {}, held);
+	while (!work.step(stride)) {
+		held.worked(stride, stride);
+		yield;
+	}
+	if (held.worked(work.lastUsed, stride)) yield;
 	return work.result();
 }

@@ -21,10 +21,10 @@ export interface RangeParts {
 /** Where and when a read reads. */
 export interface RangeView {
 	readonly span: KeySpan;
-	/** State to show, not compacted. */
-	readonly at: Revision;
-	/** `at` shows the newest state. */
-	readonly newest: boolean;
+	/** Ordinal from which on no record is shown: the end of a state that is not compacted, and is not cleaned up meanwhile. */
+	readonly end: number;
+	/** Living keys of the span, where that is known; null: they are counted. */
+	readonly count: number | null;
 	/** Revision that the result names. */
 	readonly headerRevision: Revision;
 }
@@ -47,9 +47,10 @@ export class RangeWork implements SlicedRead<RangeResult> {
 	private readonly decodes: boolean;
 	/** Keys to collect at most. */
 	private readonly wanted: number;
-	/** Known from the start when the newest state is read. */
 	private readonly countKnown: boolean;
-	private count = 0;
+	private count: number;
+	/** Of the budget of the last step. */
+	private used = 0;
 	/** What was found, by number: record (slot and ordinal) and, once read, its pair. */
 	private readonly slots: number[] = [];
 	private readonly ordinals: number[] = [];
@@ -77,8 +78,8 @@ export class RangeWork implements SlicedRead<RangeResult> {
 		this.decodes = byCreate || sortTarget === SortTarget.version || sortTarget === SortTarget.create || sortTarget === SortTarget.value;
 		const cutsInKeyOrder = request.limit > 0 && request.sortOrder === SortOrder.none && !this.filtered;
 		this.wanted = request.countOnly ? 0 : cutsInKeyOrder ? request.limit + 1 : Number.POSITIVE_INFINITY;
-		this.countKnown = view.newest;
-		if (this.countKnown) this.count = parts.index.tree.countAlive(from, single ? `${from}\0` : to);
+		this.countKnown = view.count !== null;
+		this.count = view.count ?? 0;
 	}
 
 	get heldBytes(): number {
@@ -90,7 +91,13 @@ export class RangeWork implements SlicedRead<RangeResult> {
 		let left = budget;
 		while (left > 0 && this.phase !== "done" && this.held.bytes < bytesEnd) left -= this.advance(left, bytesEnd);
 		if (this.phase !== "done") this.cursor.pause();
+		this.used = budget - left;
 		return this.phase === "done";
+	}
+
+	/** What the last step has done of its budget. */
+	get lastUsed(): number {
+		return this.used;
 	}
 
 	result(): RangeResult {
@@ -120,7 +127,7 @@ export class RangeWork implements SlicedRead<RangeResult> {
 
 	private collect(budget: number): number {
 		const { index } = this.parts;
-		const { at } = this.view;
+		const { end } = this.view;
 		for (let visited = 0; visited < budget; visited++) {
 			const enough = this.slots.length >= this.wanted;
 			const slot = enough && this.countKnown ? NOT_FOUND : this.cursor.next();
@@ -128,7 +135,7 @@ export class RangeWork implements SlicedRead<RangeResult> {
 				this.enter(this.decodes ? "decode" : "sort");
 				return visited + 1;
 			}
-			const ordinal = index.aliveAt(slot, at);
+			const ordinal = index.aliveBefore(slot, end);
 			if (ordinal === NO_RECORD) continue;
 			if (!this.countKnown) this.count++;
 			if (enough || !this.passesMod(slot, ordinal)) continue;

@@ -100,6 +100,20 @@ export class RecordLog {
 		return ordinal;
 	}
 
+	/** The same by ordinals: the newest record below `end`. */
+	findBefore(head: number, end: number): number {
+		let ordinal = head;
+		while (ordinal >= this.start && ordinal >= end) {
+			const { links } = this.chunk(ordinal);
+			const at = ordinal & RECORD_MASK;
+			const back = links === null ? 0 : (links.back[at] as number);
+			if (links === null || back === 0) return NO_ORDINAL;
+			const target = ordinal - (links.jump[at] as number);
+			ordinal = target !== ordinal && target >= this.start && target >= end ? target : ordinal - back;
+		}
+		return ordinal;
+	}
+
 	/** Ordinal of the first record whose main revision is at least `main`; `end` when there is none. O(log n). */
 	firstAt(main: number): number {
 		let low = this.start;

@@ -41,6 +41,16 @@ export interface SlicedRead<T> extends Sliced<T> {
 }
 
 /**
+ * A change that is made, and that has more to answer than is read at once. The answer shows what it has to whenever it is read, and
+ * clean-up is held back for it; whoever wants it begins with it before the store's next `dropAnswers`.
+ */
+export interface Unanswered<T> {
+	readonly ok: true;
+	readonly revision: Revision;
+	readonly answer: SlicedRead<T>;
+}
+
+/**
  * The key space: every change is a pure function of state and request. Changes are visible at once; their records are
  * handed out by `takeBatch` and stay readable from memory until `batchStored`.
  */
@@ -77,9 +87,11 @@ export interface KeyValueStore {
 	 * The same, for what may touch very many keys. One at a time, begun with its first step; from there to its end nothing else may
 	 * change the store, reads show the revision before, and neither mark nor digest may be asked for.
 	 */
-	deleteRangeSliced(request: DeleteRangeRequest): Sliced<DeleteRangeResult>;
-	/** `told`: to somebody. Otherwise nothing is read for its result, which is then without responses; the change is the same. */
-	txnSliced(request: TxnRequest, told?: boolean): Sliced<TxnResult | Refusal>;
+	deleteRangeSliced(request: DeleteRangeRequest, told?: boolean): Sliced<DeleteRangeResult | Unanswered<DeleteRangeResult>>;
+	/** `told`: to somebody. Otherwise nothing is read for its result, which is then without responses and pairs; the change is the same. */
+	txnSliced(request: TxnRequest, told?: boolean): Sliced<TxnResult | Unanswered<TxnResult> | Refusal>;
+	/** Gives up the answers that nobody has begun to read. */
+	dropAnswers(): void;
 	endLeaseSliced(id: LeaseId): Sliced<EndLeaseResult | Refusal>;
 	/** In the middle of such a change. */
 	readonly changing: boolean;

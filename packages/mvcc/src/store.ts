@@ -6,10 +6,9 @@ import { HashWork, readySliced, rememberedResult } from "./hash-work.ts";
 import { HeldBytes } from "./held-bytes.ts";
 import { History } from "./history.ts";
 import { type IndexCensus, KeyIndex } from "./key-index.ts";
-import { keySpan } from "./key-span.ts";
 import { LeaseTable } from "./lease/lease-table.ts";
 import { RangeChunks } from "./range-chunks.ts";
-import { rangeAt } from "./range-steps.ts";
+import { rangeAt, viewOf } from "./range-steps.ts";
 import { type RangeParts, type RangeView, RangeWork } from "./range-work.ts";
 import { mix32 } from "./record-sums.ts";
 import type { DeleteRangeRequest, LeaseId, PutRequest, RangeRequest, Revision, TxnRequest } from "./request.ts";
@@ -27,8 +26,17 @@ import type {
 } from "./result.ts";
 import { STRIDE, sliced, wholly } from "./sliced.ts";
 import type { RecordBatch, RecordStorage, StoreMark } from "./storage.ts";
-import { EMPTY_MARK, type KeyValueStore, type Sliced, type SlicedRead, type StoreCounts, type StoreOptions } from "./store-interface.ts";
-import { type RunParts, runPath } from "./txn.ts";
+import {
+	EMPTY_MARK,
+	type KeyValueStore,
+	type Sliced,
+	type SlicedRead,
+	type StoreCounts,
+	type StoreOptions,
+	type Unanswered,
+} from "./store-interface.ts";
+import { deleteNow, type RunParts, runPath } from "./txn.ts";
+import { answerDelete, answerTxn, LateRead } from "./txn-answer.ts";
 import { type CheckState, checkPath, checkPutState, choosePath } from "./txn-path.ts";
 import { type ReadState, readPath } from "./txn-reads.ts";
 import { ValueStore } from "./value-store.ts";
@@ -64,6 +72,8 @@ export class MvccStore implements KeyValueStore, CheckState {
 	private readonly runParts: RunParts;
 	/** The last batch that held deletions. */
 	private deletesSeq = 0;
+	/** Answers that were handed out and may not have been begun. */
+	private offered: LateRead<unknown>[] = [];
 	private ranges = 0;
 	private txns = 0;
 
@@ -131,16 +141,14 @@ export class MvccStore implements KeyValueStore, CheckState {
 		this.ranges++;
 		const refusal = this.checkRevision(request.revision);
 		if (refusal !== null) return { ok: false, code: refusal };
-		const view = this.viewOf(request);
-		return new RangeWork(this.parts, request, view, this.compactor.pin(view.at));
+		return new RangeWork(this.parts, request, this.viewOf(request), this.pinFor(request));
 	}
 
 	rangeChunks(request: RangeRequest): RangeChunks | Refusal {
 		this.ranges++;
 		const refusal = this.checkRevision(request.revision);
 		if (refusal !== null) return { ok: false, code: refusal };
-		const view = this.viewOf(request);
-		return new RangeChunks(this.parts, request, view, this.compactor.pin(view.at));
+		return new RangeChunks(this.parts, request, this.viewOf(request), this.pinFor(request));
 	}
 
 	put(request: PutRequest): PutResult | Refusal {
@@ -152,19 +160,30 @@ export class MvccStore implements KeyValueStore, CheckState {
 	}
 
 	deleteRange(request: DeleteRangeRequest): DeleteRangeResult | Refusal {
-		return wholly(this.deleteRangeSliced(request));
+		return answered(wholly(this.deleteRangeSliced(request)));
 	}
 
-	deleteRangeSliced(request: DeleteRangeRequest): Sliced<DeleteRangeResult> {
-		return sliced(this.deleteSteps(request), this.runParts.stride);
+	deleteRangeSliced(request: DeleteRangeRequest, told = true): Sliced<DeleteRangeResult | Unanswered<DeleteRangeResult>> {
+		return sliced(this.deleteSteps(request, told), this.runParts.stride);
 	}
 
 	txn(request: TxnRequest): TxnResult | Refusal {
-		return wholly(this.txnSliced(request));
+		const result = wholly(this.txnSliced(request));
+		return result.ok ? answered(result) : result;
 	}
 
-	txnSliced(request: TxnRequest, told = true): Sliced<TxnResult | Refusal> {
+	txnSliced(request: TxnRequest, told = true): Sliced<TxnResult | Unanswered<TxnResult> | Refusal> {
 		return sliced(this.txnSteps(request, told), this.runParts.stride);
+	}
+
+	dropAnswers(): void {
+		if (this.offered.length === 0) return;
+		for (const answer of this.offered) {
+			if (answer.begun) continue;
+			marks.answerDropped++;
+			answer.abandon();
+		}
+		this.offered = [];
 	}
 
 	readTxn(request: TxnRequest): SlicedRead<TxnResult | Refusal> {
@@ -201,23 +220,36 @@ export class MvccStore implements KeyValueStore, CheckState {
 		return this.changes.open;
 	}
 
-	private *deleteSteps(request: DeleteRangeRequest): Generator<void, DeleteRangeResult> {
+	private *deleteSteps(request: DeleteRangeRequest, told: boolean): Generator<void, DeleteRangeResult | Unanswered<DeleteRangeResult>> {
 		this.assertWhole();
-		const prevKvs: Uint8Array[] = [];
-		const deleted = yield* this.changes.deleteRange(request, prevKvs);
-		return { ok: true, revision: this.changes.end(), deleted, prevKvs };
+		const done = yield* deleteNow(this.runParts, request, told);
+		this.changes.end();
+		const held = new HeldBytes();
+		return this.answer(answerDelete(this.runParts, done, held), held);
 	}
 
-	private *txnSteps(request: TxnRequest, told: boolean): Generator<void, TxnResult | Refusal> {
+	private *txnSteps(request: TxnRequest, told: boolean): Generator<void, TxnResult | Unanswered<TxnResult> | Refusal> {
 		this.assertWhole();
 		this.txns++;
 		const { runParts } = this;
-		const path = yield* choosePath(runParts, request, { at: this.revision, stride: runParts.stride });
+		const path = yield* choosePath(runParts, request, { at: this.revision, stride: runParts.stride, visited: 0 });
 		const refusal = checkPath(this, path);
 		if (refusal !== null) return { ok: false, code: refusal };
-		const result = yield* runPath(runParts, path, told);
+		const done = yield* runPath(runParts, path, told);
 		this.changes.end();
-		return result;
+		const held = new HeldBytes();
+		return this.answer(answerTxn(runParts, done, held), held);
+	}
+
+	/** What is soon read is read at once: nearly all answers are. The change that it is about has ended. */
+	private answer<T>(reading: Generator<void, T>, held: HeldBytes): T | Unanswered<T> {
+		const { stride } = this.runParts;
+		const work = sliced(reading, stride);
+		if (work.step(stride)) return work.result();
+		const late = new LateRead(work, held, this.compactor.pin(this.compactRevision));
+		this.offered.push(late);
+		marks.answeredLater++;
+		return { ok: true, revision: this.revision, answer: late };
 	}
 
 	private *endLeaseSteps(id: LeaseId): Generator<void, EndLeaseResult | Refusal> {
@@ -327,7 +359,18 @@ export class MvccStore implements KeyValueStore, CheckState {
 		if (this.changing) marks.midwayRead++;
 		// In the middle of a change the newest state is one that no revision shows yet.
 		const newest = (request.revision <= 0 || request.revision === current) && !this.changing;
-		const span = keySpan(request.key, request.rangeEnd, this.parts.ops);
-		return { span, at: request.revision <= 0 ? current : request.revision, newest, headerRevision: current };
+		const { log } = this.index;
+		const end = newest ? log.end : log.firstAt((request.revision <= 0 ? current : request.revision) + 1);
+		return viewOf(this.parts, request, { end, newest, headerRevision: current });
 	}
+
+	/** Of a revision that a request names. */
+	private pinFor(request: RangeRequest): () => void {
+		return this.compactor.pin(request.revision <= 0 ? this.revision : request.revision);
+	}
+}
+
+/** For those who do not wait. */
+function answered<T extends object>(result: T | Unanswered<T>): T {
+	return "answer" in result ? wholly(result.answer) : result;
 }

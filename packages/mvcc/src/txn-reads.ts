@@ -19,7 +19,7 @@ export interface ReadState {
 /** Yields every STRIDE keys or MiB. */
 export function* readPath(parts: RangeParts, request: TxnRequest, state: ReadState, held: HeldBytes): Generator<void, TxnResult | Refusal> {
 	const { revision } = state;
-	const { ops, succeeded } = yield* choosePath(parts, request, { at: revision, stride: STRIDE });
+	const { ops, succeeded } = yield* choosePath(parts, request, { at: revision, stride: STRIDE, visited: 0 });
 	const ranges = ops.map((op) =>
 		op.kind === "range" ? op.range : fail("a transaction that only reads has ranges alone", { kind: op.kind }),
 	);
@@ -30,7 +30,9 @@ export function* readPath(parts: RangeParts, request: TxnRequest, state: ReadSta
 	const responses: OpResult[] = [];
 	for (const range of ranges) {
 		const at = range.revision <= 0 ? revision : range.revision;
-		const view = viewOf(parts, range, { at, newest: at === revision && state.unmoved(), headerRevision: revision });
+		const newest = at === revision && state.unmoved();
+		const { log } = parts.index;
+		const view = viewOf(parts, range, { end: newest ? log.end : log.firstAt(at + 1), newest, headerRevision: revision });
 		responses.push({ kind: "range", range: yield* rangeSteps(parts, range, view, STRIDE, held) });
 	}
 	return { ok: true, revision, succeeded, responses };

@@ -1,13 +1,10 @@
-/** What a transaction does whose path is chosen and checked (etcd API 2.7, 2.8). */
+/** What a transaction changes whose path is chosen and checked (etcd API 2.7, 2.8). What it answers is read when all is changed: see txn-answer.ts. */
 import { fail } from "@flotilla/base";
 import type { Changes } from "./changes.ts";
-import { rangeSteps, viewOf } from "./range-steps.ts";
-import type { RangeParts } from "./range-work.ts";
-import type { DeleteRangeRequest, PutRequest, RangeRequest } from "./request.ts";
-import type { DeleteRangeResult, OpResult, PutResult, RangeResult, TxnResult } from "./result.ts";
+import { viewOf } from "./range-steps.ts";
+import type { RangeParts, RangeView } from "./range-work.ts";
+import type { DeleteRangeRequest, PutRequest, RangeRequest, Revision } from "./request.ts";
 import type { TxnPath } from "./txn-path.ts";
-
-const NO_RESPONSES: readonly OpResult[] = [];
 
 export interface RunParts extends RangeParts {
 	readonly changes: Changes;
@@ -15,67 +12,94 @@ export interface RunParts extends RangeParts {
 	readonly stride: number;
 }
 
-/**
- * Runs a path that was checked. The caller begins and ends the change. Yields every `stride` keys that it deletes or reads in a range.
- * What nobody is `told` is not read, and there are no responses.
- */
-export function* runPath(parts: RunParts, path: TxnPath, told: boolean): Generator<void, TxnResult> {
-	if (!told) {
-		yield* changeOnly(parts, path);
-		return { ok: true, revision: parts.changes.visibleRevision, succeeded: path.succeeded, responses: NO_RESPONSES };
-	}
+/** What an operation saw is named by the place in the log of records at which it stood: it can be read later, whatever is changed meanwhile. */
+export interface ToRead {
+	readonly request: RangeRequest;
+	readonly view: RangeView;
+}
+
+/** What an operation has done, and what is to be read for its answer. `former`: the pairs that it took away or wrote over, when asked for. */
+export type OpDone =
+	| { readonly kind: "range"; readonly read: ToRead }
+	| { readonly kind: "put"; readonly revision: Revision; readonly former: ToRead | null }
+	| { readonly kind: "deleteRange"; readonly revision: Revision; readonly deleted: number; readonly former: ToRead | null }
+	| { readonly kind: "txn"; readonly txn: PathDone };
+
+export interface PathDone {
+	readonly revision: Revision;
+	readonly succeeded: boolean;
+	/** Nothing where nobody is told. */
+	readonly ops: readonly OpDone[];
+}
+
+const NO_OPS: readonly OpDone[] = [];
+const NO_BYTES = new Uint8Array(0);
+
+/** Runs a path that was checked. The caller begins and ends the change. Yields every `stride` keys that it deletes. `told`: to somebody. */
+export function* runPath(parts: RunParts, path: TxnPath, told: boolean): Generator<void, PathDone> {
 	const { changes } = parts;
-	const responses: OpResult[] = [];
+	const done: OpDone[] = [];
 	let nested = 0;
 	for (const op of path.ops) {
+		let one: OpDone | null = null;
 		switch (op.kind) {
 			case "range":
-				responses.push({ kind: "range", range: yield* rangeNow(parts, op.range) });
+				if (told) one = { kind: "range", read: rangeHere(parts, op.range) };
 				break;
 			case "put":
-				responses.push({ kind: "put", put: putNow(changes, op.put) });
+				one = putNow(parts, op.put, told);
 				break;
 			case "deleteRange":
-				responses.push({ kind: "deleteRange", deleteRange: yield* deleteSteps(changes, op.deleteRange) });
+				one = yield* deleteNow(parts, op.deleteRange, told);
 				break;
 			case "txn":
-				responses.push({ kind: "txn", txn: yield* runPath(parts, path.nested[nested++] as TxnPath, true) });
+				one = { kind: "txn", txn: yield* runPath(parts, path.nested[nested++] as TxnPath, told) };
 				break;
 			case "none":
 				fail("an operation without content does not pass the check of its path");
 		}
+		if (told && one !== null) done.push(one);
 	}
-	return { ok: true, revision: changes.visibleRevision, succeeded: path.succeeded, responses };
+	return { revision: changes.visibleRevision, succeeded: path.succeeded, ops: told ? done : NO_OPS };
 }
 
-function* changeOnly(parts: RunParts, path: TxnPath): Generator<void, void> {
-	const { changes } = parts;
-	let nested = 0;
-	for (const op of path.ops) {
-		if (op.kind === "put") changes.put(op.put.prevKv ? { ...op.put, prevKv: false } : op.put);
-		else if (op.kind === "deleteRange") yield* changes.deleteRange({ ...op.deleteRange, prevKv: false }, []);
-		else if (op.kind === "txn") yield* changeOnly(parts, path.nested[nested++] as TxnPath);
-	}
+export function* deleteNow(parts: RunParts, request: DeleteRangeRequest, told: boolean): Generator<void, OpDone & { kind: "deleteRange" }> {
+	const former = told && request.prevKv ? formerHere(parts, request.key, request.rangeEnd) : null;
+	const deleted = yield* parts.changes.deleteRange(request);
+	return { kind: "deleteRange", revision: parts.changes.visibleRevision, deleted, former };
 }
 
-function putNow(changes: Changes, request: PutRequest): PutResult {
-	const prevKv = changes.put(request);
-	return { ok: true, revision: changes.visibleRevision, prevKv };
+function putNow(parts: RunParts, request: PutRequest, told: boolean): OpDone {
+	const former = told && request.prevKv ? formerHere(parts, request.key, NO_BYTES) : null;
+	parts.changes.put(request.prevKv ? { ...request, prevKv: false } : request);
+	return { kind: "put", revision: parts.changes.visibleRevision, former };
 }
 
-function* deleteSteps(changes: Changes, request: DeleteRangeRequest): Generator<void, DeleteRangeResult> {
-	const prevKvs: Uint8Array[] = [];
-	const deleted = yield* changes.deleteRange(request, prevKvs);
-	return { ok: true, revision: changes.visibleRevision, deleted, prevKvs };
-}
-
-/**
- * Reads without a revision of their own see what the transaction has changed so far. No pin is needed: until the end of the change
- * nothing else is applied, and a clean-up under way leaves what the compact revision retains.
- */
-function rangeNow(parts: RunParts, request: RangeRequest): Generator<void, RangeResult> {
-	const current = parts.changes.visibleRevision;
+/** Reads without a revision of their own see what the transaction has changed so far. */
+function rangeHere(parts: RunParts, request: RangeRequest): ToRead {
+	const { log } = parts.index;
 	const newest = request.revision <= 0;
-	const view = viewOf(parts, request, { at: newest ? current : request.revision, newest, headerRevision: current });
-	return rangeSteps(parts, request, view, parts.stride);
+	const end = newest ? log.end : log.firstAt(request.revision + 1);
+	return { request, view: viewOf(parts, request, { end, newest, headerRevision: parts.changes.visibleRevision }) };
 }
+
+function formerHere(parts: RunParts, key: Uint8Array, rangeEnd: Uint8Array): ToRead {
+	const request = { ...EVERYTHING, key, rangeEnd };
+	return { request, view: viewOf(parts, request, { end: parts.index.log.end, newest: false, headerRevision: 0 }) };
+}
+
+const EVERYTHING: RangeRequest = {
+	key: NO_BYTES,
+	rangeEnd: NO_BYTES,
+	limit: 0,
+	revision: 0,
+	sortOrder: 0,
+	sortTarget: 0,
+	serializable: false,
+	keysOnly: false,
+	countOnly: false,
+	minModRevision: 0,
+	maxModRevision: 0,
+	minCreateRevision: 0,
+	maxCreateRevision: 0,
+};

@@ -8,7 +8,9 @@ import {
 	type RangeRequest,
 	requestValidation,
 	type Sliced,
+	type StoreOptions,
 	StoreRebuild,
+	type Unanswered,
 	wholly,
 } from "../src/index.ts";
 import { Model, type Outcome } from "./model.ts";
@@ -32,14 +34,15 @@ export class Pairing {
 	readonly storage = new MemoryStorage();
 	store: MvccStore;
 	readonly requests: RandomRequests;
-	private readonly valueCacheBytes: number;
+	private readonly options: StoreOptions;
 	private readonly running: Array<{ readonly work: Sliced<unknown>; readonly check: () => Step }> = [];
 
 	constructor(seed: string) {
 		this.dice = new Dice(seed);
 		this.requests = new RandomRequests(this.dice);
-		this.valueCacheBytes = this.dice.pick([0, 2_000, 100_000]);
-		this.store = new MvccStore({ keepEvents: false, valueCacheBytes: this.valueCacheBytes }, this.storage, portableBytes, leasesOf(LEASES));
+		const valueCacheBytes = this.dice.pick([0, 2_000, 100_000]);
+		this.options = { keepEvents: false, valueCacheBytes, changeStride: this.dice.pick([1, 2, 256]) };
+		this.store = new MvccStore(this.options, this.storage, portableBytes, leasesOf(LEASES));
 	}
 
 	step(): Step {
@@ -54,7 +57,7 @@ export class Pairing {
 			}
 			case 3: {
 				const request = this.requests.del();
-				return { name: "delete", got: deleteOutcome(this.store.deleteRange(request)), want: this.model.deleteRange(request) };
+				return this.answer("delete", wholly(this.store.deleteRangeSliced(request)), deleteOutcome, this.model.deleteRange(request));
 			}
 			case 4:
 				return this.txn();
@@ -78,8 +81,18 @@ export class Pairing {
 		// Transactions that the door refuses never reach the store.
 		if (refusal !== null) return { name: "refused txn", got: refusal, want: checkTxn(request, opsMax) ?? "" };
 		if (checkTxn(request, opsMax) !== null) return { name: "txn let in", got: "", want: checkTxn(request, opsMax) as string };
-		const got = txnOutcome(this.store.txn(request));
-		return { name: "txn", got, want: this.model.txn(request) };
+		const result = wholly(this.store.txnSliced(request));
+		const want = this.model.txn(request);
+		return result.ok ? this.answer("txn", result, txnOutcome, want) : { name: "txn", got: txnOutcome(result), want };
+	}
+
+	/** What is too long for the turn of a change is read while others follow it. */
+	private answer<T extends object>(name: string, result: T | Unanswered<T>, outcome: (result: T) => Outcome, want: Outcome): Step {
+		if (!("answer" in result)) return { name, got: outcome(result), want };
+		const { answer } = result;
+		answer.step(0);
+		this.running.push({ work: answer, check: () => ({ name: `${name}, answered later`, got: outcome(answer.result()), want }) });
+		return { name: `${name} begins`, got: "", want: "" };
 	}
 
 	private compact(): Step {
@@ -146,6 +159,7 @@ export class Pairing {
 
 	/** Some of what goes on in other turns. */
 	private background(): void {
+		this.store.dropAnswers();
 		if (this.dice.chance(1, 2)) this.store.compactionStep(this.dice.range(1, 5));
 		if (this.dice.chance(1, 3)) this.storeBatch();
 	}
@@ -174,8 +188,7 @@ export class Pairing {
 		// The next batches take away what the floor lets go; some of them are lost with the process.
 		if (this.dice.chance(1, 2)) this.storeBatch();
 		const leases = new LeaseTable();
-		const options = { keepEvents: false, valueCacheBytes: this.valueCacheBytes };
-		const rebuild = new StoreRebuild(mark, options, this.storage, portableBytes, leases);
+		const rebuild = new StoreRebuild(mark, this.options, this.storage, portableBytes, leases);
 		for (const { key, value } of this.storage.all()) {
 			const fault = rebuild.record(key, value);
 			if (fault !== null) return { name: "restart", got: fault, want: "" };

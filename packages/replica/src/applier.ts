@@ -161,8 +161,7 @@ export class Applier {
 	private applyCommand(entry: Entry): boolean {
 		const { envelope, parts, unfinished } = this;
 		envelope.open(entry.data, entry.index);
-		const ours = envelope.incarnation === this.options.incarnation;
-		const outcome = unfinished === null ? parts.state.apply(envelope, entry.term, entry.index, ours) : unfinished.step();
+		const outcome = unfinished === null ? parts.state.apply(envelope, entry.term, entry.index, this.isAwaited()) : unfinished.step();
 		if (outcome === null) return false;
 		if (outcome instanceof SlicedApply) {
 			this.unfinished = outcome;
@@ -171,6 +170,12 @@ export class Applier {
 		this.unfinished = null;
 		this.complete(entry, outcome);
 		return true;
+	}
+
+	/** A client of this member waits for the outcome of the entry in the envelope. */
+	private isAwaited(): boolean {
+		const { envelope, options, parts } = this;
+		return envelope.incarnation === options.incarnation && parts.proposals.isAwaited(envelope.sequence);
 	}
 
 	/** Of the entry in the envelope. */

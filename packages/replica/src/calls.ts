@@ -1,5 +1,5 @@
 /** What a client's request is to the replica: an object made at the edge, completed exactly once through `ReplicaOutput`. */
-import type { CompactResult, DeleteRangeResult, LeaseId, PutResult, RefusalCode, TxnResult } from "@flotilla/mvcc";
+import type { CompactResult, DeleteRangeResult, LeaseId, PutResult, RefusalCode, TxnResult, Unanswered } from "@flotilla/mvcc";
 import type { AuthFault } from "./auth/caller.ts";
 import type { AlarmEntry, MemberInfo } from "./members.ts";
 
@@ -60,8 +60,9 @@ export type CallFault =
 
 export type CommandResult =
 	| { readonly kind: "put"; readonly result: PutResult }
-	| { readonly kind: "deleteRange"; readonly result: DeleteRangeResult }
-	| { readonly kind: "txn"; readonly result: TxnResult }
+	| { readonly kind: "deleteRange"; readonly result: DeleteRangeResult | Unanswered<DeleteRangeResult> }
+	/** `Unanswered`: the answer is to be begun in \`done\`, or it is given up. */
+	| { readonly kind: "txn"; readonly result: TxnResult | Unanswered<TxnResult> }
 	| { readonly kind: "compact"; readonly result: CompactResult }
 	| { readonly kind: "alarm"; readonly alarms: readonly AlarmEntry[]; readonly revision: number }
 	| { readonly kind: "publish"; readonly member: MemberInfo }

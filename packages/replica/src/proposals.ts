@@ -185,6 +185,11 @@ export class Proposals {
 		}
 	}
 
+	/** A client waits for the outcome of this one. */
+	isAwaited(sequence: number): boolean {
+		return this.inFlight.get(sequence) !== undefined;
+	}
+
 	/** An entry of this process life was applied: the call that waits for it, if its client still does. */
 	take(sequence: number): WriteCall | undefined {
 		const call = this.inFlight.get(sequence);

@@ -385,6 +385,8 @@ export class Replica implements ReplicaMachine {
 	}
 
 	drain(): ReplicaOutput {
+		// Whoever was handed one in the last turn has begun with it, or nobody waits for it any more.
+		this.store.dropAnswers();
 		let entriesLeft = TURN_ENTRIES_MAX;
 		let resting = false;
 		for (let round = 0; round < TURN_ROUNDS_MAX && !resting; round++) {

@@ -81,6 +81,7 @@ export class StateMachine implements Tables {
 	/** Another member's state takes the place of this one, whole (rule N6). */
 	install(store: KeyValueStore, rows: readonly TableRow[]): void {
 		assert(store.revision >= this.store.revision, "the revision does not fall");
+		this.store.dropAnswers();
 		this.store = store;
 		this.members = new MemberTable();
 		this.alarms = new AlarmTable();
@@ -169,9 +170,7 @@ export class StateMachine implements Tables {
 		const request = this.codec.decodeDeleteRangeRequest(payload);
 		const fault = this.auth.guard.deleteRangeFault(caller, request);
 		if (fault !== null) return fault;
-		const { prevKv } = request;
-		const work = this.store.deleteRangeSliced(prevKv && !told ? { ...request, prevKv: false } : request);
-		return applySliced(work, this.sliceKeys, (result) => ({ kind: "deleteRange", result }));
+		return applySliced(this.store.deleteRangeSliced(request, told), this.sliceKeys, (result) => ({ kind: "deleteRange", result }));
 	}
 
 	private txn(payload: Uint8Array, caller: Caller, told: boolean): ApplyOutcome | SlicedApply {

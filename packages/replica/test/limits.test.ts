@@ -1,3 +1,4 @@
+import { marks } from "@flotilla/base";
 import { describe, expect, test, vi } from "vitest";
 import {
 	AlarmAction,
@@ -66,7 +67,24 @@ test("what a write asks to be read is read by the member that answers it, and by
 	world.settle();
 	const ofAsked = world.members.map((member) => [member === asked]);
 	expect(txns.map(({ mock }) => mock.calls.map(([, told]) => told))).toEqual(ofAsked);
-	expect(deletions.map(({ mock }) => mock.calls.map(([request]) => request.prevKv))).toEqual(ofAsked);
+	expect(deletions.map(({ mock }) => mock.calls.map(([, told]) => told))).toEqual(ofAsked);
+	expect(new Set(world.members.map(({ replica }) => replica.stateDigest())).size).toBe(1);
+});
+
+test("an answer that nobody begins to read is given up with the next turn, and clean-up goes on", () => {
+	const KEYS = 600;
+	const world = new World("dropped", { pendingCallsMax: 2 * KEYS }).up();
+	const { theLeader: leader } = world;
+	const { store } = leader.replica;
+	for (const call of Array.from({ length: KEYS }, (_, at) => world.put(leader, `k${at}`, "v"))) world.outcomeOf(call);
+	// With prev_kv: more pairs than a turn reads.
+	const deletion = world.write(leader, CommandKind.deleteRange, Uint8Array.from([...deleteBytes("k", "l"), 0x18, 1]));
+	const dropped = marks.answerDropped;
+	expect(world.outcomeOf(deletion)).toMatchObject({ ok: true, command: { result: { answer: expect.anything() } } });
+	world.outcomeOf(world.put(leader, "later", "v"));
+	expect(marks.answerDropped).toBe(dropped + 1);
+	expect(store.openReads).toBe(0);
+	world.settle();
 	expect(new Set(world.members.map(({ replica }) => replica.stateDigest())).size).toBe(1);
 });
 

@@ -32,7 +32,7 @@ function planOf(seed: string): RunPlan {
 
 describe(`slices of one key (FLOTILLA_SEED=${from})`, () => {
 	test("nobody sees half a revision, and no floor says so of one", () => {
-		const reached = { changeSliced: 0, midwayRead: 0, midwayNoFloor: 0 };
+		const reached = { changeSliced: 0, midwayRead: 0, midwayNoFloor: 0, answeredLater: 0 };
 		const all = (): boolean => Object.values(reached).every((times) => times > 0);
 		for (let seed = from; seed < from + RUNS || (seed < from + RUNS_MAX && !all()); seed++) {
 			const result = simulate(planOf(`slices ${seed}`));

@@ -1,8 +1,8 @@
 /** The KV service (etcd API, chapter 2). */
 import type { FaultCode } from "@flotilla/api";
-import { createHotCodec, type RangeRequest, type TxnRequest } from "@flotilla/api/hot";
+import { createHotCodec, type DeleteRangeRequest, type RangeRequest, type TxnRequest } from "@flotilla/api/hot";
 import { assert } from "@flotilla/base";
-import { isPlain, isReadOnlyTxn, isSerializableTxn, requestValidation } from "@flotilla/mvcc";
+import { isPlain, isReadOnlyTxn, isSerializableTxn, requestValidation, type Unanswered } from "@flotilla/mvcc";
 import { type Caller, CommandKind, putCost, txnCost } from "@flotilla/replica";
 import type { MethodHandler, UnaryCall } from "../front/seam.ts";
 import { headerOf, statusOf } from "./answers.ts";
@@ -171,14 +171,17 @@ class KvService {
 	}
 
 	deleteRange(call: UnaryCall): void {
-		const refusal = this.validation.deleteRange(this.codec.decodeDeleteRangeRequest(call.request));
+		const request = this.codec.decodeDeleteRangeRequest(call.request);
+		const refusal = this.validation.deleteRange(request) ?? (answersSpan(request) ? this.overload() : null);
 		if (refusal !== null) {
 			call.fail(statusOf(refusal));
 			return;
 		}
 		propose(this.deps, call, CommandKind.deleteRange, call.request, (command) => {
 			assert(command.kind === "deleteRange", "a delete is answered by a delete");
-			call.respond(this.codec.encodeDeleteRangeResponse(headerOf(this.deps.member, command.result.revision), command.result));
+			this.whole(command.result, call, (result) =>
+				call.respond(this.codec.encodeDeleteRangeResponse(headerOf(this.deps.member, result.revision), result)),
+			);
 		});
 	}
 
@@ -201,10 +204,40 @@ class KvService {
 			else afterBarrier(this.deps, call, read);
 			return;
 		}
+		const overload = readsSpan(request) ? this.overload() : null;
+		if (overload !== null) {
+			call.fail(statusOf(overload));
+			return;
+		}
 		propose(this.deps, call, CommandKind.txn, call.request, (command) => {
 			assert(command.kind === "txn", "a transaction is answered by a transaction");
-			call.respond(this.codec.encodeTxnResponse(headerOf(this.deps.member, command.result.revision), command.result));
+			this.whole(command.result, call, (result) =>
+				call.respond(this.codec.encodeTxnResponse(headerOf(this.deps.member, result.revision), result)),
+			);
 		});
+	}
+
+	/** Before the change: behind it nothing is refused. */
+	private overload(): "tooManyLongReads" | null {
+		return this.longRanges.full ? "tooManyLongReads" : null;
+	}
+
+	/**
+	 * What a change has to answer and was too much for its turn: read like all that is long, when the client has taken what was read
+	 * for it before. Meanwhile it holds its place in the history and no pairs.
+	 */
+	private whole<T extends object>(result: T | Unanswered<T>, call: UnaryCall, respond: (result: T) => void): void {
+		if (!("answer" in result)) {
+			respond(result);
+			return;
+		}
+		const { answer } = result;
+		answer.step(0);
+		call.onCancel(() => answer.abandon());
+		const read = (): void =>
+			this.longRanges.goOn(new BoundedRead(answer, this.longAnswers), call, (told) => ("code" in told ? call.fail(told) : respond(told)));
+		if (call.whenRead === undefined) read();
+		else call.whenRead(read);
 	}
 
 	private readTxn(call: UnaryCall, request: TxnRequest): void {
@@ -242,6 +275,22 @@ class KvService {
 			(fault) => (fault === "compacted" ? settle(() => call.fail(statusOf(fault))) : call.fail(statusOf(fault))),
 		);
 	}
+}
+
+/** May have very many pairs in its answer. */
+function answersSpan({ prevKv, rangeEnd }: DeleteRangeRequest): boolean {
+	return prevKv && rangeEnd.length > 0;
+}
+
+function readsSpan({ success, failure }: TxnRequest): boolean {
+	return [success, failure].some((branch) =>
+		branch.some(
+			(op) =>
+				(op.kind === "range" && op.range.rangeEnd.length > 0) ||
+				(op.kind === "deleteRange" && answersSpan(op.deleteRange)) ||
+				(op.kind === "txn" && readsSpan(op.txn)),
+		),
+	);
 }
 
 /** Compares and operations of all levels. The decoder bounds the depth. */

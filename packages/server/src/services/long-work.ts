@@ -11,7 +11,7 @@ const SLICES_A_TURN = 2;
 export interface LongWorkLimits {
 	/** Reads that go forward side by side; the next ones wait. */
 	readonly runningMax: number;
-	/** Reads that wait; one more is refused. */
+	/** Reads that wait; one more is refused. Behind them wait the answers to changes that were let in before. */
 	readonly waitingMax: number;
 }
 
@@ -48,6 +48,11 @@ export class LongWork {
 			call.fail(statusOf("tooManyLongReads"));
 			return;
 		}
+		this.goOn(work, call, done);
+	}
+
+	/** The work of a call that was let in before, when it was not known to be long: it is not refused now. */
+	goOn<T>(work: Sliced<T>, call: CallContext, done: (result: T) => void): void {
 		let over = false;
 		call.onCancel(() => {
 			if (over) return;

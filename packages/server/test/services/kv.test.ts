@@ -204,6 +204,98 @@ describe("long ranges", () => {
 		expect(house.member.store.openReads).toBe(0);
 	});
 
+	describe("of a change", () => {
+		const every = { key: text("\0"), rangeEnd: text("\0") };
+		const spare = { key: text("k01"), rangeEnd: text("k02"), prevKv: true };
+		const put = (key: string): pb.RequestOp => ({
+			request: { kind: "requestPut", value: pb.PutRequest.create({ key: text(key), value: text("2"), prevKv: true }) },
+		});
+		const look: pb.RequestOp = { request: { kind: "requestRange", value: pb.RangeRequest.create(every) } };
+		const change = pb.TxnRequest.encode({
+			success: [
+				look,
+				put("k000003"),
+				look,
+				{ request: { kind: "requestDeleteRange", value: pb.DeleteRangeRequest.create(spare) } },
+				look,
+				put("new"),
+				{ request: { kind: "requestTxn", value: pb.TxnRequest.create({ success: [look] }) } },
+			],
+		});
+		const countOf = (op: pb.ResponseOp | undefined): unknown => {
+			const response = op?.response;
+			if (response?.kind === "responseRange") return [response.value.count, response.value.kvs.length, response.value.header?.revision];
+			if (response?.kind === "responseDeleteRange") return [response.value.deleted, response.value.prevKvs.length];
+			if (response?.kind === "responsePut")
+				return response.value.prevKv === null ? null : Buffer.from(response.value.prevKv.value).toString();
+			return response?.kind === "responseTxn" ? response.value.responses.map(countOf) : "nothing";
+		};
+
+		test("they are read when it is made, in slices, and show what each operation saw; meanwhile others write", async () => {
+			const call = house.start(new ScriptedCall(TXN, change));
+			await Promise.resolve();
+			expect(house.member.store.revision).toBe(KEYS + 2);
+			let turns = 0;
+			for (; call.answer === null; turns++) {
+				house.member.put(`k${String(turns * 1_000).padStart(6, "0")}`, "later");
+				house.member.put(`later${turns}`);
+				house.member.store.compact(house.member.store.revision);
+				house.member.store.compactionStep(100);
+				expect(house.turn()).toBe(true);
+			}
+			expect(turns).toBeGreaterThan(20);
+			const response = call.answer.ok ? pb.TxnResponse.decode(call.answer.bytes) : null;
+			expect(response?.header).toEqual(header(KEYS + 2));
+			expect(response?.responses.map(countOf)).toEqual([
+				[KEYS, KEYS, KEYS + 1],
+				"1",
+				[KEYS, KEYS, KEYS + 2],
+				[10_000, 10_000],
+				[10_000, 10_000, KEYS + 2],
+				null,
+				[[10_001, 10_001, KEYS + 2]],
+			]);
+			const seen = response?.responses.map(({ response: each }) =>
+				each?.kind === "responseRange" ? each.value.kvs.filter(({ value }) => Buffer.from(value).toString() !== "1").length : null,
+			);
+			expect(seen).toEqual([0, null, 1, null, 1, null, null]);
+			expect(house.member.store.openReads).toBe(0);
+		});
+
+		test("and are given up when nobody waits for them", async () => {
+			const call = house.start(new ScriptedCall(TXN, change));
+			await Promise.resolve();
+			house.turn();
+			expect(house.member.store.openReads).toBe(1);
+			call.cancel();
+			while (house.turn());
+			expect([house.member.store.openReads, call.answer]).toEqual([0, null]);
+		});
+
+		test("such a change is refused before it is made where too many long reads wait, and not behind it", async () => {
+			const admitted = house.start(new ScriptedCall(TXN, change));
+			for (let i = 0; i < 1_200; i++) house.start(new ScriptedCall(RANGE, all));
+			await Promise.resolve();
+			expect(house.member.store.revision).toBe(KEYS + 2);
+			const refused = [
+				house.start(new ScriptedCall(TXN, change)),
+				house.start(new ScriptedCall(DELETE, pb.DeleteRangeRequest.encode({ ...every, prevKv: true }))),
+			];
+			for (const { answer } of refused) expect(answer?.ok === false && answer.status.message).toBe(statusOf("tooManyRequests").message);
+			expect(admitted.answer).toBe(null);
+			expect(house.member.writes.length).toBe(1);
+		});
+
+		test("the pairs that a plain delete took away, too", async () => {
+			const call = house.start(new ScriptedCall(DELETE, pb.DeleteRangeRequest.encode(spare)));
+			await Promise.resolve();
+			expect(house.member.store.revision).toBe(KEYS + 2);
+			while (house.turn());
+			const response = call.answer?.ok ? pb.DeleteRangeResponse.decode(call.answer.bytes) : null;
+			expect([response?.deleted, response?.prevKvs.length, response?.header?.revision]).toEqual([10_000, 10_000, KEYS + 2]);
+		});
+	});
+
 	test("one whose client went away is given up", () => {
 		const call = house.start(new ScriptedCall(RANGE, all));
 		house.turn();

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { etcdserverpb, FAULTS } from "@flotilla/api";
 import { createHotCodec } from "@flotilla/api/hot";
 import { assert, fail, WireError } from "@flotilla/base";
-import { DEFAULT_WATCH_LIMITS, MvccStore, type Sliced, WatchHub } from "@flotilla/mvcc";
+import { DEFAULT_WATCH_LIMITS, MvccStore, type Sliced, WatchHub, wholly } from "@flotilla/mvcc";
 import { type CoreStatus, NO_NODE } from "@flotilla/raft";
 import {
 	type AlarmEntry,
@@ -126,6 +126,7 @@ export class ScriptedMember implements MemberPort {
 		this.writes.push(call);
 		if (this.writeFault === "silence") return;
 		queueMicrotask(() => {
+			this.store.dropAnswers();
 			const fault = this.writeFault as CallFault | null;
 			const outcome = fault ?? this.apply(call);
 			this.show();
@@ -227,11 +228,10 @@ export class ScriptedMember implements MemberPort {
 			return result.ok ? { kind: "put", result } : result.code;
 		}
 		if (call.kind === CommandKind.deleteRange) {
-			const result = store.deleteRange(codec.decodeDeleteRangeRequest(call.payload));
-			return result.ok ? { kind: "deleteRange", result } : result.code;
+			return { kind: "deleteRange", result: wholly(store.deleteRangeSliced(codec.decodeDeleteRangeRequest(call.payload))) };
 		}
 		if (call.kind === CommandKind.txn) {
-			const result = store.txn(codec.decodeTxnRequest(call.payload));
+			const result = wholly(store.txnSliced(codec.decodeTxnRequest(call.payload)));
 			return result.ok ? { kind: "txn", result } : result.code;
 		}
 		if (call.kind === CommandKind.compact) {

@@ -4,7 +4,16 @@
  */
 import { etcdserverpb, type FaultCode } from "@flotilla/api";
 import { assert } from "@flotilla/base";
-import type { DeleteRangeResult, LeaseId, RangeRequest, RangeResult, TxnResult, WatchMessage } from "@flotilla/mvcc";
+import {
+	type DeleteRangeResult,
+	type LeaseId,
+	type RangeRequest,
+	type RangeResult,
+	type TxnResult,
+	type Unanswered,
+	type WatchMessage,
+	wholly,
+} from "@flotilla/mvcc";
 import { CommandKind, type CommandResult, encodeLeaseGrant } from "@flotilla/replica";
 import { type CallContext, Grpc, type Status } from "../../front/seam.ts";
 import { innerStatus } from "../answers.ts";
@@ -52,14 +61,14 @@ export class InnerClient {
 	txn(request: Partial<etcdserverpb.TxnRequest>, done: (result: TxnResult) => void): void {
 		this.propose(CommandKind.txn, etcdserverpb.TxnRequest.encode(request), (command) => {
 			assert(command.kind === "txn", "a transaction is answered by a transaction");
-			done(command.result);
+			done(soon(command.result));
 		});
 	}
 
 	delete(key: Uint8Array, done: (result: DeleteRangeResult) => void): void {
 		this.propose(CommandKind.deleteRange, etcdserverpb.DeleteRangeRequest.encode({ key }), (command) => {
 			assert(command.kind === "deleteRange", "a delete is answered by a delete");
-			done(command.result);
+			done(soon(command.result));
 		});
 	}
 
@@ -134,4 +143,9 @@ export class InnerClient {
 			onCancel() {},
 		};
 	}
+}
+
+/** What locks and elections ask for is a key or two. */
+function soon<T extends object>(result: T | Unanswered<T>): T {
+	return "answer" in result ? wholly(result.answer) : result;
 }
