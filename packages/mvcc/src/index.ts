@@ -11,8 +11,7 @@ export { Lease } from "./lease/lease.ts";
 export type { LeaseAttachments, LeaseRow } from "./lease/lease-table.ts";
 export { LEASE_ROWS, LEASE_TTL_MAX, LeaseTable } from "./lease/lease-table.ts";
 export { MemoryStorage } from "./memory-storage.ts";
-export type { RangeChunks } from "./range-chunks.ts";
-export { isPlain } from "./range-chunks.ts";
+export { isPlain, RangeChunks } from "./range-chunks.ts";
 export { StoreRebuild } from "./rebuild.ts";
 export type { RecordKey } from "./record-key.ts";
 export { decodeRecordKey, describeRecordKey, encodeRecordKey } from "./record-key.ts";
@@ -55,9 +54,10 @@ export type {
 	StoreCounts,
 	StoreOptions,
 	StoreRestore,
-	Unanswered,
 } from "./store-interface.ts";
 export { EMPTY_MARK } from "./store-interface.ts";
+export type { DeleteDone, OpDone, PathDone, ToRead, TxnDone } from "./txn.ts";
+export { Unanswered } from "./txn-answer.ts";
 export { isReadOnlyTxn, isSerializableTxn, requestValidation } from "./validation.ts";
 export { allEvents, type EventBatch, type EventPiece } from "./watch/watch-event.ts";
 export { DEFAULT_WATCH_LIMITS, type WatchedStore, WatchHub, type WatchLimits, type WatchPorts } from "./watch/watch-hub.ts";

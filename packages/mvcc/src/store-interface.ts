@@ -15,6 +15,7 @@ import type {
 	TxnResult,
 } from "./result.ts";
 import type { RecordBatch, StoreMark } from "./storage.ts";
+import type { Unanswered } from "./txn-answer.ts";
 
 /** Checks that need no state (API 2.2, 2.4 to 2.6), made before replication. Null: well formed. */
 export interface RequestValidation {
@@ -38,16 +39,6 @@ export interface Sliced<T> {
 export interface SlicedRead<T> extends Sliced<T> {
 	/** Bytes of the pairs that it holds. One step adds little more than a MiB. */
 	readonly heldBytes: number;
-}
-
-/**
- * A change that is made, and that has more to answer than is read at once. The answer shows what it has to whenever it is read, and
- * clean-up is held back for it; whoever wants it begins with it before the store's next `dropAnswers`.
- */
-export interface Unanswered<T> {
-	readonly ok: true;
-	readonly revision: Revision;
-	readonly answer: SlicedRead<T>;
 }
 
 /**
@@ -80,7 +71,7 @@ export interface KeyValueStore {
 	deleteRange(request: DeleteRangeRequest): DeleteRangeResult | Refusal;
 	txn(request: TxnRequest): TxnResult | Refusal;
 	/** A transaction that `isReadOnlyTxn`: compares and ranges see the state at this call, whatever is changed meanwhile. */
-	readTxn(request: TxnRequest): SlicedRead<TxnResult | Refusal>;
+	readTxn(request: TxnRequest): Sliced<TxnResult | Unanswered<TxnResult> | Refusal>;
 	/** Deletes the keys of a lease in one revision, in ascending order, and the lease. */
 	endLease(id: LeaseId): EndLeaseResult | Refusal;
 	/**
@@ -90,7 +81,7 @@ export interface KeyValueStore {
 	deleteRangeSliced(request: DeleteRangeRequest, told?: boolean): Sliced<DeleteRangeResult | Unanswered<DeleteRangeResult>>;
 	/** `told`: to somebody. Otherwise nothing is read for its result, which is then without responses and pairs; the change is the same. */
 	txnSliced(request: TxnRequest, told?: boolean): Sliced<TxnResult | Unanswered<TxnResult> | Refusal>;
-	/** Gives up the answers that nobody has begun to read. */
+	/** Closes the answers to changes that nobody has taken on since the last call. */
 	dropAnswers(): void;
 	endLeaseSliced(id: LeaseId): Sliced<EndLeaseResult | Refusal>;
 	/** In the middle of such a change. */

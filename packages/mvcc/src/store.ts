@@ -3,7 +3,6 @@ import { Changes } from "./changes.ts";
 import { Compactor } from "./compactor.ts";
 import { DoomedRecords } from "./doomed-records.ts";
 import { HashWork, readySliced, rememberedResult } from "./hash-work.ts";
-import { HeldBytes } from "./held-bytes.ts";
 import { History } from "./history.ts";
 import { type IndexCensus, KeyIndex } from "./key-index.ts";
 import { LeaseTable } from "./lease/lease-table.ts";
@@ -26,17 +25,9 @@ import type {
 } from "./result.ts";
 import { STRIDE, sliced, wholly } from "./sliced.ts";
 import type { RecordBatch, RecordStorage, StoreMark } from "./storage.ts";
-import {
-	EMPTY_MARK,
-	type KeyValueStore,
-	type Sliced,
-	type SlicedRead,
-	type StoreCounts,
-	type StoreOptions,
-	type Unanswered,
-} from "./store-interface.ts";
-import { deleteNow, type RunParts, runPath } from "./txn.ts";
-import { answerDelete, answerTxn, LateRead } from "./txn-answer.ts";
+import { EMPTY_MARK, type KeyValueStore, type Sliced, type SlicedRead, type StoreCounts, type StoreOptions } from "./store-interface.ts";
+import { type DeleteDone, deleteNow, type RunParts, runPath, type TxnDone } from "./txn.ts";
+import { answerDelete, answerTxn, Unanswered } from "./txn-answer.ts";
 import { type CheckState, checkPath, checkPutState, choosePath } from "./txn-path.ts";
 import { type ReadState, readPath } from "./txn-reads.ts";
 import { ValueStore } from "./value-store.ts";
@@ -73,7 +64,7 @@ export class MvccStore implements KeyValueStore, CheckState {
 	/** The last batch that held deletions. */
 	private deletesSeq = 0;
 	/** Answers that were handed out and may not have been begun. */
-	private offered: LateRead<unknown>[] = [];
+	private offered: Unanswered<unknown>[] = [];
 	private ranges = 0;
 	private txns = 0;
 
@@ -181,31 +172,31 @@ export class MvccStore implements KeyValueStore, CheckState {
 		for (const answer of this.offered) {
 			if (answer.begun) continue;
 			marks.answerDropped++;
-			answer.abandon();
+			answer.close();
 		}
 		this.offered = [];
 	}
 
-	readTxn(request: TxnRequest): SlicedRead<TxnResult | Refusal> {
+	readTxn(request: TxnRequest): Sliced<TxnResult | Unanswered<TxnResult> | Refusal> {
 		this.txns++;
-		const { compactRevision, parts, revision } = this;
+		const { compactRevision, revision } = this;
 		if (this.changing) marks.midwayRead++;
 		const release = this.compactor.pin(compactRevision);
 		const state: ReadState = { revision, compactRevision, unmoved: () => this.revision === revision && !this.changing };
-		const held = new HeldBytes();
-		const work = sliced(readPath(parts, request, state, held));
-		return {
-			get heldBytes() {
-				return held.bytes;
-			},
-			step(budget) {
-				const done = work.step(budget);
-				if (done) release();
-				return done;
-			},
-			result: () => work.result(),
-			abandon: release,
-		};
+		return { ...sliced(this.readSteps(request, state, release)), abandon: release };
+	}
+
+	private *readSteps(
+		request: TxnRequest,
+		state: ReadState,
+		release: () => void,
+	): Generator<void, TxnResult | Unanswered<TxnResult> | Refusal> {
+		const done = yield* readPath(this.parts, request, state);
+		const reading = "ok" in done ? null : () => answerTxn(this.runParts, done);
+		const answer = reading === null ? null : this.soon(reading);
+		if (reading !== null && answer === null) return new Unanswered(this.runParts, done as TxnDone, state.revision, reading, release);
+		release();
+		return answer ?? (done as Refusal);
 	}
 
 	endLease(id: LeaseId): EndLeaseResult | Refusal {
@@ -224,8 +215,7 @@ export class MvccStore implements KeyValueStore, CheckState {
 		this.assertWhole();
 		const done = yield* deleteNow(this.runParts, request, told);
 		this.changes.end();
-		const held = new HeldBytes();
-		return this.answer(answerDelete(this.runParts, done, held), held);
+		return this.answer(done, () => answerDelete(this.runParts, done));
 	}
 
 	private *txnSteps(request: TxnRequest, told: boolean): Generator<void, TxnResult | Unanswered<TxnResult> | Refusal> {
@@ -235,21 +225,26 @@ export class MvccStore implements KeyValueStore, CheckState {
 		const path = yield* choosePath(runParts, request, { at: this.revision, stride: runParts.stride, visited: 0 });
 		const refusal = checkPath(this, path);
 		if (refusal !== null) return { ok: false, code: refusal };
-		const done = yield* runPath(runParts, path, told);
+		const done: TxnDone = { kind: "txn", txn: yield* runPath(runParts, path, told) };
 		this.changes.end();
-		const held = new HeldBytes();
-		return this.answer(answerTxn(runParts, done, held), held);
+		return this.answer(done, () => answerTxn(runParts, done));
 	}
 
-	/** What is soon read is read at once: nearly all answers are. The change that it is about has ended. */
-	private answer<T>(reading: Generator<void, T>, held: HeldBytes): T | Unanswered<T> {
-		const { stride } = this.runParts;
-		const work = sliced(reading, stride);
-		if (work.step(stride)) return work.result();
-		const late = new LateRead(work, held, this.compactor.pin(this.compactRevision));
-		this.offered.push(late);
+	/** To a change that has ended. */
+	private answer<T>(done: TxnDone | DeleteDone, reading: () => Generator<void, T>): T | Unanswered<T> {
+		const answer = this.soon(reading);
+		if (answer !== null) return answer;
+		const later = new Unanswered(this.runParts, done, this.revision, reading, this.compactor.pin(this.compactRevision));
+		this.offered.push(later);
 		marks.answeredLater++;
-		return { ok: true, revision: this.revision, answer: late };
+		return later;
+	}
+
+	/** What is read in one slice, as nearly all answers are, is read at once. */
+	private soon<T>(reading: () => Generator<void, T>): T | null {
+		const { stride } = this.runParts;
+		const work = sliced(reading(), stride);
+		return work.step(stride) ? work.result() : null;
 	}
 
 	private *endLeaseSteps(id: LeaseId): Generator<void, EndLeaseResult | Refusal> {
@@ -372,5 +367,5 @@ export class MvccStore implements KeyValueStore, CheckState {
 
 /** For those who do not wait. */
 function answered<T extends object>(result: T | Unanswered<T>): T {
-	return "answer" in result ? wholly(result.answer) : result;
+	return result instanceof Unanswered ? result.whole() : result;
 }

@@ -1,20 +1,25 @@
-/** The answer to a transaction or a delete whose changes are made: read in slices, from the places in the log at which its operations stood. */
-import type { HeldBytes } from "./held-bytes.ts";
+/** What a transaction or a delete has to answer: read from the places in the log of records at which its operations stood. */
+import { HeldBytes } from "./held-bytes.ts";
+import { isPlain, RangeChunks } from "./range-chunks.ts";
 import { rangeSteps } from "./range-steps.ts";
-import type { DeleteRangeResult, OpResult, TxnResult } from "./result.ts";
+import { RangeWork } from "./range-work.ts";
+import type { Revision } from "./request.ts";
+import type { DeleteRangeResult, OpResult, RangeResult, TxnResult } from "./result.ts";
+import { sliced, wholly } from "./sliced.ts";
 import type { Sliced, SlicedRead } from "./store-interface.ts";
-import type { OpDone, PathDone, RunParts, ToRead } from "./txn.ts";
+import type { DeleteDone, OpDone, ReadParts, ToRead, TxnDone } from "./txn.ts";
 
 const NO_PAIRS: readonly Uint8Array[] = [];
+const nothing = (): void => {};
 
 /** Yields every `stride` keys or MiB. */
-export function* answerTxn(parts: RunParts, done: PathDone, held: HeldBytes): Generator<void, TxnResult> {
+export function* answerTxn(parts: ReadParts, { txn }: TxnDone, held = new HeldBytes()): Generator<void, TxnResult> {
 	const responses: OpResult[] = [];
-	for (const op of done.ops) responses.push(yield* answerOp(parts, op, held));
-	return { ok: true, revision: done.revision, succeeded: done.succeeded, responses };
+	for (const op of txn.ops) responses.push(yield* answerOp(parts, op, held));
+	return { ok: true, revision: txn.revision, succeeded: txn.succeeded, responses };
 }
 
-function* answerOp(parts: RunParts, op: OpDone, held: HeldBytes): Generator<void, OpResult> {
+function* answerOp(parts: ReadParts, op: OpDone, held: HeldBytes): Generator<void, OpResult> {
 	switch (op.kind) {
 		case "range":
 			return { kind: "range", range: yield* rangeSteps(parts, op.read.request, op.read.view, parts.stride, held) };
@@ -25,55 +30,67 @@ function* answerOp(parts: RunParts, op: OpDone, held: HeldBytes): Generator<void
 		case "deleteRange":
 			return { kind: "deleteRange", deleteRange: yield* answerDelete(parts, op, held) };
 		case "txn":
-			return { kind: "txn", txn: yield* answerTxn(parts, op.txn, held) };
+			return { kind: "txn", txn: yield* answerTxn(parts, op, held) };
 	}
 }
 
 export function* answerDelete(
-	parts: RunParts,
-	{ revision, deleted, former }: OpDone & { kind: "deleteRange" },
-	held: HeldBytes,
+	parts: ReadParts,
+	{ revision, deleted, former }: DeleteDone,
+	held = new HeldBytes(),
 ): Generator<void, DeleteRangeResult> {
 	return { ok: true, revision, deleted, prevKvs: yield* formerPairs(parts, former, held) };
 }
 
-function* formerPairs(parts: RunParts, former: ToRead | null, held: HeldBytes): Generator<void, readonly Uint8Array[]> {
+function* formerPairs(parts: ReadParts, former: ToRead | null, held: HeldBytes): Generator<void, readonly Uint8Array[]> {
 	return former === null ? NO_PAIRS : (yield* rangeSteps(parts, former.request, former.view, parts.stride, held)).kvs;
 }
 
-/** Work of that kind while clean-up is held back for it. `release` is called once. */
-export class LateRead<T> implements SlicedRead<T> {
-	/** Somebody has taken it on since it was offered. */
+/**
+ * An answer with more in it than is read at once. It shows what it has to whenever it is read, range by range; clean-up is held back
+ * until `close`.
+ */
+export class Unanswered<T> {
+	readonly ok = true;
+	readonly revision: Revision;
+	readonly op: TxnDone | DeleteDone;
+	/** Somebody has taken it on. */
 	begun = false;
-	private over = false;
-	private readonly held: HeldBytes;
+	private open = true;
+	private readonly parts: ReadParts;
 	private readonly release: () => void;
-	private readonly work: Sliced<T>;
+	private readonly reading: () => Generator<void, T>;
 
-	constructor(work: Sliced<T>, held: HeldBytes, release: () => void) {
-		this.work = work;
-		this.held = held;
+	constructor(parts: ReadParts, op: TxnDone | DeleteDone, revision: Revision, reading: () => Generator<void, T>, release: () => void) {
+		this.parts = parts;
+		this.op = op;
+		this.revision = revision;
+		this.reading = reading;
 		this.release = release;
 	}
 
-	get heldBytes(): number {
-		return this.held.bytes;
-	}
-
-	step(budget: number): boolean {
+	begin(): void {
 		this.begun = true;
-		const done = this.work.step(budget);
-		if (done) this.abandon();
-		return done;
 	}
 
-	result(): T {
-		return this.work.result();
+	/** One of its ranges: in pieces, if it comes in key order as it is found. */
+	read({ request, view }: ToRead): RangeChunks | SlicedRead<RangeResult> {
+		return isPlain(request) ? new RangeChunks(this.parts, request, view, nothing) : new RangeWork(this.parts, request, view, nothing);
 	}
 
-	abandon(): void {
-		if (this.over) return;
-		this.over = true;
-		this.release();
+	/** All of it in memory: for what is small, and in slices for those who compare. */
+	sliced(): Sliced<T> {
+		return sliced(this.reading(), this.parts.stride);
+	}
+
+	whole(): T {
+		const result = wholly(this.sliced());
+		this.close();
+		return result;
+	}
+
+	close(): void {
+		if (this.open) this.release();
+		this.open = false;
 	}
 }

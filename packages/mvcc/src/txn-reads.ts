@@ -1,11 +1,11 @@
 /** Transactions that only read: they are no part of any change, and all that they see is of one revision. */
 import { fail } from "@flotilla/base";
-import type { HeldBytes } from "./held-bytes.ts";
-import { rangeSteps, viewOf } from "./range-steps.ts";
+import { viewOf } from "./range-steps.ts";
 import type { RangeParts } from "./range-work.ts";
 import type { Revision, TxnRequest } from "./request.ts";
-import type { OpResult, Refusal, TxnResult } from "./result.ts";
+import type { Refusal } from "./result.ts";
 import { STRIDE } from "./sliced.ts";
+import type { OpDone, TxnDone } from "./txn.ts";
 import { checkRangeInTxn, choosePath } from "./txn-path.ts";
 
 /** The state that a transaction which only reads was asked for. Clean-up is held back meanwhile. */
@@ -16,8 +16,8 @@ export interface ReadState {
 	unmoved(): boolean;
 }
 
-/** Yields every STRIDE keys or MiB. */
-export function* readPath(parts: RangeParts, request: TxnRequest, state: ReadState, held: HeldBytes): Generator<void, TxnResult | Refusal> {
+/** What it is to be answered with. Yields within long ranges of compares. */
+export function* readPath(parts: RangeParts, request: TxnRequest, state: ReadState): Generator<void, TxnDone | Refusal> {
 	const { revision } = state;
 	const { ops, succeeded } = yield* choosePath(parts, request, { at: revision, stride: STRIDE, visited: 0 });
 	const ranges = ops.map((op) =>
@@ -27,13 +27,12 @@ export function* readPath(parts: RangeParts, request: TxnRequest, state: ReadSta
 		const code = checkRangeInTxn(state, range);
 		if (code !== null) return { ok: false, code };
 	}
-	const responses: OpResult[] = [];
-	for (const range of ranges) {
+	const { log } = parts.index;
+	const done = ranges.map((range): OpDone => {
 		const at = range.revision <= 0 ? revision : range.revision;
 		const newest = at === revision && state.unmoved();
-		const { log } = parts.index;
 		const view = viewOf(parts, range, { end: newest ? log.end : log.firstAt(at + 1), newest, headerRevision: revision });
-		responses.push({ kind: "range", range: yield* rangeSteps(parts, range, view, STRIDE, held) });
-	}
-	return { ok: true, revision, succeeded, responses };
+		return { kind: "range", read: { request: range, view } };
+	});
+	return { kind: "txn", txn: { revision, succeeded, ops: done } };
 }

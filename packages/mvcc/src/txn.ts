@@ -6,10 +6,14 @@ import type { RangeParts, RangeView } from "./range-work.ts";
 import type { DeleteRangeRequest, PutRequest, RangeRequest, Revision } from "./request.ts";
 import type { TxnPath } from "./txn-path.ts";
 
-export interface RunParts extends RangeParts {
-	readonly changes: Changes;
+/** What answers are read with. */
+export interface ReadParts extends RangeParts {
 	/** Keys between two yields. */
 	readonly stride: number;
+}
+
+export interface RunParts extends ReadParts {
+	readonly changes: Changes;
 }
 
 /** What an operation saw is named by the place in the log of records at which it stood: it can be read later, whatever is changed meanwhile. */
@@ -22,8 +26,20 @@ export interface ToRead {
 export type OpDone =
 	| { readonly kind: "range"; readonly read: ToRead }
 	| { readonly kind: "put"; readonly revision: Revision; readonly former: ToRead | null }
-	| { readonly kind: "deleteRange"; readonly revision: Revision; readonly deleted: number; readonly former: ToRead | null }
-	| { readonly kind: "txn"; readonly txn: PathDone };
+	| DeleteDone
+	| TxnDone;
+
+export interface DeleteDone {
+	readonly kind: "deleteRange";
+	readonly revision: Revision;
+	readonly deleted: number;
+	readonly former: ToRead | null;
+}
+
+export interface TxnDone {
+	readonly kind: "txn";
+	readonly txn: PathDone;
+}
 
 export interface PathDone {
 	readonly revision: Revision;
@@ -63,7 +79,7 @@ export function* runPath(parts: RunParts, path: TxnPath, told: boolean): Generat
 	return { revision: changes.visibleRevision, succeeded: path.succeeded, ops: told ? done : NO_OPS };
 }
 
-export function* deleteNow(parts: RunParts, request: DeleteRangeRequest, told: boolean): Generator<void, OpDone & { kind: "deleteRange" }> {
+export function* deleteNow(parts: RunParts, request: DeleteRangeRequest, told: boolean): Generator<void, DeleteDone> {
 	const former = told && request.prevKv ? formerHere(parts, request.key, request.rangeEnd) : null;
 	const deleted = yield* parts.changes.deleteRange(request);
 	return { kind: "deleteRange", revision: parts.changes.visibleRevision, deleted, former };

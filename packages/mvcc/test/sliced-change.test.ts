@@ -1,6 +1,6 @@
 /** A change of very many keys in one revision, in slices: between two of them nothing of it is to be seen. */
 import { describe, expect, test, vi } from "vitest";
-import { CompareResult, CompareTarget, decodeKeyValue, type RangeRequest, type TxnRequest, type Unanswered } from "../src/index.ts";
+import { CompareResult, CompareTarget, decodeKeyValue, type RangeRequest, type TxnRequest, Unanswered } from "../src/index.ts";
 import { compare, del, op, put, range, text, txn } from "./requests.ts";
 import { finish, leasesOf, storeOf, type Workplace } from "./store-of.ts";
 
@@ -36,7 +36,7 @@ function filled(): Workplace {
 }
 
 /** The answer without its revisions. */
-function looked(result: ReturnType<ReturnType<Workplace["store"]["readTxn"]>["result"]>): unknown {
+function looked(result: ReturnType<Workplace["store"]["txn"]>): unknown {
 	if (!result.ok) return result.code;
 	return {
 		succeeded: result.succeeded,
@@ -45,7 +45,7 @@ function looked(result: ReturnType<ReturnType<Workplace["store"]["readTxn"]>["re
 }
 
 function whole<T extends object>(result: T | Unanswered<T>): T {
-	return "answer" in result ? finish(result.answer) : result;
+	return result instanceof Unanswered ? result.whole() : result;
 }
 
 /** What readers of all kinds see. */
@@ -75,7 +75,7 @@ function seen({ store }: Workplace): unknown {
 		one: now(range(key(3))),
 		old: now({ ...range(key(3)), revision: store.compactRevision }),
 		revision: store.revision,
-		transaction: looked(finish(store.readTxn(LOOK))),
+		transaction: looked(whole(finish(store.readTxn(LOOK)))),
 	};
 }
 
@@ -124,7 +124,7 @@ describe.each(Object.entries(changes))("%s", (_name, change) => {
 		expect(answer).toEqual(whole(atOnce.result()));
 		expect(finish(long)).toMatchObject({ count: KEYS + 1 });
 		// Asked for before, read to its end behind: all of it is of the moment at which it was asked for.
-		expect(looked(finish(longTxn))).toEqual((before as { transaction: unknown }).transaction);
+		expect(looked(whole(finish(longTxn)))).toEqual((before as { transaction: unknown }).transaction);
 		place.settle();
 		twin.settle();
 		expect(seen(place)).toEqual(seen(twin));
@@ -205,9 +205,11 @@ test("a transaction that only reads holds a clean-up back as long as it is under
 	expect(read.step(SLICE)).toBe(false);
 	store.compact(store.revision);
 	expect(cleansUp()).toBe(false);
-	expect(finish(read)).toMatchObject({ ok: true, succeeded: true });
+	const answer = finish(read);
 	expect(cleansUp()).toBe(false);
 	abandoned.abandon();
+	expect(cleansUp()).toBe(false);
+	expect(answer.ok && whole(answer)).toMatchObject({ ok: true, succeeded: true });
 	expect(cleansUp()).toBe(true);
 	expect(store.openReads).toBe(0);
 });

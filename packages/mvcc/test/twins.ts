@@ -10,7 +10,7 @@ import {
 	type Sliced,
 	type StoreOptions,
 	StoreRebuild,
-	type Unanswered,
+	Unanswered,
 	wholly,
 } from "../src/index.ts";
 import { Model, type Outcome } from "./model.ts";
@@ -88,10 +88,19 @@ export class Pairing {
 
 	/** What is too long for the turn of a change is read while others follow it. */
 	private answer<T extends object>(name: string, result: T | Unanswered<T>, outcome: (result: T) => Outcome, want: Outcome): Step {
-		if (!("answer" in result)) return { name, got: outcome(result), want };
-		const { answer } = result;
-		answer.step(0);
-		this.running.push({ work: answer, check: () => ({ name: `${name}, answered later`, got: outcome(answer.result()), want }) });
+		if (!(result instanceof Unanswered)) return { name, got: outcome(result), want };
+		result.begin();
+		const answer = result.sliced();
+		const work: Sliced<unknown> = {
+			...answer,
+			step: (budget) => {
+				const done = answer.step(budget);
+				if (done) result.close();
+				return done;
+			},
+			abandon: () => result.close(),
+		};
+		this.running.push({ work, check: () => ({ name: `${name}, answered later`, got: outcome(answer.result()), want }) });
 		return { name: `${name} begins`, got: "", want: "" };
 	}
 

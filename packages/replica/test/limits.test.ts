@@ -80,7 +80,7 @@ test("an answer that nobody begins to read is given up with the next turn, and c
 	// With prev_kv: more pairs than a turn reads.
 	const deletion = world.write(leader, CommandKind.deleteRange, Uint8Array.from([...deleteBytes("k", "l"), 0x18, 1]));
 	const dropped = marks.answerDropped;
-	expect(world.outcomeOf(deletion)).toMatchObject({ ok: true, command: { result: { answer: expect.anything() } } });
+	expect(world.outcomeOf(deletion)).toMatchObject({ ok: true, command: { result: { op: expect.anything() } } });
 	world.outcomeOf(world.put(leader, "later", "v"));
 	expect(marks.answerDropped).toBe(dropped + 1);
 	expect(store.openReads).toBe(0);

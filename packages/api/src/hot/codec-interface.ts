@@ -2,6 +2,7 @@ import type {
 	CompactionRequest,
 	DeleteRangeRequest,
 	DeleteRangeResult,
+	OpResult,
 	PutRequest,
 	PutResult,
 	RangeRequest,
@@ -22,14 +23,17 @@ export interface HotCodec {
 	decodeDeleteRangeRequest(bytes: Uint8Array): DeleteRangeRequest;
 	decodeTxnRequest(bytes: Uint8Array): TxnRequest;
 	decodeCompactionRequest(bytes: Uint8Array): CompactionRequest;
-	/** Without a header: a piece of a response. Pieces of one response joined in order, the first with the header, are the response. */
+	/** Here and below, without a header: a piece of a response. Pieces of one response joined in order, the first with the header, are the response. */
 	encodeRangeResponse(header: ResponseHeader | null, result: RangeResult): Uint8Array;
 	/** One message of a stream; only the last one has a header. */
 	encodeRangeStreamResponse(header: ResponseHeader | null, result: RangeResult): Uint8Array;
 	encodePutResponse(header: ResponseHeader, result: PutResult): Uint8Array;
-	encodeDeleteRangeResponse(header: ResponseHeader, result: DeleteRangeResult): Uint8Array;
+	encodeDeleteRangeResponse(header: ResponseHeader | null, result: DeleteRangeResult): Uint8Array;
 	/** Inner headers carry only the revision; a nested transaction's header is present and empty (API 0.5). */
-	encodeTxnResponse(header: ResponseHeader, result: TxnResult): Uint8Array;
+	encodeTxnResponse(header: ResponseHeader | null, result: TxnResult): Uint8Array;
+	/** Pieces of an operation's response: its header, and what stands before a response of so many bytes in that of its transaction. */
+	encodeInnerHeader(revision: number): Uint8Array;
+	encodeOpHead(kind: OpResult["kind"], bytes: number): Uint8Array;
 	encodeCompactionResponse(header: ResponseHeader): Uint8Array;
 	encodeWatchResponse(header: ResponseHeader, result: WatchResult): Uint8Array;
 	/** The lease that is to be renewed. */

@@ -29,6 +29,8 @@ export function createHotCodec(_bytes?: ByteOps): HotCodec {
 		encodePutResponse: (header, result) => encoder.put(header, result),
 		encodeDeleteRangeResponse: (header, result) => encoder.deleteRange(header, result),
 		encodeTxnResponse: (header, result) => encoder.txn(header, result),
+		encodeInnerHeader: (revision) => encoder.innerHeader(revision),
+		encodeOpHead: (kind, bytes) => encoder.opHead(kind, bytes),
 		encodeCompactionResponse: (header) => encoder.compaction(header),
 		encodeWatchResponse: (header, result) => encoder.watch(header, result),
 		decodeKeepAliveRequest,

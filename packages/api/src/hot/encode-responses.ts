@@ -9,6 +9,7 @@ const TAG_1 = 0x0a;
 const TAG_2 = 0x12;
 const TAG_3 = 0x1a;
 const TAG_4 = 0x22;
+const OP_TAGS = { range: TAG_1, put: TAG_2, deleteRange: TAG_3, txn: TAG_4 } as const;
 const TAG_WATCH_REASON = 0x32;
 const TAG_WATCH_EVENT = 0x5a;
 
@@ -49,21 +50,35 @@ export class ResponseEncoder {
 		return this.out;
 	}
 
-	deleteRange(header: ResponseHeader, result: DeleteRangeResult): Uint8Array {
-		const headerSize = this.headerSize(header);
-		this.begin(nestedSize(headerSize) + deleteRangeBodySize(result));
-		this.writeHeader(header, headerSize);
+	deleteRange(header: ResponseHeader | null, result: DeleteRangeResult): Uint8Array {
+		const headerSize = header === null ? 0 : this.headerSize(header);
+		this.begin((header === null ? 0 : nestedSize(headerSize)) + deleteRangeBodySize(result));
+		if (header !== null) this.writeHeader(header, headerSize);
 		this.writeDeleteRangeBody(result);
 		return this.out;
 	}
 
-	txn(header: ResponseHeader, result: TxnResult): Uint8Array {
-		const headerSize = this.headerSize(header);
+	txn(header: ResponseHeader | null, result: TxnResult): Uint8Array {
+		const headerSize = header === null ? 0 : this.headerSize(header);
 		this.sizes.length = 0;
 		this.nextSize = 0;
-		this.begin(nestedSize(headerSize) + this.measureTxnBody(result));
-		this.writeHeader(header, headerSize);
+		this.begin((header === null ? 0 : nestedSize(headerSize)) + this.measureTxnBody(result));
+		if (header !== null) this.writeHeader(header, headerSize);
 		this.writeTxnBody(result);
+		return this.out;
+	}
+
+	innerHeader(revision: number): Uint8Array {
+		this.begin(innerHeaderSize(revision));
+		this.writeInnerHeader(revision);
+		return this.out;
+	}
+
+	opHead(kind: OpResult["kind"], bytes: number): Uint8Array {
+		const opSize = nestedSize(bytes);
+		this.begin(nestedSize(opSize) - bytes);
+		this.writeNested(TAG_3, opSize);
+		this.writeNested(OP_TAGS[kind], bytes);
 		return this.out;
 	}
 

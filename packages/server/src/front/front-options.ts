@@ -1,4 +1,5 @@
 /** Limits of the client port. Every one has a stated behaviour when it is reached. */
+import { ANSWER_BYTES_MAX } from "./seam.ts";
 
 /** At which of them a client was refused. */
 export type FrontLimit = "messageBytes" | "streams" | "connectionFull" | "portFull" | "unread" | "connections";
@@ -24,7 +25,7 @@ export interface GrpcFrontOptions {
 	/** A request of which fewer than `stallBytes` come in `stallMs` ends with DEADLINE_EXCEEDED. */
 	readonly stallMs: number;
 	readonly stallBytes: number;
-	/** Bytes of answers that one connection did not read yet; a further one becomes RESOURCE_EXHAUSTED. One alone may be larger. */
+	/** Bytes of answers that one connection did not read yet; a further one becomes RESOURCE_EXHAUSTED. Of each stream an eighth of it counts at most. */
 	readonly unreadBytesPerConnectionMax: number;
 	/** On all connections: the one with the most is closed. */
 	readonly unreadBytesMax: number;
@@ -42,7 +43,7 @@ export const DEFAULT_GRPC_OPTIONS: GrpcFrontOptions = {
 	stallMs: 30_000,
 	stallBytes: 16 << 10,
 	unreadBytesPerConnectionMax: 24 << 20,
-	unreadBytesMax: 512 << 20,
+	unreadBytesMax: ANSWER_BYTES_MAX + (128 << 20),
 };
 
 /** grpc-js cannot hold back who makes answers (`whenRead`): with the limits above it would refuse honest clients. */

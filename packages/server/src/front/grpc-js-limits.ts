@@ -117,14 +117,14 @@ class AnswerHold {
 	}
 
 	hold(bytes: number): boolean {
-		if (!this.connection.holdAnswer(bytes)) return false;
+		if (!this.connection.holdAnswer(this.bytes, bytes)) return false;
 		this.bytes += bytes;
 		return true;
 	}
 
 	giveBack(bytes: number): void {
 		const given = Math.min(bytes, this.bytes);
+		this.connection.releaseAnswer(this.bytes, given);
 		this.bytes -= given;
-		this.connection.releaseAnswer(given);
 	}
 }

@@ -97,6 +97,7 @@ export class HeldBytes {
 export class ConnectionHold {
 	requestBytes = 0;
 	answerBytes = 0;
+	private countedBytes = 0;
 	readonly close: () => void;
 	private readonly port: HeldBytes;
 	/** Calls that wait for the rest of a request: all of them are watched for progress. */
@@ -159,10 +160,16 @@ export class ConnectionHold {
 		return this.requestBytes < before;
 	}
 
-	/** False when the connection has too much unread already; a single answer may have any size. */
-	holdAnswer(bytes: number): boolean {
+	/**
+	 * Of a stream that has \`held\` bytes unread already. False when that is too much, or the connection has too much: there each stream
+	 * counts an eighth of the bound at most, so that a single answer may have any size and leaves room for those of other calls.
+	 */
+	holdAnswer(held: number, bytes: number): boolean {
 		if (this.writtenOff) return false;
-		if (this.answerBytes > 0 && this.answerBytes + bytes > this.port.options.unreadBytesPerConnectionMax) return false;
+		const { unreadBytesPerConnectionMax: most } = this.port.options;
+		const more = this.counted(held + bytes) - this.counted(held);
+		if ((held > 0 && held + bytes > most) || (this.countedBytes > 0 && this.countedBytes + more > most)) return false;
+		this.countedBytes += more;
 		this.answerBytes += bytes;
 		this.port.answerBytes += bytes;
 		this.port.shedAnswers();
@@ -176,8 +183,10 @@ export class ConnectionHold {
 		this.answerBytes = 0;
 	}
 
-	releaseAnswer(bytes: number): void {
+	/** `held`: what the stream had unread before. */
+	releaseAnswer(held: number, bytes: number): void {
 		if (this.writtenOff) return;
+		this.countedBytes -= this.counted(held) - this.counted(held - bytes);
 		this.answerBytes -= bytes;
 		this.port.answerBytes -= bytes;
 	}
@@ -191,6 +200,11 @@ export class ConnectionHold {
 				request.watchedSinceMs = nowMs;
 			} else if (nowMs - request.watchedSinceMs >= stallMs) request.abandon("stalled");
 		}
+	}
+
+	/** Of what a stream has unread, what counts against the bound of the connection. */
+	private counted(held: number): number {
+		return Math.min(held, this.port.options.unreadBytesPerConnectionMax >>> 3);
 	}
 
 	private resumeSome(): void {

@@ -7,6 +7,9 @@ import { GrpcStatus } from "@flotilla/api";
 export { GrpcStatus as Grpc };
 export type GrpcCode = GrpcStatus;
 
+/** Of one answer. etcd's library allows 2 GiB, which a member would have to hold, for whoever asks. Streams have no such limit. */
+export const ANSWER_BYTES_MAX = 512 << 20;
+
 export interface Status {
 	readonly code: GrpcCode;
 	readonly message: string;

@@ -2,11 +2,12 @@
 import type { FaultCode } from "@flotilla/api";
 import { createHotCodec, type DeleteRangeRequest, type RangeRequest, type TxnRequest } from "@flotilla/api/hot";
 import { assert } from "@flotilla/base";
-import { isPlain, isReadOnlyTxn, isSerializableTxn, requestValidation, type Unanswered } from "@flotilla/mvcc";
+import { isPlain, isReadOnlyTxn, isSerializableTxn, requestValidation, type TxnResult, Unanswered } from "@flotilla/mvcc";
 import { type Caller, CommandKind, putCost, txnCost } from "@flotilla/replica";
 import type { MethodHandler, UnaryCall } from "../front/seam.ts";
 import { headerOf, statusOf } from "./answers.ts";
 import { BoundedRead } from "./bounded-read.ts";
+import { ChangeAnswer } from "./change-answer.ts";
 import type { ServiceDeps } from "./deps.ts";
 import { isLearner, unary } from "./door.ts";
 import { FIRST_SLICE, LongWork } from "./long-work.ts";
@@ -179,7 +180,7 @@ class KvService {
 		}
 		propose(this.deps, call, CommandKind.deleteRange, call.request, (command) => {
 			assert(command.kind === "deleteRange", "a delete is answered by a delete");
-			this.whole(command.result, call, (result) =>
+			this.told(command.result, call, (result) =>
 				call.respond(this.codec.encodeDeleteRangeResponse(headerOf(this.deps.member, result.revision), result)),
 			);
 		});
@@ -211,7 +212,7 @@ class KvService {
 		}
 		propose(this.deps, call, CommandKind.txn, call.request, (command) => {
 			assert(command.kind === "txn", "a transaction is answered by a transaction");
-			this.whole(command.result, call, (result) =>
+			this.told(command.result, call, (result) =>
 				call.respond(this.codec.encodeTxnResponse(headerOf(this.deps.member, result.revision), result)),
 			);
 		});
@@ -226,29 +227,43 @@ class KvService {
 	 * What a change has to answer and was too much for its turn: read like all that is long, when the client has taken what was read
 	 * for it before. Meanwhile it holds its place in the history and no pairs.
 	 */
-	private whole<T extends object>(result: T | Unanswered<T>, call: UnaryCall, respond: (result: T) => void): void {
-		if (!("answer" in result)) {
+	private told<T extends object>(result: T | Unanswered<T>, call: UnaryCall, respond: (result: T) => void): void {
+		if (!(result instanceof Unanswered)) {
 			respond(result);
 			return;
 		}
-		const { answer } = result;
-		answer.step(0);
-		call.onCancel(() => answer.abandon());
-		const read = (): void =>
-			this.longRanges.goOn(new BoundedRead(answer, this.longAnswers), call, (told) => ("code" in told ? call.fail(told) : respond(told)));
+		result.begin();
+		call.onCancel(() => result.close());
+		const read = (): void => this.answerLong(result, call, () => true);
 		if (call.whenRead === undefined) read();
 		else call.whenRead(read);
+	}
+
+	private answerLong(later: Unanswered<unknown>, call: UnaryCall, mayStillRead: () => boolean): void {
+		const answer = new ChangeAnswer(later, { member: this.deps.member, codec: this.codec, call, mayStillRead }, this.longAnswers);
+		call.onCancel(() => answer.cancel());
+		this.longRanges.enqueue(answer.step);
 	}
 
 	private readTxn(call: UnaryCall, request: TxnRequest): void {
 		const { member } = this.deps;
 		const mayStillRead = this.stillJudged();
-		this.longRanges.run(new BoundedRead(member.store.readTxn(request), this.longAnswers), call, (result) => {
-			if (!("ok" in result)) call.fail(result);
-			else if (!result.ok) call.fail(statusOf(result.code));
+		this.longRanges.run(member.store.readTxn(request), call, (result) => {
+			if (!result.ok) call.fail(statusOf(result.code));
+			else if (result instanceof Unanswered) this.readLong(result, call, mayStillRead);
 			else if (mayStillRead()) call.respond(this.codec.encodeTxnResponse(headerOf(member, result.revision), result));
 			else call.fail(statusOf("authOldRevision"));
 		});
+	}
+
+	/** Nothing was changed: beyond the limit it is refused. */
+	private readLong(later: Unanswered<TxnResult>, call: UnaryCall, mayStillRead: () => boolean): void {
+		const overload = this.overload();
+		if (overload === null) this.answerLong(later, call, mayStillRead);
+		else {
+			later.close();
+			call.fail(statusOf(overload));
+		}
 	}
 
 	/** Sound requests are measured by the replica; one that is not sound hears of the lack of space first, as from etcd. */

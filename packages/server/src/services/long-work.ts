@@ -48,11 +48,6 @@ export class LongWork {
 			call.fail(statusOf("tooManyLongReads"));
 			return;
 		}
-		this.goOn(work, call, done);
-	}
-
-	/** The work of a call that was let in before, when it was not known to be long: it is not refused now. */
-	goOn<T>(work: Sliced<T>, call: CallContext, done: (result: T) => void): void {
 		let over = false;
 		call.onCancel(() => {
 			if (over) return;
@@ -73,7 +68,10 @@ export class LongWork {
 		return this.waiting.length >= this.limits.waitingMax;
 	}
 
-	/** Runs `step` slice by slice until it returns true. Whoever begins with a call looks first whether this is full. */
+	/**
+	 * Runs `step` slice by slice until it returns true. Whoever begins with a call looks first whether this is full; one that was let in
+	 * before, and is known to be long only now, is not refused.
+	 */
 	enqueue(step: Step): void {
 		if (this.running.length < this.limits.runningMax) this.running.push(step);
 		else this.waiting.push(step);

@@ -1,24 +1,21 @@
 import type { HotCodec } from "@flotilla/api/hot";
 import type { RangeChunks } from "@flotilla/mvcc";
-import { Grpc, type Status, type UnaryCall } from "../front/seam.ts";
+import { ANSWER_BYTES_MAX, Grpc, type Status, type UnaryCall } from "../front/seam.ts";
+import { AnswerPieces } from "./answer-pieces.ts";
 import { headerOf, statusOf } from "./answers.ts";
 import type { Step } from "./long-work.ts";
 import type { MemberPort } from "./member-port.ts";
 
 /** Encoded at once; pairs found are not kept beside their encoding. */
-const PIECE_BYTES = 64 << 10;
-/** Pieces put together in one slice. */
-const COPY_BYTES = 1 << 20;
-/** What a gRPC message may be long, as etcd's library has it. */
-const ANSWER_BYTES_MAX = 2 ** 31 - 1;
+export const PIECE_BYTES = 64 << 10;
 
-/** Null, or what etcd's library says instead of an answer of so many bytes. */
+/** Null, or what etcd's library says instead of an answer of so many bytes, with our limit. */
 export function answerTooLong(bytes: number): Status | null {
 	if (bytes <= ANSWER_BYTES_MAX) return null;
 	return { code: Grpc.resourceExhausted, message: `grpc: trying to send message larger than max (${bytes} vs. ${ANSWER_BYTES_MAX})` };
 }
 
-interface Surroundings {
+export interface Surroundings {
 	readonly member: MemberPort;
 	readonly codec: HotCodec;
 	readonly call: UnaryCall;
@@ -70,16 +67,18 @@ export class RangeAnswer {
 	private readonly chunks: RangeChunks;
 	private readonly around: Surroundings;
 	private readonly all: RangeAnswers;
-	private pieces: Uint8Array[] = [];
+	private pieces = new AnswerPieces();
+	/** What it is for the bound. */
 	private bytes = 0;
-	private message: Uint8Array | null = null;
-	private copied = 0;
+	private readonly head: number;
+	private whole = false;
 	private over = false;
 
 	constructor(chunks: RangeChunks, around: Surroundings, all: RangeAnswers) {
 		this.chunks = chunks;
 		this.around = around;
 		this.all = all;
+		this.head = this.pieces.leaveRoom();
 	}
 
 	readonly step: Step = (budget) => {
@@ -90,7 +89,7 @@ export class RangeAnswer {
 	add(kvs: readonly Uint8Array[]): void {
 		if (kvs.length === 0) return;
 		const piece = this.around.codec.encodeRangeResponse(null, { ...NO_PAIRS, kvs });
-		this.pieces.push(piece);
+		this.pieces.add(piece);
 		this.bytes += piece.length;
 		this.all.grew(piece.length);
 	}
@@ -99,8 +98,7 @@ export class RangeAnswer {
 		if (this.over) return;
 		this.over = true;
 		this.chunks.abandon();
-		this.pieces = [];
-		this.message = null;
+		this.pieces = new AnswerPieces();
 		this.all.ended(this, this.bytes);
 	}
 
@@ -115,32 +113,24 @@ export class RangeAnswer {
 	}
 
 	private assemble(): boolean {
-		this.message ??= this.frame();
-		const until = this.copied + COPY_BYTES;
-		let place = 0;
-		for (; place < this.pieces.length && this.copied < until; place++) {
-			const piece = this.pieces[place] as Uint8Array;
-			this.message.set(piece, this.copied);
-			this.copied += piece.length;
-		}
-		this.pieces = this.pieces.slice(place);
-		if (this.pieces.length > 0) return false;
+		if (!this.whole) this.frame();
+		const message = this.pieces.assemble();
+		if (message === null) return false;
 		this.over = true;
 		this.all.ended(this, this.bytes);
 		const { around } = this;
-		if (around.mayStillRead()) around.call.respond(this.message);
+		if (around.mayStillRead()) around.call.respond(message);
 		else around.call.fail(statusOf("authOldRevision"));
 		return true;
 	}
 
-	/** Room for the whole answer. What stands before and behind the pairs is known only now. */
-	private frame(): Uint8Array {
+	/** What stands before and behind the pairs is known only now. */
+	private frame(): void {
 		const { revision, more, count } = this.chunks;
 		const { codec, member } = this.around;
-		const head = codec.encodeRangeResponse(headerOf(member, revision), NO_PAIRS);
-		const tail = codec.encodeRangeResponse(null, { ...NO_PAIRS, more, count });
-		this.pieces = [head, ...this.pieces, tail];
-		return new Uint8Array(head.length + this.bytes + tail.length);
+		this.pieces.fill(this.head, codec.encodeRangeResponse(headerOf(member, revision), NO_PAIRS));
+		this.pieces.add(codec.encodeRangeResponse(null, { ...NO_PAIRS, more, count }));
+		this.whole = true;
 	}
 }
 

@@ -134,7 +134,7 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 	}
 
 	override onAbort(_code: ErrorCode): void {
-		this.connection.hold.releaseAnswer(this.heldAnswer);
+		this.connection.hold.releaseAnswer(this.heldAnswer, this.heldAnswer);
 		if (this.heldAnswer > 0) this.connection.answersMoved();
 		this.heldAnswer = 0;
 		if (this.ending !== null) {
@@ -145,7 +145,7 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 	}
 
 	override onSent(bytes: number): void {
-		this.connection.hold.releaseAnswer(bytes);
+		this.connection.hold.releaseAnswer(this.heldAnswer, bytes);
 		this.heldAnswer -= bytes;
 		this.connection.answersMoved();
 		if (this.pendingBytes > 0) return;
@@ -197,7 +197,7 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 	protected sendMessage(message: Uint8Array): boolean {
 		const { http2, hold, answerHead } = this.connection;
 		const bytes = HEAD_BYTES + message.length;
-		if (!hold.holdAnswer(bytes)) {
+		if (!hold.holdAnswer(this.heldAnswer, bytes)) {
 			this.tooMuchUnread();
 			return true;
 		}
@@ -206,7 +206,7 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 			http2.sendHeaders(this, answerHead, false);
 		}
 		if (http2.sendMessage(this, message, false)) {
-			hold.releaseAnswer(bytes);
+			hold.releaseAnswer(this.heldAnswer + bytes, bytes);
 			return true;
 		}
 		this.heldAnswer += bytes;

@@ -56,7 +56,7 @@ export class NativeHttpCall extends Http2Stream {
 
 	override onAbort(_code: ErrorCode): void {
 		this.letGo();
-		this.connection.hold.releaseAnswer(this.pendingBytes);
+		this.connection.hold.releaseAnswer(this.pendingBytes, this.pendingBytes);
 		const { cancel } = this;
 		this.cancel = null;
 		if (!this.answered || !this.ending) cancel?.();
@@ -65,7 +65,7 @@ export class NativeHttpCall extends Http2Stream {
 	}
 
 	override onSent(bytes: number): void {
-		this.connection.hold.releaseAnswer(bytes);
+		this.connection.hold.releaseAnswer(this.pendingBytes + bytes, bytes);
 		if (this.pendingBytes > 0) return;
 		if (this.ending) this.afterLast();
 		else this.drain?.();
@@ -146,10 +146,12 @@ export class NativeHttpCall extends Http2Stream {
 
 	private send(bytes: Uint8Array, ends: boolean): void {
 		const { hold, http2 } = this.connection;
-		if (!hold.holdAnswer(bytes.length)) {
+		const { length } = bytes;
+		const held = this.pendingBytes;
+		if (!hold.holdAnswer(held, length)) {
 			http2.reset(this, ErrorCode.enhanceYourCalm);
 			this.onAbort(ErrorCode.enhanceYourCalm);
-		} else if (http2.sendBytes(this, bytes, ends)) hold.releaseAnswer(bytes.length);
+		} else if (http2.sendBytes(this, bytes, ends)) hold.releaseAnswer(held + length, length);
 	}
 
 	/** Ends this side where nothing has yet, and does not wait for the rest of a request that was answered. */

@@ -10,9 +10,8 @@ import {
 	type RangeRequest,
 	type RangeResult,
 	type TxnResult,
-	type Unanswered,
+	Unanswered,
 	type WatchMessage,
-	wholly,
 } from "@flotilla/mvcc";
 import { CommandKind, type CommandResult, encodeLeaseGrant } from "@flotilla/replica";
 import { type CallContext, Grpc, type Status } from "../../front/seam.ts";
@@ -147,5 +146,5 @@ export class InnerClient {
 
 /** What locks and elections ask for is a key or two. */
 function soon<T extends object>(result: T | Unanswered<T>): T {
-	return "answer" in result ? wholly(result.answer) : result;
+	return result instanceof Unanswered ? result.whole() : result;
 }
