@@ -1,10 +1,11 @@
 import { assert, type ByteOps } from "@flotilla/base";
+import { Finds } from "./finds.ts";
 import { HeldBytes, SLICE_BYTES } from "./held-bytes.ts";
 import { KeyCursor } from "./key-cursor.ts";
 import { type KeyIndex, NO_RECORD } from "./key-index.ts";
 import type { KeySpan } from "./key-span.ts";
 import { NOT_FOUND } from "./key-table.ts";
-import { decodeKeyValue, type KeyValue, withoutValue } from "./key-value.ts";
+import { decodeKeyValue, withoutValue } from "./key-value.ts";
 import { type RangeRequest, type Revision, SortOrder, SortTarget } from "./request.ts";
 import type { RangeResult } from "./result.ts";
 import { SlicedSort } from "./sliced-sort.ts";
@@ -29,7 +30,12 @@ export interface RangeView {
 	readonly headerRevision: Revision;
 }
 
-type Phase = "collect" | "decode" | "sort" | "fetch" | "done";
+/** Of a sorted range with a limit up to this, only what may come first is kept while it is read. */
+const KEPT_MAX = 1_024;
+/** Items of a sort that are placed for one of the budget: a comparison is cheaper than a key's place or pair. */
+const COMPARISONS = 8;
+
+type Phase = "collect" | "sort" | "fetch" | "done";
 
 /**
  * A range in slices. The order of the steps is etcd's (API 2.2): keys in key order, filters, sort, limit; values are read
@@ -51,13 +57,9 @@ export class RangeWork implements SlicedRead<RangeResult> {
 	private count: number;
 	/** Of the budget of the last step. */
 	private used = 0;
-	/** What was found, by number: record (slot and ordinal) and, once read, its pair. */
-	private readonly slots: number[] = [];
-	private readonly ordinals: number[] = [];
-	private readonly pairs: (Uint8Array | null)[] = [];
-	private readonly decoded: (KeyValue | null)[] = [];
-	/** Numbers of what was found, in the order of the result. */
-	private order: number[] = [];
+	private readonly finds: Finds;
+	/** More finds than so many are cut to those that come first. */
+	private readonly findsMax: number;
 	private sorting: SlicedSort | null = null;
 	private more = false;
 	private readonly kvs: Uint8Array[] = [];
@@ -78,6 +80,8 @@ export class RangeWork implements SlicedRead<RangeResult> {
 		this.decodes = byCreate || sortTarget === SortTarget.version || sortTarget === SortTarget.create || sortTarget === SortTarget.value;
 		const cutsInKeyOrder = request.limit > 0 && request.sortOrder === SortOrder.none && !this.filtered;
 		this.wanted = request.countOnly ? 0 : cutsInKeyOrder ? request.limit + 1 : Number.POSITIVE_INFINITY;
+		this.finds = new Finds(parts.index);
+		this.findsMax = request.limit > 0 && request.limit <= KEPT_MAX ? 2 * (request.limit + KEPT_MAX) : Number.POSITIVE_INFINITY;
 		this.countKnown = view.count !== null;
 		this.count = view.count ?? 0;
 	}
@@ -114,9 +118,7 @@ export class RangeWork implements SlicedRead<RangeResult> {
 	private advance(budget: number, bytesEnd: number): number {
 		switch (this.phase) {
 			case "collect":
-				return this.collect(budget);
-			case "decode":
-				return this.decode(budget, bytesEnd);
+				return this.collect(budget, bytesEnd);
 			case "sort":
 				return this.sort(budget);
 			case "fetch":
@@ -125,24 +127,22 @@ export class RangeWork implements SlicedRead<RangeResult> {
 		}
 	}
 
-	private collect(budget: number): number {
+	private collect(budget: number, bytesEnd: number): number {
 		const { index } = this.parts;
 		const { end } = this.view;
 		for (let visited = 0; visited < budget; visited++) {
-			const enough = this.slots.length >= this.wanted;
+			const enough = this.finds.count >= this.wanted;
 			const slot = enough && this.countKnown ? NOT_FOUND : this.cursor.next();
 			if (slot === NOT_FOUND) {
-				this.enter(this.decodes ? "decode" : "sort");
+				this.enter("sort");
 				return visited + 1;
 			}
 			const ordinal = index.aliveBefore(slot, end);
 			if (ordinal === NO_RECORD) continue;
 			if (!this.countKnown) this.count++;
 			if (enough || !this.passesMod(slot, ordinal)) continue;
-			// Where filters or order need the pairs, the order is made of what passes when they are read.
-			if (!this.decodes) this.order.push(this.slots.length);
-			this.slots.push(slot);
-			this.ordinals.push(ordinal);
+			this.find(slot, ordinal);
+			if (this.held.bytes >= bytesEnd) return visited + 1;
 		}
 		return budget;
 	}
@@ -154,34 +154,45 @@ export class RangeWork implements SlicedRead<RangeResult> {
 		return (maxModRevision === 0 || main <= maxModRevision) && (minModRevision === 0 || main >= minModRevision);
 	}
 
-	private decode(budget: number, bytesEnd: number): number {
-		const { maxCreateRevision, minCreateRevision } = this.request;
-		const end = Math.min(this.slots.length, this.next + budget);
-		const from = this.next;
-		for (; this.next < end && this.held.bytes < bytesEnd; this.next++) {
-			const pair = this.readPair(this.next);
-			this.held.bytes += pair.length;
-			const decoded = decodeKeyValue(pair);
-			const create = decoded.createRevision;
-			this.pairs.push(pair);
-			this.decoded.push(decoded);
-			if ((maxCreateRevision === 0 || create <= maxCreateRevision) && (minCreateRevision === 0 || create >= minCreateRevision)) {
-				this.order.push(this.next);
-			}
-		}
-		if (this.next === this.slots.length) this.enter("sort");
-		return this.next - from + 1;
+	private find(slot: number, ordinal: number): void {
+		const { finds, held } = this;
+		const before = finds.bytes;
+		if (this.decodes) this.read(slot, ordinal);
+		else finds.add(slot, ordinal);
+		if (finds.count > this.findsMax) this.letGo();
+		held.bytes += finds.bytes - before;
+	}
+
+	/** Where filters or order need the pair. */
+	private read(slot: number, ordinal: number): void {
+		const { maxCreateRevision, minCreateRevision, sortTarget } = this.request;
+		const pair = this.parts.values.read(slot, ordinal, this.view.span.single);
+		const { createRevision: create, version, value } = decodeKeyValue(pair);
+		if ((maxCreateRevision !== 0 && create > maxCreateRevision) || (minCreateRevision !== 0 && create < minCreateRevision)) return;
+		const sortKey = sortTarget === SortTarget.value ? value : sortTarget === SortTarget.version ? version : create;
+		this.finds.addRead(slot, ordinal, pair, sortKey);
+	}
+
+	/** Those that cannot be among the first of the answer are not needed any more. */
+	private letGo(): void {
+		const { sortOrder, sortTarget, limit } = this.request;
+		const { finds } = this;
+		// In key order they stand already; downwards the last ones come first.
+		if (sortTarget !== SortTarget.key) finds.keep(finds.order.sort(this.inOrder()).slice(0, limit));
+		else finds.keep(sortOrder === SortOrder.descend ? finds.order.slice(-limit) : finds.order.slice(0, limit));
+		this.more = true;
 	}
 
 	private sort(budget: number): number {
+		const { finds } = this;
 		this.sorting ??= this.startSort();
 		if (this.sorting !== null) {
-			if (!this.sorting.step(budget)) return budget;
-			this.order = this.sorting.result();
+			if (!this.sorting.step(COMPARISONS * budget)) return budget;
+			finds.order = this.sorting.result();
 		}
 		const { limit } = this.request;
-		if (limit > 0 && this.order.length > limit) {
-			this.order.length = limit;
+		if (limit > 0 && finds.order.length > limit) {
+			finds.order.length = limit;
 			this.more = true;
 		}
 		this.enter("fetch");
@@ -191,56 +202,39 @@ export class RangeWork implements SlicedRead<RangeResult> {
 	/** Null when key order, up or down, is all that is asked for. */
 	private startSort(): SlicedSort | null {
 		const { sortTarget, sortOrder } = this.request;
+		const { finds } = this;
 		if (sortTarget === SortTarget.key) {
-			if (sortOrder === SortOrder.descend) this.order.reverse();
+			if (sortOrder === SortOrder.descend) finds.order.reverse();
 			return null;
 		}
-		// Equal values stay in key order, whichever way they are sorted (etcd leaves this open).
-		const compare = this.comparison(sortTarget);
-		return new SlicedSort(this.order, sortOrder === SortOrder.descend ? (a, b) => compare(b, a) : compare);
+		return new SlicedSort(finds.order, this.inOrder());
 	}
 
-	private comparison(sortTarget: number): (a: number, b: number) => number {
-		const { decoded } = this;
-		const { index, ops } = this.parts;
-		const pair = (i: number): KeyValue => decoded[i] as KeyValue;
-		switch (sortTarget) {
-			case SortTarget.version:
-				return (a, b) => pair(a).version - pair(b).version;
-			case SortTarget.create:
-				return (a, b) => pair(a).createRevision - pair(b).createRevision;
-			case SortTarget.value:
-				return (a, b) => ops.compare(pair(a).value, pair(b).value);
-			default:
-				return (a, b) => this.mainOf(index, a) - this.mainOf(index, b);
-		}
-	}
-
-	private mainOf(index: KeyIndex, i: number): number {
-		return index.main(this.slots[i] as number, this.ordinals[i] as number);
+	/** Equal values stay in key order, whichever way they are sorted (etcd leaves this open). */
+	private inOrder(): (a: number, b: number) => number {
+		const { sortTarget, sortOrder } = this.request;
+		const compare = this.finds.comparison(sortTarget, this.parts.ops);
+		return sortOrder === SortOrder.descend ? (a, b) => compare(b, a) : compare;
 	}
 
 	private fetch(budget: number, bytesEnd: number): number {
 		const { keysOnly } = this.request;
-		const end = Math.min(this.order.length, this.next + budget);
+		const { finds } = this;
+		const end = Math.min(finds.order.length, this.next + budget);
 		const from = this.next;
 		for (; this.next < end && this.held.bytes < bytesEnd; this.next++) {
-			const found = this.order[this.next] as number;
-			const known = this.pairs[found];
-			const pair = known ?? this.readPair(found);
+			const found = finds.order[this.next] as number;
+			const known = finds.pair(found);
+			const pair = known ?? this.parts.values.read(finds.slot(found), finds.ordinal(found), this.view.span.single);
 			const told = keysOnly ? withoutValue(pair) : pair;
-			if (known === undefined) this.held.bytes += told.length;
+			if (known === null) this.held.bytes += told.length;
 			this.kvs.push(told);
 		}
-		if (this.next === this.order.length) {
+		if (this.next === finds.order.length) {
 			this.phase = "done";
 			this.release();
 		}
 		return this.next - from + 1;
-	}
-
-	private readPair(found: number): Uint8Array {
-		return this.parts.values.read(this.slots[found] as number, this.ordinals[found] as number, this.view.span.single);
 	}
 
 	private enter(phase: Phase): void {

@@ -53,7 +53,7 @@ for (const [name, read] of [
 		}
 		expect(steps).toBeGreaterThan(PAIRS / 8);
 		expect(work.heldBytes).toBeGreaterThan(PAIRS * VALUE_BYTES);
-		expect(work.heldBytes).toBeLessThan(PAIRS * (VALUE_BYTES + 100));
+		expect(work.heldBytes).toBeLessThan(PAIRS * (VALUE_BYTES + 600));
 		expect(store.openReads).toBe(0);
 	});
 }
