@@ -81,6 +81,31 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))(
 		);
 
 		test.each(WAYS)(
+			"is killed while it copies %s into %s: begun again it refuses what it left there, and with that emptied it ends well",
+			async (from, to) => {
+				const [source, target] = await Promise.all([start(from, 1), start(to, 1)]);
+				const [at, into] = [source.endpoints[0] as string, target.endpoints[0] as string];
+				await fillSlow(at, 2_000);
+				const killed = between(source, target);
+				await killed.says(/[1-9]\d* of 2000 keys/);
+				killed.signal("SIGKILL");
+				await killed.status;
+				const again = between(source, target, "--once");
+				expect([await again.status, again.output]).toEqual([1, expect.stringContaining("not empty")]);
+				await client(into).call("KV", "DeleteRange", ["DeleteRangeRequest", "DeleteRangeResponse"], {
+					key: Buffer.from("\0"),
+					range_end: Buffer.from("\0"),
+				});
+				for (const id of (await good(etcdctl(into, ["lease", "list"]))).split("\n").slice(1)) {
+					if (id.trim() !== "") await good(etcdctl(into, ["lease", "revoke", id.trim()]));
+				}
+				const last = between(source, target, "--once");
+				expect([await last.status, last.output]).toEqual([0, expect.stringMatching(/compared: 2000 keys, 1 leases, .*: the same/)]);
+			},
+			8 * MINUTE,
+		);
+
+		test.each(WAYS)(
 			"%s is compacted past what was read while it is copied into %s: what has changed is copied anew",
 			async (from, to) => {
 				const [source, target] = await Promise.all([start(from, 1), start(to, 1)]);

@@ -24,7 +24,8 @@ export class LogJson {
 				break;
 			case "vote": {
 				const { term, vote, headSeq, counter } = fact.vote;
-				this.line("vote", { file: fact.path, term, vote: hex(vote), durableFrame: headSeq, write: counter });
+				const damaged = fact.damagedSlots === 0 ? {} : { damagedSlots: fact.damagedSlots };
+				this.line("vote", { file: fact.path, term, vote: hex(vote), durableFrame: headSeq, write: counter, ...damaged });
 				break;
 			}
 			case "segment": {

@@ -31,7 +31,9 @@ export class LogWords {
 				break;
 			case "vote": {
 				const { term, vote, headSeq, counter } = fact.vote;
-				this.print(`${fact.path}: term ${term}, vote ${describeId(vote)}, frames durable up to ${headSeq}, write ${counter}`);
+				// A crash while it was written explains one; the next write mends it.
+				const damaged = fact.damagedSlots === 0 ? "" : "; one of its two slots fails its checksum";
+				this.print(`${fact.path}: term ${term}, vote ${describeId(vote)}, frames durable up to ${headSeq}, write ${counter}${damaged}`);
 				break;
 			}
 			case "segment":

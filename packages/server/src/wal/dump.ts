@@ -3,14 +3,14 @@ import type { ByteOps } from "@flotilla/base";
 import type { FileScript } from "../disk/file-script.ts";
 import { frameSeed, readSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from "./format.ts";
 import { FileWindow, type FrameExpectation, type ScannedFrame, type ScanStop, scanFrames, scanLeftover } from "./frame-scan.ts";
-import { decodeIdentity, decodeVoteFile, IDENTITY_PATH, VOTE_PATH, type VoteSlot } from "./meta-files.ts";
+import { damagedVoteSlots, decodeIdentity, decodeVoteFile, IDENTITY_PATH, VOTE_PATH, type VoteSlot } from "./meta-files.ts";
 import { cutShort, listSegments, readWhole, type SegmentName } from "./recover-log.ts";
 import type { WalIdentity } from "./wal-interface.ts";
 
 /** In the order of the files. Problems and what else is said of a segment follow its `segment`. */
 export type DumpFact =
 	| { readonly kind: "identity"; readonly path: string; readonly identity: WalIdentity }
-	| { readonly kind: "vote"; readonly path: string; readonly vote: VoteSlot }
+	| { readonly kind: "vote"; readonly path: string; readonly vote: VoteSlot; readonly damagedSlots: number }
 	| { readonly kind: "segment"; readonly path: string; readonly bytes: number; readonly header: SegmentHeader | null }
 	/** The member let go of it between the listing and now. */
 	| { readonly kind: "dropped"; readonly path: string }
@@ -92,7 +92,10 @@ export class LogDump {
 		const voteBytes = yield* readWhole(VOTE_PATH);
 		const vote = voteBytes instanceof Uint8Array ? decodeVoteFile(this.ops, identity.walId, voteBytes) : voteBytes;
 		if ("code" in vote) this.problem(VOTE_PATH, vote.text);
-		else this.tell({ kind: "vote", path: VOTE_PATH, vote });
+		else {
+			const damagedSlots = damagedVoteSlots(this.ops, identity.walId, voteBytes as Uint8Array);
+			this.tell({ kind: "vote", path: VOTE_PATH, vote, damagedSlots });
+		}
 	}
 
 	private *segment({ name, sequence }: SegmentName, last: boolean): FileScript<void> {

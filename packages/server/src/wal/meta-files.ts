@@ -93,6 +93,11 @@ export function decodeVoteFile(ops: ByteOps, walId: bigint, bytes: Uint8Array): 
 	return { ...newest, headSeq: Math.max(...good.map((slot) => slot.headSeq)) };
 }
 
+/** Of a file that can be read: slots that fail their checksum, 0 or 1. */
+export function damagedVoteSlots(ops: ByteOps, walId: bigint, bytes: Uint8Array): number {
+	return [0, VOTE_SLOT_BYTES].filter((at) => decodeSlot(ops, walId, bytes, at) === null).length;
+}
+
 /** Null: damaged, which a crash while it was written explains. */
 function decodeSlot(ops: ByteOps, walId: bigint, bytes: Uint8Array, at: number): VoteSlot | MetaProblem | null {
 	if (readU64(bytes, at) !== VOTE_MAGIC) return null;

@@ -251,6 +251,23 @@ describe("logging in", () => {
 		expect(await guess("10.0.0.1:1", "later 3")).toEqual(statusOf("tooManyRequests"));
 	});
 
+	test("names that are made up do not make an address forget its guesses at another one", async () => {
+		const guess = async (peer: string, user: string) => {
+			const call = new ScriptedCall(auth("Authenticate"), login(user, "wrong"));
+			call.peer = peer;
+			house.start(call);
+			await call.answered;
+			return call.answer?.ok === false ? call.answer.status : null;
+		};
+		for (let at = 0; at < 11; at++) await guess("10.0.0.1:1", "root");
+		const counts = 20_000;
+		for (let at = 0; at < counts; at++) await guess("10.0.0.1:1", `nobody ${at}`);
+		expect(await guess("10.0.0.1:1", "root")).toEqual(statusOf("tooManyRequests"));
+		// Alone it has nothing left in a second, either: a hundredth of what the made-up names would have had.
+		house.clock.nowMs += 900;
+		expect(await guess("10.0.0.1:1", "root")).toEqual(statusOf("tooManyRequests"));
+	});
+
 	test("many names from one address do not help", async () => {
 		const answers: string[] = [];
 		for (let at = 0; at < 120; at++) answers.push((await house.refusal(auth("Authenticate"), login(`user ${at}`, "x"))).message);

@@ -104,6 +104,15 @@ describe("the dump of a log", () => {
 		expect(text).toContain("says that frames up to 5 were durable: frames that were durable are damaged");
 	});
 
+	it("says so when one of the two slots for the vote is damaged", async () => {
+		const disk = smallLog();
+		disk.flip("vote", 20, 1);
+		const { text, counts } = await dump(disk, true);
+		expect(text).toMatch(/^vote: term \d+, vote \S+, frames durable up to \d+, write \d+; one of its two slots fails its checksum$/m);
+		expect(counts.problems).toBe(0);
+		expect((await dumpJson(disk)).find(({ type }) => type === "vote")).toMatchObject({ damagedSlots: 1 });
+	});
+
 	it("changes nothing, and says what is missing", async () => {
 		const disk = smallLog();
 		disk.erase("identity");

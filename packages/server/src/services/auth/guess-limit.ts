@@ -31,17 +31,16 @@ export class GuessLimit {
 		this.clock = clock;
 	}
 
-	/** False: not now. */
+	/** False: not now. Then nothing is counted: with names that it makes up an address cannot push its count of another name out. */
 	take(address: string, user: string): boolean {
-		const counts = this.countsOf(address, user);
-		if (counts.some(({ left }) => left < 1)) return false;
-		for (const count of counts) count.left--;
+		if (this.exhausted(address, user)) return false;
+		for (const count of this.countsOf(address, user)) count.left--;
 		return true;
 	}
 
 	/** A guess would be refused. */
 	exhausted(address: string, user: string): boolean {
-		return this.countsOf(address, user).some(({ left }) => left < 1);
+		return this.leftOf(address, FOR_AN_ADDRESS) < 1 || this.leftOf(nameOf(address, user), FOR_A_USER) < 1;
 	}
 
 	giveBack(address: string, user: string): void {
@@ -49,7 +48,13 @@ export class GuessLimit {
 	}
 
 	private countsOf(address: string, user: string): readonly Count[] {
-		return [this.refilled(`${address}\0${user}`, FOR_A_USER), this.refilled(address, FOR_AN_ADDRESS)];
+		return [this.refilled(nameOf(address, user), FOR_A_USER), this.refilled(address, FOR_AN_ADDRESS)];
+	}
+
+	private leftOf(name: string, { burst, perSecond }: Allowance): number {
+		const count = this.counts.get(name);
+		if (count === undefined) return burst;
+		return Math.min(burst, count.left + ((this.clock.monotonicMs() - count.atMs) / 1_000) * perSecond);
 	}
 
 	private refilled(name: string, { burst, perSecond }: Allowance): Count {
@@ -65,4 +70,8 @@ export class GuessLimit {
 		}
 		return count;
 	}
+}
+
+function nameOf(address: string, user: string): string {
+	return `${address}\0${user}`;
 }
