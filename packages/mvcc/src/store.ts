@@ -27,7 +27,7 @@ import { STRIDE, sliced, wholly } from "./sliced.ts";
 import type { RecordBatch, RecordStorage, StoreMark } from "./storage.ts";
 import { EMPTY_MARK, type KeyValueStore, type Sliced, type SlicedRead, type StoreCounts, type StoreOptions } from "./store-interface.ts";
 import { type DeleteDone, deleteNow, type RunParts, runPath, type TxnDone } from "./txn.ts";
-import { answerDelete, answerTxn, Unanswered } from "./txn-answer.ts";
+import { answerAtOnce, answerDelete, answerTxn, Unanswered } from "./txn-answer.ts";
 import { type CheckState, checkPath, checkPutState, choosePath } from "./txn-path.ts";
 import { type ReadState, readPath } from "./txn-reads.ts";
 import { ValueStore } from "./value-store.ts";
@@ -227,7 +227,7 @@ export class MvccStore implements KeyValueStore, CheckState {
 		if (refusal !== null) return { ok: false, code: refusal };
 		const done: TxnDone = { kind: "txn", txn: yield* runPath(runParts, path, told) };
 		this.changes.end();
-		return this.answer(done, () => answerTxn(runParts, done));
+		return answerAtOnce(runParts, done) ?? this.answer(done, () => answerTxn(runParts, done));
 	}
 
 	/** To a change that has ended. */

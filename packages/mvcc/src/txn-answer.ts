@@ -1,6 +1,7 @@
 /** What a transaction or a delete has to answer: read from the places in the log of records at which its operations stood. */
-import { HeldBytes } from "./held-bytes.ts";
+import { HeldBytes, SLICE_BYTES } from "./held-bytes.ts";
 import { isPlain, RangeChunks } from "./range-chunks.ts";
+import { rangeOne } from "./range-one.ts";
 import { rangeSteps } from "./range-steps.ts";
 import { RangeWork } from "./range-work.ts";
 import type { Revision } from "./request.ts";
@@ -11,6 +12,26 @@ import type { DeleteDone, OpDone, ReadParts, ToRead, TxnDone } from "./txn.ts";
 
 const NO_PAIRS: readonly Uint8Array[] = [];
 const nothing = (): void => {};
+
+/** Of operations on single keys, as nearly all are, without the machinery for more; null where they are others, or too much for one slice. */
+export function answerAtOnce(parts: ReadParts, { txn }: TxnDone): TxnResult | null {
+	if (txn.ops.length > parts.stride) return null;
+	const responses: OpResult[] = [];
+	let bytes = 0;
+	for (const op of txn.ops) {
+		if (op.kind === "put" && op.former === null) {
+			responses.push({ kind: "put", put: { ok: true, revision: op.revision, prevKv: null } });
+		} else if (op.kind === "deleteRange" && op.former === null) {
+			const { revision, deleted } = op;
+			responses.push({ kind: "deleteRange", deleteRange: { ok: true, revision, deleted, prevKvs: NO_PAIRS } });
+		} else if (op.kind === "range" && op.read.view.span.single && bytes < SLICE_BYTES) {
+			const range = rangeOne(parts, op.read.request, op.read.view);
+			for (const pair of range.kvs) bytes += pair.length;
+			responses.push({ kind: "range", range });
+		} else return null;
+	}
+	return { ok: true, revision: txn.revision, succeeded: txn.succeeded, responses };
+}
 
 /** Yields every `stride` keys or MiB. */
 export function* answerTxn(parts: ReadParts, { txn }: TxnDone, held = new HeldBytes()): Generator<void, TxnResult> {
