@@ -14,7 +14,7 @@ const tables: ReadonlyArray<MessageType<object>> = [etcdserverpb, mvccpb, electi
 	Object.values(proto as Record<string, unknown>).filter((value): value is MessageType<object> => value instanceof MessageType),
 );
 
-describe(`random messages against protobufjs (FLOTILLA_SEED=${seed})`, () => {
+describe(`random messages against protobufjs (FLOTILLA_SEED=${seed})`, { timeout: 900_000 }, () => {
 	const jsonRounds = Math.ceil(rounds / 5);
 	test(`${jsonRounds} messages are written with the same content and come back the same`, () => {
 		const dice = new Dice(`${seed}/json`);

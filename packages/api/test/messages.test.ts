@@ -28,7 +28,7 @@ test("every message of the API has a table", () => {
 	for (const table of tables) expect(referenceType(table.typeName).fieldsArray).toHaveLength(table.fields.length);
 });
 
-describe(`random messages against protobufjs (FLOTILLA_SEED=${seed})`, () => {
+describe(`random messages against protobufjs (FLOTILLA_SEED=${seed})`, { timeout: 900_000 }, () => {
 	test(`${rounds} messages give the same bytes and come back the same`, () => {
 		const dice = new Dice(`${seed}/messages`);
 		for (let round = 0; round < rounds; round++) {

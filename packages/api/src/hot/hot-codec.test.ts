@@ -10,7 +10,7 @@ import type { Compare, OpResult, RangeResult, RequestOp, ResponseHeader, TxnRequ
 const codec = createHotCodec(portableBytes);
 
 /** The table-driven codecs agree with protobufjs (test/messages.test.ts), so they may stand for it here. */
-describe(`random hot messages (FLOTILLA_SEED=${seed})`, () => {
+describe(`random hot messages (FLOTILLA_SEED=${seed})`, { timeout: 900_000 }, () => {
 	test(`${rounds} requests are read as the tables read them, damaged ones too`, () => {
 		const dice = new Dice(`${seed}/requests`);
 		for (let round = 0; round < rounds; round++) {
@@ -237,6 +237,25 @@ const RESPONSES: ReadonlyArray<(dice: Dice, header: ResponseHeader) => { got: Ui
 		const ttl = randomCount(dice);
 		const want = pb.LeaseKeepAliveResponse.encode({ header, ID: lease, TTL: ttl });
 		return { got: codec.encodeKeepAliveResponse(header, lease, ttl), want };
+	},
+	(dice, header) => {
+		const id = dice.pick([0n, 1n, 127n, 128n, -1n, 2n ** 40n, 2n ** 63n - 1n]);
+		const [created, canceled, fragment] = [dice.chance(1, 2), dice.chance(1, 2), dice.chance(1, 2)];
+		const compactRevision = randomCount(dice);
+		const cancelReason = dice.pick(["", "etcdserver: mvcc: required revision has been compacted"]);
+		const events = Array.from({ length: dice.range(0, 3) }, () => randomMessage(dice, mvccpb.Event, 4) as unknown as mvccpb.Event);
+		const encoded = events.map((event) => mvccpb.Event.encode(event));
+		const got = codec.encodeWatchResponse(header, {
+			watchId: id,
+			created,
+			canceled,
+			compactRevision,
+			cancelReason,
+			fragment,
+			events: encoded,
+		});
+		const want = pb.WatchResponse.encode({ header, watchId: id, created, canceled, compactRevision, cancelReason, fragment, events });
+		return { got, want };
 	},
 	(_dice, header) => ({ got: codec.encodeCompactionResponse(header), want: pb.CompactionResponse.encode({ header }) }),
 ];

@@ -64,11 +64,6 @@ export const REACHED_ELSEWHERE: Partial<Record<MarkName, ReachedBy>> = {
 		file: "mvcc/test/compactions.test.ts",
 		title: "a clean-up waits for a hash that is under way and reads what it would remove",
 	},
-	answerDropped: {
-		why: "and a client that leaves in that turn",
-		file: "replica/test/limits.test.ts",
-		title: "an answer that nobody begins to read is given up with the next turn, and clean-up goes on",
-	},
 	clusterForced: {
 		why: "only an operator's flag makes a new cluster of one member",
 		file: "server/src/driver/force-cluster.test.ts",

@@ -174,6 +174,7 @@ const hotCodecs: Target = (dice) => {
 		(bytes) => codec.decodeDeleteRangeRequest(bytes),
 		(bytes) => codec.decodeTxnRequest(bytes),
 		(bytes) => codec.decodeCompactionRequest(bytes),
+		(bytes) => codec.decodeKeepAliveRequest(bytes),
 	];
 	const corpus = [
 		"0a036b6579120576616c7565180120012801",
