@@ -155,107 +155,113 @@ function splitWords(line: string): string[] {
 	return [...line.matchAll(/'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2] ?? "");
 }
 
-describe.skipIf(!haveTools)("etcdctl against flotilla and against etcd (needs Debian's etcd-client and etcd-server)", () => {
-	let ours: ProcessCluster;
-	let theirs: ProcessCluster;
-	/** Of each cluster the lease that it granted last: `{lease}` in a step. */
-	const leases = new Map<ProcessCluster, string>();
+describe.skipIf(!haveTools).each(["native", "grpc-js"])(
+	"etcdctl against flotilla (%s) and against etcd (needs Debian's etcd-client and etcd-server)",
+	(front) => {
+		let ours: ProcessCluster;
+		let theirs: ProcessCluster;
+		/** Of each cluster the lease that it granted last: `{lease}` in a step. */
+		const leases = new Map<ProcessCluster, string>();
 
-	const run = async (cluster: ProcessCluster, at: number, { args, input }: Step): Promise<ToolResult> => {
-		const named = args.map((arg) => arg.replace("{lease}", leases.get(cluster) ?? ""));
-		const result = await etcdctl(cluster.endpoints[at % 3] as string, named, input === undefined ? {} : { input });
-		const granted = /^lease ([0-9a-f]+) granted/.exec(result.stdout);
-		if (granted !== null) leases.set(cluster, granted[1] as string);
-		return result;
-	};
+		const run = async (cluster: ProcessCluster, at: number, { args, input }: Step): Promise<ToolResult> => {
+			const named = args.map((arg) => arg.replace("{lease}", leases.get(cluster) ?? ""));
+			const result = await etcdctl(cluster.endpoints[at % 3] as string, named, input === undefined ? {} : { input });
+			const granted = /^lease ([0-9a-f]+) granted/.exec(result.stdout);
+			if (granted !== null) leases.set(cluster, granted[1] as string);
+			return result;
+		};
 
-	beforeAll(async () => {
-		[ours, theirs] = await Promise.all([ProcessCluster.start({ flags: STAYS }), ProcessCluster.start({ program: "etcd", flags: STAYS })]);
-	});
-	afterAll(async () => {
-		console.log(agreement.lines("etcdctl, flotilla beside etcd:").join("\n"));
-		await Promise.all([ours?.dispose(), theirs?.dispose()]);
-	});
+		beforeAll(async () => {
+			[ours, theirs] = await Promise.all([
+				ProcessCluster.start({ flags: [...STAYS, `--grpc-server=${front}`] }),
+				ProcessCluster.start({ program: "etcd", flags: STAYS }),
+			]);
+		});
+		afterAll(async () => {
+			console.log(agreement.lines("etcdctl, flotilla beside etcd:").join("\n"));
+			await Promise.all([ours?.dispose(), theirs?.dispose()]);
+		});
 
-	// Each command goes through another member than the one before: any of them must do.
-	for (const [at, step] of steps.entries()) {
-		test(`${at}: etcdctl ${step.args.join(" ")}`, async () => {
+		// Each command goes through another member than the one before: any of them must do.
+		for (const [at, step] of steps.entries()) {
+			test(`${at}: etcdctl ${step.args.join(" ")}`, async () => {
+				await Promise.all([ours.caughtUp(), theirs.caughtUp()]);
+				const [mine, reference] = await Promise.all([run(ours, at, step), run(theirs, at, step)]);
+				const show = step.args[0] === "member" ? (text: string) => sortLines(normaliseOutput(text)) : normaliseOutput;
+				agreement.judge(step.args, () =>
+					expect({ status: mine.status, stdout: show(mine.stdout), stderr: normaliseErrors(mine.stderr) }).toEqual({
+						status: reference.status,
+						stdout: show(reference.stdout),
+						stderr: normaliseErrors(reference.stderr),
+					}),
+				);
+			});
+		}
+
+		test("a list of no alarms has a header, as since etcd 3.5, and nothing else", async () => {
+			const { stdout } = await etcdctl([ours.endpoints[1] as string], ["alarm", "list", "-w", "json"]);
+			const answer = JSON.parse(stdout) as { header: { revision: number }; alarms?: unknown };
+			expect(answer.header.revision).toBeGreaterThan(1);
+			expect(answer.alarms).toBeUndefined();
+		});
+
+		test("endpoints that are named as URLs, by flag and by the member list", async () => {
+			const urls = ours.members.map((member) => member.clientUrl);
+			for (const command of [
+				["get", "foo"],
+				["endpoint", "status", "--cluster"],
+				["endpoint", "health", "--cluster"],
+				["endpoint", "hashkv", "--cluster"],
+			]) {
+				const { status, stderr } = await etcdctl(urls, command);
+				expect({ command, status }, stderr).toEqual({ command, status: 0 });
+			}
+		});
+
+		test("endpoint status has etcd's fields and one leader, the same seen from all", async () => {
+			const reference = await etcdctl(theirs.endpoints, ["endpoint", "status", "-w", "json"]);
+			const etcd = JSON.parse(reference.stdout) as EndpointStatus[];
+			// Asked one after another: in between a busy machine may elect.
+			const mine = await eventually("one leader", async () => {
+				const { stdout } = await etcdctl(ours.endpoints, ["endpoint", "status", "-w", "json"]);
+				const rows = JSON.parse(stdout) as EndpointStatus[];
+				expect(new Set(rows.map((row) => row.Status.leader)).size).toBe(1);
+				expect(rows.filter((row) => row.Status.leader === row.Status.header.member_id)).toHaveLength(1);
+				return rows;
+			});
+			expect(mine.map((row) => Object.keys(row.Status).sort())).toEqual(etcd.map((row) => Object.keys(row.Status).sort()));
+			for (const row of mine) {
+				expect(row.Status.dbSize).toBeGreaterThan(0);
+				expect(row.Status.raftIndex).toBeGreaterThanOrEqual(row.Status.raftAppliedIndex);
+			}
+		});
+
+		test("the health of all members, by flag and by member list", async () => {
+			for (const args of [
+				["endpoint", "health"],
+				["endpoint", "health", "--cluster"],
+			]) {
+				const result = await etcdctl(ours.endpoints, args);
+				expect(result.stdout + result.stderr).toMatch(/(.*is healthy: successfully committed proposal.*\n){3}/);
+				expect(result.status).toBe(0);
+			}
+		});
+
+		test("every member has the same hash as the others, and as etcd with the same history", async () => {
+			// Ids of leases are drawn: what was attached to them, and is gone, has to go from the history, too.
+			for (const cluster of [ours, theirs]) {
+				const { stdout } = await etcdctl(cluster.endpoints, ["get", "last", "-w", "json"]);
+				const { header } = JSON.parse(stdout) as { header: { revision: number } };
+				expect(await etcdctl(cluster.endpoints, ["compaction", String(header.revision), "--physical"])).toMatchObject({ status: 0 });
+			}
 			await Promise.all([ours.caughtUp(), theirs.caughtUp()]);
-			const [mine, reference] = await Promise.all([run(ours, at, step), run(theirs, at, step)]);
-			const show = step.args[0] === "member" ? (text: string) => sortLines(normaliseOutput(text)) : normaliseOutput;
-			agreement.judge(step.args, () =>
-				expect({ status: mine.status, stdout: show(mine.stdout), stderr: normaliseErrors(mine.stderr) }).toEqual({
-					status: reference.status,
-					stdout: show(reference.stdout),
-					stderr: normaliseErrors(reference.stderr),
-				}),
-			);
+			const hashes = await Promise.all([ours, theirs].map((cluster) => etcdctl(cluster.endpoints, ["endpoint", "hashkv", "-w", "json"])));
+			const all = hashes.flatMap((result) => (JSON.parse(result.stdout) as { HashKV: { hash: number } }[]).map((row) => row.HashKV.hash));
+			expect(all).toHaveLength(6);
+			expect(new Set(all).size).toBe(1);
 		});
-	}
-
-	test("a list of no alarms has a header, as since etcd 3.5, and nothing else", async () => {
-		const { stdout } = await etcdctl([ours.endpoints[1] as string], ["alarm", "list", "-w", "json"]);
-		const answer = JSON.parse(stdout) as { header: { revision: number }; alarms?: unknown };
-		expect(answer.header.revision).toBeGreaterThan(1);
-		expect(answer.alarms).toBeUndefined();
-	});
-
-	test("endpoints that are named as URLs, by flag and by the member list", async () => {
-		const urls = ours.members.map((member) => member.clientUrl);
-		for (const command of [
-			["get", "foo"],
-			["endpoint", "status", "--cluster"],
-			["endpoint", "health", "--cluster"],
-			["endpoint", "hashkv", "--cluster"],
-		]) {
-			const { status, stderr } = await etcdctl(urls, command);
-			expect({ command, status }, stderr).toEqual({ command, status: 0 });
-		}
-	});
-
-	test("endpoint status has etcd's fields and one leader, the same seen from all", async () => {
-		const reference = await etcdctl(theirs.endpoints, ["endpoint", "status", "-w", "json"]);
-		const etcd = JSON.parse(reference.stdout) as EndpointStatus[];
-		// Asked one after another: in between a busy machine may elect.
-		const mine = await eventually("one leader", async () => {
-			const { stdout } = await etcdctl(ours.endpoints, ["endpoint", "status", "-w", "json"]);
-			const rows = JSON.parse(stdout) as EndpointStatus[];
-			expect(new Set(rows.map((row) => row.Status.leader)).size).toBe(1);
-			expect(rows.filter((row) => row.Status.leader === row.Status.header.member_id)).toHaveLength(1);
-			return rows;
-		});
-		expect(mine.map((row) => Object.keys(row.Status).sort())).toEqual(etcd.map((row) => Object.keys(row.Status).sort()));
-		for (const row of mine) {
-			expect(row.Status.dbSize).toBeGreaterThan(0);
-			expect(row.Status.raftIndex).toBeGreaterThanOrEqual(row.Status.raftAppliedIndex);
-		}
-	});
-
-	test("the health of all members, by flag and by member list", async () => {
-		for (const args of [
-			["endpoint", "health"],
-			["endpoint", "health", "--cluster"],
-		]) {
-			const result = await etcdctl(ours.endpoints, args);
-			expect(result.stdout + result.stderr).toMatch(/(.*is healthy: successfully committed proposal.*\n){3}/);
-			expect(result.status).toBe(0);
-		}
-	});
-
-	test("every member has the same hash as the others, and as etcd with the same history", async () => {
-		// Ids of leases are drawn: what was attached to them, and is gone, has to go from the history, too.
-		for (const cluster of [ours, theirs]) {
-			const { stdout } = await etcdctl(cluster.endpoints, ["get", "last", "-w", "json"]);
-			const { header } = JSON.parse(stdout) as { header: { revision: number } };
-			expect(await etcdctl(cluster.endpoints, ["compaction", String(header.revision), "--physical"])).toMatchObject({ status: 0 });
-		}
-		await Promise.all([ours.caughtUp(), theirs.caughtUp()]);
-		const hashes = await Promise.all([ours, theirs].map((cluster) => etcdctl(cluster.endpoints, ["endpoint", "hashkv", "-w", "json"])));
-		const all = hashes.flatMap((result) => (JSON.parse(result.stdout) as { HashKV: { hash: number } }[]).map((row) => row.HashKV.hash));
-		expect(all).toHaveLength(6);
-		expect(new Set(all).size).toBe(1);
-	});
-});
+	},
+);
 
 interface EndpointStatus {
 	readonly Status: {

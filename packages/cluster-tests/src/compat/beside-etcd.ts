@@ -20,9 +20,13 @@ export class BesideEtcd {
 		this.clients = clusters.map((cluster) => new KvClient(cluster.endpoints[0] as string));
 	}
 
-	static async start(flags: readonly string[] = []): Promise<BesideEtcd> {
+	/** `flags` of both, and those that only flotilla takes. */
+	static async start(flags: readonly string[] = [], own: readonly string[] = []): Promise<BesideEtcd> {
 		return new BesideEtcd(
-			await Promise.all([ProcessCluster.start({ size: 1, flags }), ProcessCluster.start({ size: 1, program: "etcd", flags })]),
+			await Promise.all([
+				ProcessCluster.start({ size: 1, flags: [...flags, ...own] }),
+				ProcessCluster.start({ size: 1, program: "etcd", flags }),
+			]),
 		);
 	}
 
