@@ -43,9 +43,9 @@ export function scenarioPage(tests: readonly NumberedTest[]): { readonly page: s
 		lines.push("", `## ${title}`, "", "| number | what | shown by |", "|---|---|---|");
 		for (const { number, title: what, note } of scenarios) {
 			known.add(number);
-			const shown = tests.filter((test) => test.number === number);
-			if (shown.length === 0 && note === undefined) problems.push(`${nameOf(number)} has neither a test nor a reason`);
-			const cells = shown.map(({ file, title: claim }) => `\`${short(file)}\`: ${claim.replaceAll("|", "\\|")}`);
+			const showing = tests.filter((test) => test.number === number);
+			if (showing.length === 0 && note === undefined) problems.push(`${nameOf(number)} has neither a test nor a reason`);
+			const cells = showing.map(({ file, title: claim }) => `\`${short(file)}\`: ${shown(claim)}`);
 			if (note !== undefined) cells.push(note);
 			lines.push(`| ${nameOf(number)} | ${what} | ${cells.join("<br>")} |`);
 		}
@@ -53,6 +53,14 @@ export function scenarioPage(tests: readonly NumberedTest[]): { readonly page: s
 	for (const { number, file } of tests)
 		if (!known.has(number)) problems.push(`${file} names ${nameOf(number)}, which is not in the catalogue`);
 	return { page: `${lines.join("\n")}\n`, problems };
+}
+
+/** Numbers that a title is made with are not known here; what it says of its surroundings is of no interest. */
+function shown(claim: string): string {
+	return claim
+		.replace(/\$\{because\}/g, "")
+		.replace(/\$\{[^}]*\}/g, "N")
+		.replaceAll("|", "\\|");
 }
 
 /** All tests and transcripts of the repository, by path. */

@@ -63,6 +63,7 @@ export class RangeWork implements SlicedRead<RangeResult> {
 	private sorting: SlicedSort | null = null;
 	private more = false;
 	private readonly kvs: Uint8Array[] = [];
+	private toldBytes = 0;
 	private next = 0;
 
 	/** `release` is called once, at the end or when the work is given up. `held`: of the whole read that this is part of. */
@@ -88,6 +89,10 @@ export class RangeWork implements SlicedRead<RangeResult> {
 
 	get heldBytes(): number {
 		return this.held.bytes;
+	}
+
+	get answerBytes(): number {
+		return this.toldBytes;
 	}
 
 	step(budget: number): boolean {
@@ -228,6 +233,7 @@ export class RangeWork implements SlicedRead<RangeResult> {
 			const pair = known ?? this.parts.values.read(finds.slot(found), finds.ordinal(found), this.view.span.single);
 			const told = keysOnly ? withoutValue(pair) : pair;
 			if (known === null) this.held.bytes += told.length;
+			this.toldBytes += told.length;
 			this.kvs.push(told);
 		}
 		if (this.next === finds.order.length) {

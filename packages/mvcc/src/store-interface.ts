@@ -37,8 +37,10 @@ export interface Sliced<T> {
 
 /** A read whose answer may be of any length. */
 export interface SlicedRead<T> extends Sliced<T> {
-	/** Bytes of the pairs that it holds. One step adds little more than a MiB. */
+	/** What it takes in memory. One step adds little more than a MiB. */
 	readonly heldBytes: number;
+	/** Bytes of the pairs that are in its result so far. */
+	readonly answerBytes: number;
 }
 
 /**

@@ -80,14 +80,25 @@ test("at the bound of all answers only the oldest goes on, whatever kind of read
 
 test("what is longer than a message may be is refused in the words of etcd's library", () => {
 	let given = 0;
-	const work = { heldBytes: 0, step: () => false, result: () => "never", abandon: () => void given++ };
+	const work = { heldBytes: 0, answerBytes: 0, step: () => false, result: () => "never", abandon: () => void given++ };
 	const answers = new RangeAnswers(1_000);
 	const read = new BoundedRead(work, answers);
 	expect(read.step(1)).toBe(false);
 	work.heldBytes = 2 ** 29 + 1;
+	expect(read.step(1)).toBe(false);
+	work.answerBytes = 2 ** 29 + 1;
 	expect(read.step(1)).toBe(true);
 	expect(read.result()).toEqual({ code: 8, message: "grpc: trying to send message larger than max (536870913 vs. 536870912)" });
 	expect(given).toBe(1);
 	// Nothing of it is counted any more.
 	expect(answers.mayGrow({})).toBe(true);
+});
+
+test("what takes too much to sort is refused, however short its answer would be", () => {
+	let given = 0;
+	const work = { heldBytes: 2 ** 30 + 1, answerBytes: 0, step: () => false, result: () => "never", abandon: () => void given++ };
+	const read = new BoundedRead(work, new RangeAnswers(1_000));
+	expect(read.step(1)).toBe(true);
+	expect(read.result()).toEqual({ code: 8, message: "etcdserver: too much to sort or filter at once" });
+	expect(given).toBe(1);
 });

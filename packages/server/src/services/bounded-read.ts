@@ -1,6 +1,6 @@
 import type { Sliced, SlicedRead } from "@flotilla/mvcc";
 import type { Status } from "../front/seam.ts";
-import { answerTooLong, type RangeAnswers } from "./range-answer.ts";
+import { answerTooLong, type RangeAnswers, tooMuchToSort } from "./range-answer.ts";
 
 /**
  * A read that holds its whole answer until it is done (sorted, filtered, or in a transaction), under the bound of all long
@@ -26,7 +26,7 @@ export class BoundedRead<T> implements Sliced<T | Status> {
 		const done = work.step(budget);
 		all.grew(work.heldBytes - this.counted);
 		this.counted = work.heldBytes;
-		this.refusal = answerTooLong(this.counted);
+		this.refusal = answerTooLong(work.answerBytes) ?? tooMuchToSort(this.counted);
 		if (done) all.ended(this, this.counted);
 		else if (this.refusal !== null) this.abandon();
 		return done || this.refusal !== null;

@@ -6,7 +6,7 @@ import { type DeleteDone, type OpDone, RangeChunks, type ToRead, type TxnDone, t
 import { AnswerPieces } from "./answer-pieces.ts";
 import { headerOf, statusOf } from "./answers.ts";
 import { FIRST_SLICE, type Step } from "./long-work.ts";
-import { answerTooLong, PIECE_BYTES, type RangeAnswers, type Surroundings } from "./range-answer.ts";
+import { answerTooLong, PIECE_BYTES, type RangeAnswers, type Surroundings, tooMuchToSort } from "./range-answer.ts";
 
 /** Added to it in one step; the last piece may go beyond. */
 const STEP_BYTES = 256 << 10;
@@ -55,7 +55,7 @@ export class ChangeAnswer {
 		const bytes = pieces.bytes + this.heldBytes;
 		all.grew(bytes - this.counted);
 		this.counted = bytes;
-		const refusal = answerTooLong(pieces.bytes);
+		const refusal = answerTooLong(pieces.bytes) ?? tooMuchToSort(this.heldBytes);
 		if (refusal === null) return false;
 		this.end();
 		this.around.call.fail(refusal);

@@ -9,6 +9,15 @@ import type { MemberPort } from "./member-port.ts";
 /** Encoded at once; pairs found are not kept beside their encoding. */
 export const PIECE_BYTES = 64 << 10;
 
+/** What one read may hold to sort or filter it: a million pairs of some hundred bytes and more. */
+const SORTED_BYTES_MAX = 1 << 30;
+
+/** Null, or what is said of a read that would have to hold so much. */
+export function tooMuchToSort(bytes: number): Status | null {
+	if (bytes <= SORTED_BYTES_MAX) return null;
+	return { code: Grpc.resourceExhausted, message: "etcdserver: too much to sort or filter at once" };
+}
+
 /** Null, or what etcd's library says instead of an answer of so many bytes, with our limit. */
 export function answerTooLong(bytes: number): Status | null {
 	if (bytes <= ANSWER_BYTES_MAX) return null;
