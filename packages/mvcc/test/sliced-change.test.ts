@@ -197,6 +197,24 @@ test("dead keys count, too: a range of nothing but them does not hold the loop",
 	expect(again.result()).toMatchObject({ deleted: 0, revision: place.store.revision });
 });
 
+test("many small ranges count together: reads, compares and deletes of one transaction give way as one large range does", () => {
+	const { store } = filled();
+	const tenth = (n: number) => ({ from: key(100 * n), to: key(100 * (n + 1)) });
+	const tenths = Array.from({ length: 10 }, (_, n) => tenth(n));
+	const ranges = tenths.map(({ from, to }) => op.range(range(from, { rangeEnd: to })));
+	const steps = (work: { step(budget: number): boolean }): number => {
+		let count = 1;
+		while (!work.step(1)) count++;
+		return count;
+	};
+	const told = finish(store.readTxn(txn({ success: ranges })));
+	expect(told.ok && told instanceof Unanswered && steps(told.sliced())).toBeGreaterThan(2);
+	const compares = tenths.map(({ from, to }) => compare(CompareTarget.version, CompareResult.greater, from, { rangeEnd: to, number: 0 }));
+	expect(steps(store.readTxn(txn({ compare: compares })))).toBeGreaterThan(2);
+	expect(steps(store.txnSliced(txn({ success: tenths.map(({ from, to }) => op.del(del(from, to))) })))).toBeGreaterThan(2);
+	expect(store.keyCount).toBe(1);
+});
+
 test("a transaction that only reads holds a clean-up back as long as it is under way, and no longer", () => {
 	const place = filled();
 	const { store } = place;
