@@ -25,7 +25,7 @@ export type {
 	Revision,
 	TxnRequest,
 } from "./request.ts";
-export { CompareResult, CompareTarget, SortOrder, SortTarget } from "./request.ts";
+export { CompareResult, CompareTarget, PLAIN_RANGE, SortOrder, SortTarget } from "./request.ts";
 export type {
 	CompactResult,
 	DeleteRangeResult,

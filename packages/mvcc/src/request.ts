@@ -32,6 +32,24 @@ export interface RangeRequest {
 	readonly maxCreateRevision: number;
 }
 
+const NO_BYTES = new Uint8Array(0);
+/** Without any condition, of the newest state. Its key is still to be named. */
+export const PLAIN_RANGE: RangeRequest = {
+	key: NO_BYTES,
+	rangeEnd: NO_BYTES,
+	limit: 0,
+	revision: 0,
+	sortOrder: 0,
+	sortTarget: 0,
+	serializable: false,
+	keysOnly: false,
+	countOnly: false,
+	minModRevision: 0,
+	maxModRevision: 0,
+	minCreateRevision: 0,
+	maxCreateRevision: 0,
+};
+
 export interface PutRequest {
 	readonly key: Uint8Array;
 	readonly value: Uint8Array;

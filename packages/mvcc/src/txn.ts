@@ -3,7 +3,7 @@ import { fail } from "@flotilla/base";
 import type { Changes } from "./changes.ts";
 import { viewOf } from "./range-steps.ts";
 import type { RangeParts, RangeView } from "./range-work.ts";
-import type { DeleteRangeRequest, PutRequest, RangeRequest, Revision } from "./request.ts";
+import { type DeleteRangeRequest, PLAIN_RANGE, type PutRequest, type RangeRequest, type Revision } from "./request.ts";
 import type { TxnPath } from "./txn-path.ts";
 
 /** What answers are read with. */
@@ -100,22 +100,6 @@ function rangeHere(parts: RunParts, request: RangeRequest): ToRead {
 }
 
 function formerHere(parts: RunParts, key: Uint8Array, rangeEnd: Uint8Array): ToRead {
-	const request = { ...EVERYTHING, key, rangeEnd };
+	const request = { ...PLAIN_RANGE, key, rangeEnd };
 	return { request, view: viewOf(parts, request, { end: parts.index.log.end, newest: false, headerRevision: 0 }) };
 }
-
-const EVERYTHING: RangeRequest = {
-	key: NO_BYTES,
-	rangeEnd: NO_BYTES,
-	limit: 0,
-	revision: 0,
-	sortOrder: 0,
-	sortTarget: 0,
-	serializable: false,
-	keysOnly: false,
-	countOnly: false,
-	minModRevision: 0,
-	maxModRevision: 0,
-	minCreateRevision: 0,
-	maxCreateRevision: 0,
-};

@@ -8,6 +8,7 @@ import {
 	allEvents,
 	type EventBatch,
 	type LeaseId,
+	PLAIN_RANGE,
 	type RangeRequest,
 	type RangeResult,
 	SortOrder,
@@ -15,7 +16,7 @@ import {
 	type TxnResult,
 } from "@flotilla/mvcc";
 import { Grpc, type Status } from "../../front/seam.ts";
-import { EVERYTHING, type InnerClient, type OpenWatch } from "./inner-client.ts";
+import type { InnerClient, OpenWatch } from "./inner-client.ts";
 
 const NO_BYTES = new Uint8Array(0);
 const SLASH = new Uint8Array([0x2f]);
@@ -50,7 +51,7 @@ export function putOp(key: Uint8Array, value: Uint8Array, lease: LeaseId): etcds
 }
 
 export function getOp(range: Partial<RangeRequest>): etcdserverpb.RequestOp {
-	return { request: { kind: "requestRange", value: { ...EVERYTHING, ...range } } };
+	return { request: { kind: "requestRange", value: { ...PLAIN_RANGE, ...range } } };
 }
 
 export function deleteOp(key: Uint8Array): etcdserverpb.RequestOp {

@@ -7,6 +7,7 @@ import { assert } from "@flotilla/base";
 import {
 	type DeleteRangeResult,
 	type LeaseId,
+	PLAIN_RANGE,
 	type RangeRequest,
 	type RangeResult,
 	type TxnResult,
@@ -18,14 +19,6 @@ import { type CallContext, Grpc, type Status } from "../../front/seam.ts";
 import { innerStatus } from "../answers.ts";
 import type { ServiceDeps } from "../deps.ts";
 import { afterBarrier, propose } from "../replicated.ts";
-
-const NO_BYTES = new Uint8Array(0);
-/** A range without any condition. */
-export const EVERYTHING: RangeRequest = {
-	...{ key: NO_BYTES, rangeEnd: NO_BYTES, limit: 0, revision: 0, sortOrder: 0, sortTarget: 0 },
-	...{ serializable: false, keysOnly: false, countOnly: false },
-	...{ minModRevision: 0, maxModRevision: 0, minCreateRevision: 0, maxCreateRevision: 0 },
-};
 
 /** A read under way: at its barrier, or at the door. */
 interface OpenRead {
@@ -81,7 +74,7 @@ export class InnerClient {
 	/** Of the newest state; called off when the client leaves. */
 	get(request: Partial<RangeRequest>, done: (result: RangeResult) => void): void {
 		const { deps } = this;
-		const range = { ...EVERYTHING, ...request };
+		const range = { ...PLAIN_RANGE, ...request };
 		const open: OpenRead = { callOff() {} };
 		this.openReads.add(open);
 		const refuse = (status: Status): void => {
