@@ -61,7 +61,7 @@ export type CallFault =
 export type CommandResult =
 	| { readonly kind: "put"; readonly result: PutResult }
 	| { readonly kind: "deleteRange"; readonly result: DeleteRangeResult | Unanswered<DeleteRangeResult> }
-	/** `Unanswered`: the answer is to be begun in \`done\`, or it is given up. */
+	/** `Unanswered`: the answer is to be begun in `done`, or it is given up. */
 	| { readonly kind: "txn"; readonly result: TxnResult | Unanswered<TxnResult> }
 	| { readonly kind: "compact"; readonly result: CompactResult }
 	| { readonly kind: "alarm"; readonly alarms: readonly AlarmEntry[]; readonly revision: number }

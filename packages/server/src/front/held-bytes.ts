@@ -161,7 +161,7 @@ export class ConnectionHold {
 	}
 
 	/**
-	 * Of a stream that has \`held\` bytes unread already. False when that is too much, or the connection has too much: there each stream
+	 * Of a stream that has `held` bytes unread already. False when that is too much, or the connection has too much: there each stream
 	 * counts an eighth of the bound at most, so that a single answer may have any size and leaves room for those of other calls.
 	 */
 	holdAnswer(held: number, bytes: number): boolean {
