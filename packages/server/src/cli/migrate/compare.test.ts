@@ -96,12 +96,12 @@ test("every difference is counted and named", async () => {
 	const { differences, told } = await compare(source, target);
 	expect(told).toEqual([
 		'key "a" has another value',
-		'key "both" has lease 7 in the source, 0 in the target',
+		'key "both" has lease 0000000000000007 in the source, 0 in the target',
 		'key "left" is only in the source',
 		'key "right" is only in the target',
-		"lease 7 was granted 60 s in the source, 59 s in the target",
-		"lease 8 is only in the source",
-		"lease 9 is only in the target",
+		"lease 0000000000000007 was granted 60 s in the source, 59 s in the target",
+		"lease 0000000000000008 is only in the source",
+		"lease 0000000000000009 is only in the target",
 		"role l is only in the source",
 		"role r has other permissions",
 		"user v is only in the source",

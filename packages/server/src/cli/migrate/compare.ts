@@ -3,6 +3,7 @@ import type { mvccpb } from "@flotilla/api";
 import { each } from "./at-once.ts";
 import { describePermissions, ROOT, readDirectory } from "./directory.ts";
 import { grantedAt } from "./lease-mirror.ts";
+import { leaseName } from "./lease-name.ts";
 import { type Pages, pairsOf } from "./pages.ts";
 import { RPC } from "./rpc.ts";
 import type { Side } from "./side.ts";
@@ -68,7 +69,7 @@ async function compareKeys(left: Pages, right: Pages, found: Differences, progre
 			progress(++keys);
 			if (Buffer.compare(a.value, b.value) !== 0) found.add(`key ${shown(a)} has another value`);
 			if (a.lease !== b.lease)
-				found.add(`key ${shown(a)} has lease ${a.lease.toString(16)} in the source, ${b.lease.toString(16)} in the target`);
+				found.add(`key ${shown(a)} has lease ${leaseName(a.lease)} in the source, ${leaseName(b.lease)} in the target`);
 		}
 		if (order <= 0) theirs.at++;
 		if (order >= 0) ours.at++;
@@ -113,7 +114,7 @@ async function compareLeases(
 	await each(doubtful, async (id) => void granted.set(id, await Promise.all([grantedAt(source, id), grantedAt(target, id)])));
 	for (const id of doubtful) {
 		const [there, here] = granted.get(id) ?? [null, null];
-		const name = `lease ${id.toString(16)}`;
+		const name = `lease ${leaseName(id)}`;
 		if (there === null) {
 			// It may have ended since the list was made, and live on.
 			if (here !== null && !livesOn(id)) found.add(`${name} is only in the target`);

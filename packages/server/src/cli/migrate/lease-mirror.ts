@@ -4,6 +4,7 @@
  */
 
 import { each } from "./at-once.ts";
+import { leaseName } from "./lease-name.ts";
 import { SideError } from "./refusals.ts";
 import { RPC } from "./rpc.ts";
 import type { Side } from "./side.ts";
@@ -25,7 +26,7 @@ export class LeaseLost extends Error {
 
 	constructor(id: bigint) {
 		super(
-			`lease ${id.toString(16)} ended at the target while it lives at the source: it was not renewed in time, because this process stood still or the target did not answer, or somebody revoked it`,
+			`lease ${leaseName(id)} ended at the target while it lives at the source: it was not renewed in time, because this process stood still or the target did not answer, or somebody revoked it`,
 		);
 	}
 }
