@@ -82,6 +82,7 @@ test.each([
 		"--scenario slow-network --place namespaces",
 		"Cannot run slow-network: slow-links cannot be done in namespaces: packets can be dropped",
 	],
+	["--wrong 1", "Unknown option '--wrong'"],
 	["--program etcd --grpc-server native", "--grpc-server is a choice of flotilla's"],
 ])("what cannot be done is refused by name before anything is started: %s", async (line, words) => {
 	const args = ["--conditions=@flotilla/source", MAIN, ...line.split(" ")];

@@ -5,7 +5,7 @@
 import { type ByteOps, Dice, portableBytes } from "@flotilla/base";
 import { StoreRebuild } from "../src/rebuild.ts";
 import { decodeRecordKey, encodeRecordKey } from "../src/record-key.ts";
-import type { DeleteRangeRequest, PutRequest, RangeRequest } from "../src/request.ts";
+import { type DeleteRangeRequest, PLAIN_RANGE, type PutRequest, type RangeRequest } from "../src/request.ts";
 import type { RecordBatch, RecordStorage, StoredRecord } from "../src/storage.ts";
 import { MvccStore } from "../src/store.ts";
 
@@ -39,19 +39,10 @@ const put = (n: number): PutRequest => ({
 	ignoreLease: false,
 });
 const range = (from: string, rangeEnd: string, limit: number): RangeRequest => ({
+	...PLAIN_RANGE,
 	key: nodeBytes.fromLatin1(from),
 	rangeEnd: nodeBytes.fromLatin1(rangeEnd),
 	limit,
-	revision: 0,
-	sortOrder: 0,
-	sortTarget: 0,
-	serializable: false,
-	keysOnly: false,
-	countOnly: false,
-	minModRevision: 0,
-	maxModRevision: 0,
-	minCreateRevision: 0,
-	maxCreateRevision: 0,
 });
 
 /**

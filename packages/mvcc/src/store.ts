@@ -192,11 +192,15 @@ export class MvccStore implements KeyValueStore, CheckState {
 		release: () => void,
 	): Generator<void, TxnResult | Unanswered<TxnResult> | Refusal> {
 		const done = yield* readPath(this.parts, request, state);
-		const reading = "ok" in done ? null : () => answerTxn(this.runParts, done);
-		const answer = reading === null ? null : this.soon(reading);
-		if (reading !== null && answer === null) return new Unanswered(this.runParts, done as TxnDone, state.revision, reading, release);
+		if ("ok" in done) {
+			release();
+			return done;
+		}
+		const reading = () => answerTxn(this.runParts, done);
+		const answer = this.soon(reading);
+		if (answer === null) return new Unanswered(this.runParts, done, state.revision, reading, release);
 		release();
-		return answer ?? (done as Refusal);
+		return answer;
 	}
 
 	endLease(id: LeaseId): EndLeaseResult | Refusal {

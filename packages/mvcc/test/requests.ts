@@ -4,6 +4,7 @@ import {
 	type Compare,
 	type DeleteRangeRequest,
 	decodeKeyValue,
+	PLAIN_RANGE,
 	type PutRequest,
 	type RangeRequest,
 	type RequestOp,
@@ -17,17 +18,7 @@ type Texts<T> = { readonly [K in keyof T]?: T[K] extends Uint8Array ? string : T
 
 export function range(key: string, more: Texts<Omit<RangeRequest, "key">> = {}): RangeRequest {
 	return {
-		limit: 0,
-		revision: 0,
-		sortOrder: 0,
-		sortTarget: 0,
-		serializable: false,
-		keysOnly: false,
-		countOnly: false,
-		minModRevision: 0,
-		maxModRevision: 0,
-		minCreateRevision: 0,
-		maxCreateRevision: 0,
+		...PLAIN_RANGE,
 		...more,
 		key: bytes(key),
 		rangeEnd: bytes(more.rangeEnd ?? ""),

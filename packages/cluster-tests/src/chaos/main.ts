@@ -147,8 +147,12 @@ function say(text: string): number {
 try {
 	process.exitCode = await main();
 } catch (error) {
-	// What says only its message was raised to be read; anything else is a mistake of ours.
-	const meant = error instanceof Error && error.constructor === Error;
+	// What says only its message was raised to be read, and so was what is wrong with the options; anything else is a mistake of ours.
+	const meant = error instanceof Error && (error.constructor === Error || isWrongCall(error));
 	console.error(meant ? error.message : error);
 	process.exitCode = 2;
+}
+
+function isWrongCall(error: Error): boolean {
+	return "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS_");
 }

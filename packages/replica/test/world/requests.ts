@@ -1,5 +1,5 @@
 import { portableBytes, WireReader, WireType, WireWriter } from "@flotilla/base";
-import type { RangeRequest } from "@flotilla/mvcc";
+import { PLAIN_RANGE, type RangeRequest } from "@flotilla/mvcc";
 
 /** Client requests as their bytes (etcdserverpb), written here by hand: the codecs under test have no part in it. */
 
@@ -37,21 +37,7 @@ export function swapBytes(key: string, expected: string, value: string): Uint8Ar
 }
 
 export function rangeOf(key: string): RangeRequest {
-	return {
-		key: text(key),
-		rangeEnd: new Uint8Array(0),
-		limit: 0,
-		revision: 0,
-		sortOrder: 0,
-		sortTarget: 0,
-		serializable: false,
-		keysOnly: false,
-		countOnly: false,
-		minModRevision: 0,
-		maxModRevision: 0,
-		minCreateRevision: 0,
-		maxCreateRevision: 0,
-	};
+	return { ...PLAIN_RANGE, key: text(key) };
 }
 
 /** Key and value of an encoded mvccpb.KeyValue. */

@@ -1,6 +1,7 @@
 /** One machine in virtual time: a member boots on simulated disks, and is crashed between any two steps. */
 import { etcdserverpb } from "@flotilla/api";
 import { assert, Dice, portableBytes, type TapEventName, type TapFields } from "@flotilla/base";
+import { PLAIN_RANGE } from "@flotilla/mvcc";
 import { CommandKind, ReadCall, WriteCall } from "@flotilla/replica";
 import { type DiskCrash, SimDisk } from "../disk/memory-disk.ts";
 import { DEFAULT_MEMBER_OPTIONS, type MemberConfig } from "../member-config.ts";
@@ -291,17 +292,4 @@ function failedOp(id: number, { error, damaged }: StoreFault): StoreCompletion {
 }
 
 const PUT = { lease: 0n, prevKv: false, ignoreValue: false, ignoreLease: false };
-const RANGE = {
-	rangeEnd: new Uint8Array(),
-	limit: 0,
-	revision: 0,
-	sortOrder: 0,
-	sortTarget: 0,
-	serializable: true,
-	keysOnly: false,
-	countOnly: false,
-	minModRevision: 0,
-	maxModRevision: 0,
-	minCreateRevision: 0,
-	maxCreateRevision: 0,
-};
+const RANGE = { ...PLAIN_RANGE, serializable: true };
