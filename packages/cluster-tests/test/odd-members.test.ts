@@ -13,6 +13,7 @@ import { eventually, pause } from "../src/process/wait.ts";
 const haveTools = ["etcd", "etcdctl", "curl"].every(haveProgram);
 /** Connections count as steady after this long. */
 const STEADY_MS = 5_500;
+const A_SECOND_MS = 1_050;
 
 /** `{m2.id}`, `{m2.peer}`: of that member; `{learner}`: the id of the one that is there; `{free}` and `{other}`: ports nobody uses. */
 type Step = readonly [command: string, ...args: string[]];
@@ -166,6 +167,8 @@ describe.skipIf(!haveTools)("odd changes of the members, beside a real etcd (nee
 
 	for (const [at, step] of STORY.entries()) {
 		test(`one after the other, ${at}: member ${step.join(" ")}`, async () => {
+			// An id is made of addresses and second: those of one that was removed, added again in its second, are refused as its own.
+			if (step[0] === "add") await pause(A_SECOND_MS);
 			await same(pairs.three, (side) => side.member(step));
 			await same(pairs.three, (side) => side.member(["list"]));
 		});
