@@ -1,8 +1,10 @@
 /** The verdict over a run: every promise that the recorded history can be held against, one by one. */
-import { checkByRevision } from "../history/by-revision.ts";
+import { checkHistory } from "../history/holes.ts";
 import { checkLate, checkLeases } from "../history/lease-checks.ts";
 import { checkLocks } from "../history/lock-checks.ts";
 import type { Attempt, Change, Pair } from "../history/operation.ts";
+import { smallestContradiction } from "../history/smallest.ts";
+import { drawTimeline } from "../history/timeline.ts";
 import { LEASED } from "../sim/lease-holder.ts";
 import { LOCKED } from "../sim/lock-part.ts";
 import { lacking } from "./enough.ts";
@@ -23,6 +25,8 @@ export interface Check {
 	readonly findings: readonly string[];
 	/** The smallest set of attempts that contradict it. */
 	readonly attempts: readonly Attempt[];
+	/** The same as lines of text: who asked what when and was told what, and what the members wrote. */
+	readonly drawing: readonly string[];
 }
 
 export interface Judgement {
@@ -39,7 +43,7 @@ export function judge(record: RunRecord): Judgement {
 		linearizable(record, oracle),
 		watches(record, oracle),
 		agreement(record),
-		bank(record),
+		bank(record, oracle),
 		leases(record, oracle),
 		locks(record, oracle),
 		leaders(record),
@@ -77,24 +81,23 @@ function mergeOracle(followers: readonly Follower[]): Oracle {
 	return { changes, disagreements };
 }
 
-function linearizable({ attempts, finalRevision }: RunRecord, { changes }: Oracle): Check {
+function linearizable({ attempts, finalRevision, scenario, startedMs }: RunRecord, { changes }: Oracle): Check {
 	const promise =
 		"There is one order of all calls that respects real time and explains every answer; nothing acknowledged is lost, nothing happens twice.";
 	let known = 1;
 	for (const revision of changes.keys()) known = Math.max(known, revision);
-	const leased = new Set([...changes].flatMap(([revision, group]) => (isLeased(group.map(({ key }) => key)) ? [revision] : [])));
-	const verdict = checkByRevision(attempts, changes, finalRevision ?? known, leased);
-	if (verdict.kind === "violated") {
-		const { check, text, attempts: culprits } = verdict.violation;
-		return { name: "linearizable", promise, verdict: "violated", findings: [`${check}: ${text}`], attempts: culprits };
+	const accounted = new Set([...changes].flatMap(([revision, group]) => (isLeased(group.map(({ key }) => key)) ? [revision] : [])));
+	const last = finalRevision ?? known;
+	const others = scenario.holders + scenario.lockers > 0;
+	const verdict = checkHistory(attempts, { oracle: changes, finalRevision: last, accounted, others });
+	if (verdict.kind !== "violated") {
+		const findings = verdict.kind === "unknown" ? [verdict.reason] : [];
+		return { name: "linearizable", promise, verdict: verdict.kind, findings, attempts: [], drawing: [] };
 	}
-	return {
-		name: "linearizable",
-		promise,
-		verdict: verdict.kind,
-		findings: verdict.kind === "unknown" ? [verdict.reason] : [],
-		attempts: [],
-	};
+	const { violation } = verdict;
+	const findings = [`${violation.check}: ${violation.text}`];
+	const smallest = smallestContradiction(attempts, changes, last, violation);
+	return { ...found("linearizable", promise, findings), attempts: smallest, drawing: drawTimeline(smallest, changes, 1, startedMs) };
 }
 
 function watches({ followers }: RunRecord, { disagreements }: Oracle): Check {
@@ -117,7 +120,7 @@ function agreement({ finalStates, finalRevision }: RunRecord): Check {
 }
 
 /** A read of all accounts in one call sees no transfer half done. */
-function bank({ attempts }: RunRecord): Check {
+function bank({ attempts, startedMs }: RunRecord, { changes }: Oracle): Check {
 	const promise = `The accounts of the bank hold ${BANK.total} together in every read.`;
 	const findings: string[] = [];
 	const culprits: Attempt[] = [];
@@ -130,7 +133,9 @@ function bank({ attempts }: RunRecord): Check {
 		findings.push(`a read at revision ${outcome.answer.revision} found ${total}`);
 		culprits.push(attempt);
 	}
-	return { ...found("bank", promise, findings), attempts: culprits.slice(0, 3) };
+	// One such read is a contradiction of its own.
+	const smallest = culprits.slice(0, 1);
+	return { ...found("bank", promise, findings), attempts: smallest, drawing: drawTimeline(smallest, changes, 1, startedMs) };
 }
 
 function leases({ leased, faultsUntilMs, program }: RunRecord, { changes }: Oracle): Check {
@@ -167,11 +172,11 @@ function recovery({ finalRevision, troubles }: RunRecord): Check {
 function enough({ scenario, attempts, faults, leased }: RunRecord): Check {
 	const promise = "Enough happened for the rest to mean something.";
 	const findings = lacking({ scenario, attempts, faults, leases: leased.leases.size });
-	return { name: "enough", promise, verdict: findings.length === 0 ? "ok" : "unknown", findings, attempts: [] };
+	return { name: "enough", promise, verdict: findings.length === 0 ? "ok" : "unknown", findings, attempts: [], drawing: [] };
 }
 
 function found(name: CheckName, promise: string, findings: readonly string[]): Check {
 	const shown =
 		findings.length > FINDINGS_SHOWN ? [...findings.slice(0, FINDINGS_SHOWN), `and ${findings.length - FINDINGS_SHOWN} more`] : findings;
-	return { name, promise, verdict: findings.length === 0 ? "ok" : "violated", findings: shown, attempts: [] };
+	return { name, promise, verdict: findings.length === 0 ? "ok" : "violated", findings: shown, attempts: [], drawing: [] };
 }

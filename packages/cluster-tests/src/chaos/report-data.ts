@@ -35,6 +35,8 @@ export interface ReportData {
 		readonly verdict: string;
 		readonly findings: readonly string[];
 		readonly attempts: ReadonlyArray<ReturnType<typeof drawn>>;
+		/** The same as lines of text, with what the members wrote. */
+		readonly drawing: readonly string[];
 	}>;
 	readonly faults: readonly ReportFault[];
 	readonly tenures: ReadonlyArray<{ readonly member: string; readonly term: number; readonly fromMs: number; readonly untilMs: number }>;

@@ -37,14 +37,9 @@ for (const check of data.checks) {
 	element("b", check.verdict, item);
 	element("span", check.promise, item);
 	if (check.findings.length > 0) element("pre", check.findings.join("\n"), item);
-	if (check.attempts.length > 0) {
-		element("p", "The calls that contradict each other:", item);
-		for (const call of check.attempts)
-			element(
-				"pre",
-				`client ${call.client} at ${call.member}, ${call.fromMs.toFixed(3)} to ${call.untilMs.toFixed(3)} ms: ${JSON.stringify(call.operation)} -> ${call.outcome} ${JSON.stringify(call.answer)}`,
-				item,
-			);
+	if (check.drawing.length > 0) {
+		element("p", "The calls that contradict each other, and what the members wrote:", item);
+		element("pre", check.drawing.join("\n"), item, "drawing");
 	}
 }
 

@@ -22,7 +22,12 @@ const data: ReportData = {
 	scenario: { name: "s", title: "members </script><b>called</b> names", members: 3, clients: 1, seconds: 2 },
 	durationMs: 2_000,
 	counts: {},
-	checks: [{ name: "linearizable", promise: "One order.", verdict: "violated", findings: ["revision 3 came twice"], attempts: [] }],
+	checks: [
+		{
+			...{ name: "linearizable", promise: "One order.", verdict: "violated", findings: ["revision 3 came twice"], attempts: [] },
+			drawing: ["client 1  m1  700.000 ms  ===|  put k=v", "members wrote at revision 3: k=<b>v</b>"],
+		},
+	],
 	faults: [{ fault: "kill", members: ["m2"], fromMs: 500, untilMs: 900, notes: ["it came back"] }],
 	tenures: [
 		{ member: "m2", term: 2, fromMs: 0, untilMs: 500 },
@@ -54,6 +59,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the report in a browser (needs chromium)
 		for (const words of [
 			"A promise was broken.",
 			"revision 3 came twice",
+			"client 1  m1  700.000 ms  ===|  put k=v\nmembers wrote at revision 3: k=&lt;b&gt;v&lt;/b&gt;",
 			"kill",
 			"m2",
 			"m1",

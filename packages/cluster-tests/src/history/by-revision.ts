@@ -29,7 +29,7 @@ export function checkByRevision(
 	accounted: ReadonlySet<number> = new Set(),
 ): Verdict {
 	try {
-		const bounds = lowerBounds(history);
+		const bounds = boundsOf(history);
 		const placed = placeChanges(history, finalRevision);
 		const { store, filled } = replay(history, placed, oracle, finalRevision, bounds, accounted);
 		checkReads(history, store, finalRevision);
@@ -45,7 +45,8 @@ export function checkByRevision(
 	}
 }
 
-class Found extends Error {
+/** Raised where a history is found to contradict itself. */
+export class Found extends Error {
 	readonly violation: Violation;
 	constructor(check: Violation["check"], text: string, ...attempts: Attempt[]) {
 		super(text);
@@ -55,8 +56,16 @@ class Found extends Error {
 
 class Undecided extends Error {}
 
-/** For each attempt the greatest revision among those that had returned before it was invoked: one sweep over time. */
-function lowerBounds(history: readonly Attempt[]): Map<Attempt, number> {
+/** What had been answered before an attempt was invoked. */
+export interface Bound {
+	/** The greatest revision of all those answers. */
+	readonly revision: number;
+	/** Who was told it; null: nobody yet. */
+	readonly witness: Attempt | null;
+}
+
+/** For each attempt what it may not fall behind: one sweep over time. */
+export function boundsOf(history: readonly Attempt[]): Map<Attempt, Bound> {
 	const events: { time: number; call: boolean; attempt: Attempt }[] = [];
 	for (const attempt of history) {
 		events.push({ time: attempt.invoked, call: true, attempt });
@@ -64,18 +73,20 @@ function lowerBounds(history: readonly Attempt[]): Map<Attempt, number> {
 	}
 	// At equal times calls come first: then the two overlap, which is the cautious reading.
 	events.sort((a, b) => a.time - b.time || Number(b.call) - Number(a.call));
-	const bounds = new Map<Attempt, number>();
-	let highest = 1;
-	for (const event of events) {
-		if (event.call) bounds.set(event.attempt, highest);
-		else if (event.attempt.outcome.kind === "ok" && !isSerializable(event.attempt.operation)) {
-			highest = Math.max(highest, event.attempt.outcome.answer.revision);
+	const bounds = new Map<Attempt, Bound>();
+	let highest: Bound = { revision: 1, witness: null };
+	for (const { call, attempt } of events) {
+		if (call) bounds.set(attempt, highest);
+		else if (attempt.outcome.kind === "ok" && !isSerializable(attempt.operation)) {
+			const { revision } = attempt.outcome.answer;
+			if (revision > highest.revision) highest = { revision, witness: attempt };
 		}
 	}
 	return bounds;
 }
 
-function placeChanges(history: readonly Attempt[], finalRevision: number): Map<number, Attempt> {
+/** Who was told each revision as that of its own change. */
+export function placeChanges(history: readonly Attempt[], finalRevision: number): Map<number, Attempt> {
 	const placed = new Map<number, Attempt>();
 	for (const attempt of history) {
 		if (attempt.outcome.kind !== "ok" || !changed(attempt.outcome.answer)) continue;
@@ -94,11 +105,11 @@ function replay(
 	placed: ReadonlyMap<number, Attempt>,
 	oracle: ReadonlyMap<number, readonly Change[]>,
 	finalRevision: number,
-	bounds: ReadonlyMap<Attempt, number>,
+	bounds: ReadonlyMap<Attempt, Bound>,
 	accounted: ReadonlySet<number>,
 ): { store: SequentialStore; filled: number } {
 	const store = new SequentialStore();
-	const open = history.filter((attempt) => attempt.outcome.kind === "unknown" && isWrite(attempt.operation));
+	const open = openWrites(history);
 	const gaps = new Gaps();
 	for (let revision = 2; revision <= finalRevision; revision++) {
 		const expected = oracle.get(revision);
@@ -117,19 +128,32 @@ function replay(
 			store.take(expected);
 			continue;
 		}
-		const { answer, changes } = store.execute(attempt.operation);
-		if (!sameChanges(changes, expected)) {
-			throw new Found(
-				"effect",
-				`revision ${revision} should have changed ${describe(changes)}, members changed ${describe(expected)}`,
-				attempt,
-			);
-		}
-		if (attempt.outcome.kind === "ok" && !sameAnswer(answer, attempt.outcome.answer)) {
-			throw new Found("answer", `at revision ${revision} the answer should have been ${JSON.stringify(answer)}`, attempt);
-		}
+		carryOut(store, attempt, revision, expected);
 	}
 	return { store, filled: gaps.count };
+}
+
+/** Those that may have taken effect though nobody was told. */
+export function openWrites(history: readonly Attempt[]): Attempt[] {
+	return history.filter((attempt) => attempt.outcome.kind === "unknown" && isWrite(attempt.operation));
+}
+
+/** An answered change at its place: what it makes of the state before it, which must be what the members wrote (null: nobody knows). */
+export function carryOut(
+	store: SequentialStore,
+	attempt: Attempt,
+	revision: number,
+	expected: readonly Change[] | null,
+): readonly Change[] {
+	const { answer, changes } = store.execute(attempt.operation);
+	if (expected === null ? changes.length === 0 : !sameChanges(changes, expected)) {
+		const those = expected === null ? "its caller was told of a change" : `members changed ${describe(expected)}`;
+		throw new Found("effect", `revision ${revision} should have changed ${describe(changes)}, ${those}`, attempt);
+	}
+	if (attempt.outcome.kind === "ok" && !sameAnswer(answer, attempt.outcome.answer)) {
+		throw new Found("answer", `at revision ${revision} the answer should have been ${JSON.stringify(answer)}`, attempt);
+	}
+	return changes;
 }
 
 /** Those that were asked for before `revision` was answered, and that change exactly that, on the state before it. */
@@ -138,11 +162,11 @@ function candidatesFor(
 	expected: readonly Change[],
 	open: readonly Attempt[],
 	store: SequentialStore,
-	bounds: ReadonlyMap<Attempt, number>,
+	bounds: ReadonlyMap<Attempt, Bound>,
 ): Attempt[] {
 	return open.filter(
 		(attempt) =>
-			(bounds.get(attempt) as number) < revision &&
+			(bounds.get(attempt) as Bound).revision < revision &&
 			expected.every((change) => mayMake(attempt.operation, change)) &&
 			sameChanges(store.effect(attempt.operation), expected),
 	);
@@ -150,18 +174,27 @@ function candidatesFor(
 
 function checkReads(history: readonly Attempt[], store: SequentialStore, finalRevision: number): void {
 	for (const attempt of history) {
-		if (attempt.outcome.kind !== "ok" || attempt.operation.kind === "compact") continue;
-		const { answer } = attempt.outcome;
-		if (changed(answer)) continue;
+		const answer = readAnswer(attempt);
+		if (answer === null) continue;
 		if (answer.revision < 1 || answer.revision > finalRevision) {
 			throw new Found("answer", `revision ${answer.revision} never existed (final ${finalRevision})`, attempt);
 		}
-		const wanted = isWrite(attempt.operation)
-			? answerOfIdleWrite(store, attempt, answer.revision)
-			: store.readAt(attempt.operation, answer.revision);
-		if (!sameAnswer(wanted, answer)) {
-			throw new Found("answer", `at revision ${answer.revision} the answer should have been ${JSON.stringify(wanted)}`, attempt);
-		}
+		checkRead(store, attempt, answer);
+	}
+}
+
+/** The answer of a call that changed nothing; null where there is none. */
+export function readAnswer({ operation, outcome }: Attempt): Answer | null {
+	return outcome.kind === "ok" && operation.kind !== "compact" && !changed(outcome.answer) ? outcome.answer : null;
+}
+
+/** `store` knows all revisions up to that of the answer at least. */
+export function checkRead(store: SequentialStore, attempt: Attempt, answer: Answer): void {
+	const wanted = isWrite(attempt.operation)
+		? answerOfIdleWrite(store, attempt, answer.revision)
+		: store.readAt(attempt.operation, answer.revision);
+	if (!sameAnswer(wanted, answer)) {
+		throw new Found("answer", `at revision ${answer.revision} the answer should have been ${JSON.stringify(wanted)}`, attempt);
 	}
 }
 
@@ -173,30 +206,32 @@ function answerOfIdleWrite(store: SequentialStore, attempt: Attempt, revision: n
 	return answer;
 }
 
-function checkRealTime(history: readonly Attempt[], bounds: ReadonlyMap<Attempt, number>): void {
+function checkRealTime(history: readonly Attempt[], bounds: ReadonlyMap<Attempt, Bound>): void {
 	for (const attempt of history) {
 		if (attempt.outcome.kind !== "ok" || isSerializable(attempt.operation)) continue;
-		const bound = bounds.get(attempt) as number;
+		const { revision, witness } = bounds.get(attempt) as Bound;
 		const { answer } = attempt.outcome;
-		if (changed(answer) ? answer.revision <= bound : answer.revision < bound) {
-			throw new Found("realTime", `revision ${answer.revision} was answered after ${bound} had been`, attempt);
+		if (changed(answer) ? answer.revision <= revision : answer.revision < revision) {
+			throw new Found("realTime", `revision ${answer.revision} was answered after ${revision} had been`, ...present(witness), attempt);
 		}
 	}
 }
 
+function present(witness: Attempt | null): Attempt[] {
+	return witness === null ? [] : [witness];
+}
+
 /** "Future" needs a moment in the call when the revision did not exist; "compacted" needs a compaction that had begun. */
-function checkRefusals(history: readonly Attempt[], bounds: ReadonlyMap<Attempt, number>): void {
+function checkRefusals(history: readonly Attempt[], bounds: ReadonlyMap<Attempt, Bound>): void {
 	const compactions = history.filter((attempt) => attempt.operation.kind === "compact" && attempt.outcome.kind !== "refused");
 	for (const attempt of history) {
 		if (attempt.outcome.kind !== "refused") continue;
 		const { returned } = attempt.outcome;
 		const asked = askedRevisions(attempt);
-		if (
-			attempt.outcome.as === "future" &&
-			!isSerializable(attempt.operation) &&
-			asked.every((revision) => revision <= (bounds.get(attempt) as number))
-		) {
-			throw new Found("refusal", `revision ${asked.join()} was refused as future though ${bounds.get(attempt)} had been answered`, attempt);
+		const { revision: answered, witness } = bounds.get(attempt) as Bound;
+		if (attempt.outcome.as === "future" && !isSerializable(attempt.operation) && asked.every((revision) => revision <= answered)) {
+			const text = `revision ${asked.join()} was refused as future though ${answered} had been answered`;
+			throw new Found("refusal", text, ...present(witness), attempt);
 		}
 		const begun = (revision: number): boolean =>
 			compactions.some(

@@ -2,6 +2,7 @@
 import { Dice } from "@flotilla/base";
 import { describe, expect, test } from "vitest";
 import { checkByRevision, type Verdict } from "./by-revision.ts";
+import { checkHistory } from "./holes.ts";
 import { SequentialStore } from "./model.ts";
 import type { Answer, Attempt, Change, CompareOp, DeleteOp, Operation } from "./operation.ts";
 import { searchLinearizable } from "./search.ts";
@@ -101,6 +102,54 @@ describe("history checkers", () => {
 			if (slow === "violated") {
 				violated++;
 				expect(fast, `seed ${seed}`).toBe("violated");
+			}
+		}
+		expect(violated).toBeGreaterThan(1_000);
+	});
+
+	/** What a checker may know besides the answers: of every revision, or of those that the dice leave. */
+	const seenOf = ({ oracle, finalRevision }: Run, kept: (revision: number) => boolean) => ({
+		oracle: new Map([...oracle].filter(([revision]) => kept(revision))),
+		finalRevision,
+		accounted: new Set<number>(),
+		others: false,
+	});
+
+	test("good histories are good where nobody saw some of the changes, or any, 2,000 seeds", () => {
+		let guesses = 0;
+		for (let seed = 0; seed < 2_000; seed++) {
+			const dice = new Dice(`holes/${seed}`);
+			const run = toyRun(dice, 2 + (seed % 9));
+			for (const share of [1, 2, 4]) {
+				const verdict = checkHistory(
+					run.history,
+					seenOf(run, () => dice.range(0, 3) >= share),
+				);
+				expect(verdict.kind, `seed ${seed}`).toBe("ok");
+				if (verdict.kind === "ok" && verdict.filled > 0) guesses++;
+			}
+		}
+		expect(guesses).toBeGreaterThan(1_000);
+	});
+
+	test("what the general search rejects is rejected without any oracle too, and nothing else that it can tell, 4,000 seeds", () => {
+		let violated = 0;
+		for (let seed = 0; seed < 4_000; seed++) {
+			const dice = new Dice(`blind/${seed}`);
+			const run = toyRun(dice, 2 + (seed % 6));
+			const answered = run.history.filter((attempt) => attempt.outcome.kind === "ok");
+			if (answered.length === 0) continue;
+			const victim = dice.pick(answered);
+			const history = run.history.map((attempt) => (attempt === victim ? damage(attempt, dice) : attempt));
+			const seen = seenOf(run, () => false);
+			const blind = checkHistory(history, seen).kind;
+			expect(blind, `seed ${seed}`).not.toBe("unknown");
+			if (searchLinearizable(history) === "violated") {
+				violated++;
+				expect(blind, `seed ${seed}`).toBe("violated");
+			} else if (blind === "violated") {
+				// It knows the last revision besides, which the search does not.
+				expect(checkByRevision(history, run.oracle, run.finalRevision).kind, `seed ${seed}`).toBe("violated");
 			}
 		}
 		expect(violated).toBeGreaterThan(1_000);
@@ -273,8 +322,45 @@ describe("history checkers", () => {
 		}
 	});
 
-	test("an incomplete oracle is unknown, not ok", () => {
-		expect(checkByRevision([at(1, put("x", "1"), 0, 1, putAnswer(2))], new Map(), 2).kind).toBe("unknown");
+	test("an incomplete oracle is unknown to the fast path, and an answered write fills it", () => {
+		const history = [at(1, put("x", "1"), 0, 1, putAnswer(2))];
+		expect(checkByRevision(history, new Map(), 2).kind).toBe("unknown");
+		expect(checkHistory(history, blind(2))).toEqual({ kind: "ok", placed: 1, filled: 0 });
+	});
+
+	const blind = (finalRevision: number, others = false) => ({ oracle: new Map(), finalRevision, accounted: new Set<number>(), others });
+
+	test("of two that may have filled a hole, the one is taken that the reads behind it saw", () => {
+		const history = [
+			lost(1, put("x", "1"), 0),
+			lost(2, put("x", "2"), 1),
+			at(3, range("x"), 5, 6, pairs(2, ["x", "2", 2, 2, 1])),
+			at(4, range("x"), 7, 8, pairs(3, ["x", "1", 2, 3, 2])),
+		];
+		expect(checkHistory(history, blind(3))).toEqual({ kind: "ok", placed: 0, filled: 2 });
+		const third = at(4, range("x"), 7, 8, pairs(3, ["x", "3", 2, 3, 2]));
+		const verdict = checkHistory([...history.slice(0, 3), third], blind(3));
+		expect(verdict.kind === "violated" && verdict.violation.text).toContain("(whatever revision 2, 3 changed, which nobody saw)");
+	});
+
+	test("a hole that nobody can have made is found, unless others write keys of their own", () => {
+		const history = [at(1, put("x", "1"), 0, 1, putAnswer(3))];
+		const verdict = checkHistory(history, blind(3));
+		expect(verdict.kind === "violated" && verdict.violation).toMatchObject({
+			check: "phantom",
+			text: "revision 2 exists, and nobody can have asked for its change",
+		});
+		expect(checkHistory(history, blind(3, true)).kind).toBe("ok");
+	});
+
+	test("too many ways to fill the holes are unknown, and it ends", () => {
+		// Any order of these leaves one state behind, and the last read contradicts it.
+		const history = [
+			...Array.from({ length: 40 }, (_, id) => lost(id, put(`k${id}`, "1"), id)),
+			at(99, range("x"), 900, 901, pairs(31, ["x", "1", 2, 2, 1])),
+		];
+		expect(checkHistory(history, blind(31))).toMatchObject({ kind: "unknown" });
+		expect(checkHistory(history, blind(1_000))).toEqual({ kind: "unknown", reason: "nobody saw or was told what 999 revisions changed" });
 	});
 });
 

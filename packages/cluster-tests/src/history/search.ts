@@ -1,6 +1,6 @@
 /**
  * The general search for a legal order (Wing and Gong, with Lowe's memory of what was tried): small histories only, no
- * oracle needed. Here to check the fast path, and for histories whose oracle is incomplete.
+ * oracle needed. The checkers by revision, with and without holes, are held against it.
  */
 import { SequentialStore } from "./model.ts";
 import { type Answer, type Attempt, isSerializable, isWrite } from "./operation.ts";

@@ -2,8 +2,8 @@ import { checkByRevision, type Violation } from "./by-revision.ts";
 import { mayMake } from "./gaps.ts";
 import type { Attempt, Change } from "./operation.ts";
 
-/** Checks that may be made before the search for a smaller set ends where it is. */
-const CHECKS_MAX = 2_000;
+/** Attempts and revisions that may be gone through, in all checks together, before the search for a smaller set ends where it is. */
+const WORK_MAX = 20_000_000;
 
 /**
  * Attempts that contradict each other, and of which none can be left out: what is not among them is vouched for by the oracle.
@@ -17,9 +17,10 @@ export function smallestContradiction(
 ): readonly Attempt[] {
 	if (check === "phantom") return askersOf(history, oracle, text);
 	const accounted = new Set(oracle.keys());
-	let checks = 0;
+	let work = 0;
 	const fails = (some: readonly Attempt[]): boolean => {
-		if (++checks > CHECKS_MAX) return false;
+		work += some.length + finalRevision;
+		if (work > WORK_MAX) return false;
 		const verdict = checkByRevision(some, oracle, finalRevision, accounted);
 		return verdict.kind === "violated" && verdict.violation.check === check;
 	};

@@ -7,8 +7,14 @@ const ROWS_MAX = 12;
 /**
  * A few attempts as lines of text, in the order of their calls: client, member, from and to in milliseconds, a bar for what
  * overlaps what, what was asked and what was answered; behind them what the members wrote at the revisions that were named.
+ * Times count from `origin`.
  */
-export function drawTimeline(attempts: readonly Attempt[], oracle: ReadonlyMap<number, readonly Change[]>, unitsPerMs: number): string[] {
+export function drawTimeline(
+	attempts: readonly Attempt[],
+	oracle: ReadonlyMap<number, readonly Change[]>,
+	unitsPerMs: number,
+	origin = 0,
+): string[] {
 	const sorted = [...attempts].sort((a, b) => a.invoked - b.invoked);
 	const shown = sorted.slice(0, ROWS_MAX);
 	const firstAt = Math.min(...shown.map(({ invoked }) => invoked));
@@ -19,8 +25,8 @@ export function drawTimeline(attempts: readonly Attempt[], oracle: ReadonlyMap<n
 		const [from, to] = [place(attempt.invoked), end === null ? BAR - 1 : place(end)];
 		// Whose outcome is unknown may take effect at any time to come.
 		const bar = `${" ".repeat(from)}${"=".repeat(to - from)}${end === null ? ">" : "|"}`.padEnd(BAR);
-		const until = end === null ? "?" : inMs(end, unitsPerMs);
-		const who = [`client ${attempt.client}`, attempt.member, `${inMs(attempt.invoked, unitsPerMs)} - ${until}`];
+		const until = end === null ? "?" : inMs(end - origin, unitsPerMs);
+		const who = [`client ${attempt.client}`, attempt.member, `${inMs(attempt.invoked - origin, unitsPerMs)} - ${until}`];
 		return [...who, bar, asked(attempt.operation), answered(attempt)];
 	});
 	const widths = [0, 1, 2, 3, 4].map((column) => Math.max(0, ...rows.map((row) => (row[column] as string).length)));
