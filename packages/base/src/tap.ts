@@ -65,6 +65,7 @@ export const TAP_EVENTS = [
 	"peerRefused",
 	"handshakeRefused",
 	"limitReached",
+	"clientCut",
 	"certificatesProblem",
 	"peerQueueFull",
 	// process

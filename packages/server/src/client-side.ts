@@ -99,6 +99,7 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 	const grpcOptions: GrpcFrontOptions = {
 		...front,
 		onLimit: (limit, client) => limits.refused(limit, client),
+		onCut: (reason, { peer }) => limits.cut(reason, peer),
 		messageBytesMax: config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES,
 		concurrentStreamsMax: config.maxConcurrentStreams,
 		pingMinMs: config.keepaliveMinMs,

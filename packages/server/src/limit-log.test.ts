@@ -28,6 +28,18 @@ test("a line a second for each limit, with the number of those between", () => {
 	expect(told.slice(2).map(({ untold }) => untold)).toEqual([1_000, 1]);
 });
 
+test("connections that are ended are told so by reason", () => {
+	const clock = { monotonicMs: () => 0, wallMs: () => 0 };
+	const told: TapFields[] = [];
+	const emit = (name: string, _term: number, _index: number, fields: TapFields = {}): void => void told.push({ name, ...fields });
+	const log = new LimitLog(limitsOf(config, DEFAULT_GRPC_OPTIONS, 5), { emit }, clock);
+	for (const peer of ["p", "q"]) for (const reason of ["too many resets", "no SETTINGS came"]) log.cut(reason, peer);
+	expect(told).toEqual([
+		{ name: "clientCut", reason: "too many resets", peer: "p", untold: 0 },
+		{ name: "clientCut", reason: "no SETTINGS came", peer: "p", untold: 0 },
+	]);
+});
+
 test("values are those that are kept to", () => {
 	const values = Object.fromEntries(Object.values(limitsOf(config, DEFAULT_GRPC_OPTIONS, 5)).map(({ limit, value }) => [limit, value]));
 	expect(values).toMatchObject({

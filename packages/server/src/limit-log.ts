@@ -1,4 +1,7 @@
-/** Tells the log that clients are refused at a limit: which one, where it stands, and which flag moves it. */
+/**
+ * Tells the log that clients are refused at a limit: which one, where it stands, and which flag moves it; and that connections of
+ * clients are ended for what they do.
+ */
 import type { TapSink } from "@flotilla/base";
 import type { FrontLimit, GrpcFrontOptions } from "./front/front-options.ts";
 import { APPLY_BACKLOG_MAX, DEFAULT_QUOTA_BYTES, MESSAGE_OVERHEAD_BYTES, type MemberConfig, PENDING_CALLS_MAX } from "./member-config.ts";
@@ -7,7 +10,7 @@ import { GUESSES_MAX } from "./services/auth/guess-limit.ts";
 import { LONG_RANGES } from "./services/kv.ts";
 import type { LimitFault } from "./services/limits.ts";
 
-/** A line a second for each limit; those between are counted. */
+/** A line a second for each limit and each reason; those between are counted. */
 const TELL_MS = 1_000;
 const FIXED = "none";
 
@@ -29,7 +32,8 @@ export class LimitLog {
 	private readonly limits: Readonly<Record<LimitName, Limit>>;
 	private readonly tap: TapSink;
 	private readonly clock: Clock;
-	private readonly told = new Map<LimitName, { atMs: number; untold: number }>();
+	/** By limit, or by reason: both are of a fixed number. */
+	private readonly told = new Map<string, { atMs: number; untold: number }>();
 
 	constructor(limits: Readonly<Record<LimitName, Limit>>, tap: TapSink, clock: Clock) {
 		this.limits = limits;
@@ -38,14 +42,25 @@ export class LimitLog {
 	}
 
 	refused(name: LimitName, { path, peer }: Refused): void {
+		const untold = this.untold(name);
+		if (untold !== null) this.tap.emit("limitReached", 0, 0, { ...this.limits[name], path, peer, untold });
+	}
+
+	cut(reason: string, peer: string): void {
+		const untold = this.untold(reason);
+		if (untold !== null) this.tap.emit("clientCut", 0, 0, { reason, peer, untold });
+	}
+
+	/** How often this came since it was last told; null: it was told a moment ago. */
+	private untold(what: string): number | null {
 		const nowMs = this.clock.monotonicMs();
-		const before = this.told.get(name);
+		const before = this.told.get(what);
 		if (before !== undefined && nowMs - before.atMs < TELL_MS) {
 			before.untold++;
-			return;
+			return null;
 		}
-		this.told.set(name, { atMs: nowMs, untold: 0 });
-		this.tap.emit("limitReached", 0, 0, { ...this.limits[name], path, peer, untold: before?.untold ?? 0 });
+		this.told.set(what, { atMs: nowMs, untold: 0 });
+		return before?.untold ?? 0;
 	}
 }
 

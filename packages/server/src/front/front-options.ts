@@ -7,6 +7,8 @@ export type FrontLimit = "messageBytes" | "streams" | "connectionFull" | "portFu
 export interface GrpcFrontOptions {
 	/** Hears of each refusal; `path` is empty for a stream that was not begun. grpc-js tells of none. */
 	readonly onLimit?: (limit: FrontLimit, client: { readonly path: string; readonly peer: string }) => void;
+	/** Hears of each connection that is ended for what its client does or fails to do. grpc-js tells only of those that `HeldBytes` ends. */
+	readonly onCut?: (reason: string, client: { readonly peer: string }) => void;
 	/** Largest message of a client; a larger one ends its call with RESOURCE_EXHAUSTED. etcd takes `--max-request-bytes` and 512 KiB more. */
 	readonly messageBytesMax: number;
 	/** Calls open at once on one connection; clients hold further ones back. */
@@ -25,6 +27,9 @@ export interface GrpcFrontOptions {
 	/** A request of which fewer than `stallBytes` come in `stallMs` ends with DEADLINE_EXCEEDED. */
 	readonly stallMs: number;
 	readonly stallBytes: number;
+	/** Requests of one connection that may end so at once, and how many a minute in the long run; beyond, the connection is ended. */
+	readonly stallsBurst: number;
+	readonly stallsPerMinute: number;
 	/** Bytes of answers that one connection did not read yet; a further one becomes RESOURCE_EXHAUSTED. Of each stream an eighth of it counts at most. */
 	readonly unreadBytesPerConnectionMax: number;
 	/** On all connections: the one with the most is closed. */
@@ -42,6 +47,8 @@ export const DEFAULT_GRPC_OPTIONS: GrpcFrontOptions = {
 	unfinishedBytesMax: 256 << 20,
 	stallMs: 30_000,
 	stallBytes: 16 << 10,
+	stallsBurst: 10,
+	stallsPerMinute: 5,
 	unreadBytesPerConnectionMax: 24 << 20,
 	unreadBytesMax: ANSWER_BYTES_MAX + (128 << 20),
 };

@@ -37,9 +37,11 @@ export function limitCalls(options: GrpcFrontOptions): CallLimits {
 	const connectionOf = (session: Http2Session): ConnectionHold => {
 		const known = connections.get(session);
 		if (known !== undefined) return known;
-		const connection = held.connect(() => {
-			session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+		const peer = `${session.socket.remoteAddress ?? "unknown"}:${session.socket.remotePort ?? 0}`;
+		const connection = held.connect((reason) => {
+			session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, 0, Buffer.from(reason));
 			session.destroy();
+			options.onCut?.(reason, { peer });
 		});
 		connections.set(session, connection);
 		session.once("close", () => held.forget(connection));

@@ -1,4 +1,5 @@
 /** What clients make the gRPC port keep in memory, counted by connection: requests that are not whole yet, and answers that nobody reads. */
+import { TokenBucket } from "../http2/flood-guard.ts";
 import type { GrpcFrontOptions } from "./front-options.ts";
 import { Grpc, type GrpcFront, type Status } from "./seam.ts";
 
@@ -31,6 +32,12 @@ export const ABANDONED: Readonly<Record<AbandonReason, Status>> = {
 /** An answer beyond what may wait for its reader. */
 export const UNREAD: Status = { code: Grpc.resourceExhausted, message: "etcdserver: too many bytes in unread answers of this connection" };
 
+/** Why a connection is ended. */
+const ANSWERS_UNREAD = "answers are not read";
+const REQUESTS_STALLED = "requests do not arrive";
+
+const SECONDS_PER_MINUTE = 60;
+
 /** Looks of `endStalled` in the time that a request may stand still. */
 export const LOOKS_PER_STALL = 6;
 
@@ -50,8 +57,8 @@ export class HeldBytes {
 		this.options = options;
 	}
 
-	/** `close` ends the connection at once. */
-	connect(close: () => void): ConnectionHold {
+	/** `close` ends the connection at once, for the reason that it is given. */
+	connect(close: (reason: string) => void): ConnectionHold {
 		const connection = new ConnectionHold(this, close);
 		this.connections.add(connection);
 		return connection;
@@ -76,13 +83,15 @@ export class HeldBytes {
 			const largest = this.largest((connection) => connection.answerBytes);
 			if (largest === null) return;
 			this.forget(largest);
-			largest.close();
+			largest.close(ANSWERS_UNREAD);
 		}
 	}
 
-	/** To be called now and then: ends the calls whose clients stopped in the middle of a request. */
+	/** To be called now and then: ends the calls whose clients stopped in the middle of a request, and connections that do it again and again. */
 	endStalled(nowMs: number): void {
-		for (const connection of this.connections) connection.endStalled(nowMs);
+		for (const connection of this.connections) {
+			if (!connection.endStalled(nowMs)) connection.close(REQUESTS_STALLED);
+		}
 	}
 
 	private largest(bytesOf: (connection: ConnectionHold) => number): ConnectionHold | null {
@@ -98,8 +107,9 @@ export class ConnectionHold {
 	requestBytes = 0;
 	answerBytes = 0;
 	private countedBytes = 0;
-	readonly close: () => void;
+	readonly close: (reason: string) => void;
 	private readonly port: HeldBytes;
+	private readonly stalls: TokenBucket;
 	/** Calls that wait for the rest of a request: all of them are watched for progress. */
 	private readonly waiting = new Set<UnfinishedRequest>();
 	/** Those of them in the middle of a message, oldest first. */
@@ -107,9 +117,11 @@ export class ConnectionHold {
 	private pausedCount = 0;
 	private writtenOff = false;
 
-	constructor(port: HeldBytes, close: () => void) {
+	constructor(port: HeldBytes, close: (reason: string) => void) {
+		const { stallsBurst, stallsPerMinute } = port.options;
 		this.port = port;
 		this.close = close;
+		this.stalls = new TokenBucket(stallsBurst, stallsPerMinute / SECONDS_PER_MINUTE, () => performance.now());
 	}
 
 	expect(request: UnfinishedRequest): void {
@@ -191,15 +203,20 @@ export class ConnectionHold {
 		this.port.answerBytes -= bytes;
 	}
 
-	endStalled(nowMs: number): void {
+	/** False when too many of its requests did. */
+	endStalled(nowMs: number): boolean {
 		const { stallMs, stallBytes } = this.port.options;
 		for (const request of [...this.waiting]) {
 			// What the server itself holds back is not held against the client.
 			if (request.paused || request.held || request.progressBytes >= stallBytes || Number.isNaN(request.watchedSinceMs)) {
 				request.progressBytes = 0;
 				request.watchedSinceMs = nowMs;
-			} else if (nowMs - request.watchedSinceMs >= stallMs) request.abandon("stalled");
+			} else if (nowMs - request.watchedSinceMs >= stallMs) {
+				if (!this.stalls.take()) return false;
+				request.abandon("stalled");
+			}
 		}
+		return true;
 	}
 
 	/** Of what a stream has unread, what counts against the bound of the connection. */

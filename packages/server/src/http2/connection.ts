@@ -36,8 +36,8 @@ export interface ConnectionOwner {
 	pinged(): boolean;
 	/** GOAWAY came: streams above the id were aborted, no new ones can be opened. */
 	goneAway(code: number): void;
-	/** It is over: what `takeOutput` gives now is the last; then the socket is to be closed. */
-	ended(): void;
+	/** It is over, for `reason` if not as it should: what `takeOutput` gives now is the last; then the socket is to be closed. */
+	ended(reason: string | null): void;
 	nowMs(): number;
 }
 
@@ -178,7 +178,7 @@ export class Http2Connection {
 		this.writer.goaway(this.numbers.lastPeerId, code, text);
 		this.wake();
 		this.abortStreams(code);
-		this.owner.ended();
+		this.owner.ended(text);
 	}
 
 	ping(content: Uint8Array): void {
@@ -574,7 +574,7 @@ export class Http2Connection {
 	private endIfLeft(): void {
 		if (!this.leavingSoon || this.streams.size > 0 || this.over) return;
 		this.over = true;
-		this.owner.ended();
+		this.owner.ended(null);
 	}
 
 	private abortStreams(code: ErrorCode): void {

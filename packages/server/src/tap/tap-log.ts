@@ -90,6 +90,7 @@ export const LOG_RULES: Partial<Readonly<Record<TapEventName, LogRule>>> = {
 	peerRefused: { level: "warn", msg: "connection with remote peer refused" },
 	handshakeRefused: { level: "warn", msg: "rejected connection" },
 	limitReached: { level: "warn", msg: "refused a client at a limit", more: (r) => ({ remote: r.fields.peer }) },
+	clientCut: { level: "warn", msg: "ended the connection of a client", more: (r) => ({ remote: r.fields.peer }) },
 	certificatesProblem: { level: "warn", msg: "certificates cannot be loaded anew; those loaded before stay in use" },
 	peerQueueFull: { level: "warn", msg: "dropped messages to remote peer: its queue is full" },
 

@@ -166,6 +166,21 @@ describe.each([
 		await expect.poll(() => front.held.requestBytes).toBe(0);
 	});
 
+	test("a connection whose requests stall again and again is ended, and whoever is told hears why; another one is not", async () => {
+		const cuts: string[] = [];
+		const connect = await open({ stallMs: 300, stallsBurst: 3, stallsPerMinute: 0, onCut: (reason) => void cuts.push(reason) });
+		const [bad, good] = [connect(), connect()];
+		for (let at = 0; at < 3; at++) expect(await half(bad, 50 * KB).answer).toMatchObject(STALLED);
+		expect(cuts).toEqual([]);
+		expect(await half(bad, 50 * KB).answer).toMatchObject({ code: -1 });
+		await expect.poll(() => bad.session.destroyed).toBe(true);
+		expect(bad.goaways).toMatchObject([{ code: 11 }]);
+		expect(cuts).toEqual(["requests do not arrive"]);
+		expect(await half(good, 50 * KB).answer).toMatchObject(STALLED);
+		expect(await good.call(ECHO, Buffer.from("on"))).toMatchObject({ code: 0 });
+		await expect.poll(() => front.held.requestBytes).toBe(0);
+	});
+
 	test("a stream that its handler holds back is no slow client, whatever stands in its middle; when it is read on, it may be one", async () => {
 		const connect = await open({ stallMs: 300, stallBytes: 1 * KB });
 		const client = connect();

@@ -1,4 +1,4 @@
-/** A port of its own process with the native front, which tells how much memory it used at most. Started by hostile.test.ts. */
+/** A port of its own process with the native front, which tells how much memory it used at most, and why it ended connections. Started by hostile.test.ts. */
 
 import { DEFAULT_GRPC_OPTIONS } from "../../src/front/front-options.ts";
 import { createNativeFront } from "../../src/front/native/native-front.ts";
@@ -18,7 +18,12 @@ const methods = new Map<string, MethodHandler>([
 	[BIDI, { shape: "stream", clientStreams: true, serverStreams: true, handle: (call) => call.onMessage((message) => call.send(message)) }],
 ]);
 
-const options = { ...DEFAULT_GRPC_OPTIONS, ...JSON.parse(process.env.FRONT_OPTIONS ?? "{}") };
+let cuts: string[] = [];
+const options = {
+	...DEFAULT_GRPC_OPTIONS,
+	...JSON.parse(process.env.FRONT_OPTIONS ?? "{}"),
+	onCut: (reason: string) => void cuts.push(reason),
+};
 const port = await openClientPort({ addresses: [{ host: "127.0.0.1", port: 0 }], grpc: createNativeFront(methods, options), http: null });
 
 /** What cannot be collected. */
@@ -39,8 +44,9 @@ process.on("message", (what) => {
 	if (what === "begin") {
 		base = usedBytes();
 		peak = base;
+		cuts = [];
 	}
 	peak = Math.max(peak, usedBytes());
-	process.send?.({ peakBytes: peak - base, connections: port.connections });
+	process.send?.({ peakBytes: peak - base, connections: port.connections, cuts });
 });
 process.send?.(port.addresses[0]);

@@ -80,7 +80,7 @@ export class NativeConnection implements ConnectionOwner {
 		this.secure = socket instanceof TLSSocket;
 		this.commonName = socket instanceof TLSSocket ? commonNameOf(socket) : undefined;
 		this.pings = new PingPolicy(options.pingMinMs);
-		this.hold = held.connect(() => this.http2.fail(ErrorCode.enhanceYourCalm, "answers are not read"));
+		this.hold = held.connect((reason) => this.http2.fail(ErrorCode.enhanceYourCalm, reason));
 		this.http2 = new Http2Connection("server", this, http2Options, parts.pool);
 		this.answerHead = this.http2.prepare(ANSWER_HEAD);
 		this.okTrailers = this.http2.prepare(OK_TRAILERS);
@@ -159,7 +159,8 @@ export class NativeConnection implements ConnectionOwner {
 
 	goneAway(): void {}
 
-	ended(): void {
+	ended(reason: string | null): void {
+		if (reason !== null) this.options.onCut?.(reason, this);
 		this.link.end();
 	}
 
@@ -192,7 +193,10 @@ export class NativeConnection implements ConnectionOwner {
 			if (quietMs < options.keepaliveIntervalMs) return;
 			this.pingedMs = nowMs;
 			http2.ping(PING);
-		} else if (nowMs - this.pingedMs >= options.keepaliveTimeoutMs) this.cut();
+		} else if (nowMs - this.pingedMs >= options.keepaliveTimeoutMs) {
+			options.onCut?.("a ping was not answered", this);
+			this.cut();
+		}
 	}
 
 	leave(): void {
