@@ -86,6 +86,13 @@ export function readCommand<const Flags extends Readonly<Record<string, CommandF
 	return { kind: "values", values: values as FlagValues<Flags> };
 }
 
+/** The number that a flag was given. Throws the sentence that refuses anything else. */
+export function wholeNumber(flag: string, text: string, { min, max }: { readonly min: number; readonly max: number }): number {
+	const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+	if (value >= min && value <= max) return value;
+	throw new Error(`${flag} takes a whole number from ${min} to ${max}, not ${JSON.stringify(text)}`);
+}
+
 /** Null when the flag does not take it. */
 function readValue(flag: CommandFlag, text: string): string | number | null {
 	if (flag.kind === "choice") return flag.of.includes(text) ? text : null;

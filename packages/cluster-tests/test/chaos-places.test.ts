@@ -83,6 +83,9 @@ test.each([
 		"Cannot run slow-network: slow-links cannot be done in namespaces: packets can be dropped",
 	],
 	["--wrong 1", "Unknown option '--wrong'"],
+	["--seconds 3601", '--seconds takes a whole number from 1 to 3600, not "3601"'],
+	["--lockers 1e2", '--lockers takes a whole number from 0 to 100, not "1e2"'],
+	["--calls 2000001", '--calls takes a whole number from 0 to 2000000, not "2000001"'],
 	["--program etcd --grpc-server native", "--grpc-server is a choice of flotilla's"],
 ])("what cannot be done is refused by name before anything is started: %s", async (line, words) => {
 	const args = ["--conditions=@flotilla/source", MAIN, ...line.split(" ")];
@@ -92,9 +95,23 @@ test.each([
 	expect(stderr).toContain(words);
 });
 
+test("a mistake in a scenario's file is told with file and line, before anything is started", async () => {
+	const folder = await mkdtemp(join(tmpdir(), "flotilla-scenario-"));
+	try {
+		const file = join(folder, "my.yaml");
+		await writeFile(file, "title: a slip\nfaults:\n  - { fault: partition, at: 1s }\n  - { fault: partition, shape: halfs, at: 2s }\n");
+		const args = ["--conditions=@flotilla/source", MAIN, "--scenario", file];
+		const { status, stdout, stderr } = await runTool(process.execPath, args, { timeoutMs: MINUTES });
+		expect(stderr).toBe(`${file}, line 4: shape of partition is "halfs"; it must be alone, deaf, mute, halves, bridge or chain\n`);
+		expect([status, stdout]).toEqual([2, ""]);
+	} finally {
+		await rm(folder, { recursive: true });
+	}
+});
+
 const HALF_DONE = `
 title: everything that can be left behind
-seconds: 600
+seconds: 3600
 faults:
   - { fault: partition, shape: halves, every: 500ms, for: 5s }
   - { fault: pause, who: one, every: 1s, for: 30s }

@@ -1,7 +1,7 @@
 /** A chaos run inside a test: every promise must be kept. */
 import { readFileSync } from "node:fs";
 import { expect } from "vitest";
-import { FAULT_NAMES } from "../src/chaos/faults/index.ts";
+import { FAULTS } from "../src/chaos/faults/index.ts";
 import { type CheckName, type Judgement, judge } from "../src/chaos/judge.ts";
 import { isKnown } from "../src/chaos/known-of-etcd.ts";
 import { type RunOptions, type RunRecord, runScenario } from "../src/chaos/run.ts";
@@ -17,7 +17,7 @@ export function shipped(name: string, seconds: number): Scenario {
 }
 
 export function written(name: string, text: string, seconds: number): Scenario {
-	return { ...parseScenario(name, text, FAULT_NAMES), seconds };
+	return { ...parseScenario(`${name}.yaml`, text, FAULTS), seconds };
 }
 
 export async function runKept(

@@ -23,7 +23,9 @@ const scenario: Scenario = {
 		flags: [],
 	},
 	load: { put: 1, get: 1, range: 0, delete: 0, txn: 0, compact: 0, append: 0, bank: 0, lock: 0 },
-	faults: [{ fault: "kill", at: null, every: { minMs: 100, maxMs: 200 }, for: { minMs: 1, maxMs: 1 }, details: {} }],
+	faults: [
+		{ fault: "kill", at: null, every: { minMs: 100, maxMs: 200 }, for: { minMs: 1, maxMs: 1 }, details: {}, given: new Set<string>() },
+	],
 };
 
 function put(id: number, revision: number, fromMs: number): Attempt {

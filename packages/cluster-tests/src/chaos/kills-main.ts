@@ -6,6 +6,7 @@
  */
 import { parseArgs } from "node:util";
 import { Dice } from "@flotilla/base";
+import { wholeNumber } from "../command-call.ts";
 import { ProcessCluster } from "../process/cluster.ts";
 import { type KillReport, runKillCampaign } from "./kill-campaign.ts";
 
@@ -24,7 +25,8 @@ async function main(): Promise<number> {
 		},
 	});
 	const { seed, program, all } = values;
-	const [kills, members] = [whole("kills", values.kills), whole("members", values.members)];
+	const kills = wholeNumber("--kills", values.kills, { min: 1, max: 100_000 });
+	const members = wholeNumber("--members", values.members, { min: 1, max: 9 });
 	if (program !== "flotilla" && program !== "etcd") throw new Error(`--program is flotilla or etcd, not ${program}`);
 	const what = all ? `times all ${members} members at once` : `kills of random members, one of ${members} at a time,`;
 	const reports: KillReport[] = [];
@@ -66,12 +68,6 @@ async function strike(
 	} finally {
 		await cluster.dispose();
 	}
-}
-
-function whole(name: string, text: string): number {
-	const value = Number(text);
-	if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} must be a whole number above 0`);
-	return value;
 }
 
 function sum(reports: readonly KillReport[], what: "writes" | "acknowledged" | "unknown"): number {

@@ -6,16 +6,20 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { FAULT_NAMES, FAULTS, missingFor } from "./faults/index.ts";
+import { wholeNumber } from "../command-call.ts";
+import { takesOf } from "./faults/fault-table.ts";
+import { FAULTS, missingFor } from "./faults/index.ts";
 import { judge } from "./judge.ts";
 import { missingAt } from "./places/index.ts";
 import { cannotAt, PLACES } from "./places/place.ts";
 import { reportData } from "./report-data.ts";
 import { reportPage } from "./report-page.ts";
 import { runScenario } from "./run.ts";
-import { parseScenario, type Scenario } from "./scenario.ts";
+import { BOUNDS, parseScenario, type Scenario } from "./scenario.ts";
 
 const SCENARIOS = fileURLToPath(new URL("../../scenarios/", import.meta.url));
+/** All of them are kept in memory until they are judged. */
+const CALLS = { min: 0, max: 2_000_000 } as const;
 const STATUS = { ok: 0, violated: 1, unknown: 3 } as const;
 
 const USAGE = `flotilla chaos [--scenario NAME|FILE] [--seconds N] [--seed S] [--program flotilla|etcd]
@@ -70,19 +74,11 @@ async function main(): Promise<number> {
 	}
 	if (adapter !== undefined && program === "etcd") throw new Error("--grpc-server is a choice of flotilla's");
 	let scenario = await load(values.scenario);
-	for (const [name, least] of [
-		["seconds", 1],
-		["holders", 0],
-		["lockers", 0],
-	] as const) {
+	for (const name of ["seconds", "holders", "lockers"] as const) {
 		const text = values[name];
-		if (text === undefined) continue;
-		const value = Number(text);
-		if (!Number.isInteger(value) || value < least) throw new Error(`--${name} must be a whole number from ${least} on`);
-		scenario = { ...scenario, [name]: value };
+		if (text !== undefined) scenario = { ...scenario, [name]: wholeNumber(`--${name}`, text, BOUNDS[name]) };
 	}
-	const leastCalls = Number(values.calls);
-	if (!Number.isInteger(leastCalls) || leastCalls < 0) throw new Error("--calls must be a whole number");
+	const leastCalls = wholeNumber("--calls", values.calls, CALLS);
 	const missing = missingFor(scenario, program) ?? cannotAt(place, scenario) ?? (await missingAt(place, program));
 	if (missing !== null) throw new Error(`Cannot run ${scenario.name}: ${missing}`);
 	console.log(`${scenario.name}: ${scenario.title}`);
@@ -122,11 +118,12 @@ async function main(): Promise<number> {
 }
 
 async function load(nameOrFile: string): Promise<Scenario> {
-	const path = nameOrFile.endsWith(".yaml") ? resolve(nameOrFile) : join(SCENARIOS, `${nameOrFile}.yaml`);
+	const file = nameOrFile.endsWith(".yaml");
+	const path = file ? resolve(nameOrFile) : join(SCENARIOS, `${nameOrFile}.yaml`);
 	const text = await readFile(path, "utf8").catch(() => {
 		throw new Error(`There is no scenario ${nameOrFile}: --list names those that are shipped`);
 	});
-	return parseScenario(basename(path, ".yaml"), text, FAULT_NAMES);
+	return parseScenario(file ? nameOrFile : basename(path), text, FAULTS);
 }
 
 async function list(): Promise<number> {
@@ -135,7 +132,10 @@ async function list(): Promise<number> {
 		console.log(`${scenario.name.padEnd(24)} ${scenario.title}`);
 	}
 	console.log("\nFaults:");
-	for (const [name, { about }] of FAULTS) console.log(`${name.padEnd(24)} ${about}`);
+	for (const [name, fault] of FAULTS) {
+		console.log(`${name.padEnd(24)} ${fault.about}${fault.lasts ? "" : " (it takes no for)"}`);
+		for (const line of takesOf(fault)) console.log(`${"".padEnd(26)} ${line}`);
+	}
 	return 0;
 }
 

@@ -15,7 +15,8 @@ import { Observer, type Tenure } from "./observer.ts";
 import type { PlaceName } from "./places/place.ts";
 import { Programs } from "./programs.ts";
 import { Caller, Recorder } from "./recorder.ts";
-import { drawMs, type FaultLine, type Scenario } from "./scenario.ts";
+import type { FaultLine, Scenario } from "./scenario.ts";
+import { drawMs } from "./span.ts";
 import { Stage, type StageMember } from "./stage.ts";
 import { TapWatch, type TimelineEvent } from "./tap-watch.ts";
 

@@ -10,14 +10,11 @@
  *     - { fault: kill, who: leader, every: 2s..4s, for: 0.3s..1.5s }
  *     - { fault: defragment, at: 10s }
  */
-import type { Dice } from "@flotilla/base";
-import { parse } from "yaml";
-
-/** Milliseconds; drawn anew each time. */
-export interface Span {
-	readonly minMs: number;
-	readonly maxMs: number;
-}
+import { basename } from "node:path";
+import { allowedBy, type Details, type DetailTable, isWhole, readDetail, standardOf, wholeFrom } from "./faults/details.ts";
+import type { AskedLine } from "./faults/fault.ts";
+import { isRecord, ScenarioSource, shown } from "./scenario-source.ts";
+import { describeMs, type Span, spanOf } from "./span.ts";
 
 export interface FaultLine {
 	readonly fault: string;
@@ -26,8 +23,9 @@ export interface FaultLine {
 	readonly every: Span | null;
 	/** How long it lasts before it is mended. */
 	readonly for: Span;
-	/** Everything else on the line, for the fault itself. */
-	readonly details: Readonly<Record<string, string | number | boolean>>;
+	/** For the fault itself: all that it declares, and which of it the line says. */
+	readonly details: Details;
+	readonly given: ReadonlySet<string>;
 }
 
 export interface LoadWeights {
@@ -62,92 +60,187 @@ export interface Scenario {
 
 export const DEFAULT_LOAD: LoadWeights = { put: 6, get: 6, range: 1, delete: 1, txn: 2, compact: 0, append: 1, bank: 1, lock: 1 };
 
+/** What numbers of a scenario, and of the command line in their place, may be. */
+export const BOUNDS = {
+	members: { min: 1, max: 9 },
+	seconds: { min: 1, max: 3_600 },
+	clients: { min: 1, max: 1_000 },
+	holders: { min: 0, max: 1_000 },
+	lockers: { min: 0, max: 100 },
+	keys: { min: 1, max: 26 },
+} as const;
+const WEIGHT = { min: 0, max: 1_000 } as const;
+const TIMEOUT = { minMs: 100, maxMs: 60_000 } as const;
+const TIMES = {
+	at: { minMs: 0, maxMs: 3_600_000 },
+	every: { minMs: 50, maxMs: 3_600_000 },
+	for: { minMs: 0, maxMs: 600_000 },
+} as const;
+const FAULTS_MAX = 100;
+const FLAGS_MAX = 100;
+const TITLE_MAX = 200;
+const FLAG = /^--\S/;
+
 const FIELDS = ["title", "members", "seconds", "clients", "holders", "lockers", "keys", "timeout", "load", "tls", "flags", "faults"];
 const DEFAULTS = { members: 3, seconds: 30, clients: 12, holders: 4, lockers: 3, keys: 8, timeout: "3s" };
-
-/** Throws with the name of the scenario and of what is wrong in it. `faultNames`: those that can be struck. */
-export function parseScenario(name: string, text: string, faultNames: ReadonlySet<string>): Scenario {
-	const wrong = (what: string): never => {
-		throw new Error(`Scenario ${name}: ${what}`);
-	};
-	const raw: unknown = parse(text);
-	if (!isRecord(raw)) return wrong("it is no list of fields");
-	const unknown = Object.keys(raw).find((field) => !FIELDS.includes(field));
-	if (unknown !== undefined) return wrong(`there is no field ${unknown}`);
-	const fields = { ...DEFAULTS, ...raw } as Record<string, unknown>;
-	const whole = (field: string, min: number, max: number): number => {
-		const value = fields[field];
-		if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) return value as number;
-		return wrong(`${field} must be a whole number from ${min} to ${max}`);
-	};
-	if (typeof fields.title !== "string" || fields.title === "") return wrong("it has no title");
-	const load = fields.load ?? {};
-	if (!isRecord(load)) return wrong("load must name weights");
-	for (const [kind, weight] of Object.entries(load)) {
-		if (!(kind in DEFAULT_LOAD)) return wrong(`load has no operation ${kind}`);
-		if (!Number.isInteger(weight) || (weight as number) < 0) return wrong(`the weight of ${kind} must be a whole number`);
-	}
-	const lines = fields.faults ?? [];
-	if (!Array.isArray(lines)) return wrong("faults must be a list");
-	if (typeof (fields.tls ?? false) !== "boolean") return wrong("tls must be true or false");
-	const flags = fields.flags ?? [];
-	if (!Array.isArray(flags)) return wrong("flags must be a list");
-	return {
-		name,
-		title: fields.title,
-		members: whole("members", 1, 9),
-		seconds: whole("seconds", 1, 3_600),
-		clients: whole("clients", 1, 1_000),
-		holders: whole("holders", 0, 1_000),
-		lockers: whole("lockers", 0, 100),
-		keys: whole("keys", 1, 26),
-		timeoutMs: spanOf(fields.timeout)?.maxMs ?? wrong("timeout must be a time such as 3s"),
-		load: fields.load === undefined ? DEFAULT_LOAD : { ...NO_LOAD, ...(load as Partial<LoadWeights>) },
-		tls: fields.tls === true,
-		flags: flags.map(String),
-		faults: lines.map((line) => faultLine(line, faultNames, wrong)),
-	};
-}
-
 const NO_LOAD: LoadWeights = { put: 0, get: 0, range: 0, delete: 0, txn: 0, compact: 0, append: 0, bank: 0, lock: 0 };
 
-function faultLine(line: unknown, faultNames: ReadonlySet<string>, wrong: (what: string) => never): FaultLine {
-	if (!isRecord(line) || typeof line.fault !== "string") return wrong(`a line of faults names no fault: ${JSON.stringify(line)}`);
-	const { fault, at, every, for: lasts = "1s", ...details } = line;
-	if (!faultNames.has(fault)) return wrong(`there is no fault ${fault}`);
-	const times = { at: at === undefined ? null : spanOf(at), every: every === undefined ? null : spanOf(every), for: spanOf(lasts) };
-	if ((at === undefined) === (every === undefined)) return wrong(`${fault} needs either at or every`);
-	if ((at !== undefined && times.at === null) || (every !== undefined && times.every === null) || times.for === null) {
-		return wrong(`the times of ${fault} must be such as 500ms, 2s or 1s..4s`);
+/** What is asked of a fault when a line names it. */
+export interface FaultShape {
+	readonly lasts: boolean;
+	readonly details: DetailTable;
+	readonly membersMin?: number;
+	contradiction?(line: AskedLine): string | null;
+}
+
+/** Throws one sentence that names the file, the line, what is wrong there and what is allowed. `faults`: those that can be struck. */
+export function parseScenario(file: string, text: string, faults: ReadonlyMap<string, FaultShape>): Scenario {
+	const source = new ScenarioSource(file, text);
+	const raw = source.value;
+	if (!isRecord(raw)) return source.wrong([], `a scenario is a list of fields: ${FIELDS.join(", ")}`);
+	const unknown = Object.keys(raw).find((field) => !FIELDS.includes(field));
+	if (unknown !== undefined) return source.wrong([unknown], `there is no field ${shown(unknown)}; the fields are ${FIELDS.join(", ")}`);
+	const fields = { ...DEFAULTS, ...raw } as Record<string, unknown>;
+	const whole = (field: keyof typeof BOUNDS): number => {
+		const value = fields[field];
+		return isWhole(value, BOUNDS[field]) ? value : refuse(source, [field], field, value, wholeFrom(BOUNDS[field]));
+	};
+	const cluster = { members: whole("members"), seconds: whole("seconds") };
+	return {
+		name: basename(file, ".yaml"),
+		title: titleOf(source, fields.title),
+		...cluster,
+		clients: whole("clients"),
+		holders: whole("holders"),
+		lockers: whole("lockers"),
+		keys: whole("keys"),
+		timeoutMs: timeoutOf(source, fields.timeout),
+		load: loadOf(source, fields.load),
+		tls:
+			fields.tls === undefined || typeof fields.tls === "boolean"
+				? fields.tls === true
+				: refuse(source, ["tls"], "tls", fields.tls, "true or false"),
+		flags: flagsOf(source, fields.flags),
+		faults: listOf(source, "faults", fields.faults, FAULTS_MAX).map((line, at) => faultLine({ source, at, line, faults, ...cluster })),
+	};
+}
+
+function refuse(source: ScenarioSource, path: ReadonlyArray<string | number>, what: string, value: unknown, allowed: string): never {
+	const found = value === undefined ? "missing" : shown(value);
+	return source.wrong(path, `${what} is ${found}; it must be ${allowed}`);
+}
+
+function titleOf(source: ScenarioSource, title: unknown): string {
+	if (typeof title === "string" && title !== "" && title.length <= TITLE_MAX && !title.includes("\n")) return title;
+	return refuse(source, ["title"], "title", title, `a text of one line, of ${TITLE_MAX} characters at most`);
+}
+
+function timeoutOf(source: ScenarioSource, timeout: unknown): number {
+	const span = spanOf(timeout);
+	if (span !== null && span.minMs === span.maxMs && within(span, TIMEOUT)) return span.maxMs;
+	return refuse(source, ["timeout"], "timeout", timeout, `one time such as 3s, ${fromTo(TIMEOUT)}`);
+}
+
+function loadOf(source: ScenarioSource, load: unknown): LoadWeights {
+	if (load === undefined) return DEFAULT_LOAD;
+	const kinds = Object.keys(DEFAULT_LOAD);
+	if (!isRecord(load)) return refuse(source, ["load"], "load", load, `weights of ${kinds.join(", ")}`);
+	for (const [kind, weight] of Object.entries(load)) {
+		if (!kinds.includes(kind))
+			return source.wrong(["load", kind], `load has no operation ${shown(kind)}; the operations are ${kinds.join(", ")}`);
+		if (!isWhole(weight, WEIGHT)) return refuse(source, ["load", kind], `${kind} of load`, weight, wholeFrom(WEIGHT));
 	}
-	if (times.every !== null && times.every.minMs < 50) return wrong(`${fault} may strike every 50 ms at most`);
-	for (const [name, value] of Object.entries(details)) {
-		if (!["string", "number", "boolean"].includes(typeof value)) return wrong(`${name} of ${fault} must be a plain value`);
+	const weights = { ...NO_LOAD, ...(load as Partial<LoadWeights>) };
+	if (Object.values(weights).every((weight) => weight === 0)) return source.wrong(["load"], "load has no weight above 0");
+	return weights;
+}
+
+function flagsOf(source: ScenarioSource, flags: unknown): readonly string[] {
+	return listOf(source, "flags", flags, FLAGS_MAX).map((flag, at) =>
+		typeof flag === "string" && FLAG.test(flag)
+			? flag
+			: refuse(source, ["flags", at], `entry ${at + 1} of flags`, flag, "a text that begins with --"),
+	);
+}
+
+function listOf(source: ScenarioSource, field: string, list: unknown, max: number): readonly unknown[] {
+	if (list === undefined) return [];
+	if (Array.isArray(list) && list.length <= max) return list;
+	return refuse(source, [field], field, list, `a list of ${max} entries at most`);
+}
+
+interface LineText {
+	readonly source: ScenarioSource;
+	readonly at: number;
+	readonly line: unknown;
+	readonly faults: ReadonlyMap<string, FaultShape>;
+	readonly members: number;
+	readonly seconds: number;
+}
+
+function faultLine({ source, at, line, faults, members, seconds }: LineText): FaultLine {
+	const path = ["faults", at] as const;
+	const names = [...faults.keys()].join(", ");
+	if (!isRecord(line))
+		return refuse(source, path, `entry ${at + 1} of faults`, line, "a line such as { fault: kill, who: leader, every: 2s..4s }");
+	const name = String(line.fault);
+	const fault = faults.get(name);
+	if (line.fault === undefined) return source.wrong(path, `entry ${at + 1} of faults names no fault; the faults are ${names}`);
+	if (fault === undefined) return source.wrong([...path, "fault"], `there is no fault ${shown(line.fault)}; the faults are ${names}`);
+	const known = ["at", "every", ...(fault.lasts ? ["for"] : []), ...Object.keys(fault.details)];
+	const unknown = Object.keys(line).find((key) => key !== "fault" && !known.includes(key));
+	if (unknown !== undefined) return source.wrong([...path, unknown], `${name} takes no ${shown(unknown)}; it takes ${known.join(", ")}`);
+	const time = (key: keyof typeof TIMES): Span => {
+		const span = spanOf(line[key]);
+		if (span !== null && within(span, TIMES[key])) return span;
+		return refuse(
+			source,
+			[...path, key],
+			`${key} of ${name}`,
+			line[key],
+			`a time or a span such as 500ms, 2s or 1s..4s, ${fromTo(TIMES[key])}`,
+		);
+	};
+	if ((line.at === undefined) === (line.every === undefined)) {
+		return source.wrong(
+			path,
+			`${name} has ${line.at === undefined ? "neither at nor every" : "both at and every"}; it must have one of the two`,
+		);
 	}
-	return { fault, ...times, for: times.for, details: details as FaultLine["details"] };
+	const times = {
+		at: line.at === undefined ? null : time("at"),
+		every: line.every === undefined ? null : time("every"),
+		for: line.for === undefined ? (spanOf("1s") as Span) : time("for"),
+	};
+	const firstMs = (times.at ?? (times.every as Span)).minMs;
+	if (firstMs >= seconds * 1_000) {
+		const key = times.at === null ? "every" : "at";
+		return source.wrong(
+			[...path, key],
+			`${key} of ${name} is ${shown(line[key])}, and the faults end after ${seconds} s: it never strikes`,
+		);
+	}
+	const details: Record<string, string | number | boolean> = {};
+	for (const [key, detail] of Object.entries(fault.details)) {
+		const value = line[key] === undefined ? standardOf(detail) : readDetail(detail, line[key], members);
+		if (value === null) return refuse(source, [...path, key], `${key} of ${name}`, line[key], allowedBy(detail, `m${members}`));
+		details[key] = value;
+	}
+	const given = new Set(Object.keys(fault.details).filter((key) => line[key] !== undefined));
+	const contradiction = tooFew(fault, details, members) ?? fault.contradiction?.({ details, given, members }) ?? null;
+	if (contradiction !== null) return source.wrong(path, `${name} never does what this says: ${contradiction}`);
+	return { fault: name, ...times, details, given };
 }
 
-/** `500ms`, `2s`, `1s..4s`; a bare number is seconds. Null for anything else. */
-export function spanOf(value: unknown): Span | null {
-	if (typeof value === "number") return value >= 0 ? { minMs: value * 1_000, maxMs: value * 1_000 } : null;
-	if (typeof value !== "string") return null;
-	const ends = value.split("..").map(milliseconds);
-	const [minMs, maxMs = minMs] = ends;
-	if (ends.length > 2 || minMs === undefined || maxMs === undefined || Number.isNaN(minMs) || Number.isNaN(maxMs) || maxMs < minMs)
-		return null;
-	return { minMs, maxMs };
+function tooFew({ membersMin = 1 }: FaultShape, details: Details, members: number): string | null {
+	const least = Math.max(membersMin, details.who === "follower" ? 2 : 1);
+	return members < least ? `it needs ${least} members, the scenario has ${members}` : null;
 }
 
-export function drawMs(dice: Dice, { minMs, maxMs }: Span): number {
-	return dice.range(Math.round(minMs), Math.round(maxMs));
+function within({ minMs, maxMs }: Span, bounds: Span): boolean {
+	return minMs >= bounds.minMs && maxMs <= bounds.maxMs;
 }
 
-function milliseconds(text: string): number {
-	const match = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text.trim());
-	if (match === null) return Number.NaN;
-	return Number(match[1]) * { ms: 1, s: 1_000, m: 60_000 }[match[2] as "ms" | "s" | "m"];
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-	return typeof value === "object" && value !== null && !Array.isArray(value);
+function fromTo({ minMs, maxMs }: Span): string {
+	return `from ${describeMs(minMs)} to ${describeMs(maxMs)}`;
 }

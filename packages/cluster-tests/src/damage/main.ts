@@ -8,6 +8,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { wholeNumber } from "../command-call.ts";
 import { CALL_FAULTS, referenceOf, tryCallFault } from "./call-faults.ts";
 import { runDamage } from "./campaign.ts";
 import { describeDamage } from "./damages.ts";
@@ -24,12 +25,7 @@ const { values } = parseArgs({
 		seed: { type: "string", default: String(Date.now() % 1_000_000) },
 	},
 });
-const every = Number(values.every);
-const part = values.part === undefined ? null : Number(values.part);
-if (!Number.isInteger(every) || every < 1 || (part !== null && !(Number.isInteger(part) && part >= 1 && part <= every))) {
-	console.error("npm run damage -- [--every N [--part 1..N]] [--seed S]");
-	process.exit(2);
-}
+const [every, part] = shares();
 const folder = await mkdtemp(join(existsSync(MEMORY_FOLDER) ? MEMORY_FOLDER : tmpdir(), "flotilla-damage-"));
 try {
 	if (values.calls) process.exitCode = await runCallFaults(folder);
@@ -69,4 +65,15 @@ async function runCallFaults(memberFolder: string): Promise<number> {
 		`${ends.died} ended with words, ${ends["went on"]} went on; all started again with what was acknowledged: ${findings.length === 0}`,
 	);
 	return findings.length === 0 ? 0 : 1;
+}
+
+/** Of the damages every so many, and which of them; null: each time others. */
+function shares(): readonly [every: number, part: number | null] {
+	try {
+		const all = wholeNumber("--every", values.every, { min: 1, max: 100_000 });
+		return [all, values.part === undefined ? null : wholeNumber("--part", values.part, { min: 1, max: all })];
+	} catch (error) {
+		console.error((error as Error).message);
+		return process.exit(2);
+	}
 }

@@ -6,11 +6,16 @@ import type { Dice } from "@flotilla/base";
 import { FLOTILLA_PROGRAM } from "../../process/cluster.ts";
 import { runTool } from "../../process/tools.ts";
 import type { StageMember } from "../stage.ts";
-import { choose, type Details, type Fault, type FaultWorld, holding, numberOf, startIfEnded, startWhenEnded, textOf } from "./fault.ts";
+import { who, whole } from "./details.ts";
+import { choose, type Fault, type FaultWorld, holding, lasting, startIfEnded, startWhenEnded } from "./fault.ts";
 import { OPERATIONS } from "./operations.ts";
 
 /** Writes and syncs of the log: flotilla's are writes on O_DSYNC descriptors, etcd's are writes followed by fdatasync. */
 const LOG_CALLS = { flotilla: "pwrite64", etcd: "fdatasync" } as const;
+
+const ONE = { who: who("one") } as const;
+const TRACER = ["strace", "root"] as const;
+type Strike = (world: FaultWorld, details: { readonly who: string }, forMs: number) => Promise<readonly string[] | null>;
 
 interface Tracer {
 	/** Takes its hands off, and tells whether a call was changed. */
@@ -129,21 +134,30 @@ function othersWhole(world: FaultWorld, member: StageMember): boolean {
 	return world.stage.present.every((other) => other === member || (!other.held && other.process.running));
 }
 
-/** `lasting`: a start that succeeds has not mended it, since a member reads some of its files later. */
-function changedFiles(change: (world: FaultWorld, member: StageMember) => Promise<string | null>, lasting = false): Fault["strike"] {
-	return async (world, details, forMs) => {
-		const [member] = (await choose(world, textOf(details, "who", "one"))) ?? [];
+interface FileChange {
+	readonly about: string;
+	readonly programs?: readonly string[];
+	/** A start that succeeds has not mended it, since a member reads some of its files later. */
+	readonly stays?: boolean;
+	/** What was changed, or null. */
+	readonly change: (world: FaultWorld, member: StageMember) => Promise<string | null>;
+}
+
+function changedFiles({ change, stays = false, ...words }: FileChange): Fault {
+	const strike: Strike = async (world, details, forMs) => {
+		const [member] = (await choose(world, details.who)) ?? [];
 		if (member === undefined || world.stage.present.length < 3 || !othersWhole(world, member)) return null;
 		return holding([member], async () => {
 			world.stage.doom(member);
 			await member.process.kill("SIGKILL");
 			const what = await change(world, member);
-			member.damaged = what !== null && lasting;
+			member.damaged = what !== null && stays;
 			if (what !== null) world.note(`${member.name}: ${what}`);
 			await world.pause(forMs);
 			await startOrReplace(world, member, forMs);
 		});
 	};
+	return lasting({ ...words, details: ONE, membersMin: 3, strike });
 }
 
 const BALLAST = "ballast";
@@ -175,8 +189,8 @@ async function fits(write: () => Promise<unknown>): Promise<boolean> {
 	}
 }
 
-const fullDisk: Fault["strike"] = async (world, details, forMs) => {
-	const [member] = (await choose(world, textOf(details, "who", "one"))) ?? [];
+const fullDisk: Strike = async (world, details, forMs) => {
+	const [member] = (await choose(world, details.who)) ?? [];
 	if (member === undefined) return null;
 	const ballast = join(member.dataDir, BALLAST);
 	return holding([member], async () => {
@@ -196,14 +210,16 @@ const fullDisk: Fault["strike"] = async (world, details, forMs) => {
 };
 
 /** `ends`: no member survives what is injected. */
-function traced(injectOf: (world: FaultWorld, details: Details) => string, ends: boolean): Fault["strike"] {
-	return async (world, details, forMs) => {
-		const members = await choose(world, textOf(details, "who", "one"));
-		if (members === null) return null;
-		const struck = await Promise.all(members.map((member) => meet(world, member, injectOf(world, details), { ends, forMs })));
-		const met = struck.flatMap((names) => names ?? []);
-		return met.length === 0 ? null : met;
-	};
+async function traced(
+	world: FaultWorld,
+	chosenBy: string,
+	{ inject, ends, forMs }: { readonly inject: () => string; readonly ends: boolean; readonly forMs: number },
+): Promise<readonly string[] | null> {
+	const members = await choose(world, chosenBy);
+	if (members === null) return null;
+	const struck = await Promise.all(members.map((member) => meet(world, member, inject(), { ends, forMs })));
+	const met = struck.flatMap((names) => names ?? []);
+	return met.length === 0 ? null : met;
 }
 
 /** One member meets it for so long. */
@@ -232,36 +248,42 @@ async function meet(
 }
 
 export const DISK_FAULTS: Readonly<Record<string, Fault>> = {
-	"slow-disk": {
-		about: "writes of the log take longer (delay in ms)",
-		needs: ["strace", "root"],
-		strike: traced((_, details) => `delay_exit=${Math.round(numberOf(details, "delay", 200) * 1_000)}`, false),
-	},
-	"failing-disk": {
+	"slow-disk": lasting({
+		about: "each write of the log takes longer",
+		details: { ...ONE, delay: whole(200, { min: 1, max: 60_000, unit: "ms" }) },
+		needs: TRACER,
+		strike: (world, details, forMs) =>
+			traced(world, details.who, { inject: () => `delay_exit=${details.delay * 1_000}`, ends: false, forMs }),
+	}),
+	"failing-disk": lasting({
 		about: "a write or sync of the log fails with EIO: the process must end",
-		needs: ["strace", "root"],
-		strike: traced(({ dice }) => `error=EIO:when=${dice.range(1, 40)}`, true),
-	},
-	"full-disk": {
+		details: ONE,
+		needs: TRACER,
+		strike: (world, details, forMs) =>
+			traced(world, details.who, { inject: () => `error=EIO:when=${world.dice.range(1, 40)}`, ends: true, forMs }),
+	}),
+	"full-disk": lasting({
 		about: "the disk of a member is full, and has room again later: it refuses or ends, and comes back without help",
+		details: ONE,
 		needs: ["mount", "root"],
 		strike: fullDisk,
-	},
-	"torn-tail": {
+	}),
+	"torn-tail": changedFiles({
 		about: "kill -9, and half of a write behind the end of the log",
 		programs: ["flotilla"],
-		strike: changedFiles(({ dice }, member) => tearTail(dice, member)),
-	},
-	"flipped-bit": {
+		change: ({ dice }, member) => tearTail(dice, member),
+	}),
+	"flipped-bit": changedFiles({
 		about: "kill -9, and one bit of the data folder changed: the member recovers, refuses and is replaced, or is none the worse",
 		programs: ["flotilla"],
-		strike: changedFiles(({ dice }, member) => flipBit(dice, join(member.dataDir, "member")), true),
-	},
-	"lost-folder": {
+		stays: true,
+		change: ({ dice }, member) => flipBit(dice, join(member.dataDir, "member")),
+	}),
+	"lost-folder": changedFiles({
 		about: "kill -9, and the data folder gone: the member must not come back under its old id, and is replaced",
-		strike: changedFiles(async (_, member) => {
+		change: async (_, member) => {
 			await rm(member.dataDir, { recursive: true, force: true });
 			return "data folder removed";
-		}),
-	},
+		},
+	}),
 };

@@ -1,6 +1,7 @@
 import type { Dice } from "@flotilla/base";
 import { pause } from "../../process/wait.ts";
 import type { Stage, StageMember } from "../stage.ts";
+import type { Details, DetailsOf, DetailTable } from "./details.ts";
 
 /** What a fault may use. */
 export interface FaultWorld {
@@ -16,20 +17,55 @@ export interface FaultWorld {
 	note(text: string): void;
 }
 
-export type Details = Readonly<Record<string, string | number | boolean>>;
+/** A line of a scenario as its fault is asked about it. */
+export interface AskedLine {
+	readonly details: Details;
+	/** The names of details that the line says itself. */
+	readonly given: ReadonlySet<string>;
+	readonly members: number;
+}
 
 /** A kind of fault. Errors of `strike` end the run as a failure of the tester, not of the cluster. */
 export interface Fault {
 	readonly about: string;
+	/** False: it has happened as soon as it has begun, and a line says nothing of how long. */
+	readonly lasts: boolean;
+	/** What a line may say to it. */
+	readonly details: DetailTable;
 	/** Programs without which it cannot be done; also `root`. A scenario that needs a missing one is skipped by name. */
 	readonly needs?: readonly string[];
 	/** Only these servers can be asked for it. */
 	readonly programs?: readonly string[];
+	/** Members below which it never strikes. */
+	readonly membersMin?: number;
+	/** Null, or why a line whose details are each right would not do what it says. */
+	contradiction?(line: AskedLine): string | null;
 	/**
 	 * Breaks something, keeps it broken for `forMs` and mends it. Null: there was nothing to strike just now. Otherwise those
 	 * that were struck, which the report shows.
 	 */
 	strike(world: FaultWorld, details: Details, forMs: number): Promise<readonly string[] | null>;
+}
+
+/** A fault that lasts for a while, whose `strike` is given what its table declares. */
+export function lasting<const Table extends DetailTable>(
+	fault: Omit<Fault, "lasts" | "details" | "strike"> & {
+		readonly details: Table;
+		strike(world: FaultWorld, details: DetailsOf<Table>, forMs: number): Promise<readonly string[] | null>;
+	},
+): Fault {
+	// What comes in was read by this very table.
+	return { ...fault, lasts: true, strike: (world, details, forMs) => fault.strike(world, details as DetailsOf<Table>, forMs) };
+}
+
+/** One that is over at once. */
+export function momentary<const Table extends DetailTable>(
+	fault: Omit<Fault, "lasts" | "details" | "strike"> & {
+		readonly details: Table;
+		strike(world: FaultWorld, details: DetailsOf<Table>): Promise<readonly string[] | null>;
+	},
+): Fault {
+	return { ...fault, lasts: false, strike: (world, details) => fault.strike(world, details as DetailsOf<Table>) };
 }
 
 /**
@@ -62,16 +98,6 @@ export async function choose(world: FaultWorld, who: string): Promise<readonly S
 			return named.length === 0 ? null : named;
 		}
 	}
-}
-
-export function textOf(details: Details, name: string, standard: string): string {
-	return String(details[name] ?? standard);
-}
-
-export function numberOf(details: Details, name: string, standard: number): number {
-	const value = details[name] ?? standard;
-	if (typeof value !== "number" || !Number.isFinite(value)) throw new Error(`${name} must be a number, it is ${String(value)}`);
-	return value;
 }
 
 /** What a process that may have been struck is watched for. One that ends later is started by the run itself. */

@@ -12,7 +12,6 @@ import { SURROUNDINGS } from "./surroundings.ts";
 export const FAULTS: ReadonlyMap<string, Fault> = new Map(
 	Object.entries({ ...PROCESS_FAULTS, ...NETWORK_FAULTS, ...DISK_FAULTS, ...OPERATIONS, ...SURROUNDINGS, ...POINT_FAULTS }),
 );
-export const FAULT_NAMES: ReadonlySet<string> = new Set(FAULTS.keys());
 
 /** Null, or why this scenario cannot be run here, naming what is missing. */
 export function missingFor({ faults }: Scenario, program: string): string | null {

@@ -2,7 +2,8 @@
 import type { LinkState } from "../links.ts";
 import type { Direction } from "../places/place.ts";
 import type { StageMember } from "../stage.ts";
-import { choose, type Details, type Fault, type FaultWorld, numberOf, textOf } from "./fault.ts";
+import { flag, who, whole, word } from "./details.ts";
+import { type AskedLine, choose, type Fault, type FaultWorld, lasting, momentary } from "./fault.ts";
 
 function change(world: FaultWorld, pairs: readonly Direction[], state: Partial<LinkState>): Promise<void> {
 	return world.stage.links.set(pairs, state);
@@ -24,20 +25,30 @@ interface Cut {
 	readonly struck: readonly string[];
 }
 
+const SHAPE = word("alone", "deaf", "mute", "halves", "bridge", "chain");
+type Shape = (typeof SHAPE)["of"][number];
+/** Shapes around members that a line names. */
+const CHOSEN: ReadonlySet<Shape> = new Set(["alone", "deaf", "mute"]);
+
+interface ShapeDetails {
+	readonly shape: Shape;
+	readonly who: string;
+}
+
 /** The directions that a shape cuts. Null when the cluster is too small for it, or nobody fits. */
-async function shapeOf(world: FaultWorld, shape: string, details: Details): Promise<Cut | null> {
+async function shapeOf(world: FaultWorld, { shape, who: chosenBy }: ShapeDetails): Promise<Cut | null> {
 	const all = world.stage.present;
 	const rest = (chosen: readonly StageMember[]): StageMember[] => all.filter((member) => !chosen.includes(member));
 	const shuffled = world.dice.shuffle([...all]);
 	const names = (members: readonly StageMember[]): string[] => members.map(({ name }) => name);
 	switch (shape) {
 		case "alone": {
-			const chosen = await choose(world, textOf(details, "who", "one"));
+			const chosen = await choose(world, chosenBy);
 			return chosen === null ? null : { pairs: bothWays(between(chosen, rest(chosen))), struck: names(chosen) };
 		}
 		case "deaf":
 		case "mute": {
-			const chosen = await choose(world, textOf(details, "who", "one"));
+			const chosen = await choose(world, chosenBy);
 			if (chosen === null) return null;
 			return { pairs: shape === "deaf" ? between(rest(chosen), chosen) : between(chosen, rest(chosen)), struck: names(chosen) };
 		}
@@ -58,63 +69,84 @@ async function shapeOf(world: FaultWorld, shape: string, details: Details): Prom
 			const pairs = shuffled.flatMap((one, at) => between([one], shuffled.slice(at + 2)));
 			return { pairs: bothWays(pairs), struck: names(shuffled) };
 		}
-		default:
-			throw new Error(`a partition has no shape ${shape}: alone, deaf, mute, halves, bridge, chain`);
 	}
 }
 
+function shapeContradicts({ details, given, members }: AskedLine): string | null {
+	const shape = details.shape as Shape;
+	if (given.has("who") && !CHOSEN.has(shape)) return `shape ${shape} takes no who, it draws for itself`;
+	const least = shape === "bridge" || shape === "chain" ? 3 : 2;
+	return members < least ? `shape ${shape} needs ${least} members, the scenario has ${members}` : null;
+}
+
+const SHAPED = { shape: SHAPE, who: who("one"), refused: flag } as const;
+const MS_MAX = 60_000;
+/** One that thins nothing out. */
+const RATE_MAX = 1_000_000_000;
+
 export const NETWORK_FAULTS: Readonly<Record<string, Fault>> = {
-	partition: {
-		about: "links between members carry nothing (shape: alone, deaf, mute, halves, bridge, chain; refused: true closes connections)",
-		strike: async (world, details, forMs) => {
-			const cut = await shapeOf(world, textOf(details, "shape", "alone"), details);
+	partition: lasting({
+		about: "links between members carry nothing (refused: their connections are closed as well)",
+		details: SHAPED,
+		contradiction: shapeContradicts,
+		async strike(world, details, forMs) {
+			const cut = await shapeOf(world, details);
 			if (cut === null) return null;
-			await change(world, cut.pairs, { held: true, refused: details.refused === true });
+			await change(world, cut.pairs, { held: true, refused: details.refused });
 			await world.pause(forMs);
 			await change(world, cut.pairs, { held: false, refused: false });
 			return cut.struck;
 		},
-	},
-	flap: {
-		about: "links come and go several times a second (period in ms)",
-		strike: async (world, details, forMs) => {
-			const cut = await shapeOf(world, textOf(details, "shape", "alone"), details);
+	}),
+	flap: lasting({
+		about: "links come and go several times a second",
+		details: { ...SHAPED, period: whole(200, { min: 20, max: MS_MAX, unit: "ms" }) },
+		contradiction: shapeContradicts,
+		async strike(world, details, forMs) {
+			const cut = await shapeOf(world, details);
 			if (cut === null) return null;
-			const periodMs = numberOf(details, "period", 200);
-			for (let left = forMs; left > 0; left -= 2 * periodMs) {
-				await change(world, cut.pairs, { held: true, refused: details.refused === true });
-				await world.pause(periodMs);
+			for (let left = forMs; left > 0; left -= 2 * details.period) {
+				await change(world, cut.pairs, { held: true, refused: details.refused });
+				await world.pause(details.period);
 				await change(world, cut.pairs, { held: false, refused: false });
-				await world.pause(periodMs);
+				await world.pause(details.period);
 			}
 			return cut.struck;
 		},
-	},
-	"slow-links": {
-		about: "links are slow (delay and jitter in ms, loss in per mille, rate in bytes a second)",
-		strike: async (world, details, forMs) => {
-			const chosen = await choose(world, textOf(details, "who", "all"));
+	}),
+	"slow-links": lasting({
+		about: "links are late, uneven, lossy or thin",
+		details: {
+			who: who("all"),
+			delay: whole(0, { min: 0, max: MS_MAX, unit: "ms" }),
+			jitter: whole(0, { min: 0, max: MS_MAX, unit: "ms" }),
+			loss: whole(0, { min: 0, max: 1_000, unit: "per mille" }),
+			rate: whole(RATE_MAX, { min: 1_024, max: RATE_MAX, unit: "bytes a second" }),
+		},
+		membersMin: 2,
+		contradiction: ({ details: { delay, jitter, loss, rate } }) =>
+			delay === 0 && jitter === 0 && loss === 0 && rate === RATE_MAX ? "without delay, jitter, loss or rate nothing is slow" : null,
+		async strike(world, { who: chosenBy, delay, jitter, loss, rate }, forMs) {
+			const chosen = await choose(world, chosenBy);
 			if (chosen === null) return null;
 			const others = world.stage.present;
 			const pairs = bothWays(between(chosen, others).filter(([from, to]) => from !== to));
-			await change(world, pairs, {
-				delayMs: numberOf(details, "delay", 0),
-				jitterMs: numberOf(details, "jitter", 0),
-				lossPerMille: numberOf(details, "loss", 0),
-				bytesPerSecond: numberOf(details, "rate", Number.MAX_SAFE_INTEGER),
-			});
+			const bytesPerSecond = rate === RATE_MAX ? Number.POSITIVE_INFINITY : rate;
+			await change(world, pairs, { delayMs: delay, jitterMs: jitter, lossPerMille: loss, bytesPerSecond });
 			await world.pause(forMs);
 			await change(world, pairs, { delayMs: 0, jitterMs: 0, lossPerMille: 0, bytesPerSecond: Number.POSITIVE_INFINITY });
 			return chosen.map(({ name }) => name);
 		},
-	},
-	reset: {
+	}),
+	reset: momentary({
 		about: "all connections between two members break at once",
-		strike: async (world) => {
+		details: {},
+		membersMin: 2,
+		async strike(world) {
 			const [a, b] = world.dice.shuffle([...world.stage.present]);
 			if (a === undefined || b === undefined) return null;
 			await world.stage.links.reset(a.name, b.name);
 			return [a.name, b.name];
 		},
-	},
+	}),
 };

@@ -2,7 +2,8 @@
 import { KvClient, RpcError } from "../../client/kv-client.ts";
 import { eventually } from "../../process/wait.ts";
 import type { Stage, StageMember } from "../stage.ts";
-import { choose, type Fault, type FaultWorld, holding, textOf } from "./fault.ts";
+import { who, word } from "./details.ts";
+import { choose, type Fault, type FaultWorld, holding, lasting, momentary } from "./fault.ts";
 
 async function withClient<T>(member: StageMember, work: (client: KvClient) => Promise<T>): Promise<T> {
 	const client = new KvClient(member.address);
@@ -105,29 +106,35 @@ async function successor(world: FaultWorld, member: StageMember, learner: boolea
 }
 
 export const OPERATIONS: Readonly<Record<string, Fault>> = {
-	replace: {
-		about: "a member is removed, its folder left behind, and a new one joins in its place (as: voter or learner, promoted later)",
-		strike: async (world, details, forMs) => {
+	replace: lasting({
+		about: "a member is removed, its folder left behind, and a new one joins in its place, at once or as a learner that is promoted",
+		details: { who: who("one"), as: word("voter", "learner") },
+		membersMin: 3,
+		async strike(world, details, forMs) {
 			const { stage } = world;
-			const [member] = (await choose(world, textOf(details, "who", "one"))) ?? [];
+			const [member] = (await choose(world, details.who)) ?? [];
 			if (member === undefined || stage.present.length < 3) return null;
 			// Who goes while another is down may take the quorum along: that is the operator's mistake, not a fault.
 			if (stage.present.some((other) => other.held || !other.process.running)) return null;
-			return holding([member], () => successor(world, member, textOf(details, "as", "voter") === "learner", forMs));
+			return holding([member], () => successor(world, member, details.as === "learner", forMs));
 		},
-	},
-	"replace-dead": {
+	}),
+	"replace-dead": lasting({
 		about: "a member that does not run is removed, and a new one joins in its place",
-		strike: async (world, details, forMs) => {
+		details: { who: { kind: "member" } },
+		membersMin: 3,
+		async strike(world, details, forMs) {
 			const { stage } = world;
 			const member = stage.present.find(({ name, process }) => name === details.who && !process.running);
 			if (member === undefined) return null;
 			return holding([member], () => successor(world, member, false, forMs));
 		},
-	},
-	transfer: {
+	}),
+	transfer: momentary({
 		about: "leadership is moved to another member",
-		strike: async (world) => {
+		details: {},
+		membersMin: 2,
+		async strike(world) {
 			const { stage, dice } = world;
 			const leader = await stage.leader();
 			const others = stage.present.filter((member) => member !== leader && member.process.running && member.id !== null);
@@ -140,11 +147,12 @@ export const OPERATIONS: Readonly<Record<string, Fault>> = {
 			);
 			return [leader.name, target.name];
 		},
-	},
-	defragment: {
+	}),
+	defragment: momentary({
 		about: "a member is asked to defragment its store",
-		strike: async (world, details) => {
-			const [member] = (await choose(world, textOf(details, "who", "one"))) ?? [];
+		details: { who: who("one") },
+		async strike(world, details) {
+			const [member] = (await choose(world, details.who)) ?? [];
 			if (member === undefined) return null;
 			const types = ["DefragmentRequest", "DefragmentResponse"] as const;
 			await withClient(member, (client) => client.call("Maintenance", "Defragment", types, {}, { timeoutMs: 10_000 })).catch((error) =>
@@ -152,5 +160,5 @@ export const OPERATIONS: Readonly<Record<string, Fault>> = {
 			);
 			return [member.name];
 		},
-	},
+	}),
 };

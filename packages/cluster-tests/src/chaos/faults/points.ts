@@ -1,7 +1,9 @@
 /** Fault points inside members: the whole cluster is of test builds then. */
 import { type AskedMember, callPoint } from "../../fault-points/point-call.ts";
+import { ERRORS, POINTS, parseTerm } from "../../fault-points/point-table.ts";
 import type { StageMember } from "../stage.ts";
-import { choose, type Details, type Fault, type FaultWorld, holding, startIfEnded, startWhenEnded, textOf } from "./fault.ts";
+import { oneOf, who } from "./details.ts";
+import { choose, type Fault, type FaultWorld, holding, lasting, startIfEnded, startWhenEnded } from "./fault.ts";
 
 export const POINT_FAULT = "point";
 
@@ -10,9 +12,13 @@ const ENDS = /^\S+ \S*panic$|^(wal|store)\.(before|after)(Write|Sync|Batch|Barri
 /** One that was told to sleep or to lose messages goes on: nobody waits for its end. */
 const GOES_ON_MS = 200;
 
+interface Armed {
+	readonly point: string;
+	readonly term: string;
+}
+
 /** Arms, waits, disarms, and starts again whom that has ended. False: it ended before it could be armed. */
-async function strikePoint(world: FaultWorld, member: StageMember, details: Details, forMs: number): Promise<boolean> {
-	const [point, term] = [textOf(details, "point", ""), textOf(details, "term", "")];
+async function strikePoint(world: FaultWorld, member: StageMember, { point, term }: Armed, forMs: number): Promise<boolean> {
 	const { name, process } = member;
 	const asked: AskedMember = { name, faultPort: world.stage.faultPort(member), ended: () => !process.running };
 	const what = `${point} ${term}`;
@@ -35,11 +41,20 @@ async function strikePoint(world: FaultWorld, member: StageMember, details: Deta
 }
 
 export const POINT_FAULTS: Readonly<Record<string, Fault>> = {
-	[POINT_FAULT]: {
-		about: 'a fault point inside a member is armed for a while (point: wal.beforeWrite, term: 3*error("EIO"), ...)',
+	[POINT_FAULT]: lasting({
+		about: "a fault point inside a member is armed for a while",
+		details: {
+			who: who("one"),
+			point: { kind: "text", allowed: oneOf(POINTS), reads: (text) => POINTS.some((name) => name === text) },
+			term: {
+				kind: "text",
+				allowed: `panic, sleep("500ms") or error("NAME") with ${oneOf(ERRORS)}, behind 3* for three times or 10% for one time in ten`,
+				reads: (text) => parseTerm(text) !== null,
+			},
+		},
 		programs: ["flotilla"],
-		strike: async (world, details, forMs) => {
-			const [member] = (await choose(world, textOf(details, "who", "one"))) ?? [];
+		async strike(world, details, forMs) {
+			const [member] = (await choose(world, details.who)) ?? [];
 			if (member === undefined) return null;
 			let struck = false;
 			const held = await holding([member], async () => {
@@ -47,5 +62,5 @@ export const POINT_FAULTS: Readonly<Record<string, Fault>> = {
 			});
 			return struck ? held : null;
 		},
-	},
+	}),
 };

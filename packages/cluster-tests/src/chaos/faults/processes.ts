@@ -1,6 +1,7 @@
 /** Faults of processes: killed, stopped, stood still. */
 import type { StageMember } from "../stage.ts";
-import { choose, type Fault, type FaultWorld, holding, textOf } from "./fault.ts";
+import { flag, who } from "./details.ts";
+import { choose, type Fault, type FaultWorld, holding, lasting } from "./fault.ts";
 
 async function startAgain(world: FaultWorld, members: readonly StageMember[]): Promise<void> {
 	// Without a quorum none of them becomes ready alone.
@@ -12,25 +13,30 @@ async function end({ stage }: FaultWorld, member: StageMember, signal: "SIGKILL"
 	await member.process.kill(signal);
 }
 
-function ended(signal: "SIGKILL" | "SIGTERM"): Fault["strike"] {
-	return async (world, details, forMs) => {
-		const members = await choose(world, textOf(details, "who", "one"));
-		if (members === null) return null;
-		return holding(members, async () => {
-			await Promise.all(members.map((member) => end(world, member, signal)));
-			await world.pause(forMs);
-			await startAgain(world, members);
-		});
-	};
+function ended(about: string, signal: "SIGKILL" | "SIGTERM"): Fault {
+	return lasting({
+		about,
+		details: { who: who("one") },
+		async strike(world, details, forMs) {
+			const members = await choose(world, details.who);
+			if (members === null) return null;
+			return holding(members, async () => {
+				await Promise.all(members.map((member) => end(world, member, signal)));
+				await world.pause(forMs);
+				await startAgain(world, members);
+			});
+		},
+	});
 }
 
 export const PROCESS_FAULTS: Readonly<Record<string, Fault>> = {
-	kill: { about: "kill -9, and a new start later", strike: ended("SIGKILL") },
-	stop: { about: "a clean stop by SIGTERM, and a new start later", strike: ended("SIGTERM") },
-	pause: {
+	kill: ended("kill -9, and a new start later", "SIGKILL"),
+	stop: ended("a clean stop by SIGTERM, and a new start later", "SIGTERM"),
+	pause: lasting({
 		about: "the process stands still (SIGSTOP) and goes on later",
-		strike: async (world, details, forMs) => {
-			const members = await choose(world, textOf(details, "who", "one"));
+		details: { who: who("one") },
+		async strike(world, details, forMs) {
+			const members = await choose(world, details.who);
 			if (members === null) return null;
 			return holding(members, async () => {
 				await Promise.all(members.map((member) => member.process.kill("SIGSTOP")));
@@ -38,11 +44,12 @@ export const PROCESS_FAULTS: Readonly<Record<string, Fault>> = {
 				await Promise.all(members.map((member) => member.process.kill("SIGCONT")));
 			});
 		},
-	},
-	"rolling-restart": {
-		about: "every member is stopped and started again, one after another, each when the one before serves",
-		strike: async (world, details, forMs) => {
-			const signal = details.kill === true ? "SIGKILL" : "SIGTERM";
+	}),
+	"rolling-restart": lasting({
+		about: "every member is stopped (kill: by kill -9) and started again, one after another, each when the one before serves",
+		details: { kill: flag },
+		async strike(world, details, forMs) {
+			const signal = details.kill ? "SIGKILL" : "SIGTERM";
 			const members = await choose(world, "all");
 			if (members === null) return null;
 			return holding(members, async () => {
@@ -53,5 +60,5 @@ export const PROCESS_FAULTS: Readonly<Record<string, Fault>> = {
 				}
 			});
 		},
-	},
+	}),
 };

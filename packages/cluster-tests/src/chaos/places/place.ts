@@ -60,16 +60,16 @@ export function cannotAt(place: PlaceName, { faults, tls }: Scenario): string | 
 	return null;
 }
 
-function cannotStrike(place: PlaceName, { fault, details }: FaultLine): string | null {
+function cannotStrike(place: PlaceName, { fault, details, given }: FaultLine): string | null {
 	if (place === "namespaces" && fault === "slow-links") {
-		const delays = ["delay", "jitter", "rate"].filter((name) => details[name] !== undefined);
+		const delays = ["delay", "jitter", "rate"].filter((name) => given.has(name));
 		return delays.length === 0 ? null : `packets can be dropped there and not slowed down (${delays.join(", ")})`;
 	}
 	if (place !== "processes" && fault === POINT_FAULT) return "its port is on loopback";
 	if (place !== "containers") return null;
 	if (NOT_IN_CONTAINERS.has(fault)) return "it needs the member's own process, or links one by one";
 	if (fault !== "partition") return null;
-	const { shape = "alone", who = "one", refused } = details;
+	const { shape, who, refused } = details;
 	const single = ["one", "leader", "follower"].includes(String(who)) || /^m\d$/.test(String(who));
 	return shape === "alone" && single && refused !== true ? null : "a container can only be taken off the network, alone";
 }

@@ -1,13 +1,13 @@
 /** What each place can do, told before a run begins, and the rules that are written for it. */
 import { describe, expect, test } from "vitest";
-import { FAULT_NAMES } from "../faults/index.ts";
+import { FAULTS } from "../faults/index.ts";
 import { WHOLE } from "../links.ts";
 import { parseScenario } from "../scenario.ts";
 import { aloneIn } from "./containers.ts";
 import { packetRules } from "./namespaces.ts";
 import { cannotAt, type PlaceName } from "./place.ts";
 
-const scenario = (line: string) => parseScenario("s", `title: t\nfaults: [{ ${line}, at: 1s }]`, FAULT_NAMES);
+const scenario = (line: string) => parseScenario("s.yaml", `title: t\nfaults: [{ ${line}, at: 1s }]`, FAULTS);
 
 describe("a fault", () => {
 	const cases: ReadonlyArray<readonly [place: PlaceName, line: string, reason: string | null]> = [
@@ -22,8 +22,8 @@ describe("a fault", () => {
 		["containers", "fault: partition, shape: alone, refused: true", "a container can only be taken off the network, alone"],
 		["containers", "fault: failing-disk", "it needs the member's own process, or links one by one"],
 		["containers", "fault: kill", null],
-		["namespaces", "fault: point", "its port is on loopback"],
-		["processes", "fault: point", null],
+		["namespaces", "fault: point, point: wal.beforeWrite, term: panic", "its port is on loopback"],
+		["processes", "fault: point, point: wal.beforeWrite, term: panic", null],
 	];
 	test.each(cases)("in %s: %s", (place, line, reason) => {
 		const told = cannotAt(place, scenario(line));
@@ -33,7 +33,7 @@ describe("a fault", () => {
 });
 
 test("links that cannot be told apart under TLS are not struck", () => {
-	const tls = (line: string) => parseScenario("s", `title: t\ntls: true\nfaults: [{ ${line}, at: 1s }]`, FAULT_NAMES);
+	const tls = (line: string) => parseScenario("s.yaml", `title: t\ntls: true\nfaults: [{ ${line}, at: 1s }]`, FAULTS);
 	expect(cannotAt("processes", tls("fault: flap"))).toBe("flap cannot be done in processes: its proxies cannot tell who dials by TLS");
 	expect(cannotAt("processes", tls("fault: kill"))).toBe(null);
 	expect(cannotAt("namespaces", tls("fault: flap"))).toBe(null);
