@@ -53,3 +53,4 @@ export type {
 } from "./output.ts";
 export { PAYLOAD_BYTES_MAX } from "./propose.ts";
 export { bootstrapPoint, RaftCore } from "./raft-core.ts";
+export { termCeiling } from "./term-ceiling.ts";

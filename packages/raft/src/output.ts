@@ -86,6 +86,7 @@ export type StepStatus =
 	| "ignored:stale-term"
 	| "ignored:unknown-peer"
 	| "ignored:in-lease"
+	| "ignored:incredible-term"
 	| "rejected:malformed"
 	| "dropped:no-leader"
 	| "dropped:overloaded";

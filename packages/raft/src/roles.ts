@@ -42,6 +42,7 @@ export function becomePreCandidate(r: Raft): void {
 /** The own vote counts when it is durable (see `countOwnVote`). */
 export function becomeCandidate(r: Raft): void {
 	assert(r.role !== "leader", "a leader does not campaign");
+	assert(r.term < Number.MAX_SAFE_INTEGER, "terms stay safe integers");
 	r.role = "candidate";
 	r.term++;
 	r.vote = r.id;

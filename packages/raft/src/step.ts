@@ -9,6 +9,7 @@ import { isPlausible } from "./plausible.ts";
 import type { Raft } from "./raft.ts";
 import { onReadIndex, onReadIndexResp } from "./reads.ts";
 import { becomeFollower } from "./roles.ts";
+import { termCeiling } from "./term-ceiling.ts";
 import { answerPreVote, answerVote, onPreVoteResp, onVoteResp, respondPreVote, respondVote } from "./votes.ts";
 
 /** One message of a peer. First who may speak, then whose term it is, then what it says. */
@@ -24,6 +25,7 @@ export function step(r: Raft, m: Message): StepStatus {
 			respondVote(r, m, true);
 			return "ignored:in-lease";
 		}
+		if (m.term > termCeiling(r.term)) return onIncredibleTerm(r, m);
 		adoptTerm(r, m);
 	}
 	return dispatch(r, m);
@@ -51,10 +53,19 @@ function onLowerTerm(r: Raft, m: Message): StepStatus {
 	return "ignored:stale-term";
 }
 
+/** Nothing that it says is taken but that there is a higher term (rule T1). */
+function onIncredibleTerm(r: Raft, m: Message): StepStatus {
+	if (tellsOfTerm(m)) becomeFollower(r, termCeiling(r.term), NO_NODE, { reason: "higherTerm", keepTimer: true });
+	return "ignored:incredible-term";
+}
+
+/** A pre-vote asks for a term that need not come, and a grant echoes what was asked for; only a refusal tells of one that exists. */
+function tellsOfTerm(m: Message): boolean {
+	return m.kind !== "preVote" && (m.kind !== "preVoteResp" || m.reject);
+}
+
 function adoptTerm(r: Raft, m: Message): void {
-	if (m.kind === "preVote") return;
-	// A grant echoes the term that was asked for; only a refusal tells of one that exists.
-	if (m.kind === "preVoteResp" && !m.reject) return;
+	if (!tellsOfTerm(m)) return;
 	if (m.kind === "append" || m.kind === "heartbeat" || m.kind === "snapshot") {
 		becomeFollower(r, m.term, m.from, { reason: "leaderHeard", keepTimer: false });
 	} else becomeFollower(r, m.term, NO_NODE, { reason: "higherTerm", keepTimer: true });

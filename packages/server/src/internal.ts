@@ -48,6 +48,7 @@ export { nodeBytes } from "./node-bytes.ts";
 export { nodeClock, nodeScheduler } from "./node-ports.ts";
 export type { ClusterView } from "./peers/cluster-view.ts";
 export { encodeFrameHead, type Frame, FrameDecoder } from "./peers/frame.ts";
+export { encodeHello, PROTOCOL_VERSION } from "./peers/hello.ts";
 export { Lane, laneOf } from "./peers/lane.ts";
 export { type LaneName, LossWatch, type LossWatchOptions } from "./peers/loss-watch.ts";
 export { decodeMessage, encodeMessage } from "./peers/message-codec.ts";

@@ -194,6 +194,7 @@ class RunningMember implements Member {
 				dice: nodeDice(),
 				bytes: nodeBytes,
 				members: () => booted.driver.acquaintances,
+				term: () => booted.driver.status().core.term,
 			},
 			booted.driver,
 			tap,

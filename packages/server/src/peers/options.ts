@@ -22,6 +22,8 @@ export interface PeerTransportOptions {
 	readonly limits?: Partial<PeerLimits>;
 	/** What a member that joins is told; without it such questions are refused. */
 	readonly members?: () => ClusterView["members"];
+	/** The own term: whoever speaks of one far above it is cut off (rule T1). 0 without it. */
+	readonly term?: () => number;
 }
 
 export interface PeerLimits {

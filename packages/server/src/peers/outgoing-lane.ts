@@ -6,7 +6,7 @@ import { decodeAnswer, encodeHello, HandshakeReader, type HelloAnswer, type Hell
 import type { Lane } from "./lane.ts";
 import type { PeerLimits, PeerTransportOptions } from "./options.ts";
 import type { PeerAddress } from "./peer-address.ts";
-import { PeerStream, type StreamEnd, type StreamTotals } from "./peer-stream.ts";
+import { PeerStream, type StreamEnd, type StreamTotals, UNSOUND } from "./peer-stream.ts";
 import { type OfferResult, SendQueue, type SlabSums } from "./send-queue.ts";
 
 /** A refusal that time alone hardly mends is asked again rarely. */
@@ -180,7 +180,7 @@ export class OutgoingLane {
 		const stream = new PeerStream(socket, rest, this.options, this.limits, {
 			totals: this.listener.totals,
 			// The accepting side sends heartbeats only.
-			frames: () => false,
+			frames: () => UNSOUND,
 			ended: (end) => this.streamEnded(stream, end),
 			drained: () => this.flush(),
 		});

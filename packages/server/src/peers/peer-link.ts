@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { TapSink } from "@flotilla/base";
-import type { NodeId } from "@flotilla/raft";
+import { type NodeId, termCeiling } from "@flotilla/raft";
 import type { LaneMessage, PeerEvents } from "../ports.ts";
 import type { Frame } from "./frame.ts";
 import type { HelloRefusal } from "./hello.ts";
@@ -10,7 +10,7 @@ import { decodeMessage } from "./message-codec.ts";
 import type { PeerLimits, PeerTransportOptions } from "./options.ts";
 import { OutgoingLane } from "./outgoing-lane.ts";
 import { PeerAddress } from "./peer-address.ts";
-import { PeerStream, type StreamEnd, type StreamTotals } from "./peer-stream.ts";
+import { PeerStream, type StreamEnd, type StreamTotals, UNSOUND } from "./peer-stream.ts";
 import type { SlabSums } from "./send-queue.ts";
 
 /** For metrics and checks of connectedness; times are monotonic milliseconds. */
@@ -239,16 +239,29 @@ export class PeerLink {
 		this.trouble();
 	}
 
-	private deliver(frames: readonly Frame[]): boolean {
+	/** Null, or why the stream that they came by closes. */
+	private deliver(frames: readonly Frame[]): string | null {
 		const messages: LaneMessage[] = [];
+		let fault: string | null = null;
 		for (const { envelope, slab, slabCrc } of frames) {
 			const message = decodeMessage(this.peer, this.options.memberId, envelope, slab, slabCrc);
-			if (message === null) break;
-			messages.push(message);
+			if (message !== null) messages.push(message);
+			fault = message === null ? UNSOUND : this.termFault(message);
+			if (fault !== null) break;
 		}
 		this.received += messages.length;
 		if (messages.length > 0) this.events.messages(messages);
-		return messages.length === frames.length;
+		return fault;
+	}
+
+	/** Rule T1. The core hears such a message all the same, and takes no more of it than that there is a higher term. */
+	private termFault({ kind, term }: LaneMessage): string | null {
+		// Looked up only where it decides: the status of a core costs more than a message.
+		if (term <= termCeiling(0)) return null;
+		const termMax = termCeiling(this.options.term?.() ?? 0);
+		if (term <= termMax) return null;
+		this.tap.emit("peerRefused", 0, 0, { remotePeerId: this.peer, reason: "term", message: kind, term, termMax });
+		return `term ${term}`;
 	}
 
 	private trouble(): void {

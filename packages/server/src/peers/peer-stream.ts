@@ -14,10 +14,13 @@ export interface StreamTotals {
 	receivedBytes: number;
 }
 
+/** Frames that hold no message which this end of a stream reads. */
+export const UNSOUND = "message malformed";
+
 export interface StreamListener {
 	readonly totals: StreamTotals;
-	/** Every complete frame of one read. False: they were not sound, and the stream closes. */
-	frames(frames: readonly Frame[]): boolean;
+	/** Every complete frame of one read. Null, or why they were not sound: the stream closes. */
+	frames(frames: readonly Frame[]): string | null;
 	/** Once; everything that had arrived was handed over before. */
 	ended(end: StreamEnd): void;
 	/** The socket took everything it was given. */
@@ -119,8 +122,8 @@ export class PeerStream {
 		const frames: Frame[] = [];
 		// A plain view: what is cut from it goes on to rooms in which `slice` must copy.
 		const fault = this.decoder.feed(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length), frames);
-		const sound = frames.length === 0 || this.listener.frames(frames);
+		const unsound = frames.length === 0 ? null : this.listener.frames(frames);
 		if (fault !== null) this.close(fault);
-		else if (!sound) this.close("message malformed");
+		else if (unsound !== null) this.close(unsound);
 	}
 }

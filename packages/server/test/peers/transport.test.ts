@@ -1,13 +1,14 @@
 /** Members talking over real loopback sockets, and everything that goes wrong there. */
 import { type AddressInfo, createConnection, createServer, type Socket } from "node:net";
 import { Dice } from "@flotilla/base";
-import { Entry, EntryKind } from "@flotilla/raft";
+import { Entry, EntryKind, termCeiling } from "@flotilla/raft";
 import type { PeerMessage } from "@flotilla/replica";
 import { afterEach, describe, expect, test } from "vitest";
 import { nodeBytes } from "../../src/node-bytes.ts";
 import { encodeFrameHead } from "../../src/peers/frame.ts";
 import { decodeAnswer, encodeAnswer, encodeHello, HandshakeReader } from "../../src/peers/hello.ts";
 import { Lane } from "../../src/peers/lane.ts";
+import { encodeMessage } from "../../src/peers/message-codec.ts";
 import { heartbeat, Peer, until, Wire } from "./peer-house.ts";
 import { MESSAGE_KINDS, randomBytes, randomMessage } from "./random-messages.ts";
 
@@ -402,6 +403,33 @@ describe("who does not belong here", () => {
 		a.knows(b);
 		await bothConnected(a, b);
 		await until("all others have left", () => gone === 30);
+	});
+
+	test("a peer that names a term far above the own one is cut off with one line in the log; one that is believed is heard (rule T1)", async () => {
+		let own = 7;
+		const a = await peer(1n, { term: () => own });
+		a.knows({ id: 2n, url: "http://127.0.0.1:1" });
+		const say = async (...terms: number[]): Promise<void> => {
+			const hello = { versionMin: 1, versionMax: 1, clusterId: 0xc1n, from: 2n, to: 1n, incarnation: 5, lane: Lane.control, peerUrls: [] };
+			const frames = terms.flatMap((term) => {
+				const { envelope, slab } = encodeMessage({ ...heartbeat(2n, 1n, 1), term });
+				return [encodeFrameHead(nodeBytes, envelope, slab.length, 0), slab];
+			});
+			await speak(a.url, Buffer.concat([encodeHello(nodeBytes, hello), ...frames]));
+		};
+		const refused = () => a.events.filter(({ name }) => name === "peerRefused").map(({ fields }) => fields);
+		await say(termCeiling(own), Number.MAX_SAFE_INTEGER, 8);
+		await until("cut off", () => refused().length > 0);
+		expect(refused()).toEqual([
+			{ remotePeerId: 2n, reason: "term", message: "heartbeat", term: Number.MAX_SAFE_INTEGER, termMax: termCeiling(own) },
+		]);
+		// What came before is heard, and that there is a higher term; nothing behind it.
+		expect(a.received.map(({ term }) => term)).toEqual([termCeiling(own), Number.MAX_SAFE_INTEGER]);
+		own = termCeiling(own);
+		await say(own + 1, termCeiling(own), termCeiling(own) + 1);
+		await until("cut off again", () => refused().length > 1);
+		expect(a.received.slice(2).map(({ term }) => term)).toEqual([own + 1, termCeiling(own), termCeiling(own) + 1]);
+		expect(refused().length).toBe(2);
 	});
 
 	test("SC-096 a peer that sends garbage behind its hello is cut off", async () => {
