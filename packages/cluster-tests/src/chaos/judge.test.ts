@@ -76,10 +76,23 @@ const LEASED_CHANGES: ReadonlyArray<readonly [revision: number, changes: readonl
 	[8, [{ key: "b/2", value: "" }]],
 ];
 
+function settingOf(program: "flotilla" | "etcd"): RunRecord["setting"] {
+	return { program, version: "1", place: "processes", flags: [], machine: "m", startedAt: "2026-01-01T00:00:00.000Z" };
+}
+
 function record(change: Partial<RunRecord> = {}): RunRecord {
 	const state = { revision: 8, hash: "1", contents: "k=v4" };
 	return {
-		...{ scenario, program: "flotilla", seed: "1", startedMs: 0, faultsFromMs: 0, faultsUntilMs: 1_000, endedMs: 1_000 },
+		...{
+			scenario,
+			setting: settingOf("flotilla"),
+			endedEarly: false,
+			seed: "1",
+			startedMs: 0,
+			faultsFromMs: 0,
+			faultsUntilMs: 1_000,
+			endedMs: 1_000,
+		},
 		attempts: [put(0, 2, 0), put(1, 3, 2), get(2, 3, 4), put(3, 4, 6)],
 		followers: ["m1", "m2", "m3"].map((name) => follower(name, ["v2", "v3", "v4"])),
 		leased: leased(),
@@ -262,9 +275,27 @@ describe("one thing changed", () => {
 		});
 	}
 
+	test("each fault that was due must have struck; of a run that was ended early those that were due until then", () => {
+		const line = { fault: "pause", at: { minMs: 500, maxMs: 800 }, every: null, for: { minMs: 1, maxMs: 1 }, details: {} };
+		const two = {
+			scenario: { ...scenario, faults: [...scenario.faults, { ...scenario.faults[0], ...line } as (typeof scenario.faults)[0]] },
+		};
+		const lacking = (change: Partial<RunRecord>) =>
+			judge(record({ ...two, ...change })).checks.find(({ name }) => name === "enough")?.findings;
+		expect(lacking({})).toEqual(["pause was due and struck nobody"]);
+		expect(lacking({ endedEarly: true, faultsUntilMs: 700 })).toEqual([]);
+		expect(lacking({ endedEarly: true, faultsUntilMs: 700, faults: [] })).toEqual(["no fault was struck"]);
+	});
+
+	test("a long run need not have more calls than one of thirty seconds", () => {
+		const findings = judge(record({ scenario: { ...scenario, seconds: 3_600 } })).checks.find(({ name }) => name === "enough")?.findings;
+		expect(findings).toEqual(["4 calls were answered, 60 are the least"]);
+	});
+
 	test("what etcd is known to break is told with the number of its issue, and still is broken", () => {
 		const lost = { leased: { ...leased(), locks: [{ key: "b/3", revision: 8 }] } };
-		const told = (program: "flotilla" | "etcd") => judge(record({ ...lost, program })).checks.find(({ name }) => name === "locks");
+		const told = (program: "flotilla" | "etcd") =>
+			judge(record({ ...lost, setting: settingOf(program) })).checks.find(({ name }) => name === "locks");
 		const finding = "at revision 8 b/3 has the lock and is not there";
 		expect(told("flotilla")).toMatchObject({ verdict: "violated", findings: [finding] });
 		expect(told("etcd")).toMatchObject({ verdict: "violated", findings: [`${finding} (known: etcd #9921)`] });

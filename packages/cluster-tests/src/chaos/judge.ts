@@ -8,11 +8,10 @@ import { drawTimeline } from "../history/timeline.ts";
 import { LEASED } from "../sim/lease-holder.ts";
 import { LOCKED } from "../sim/lock-part.ts";
 import { lacking } from "./enough.ts";
-import type { Follower } from "./follower.ts";
 import { withIssue } from "./known-of-etcd.ts";
 import { isLeased } from "./lease-load.ts";
 import { BANK } from "./programs.ts";
-import type { RunRecord } from "./run.ts";
+import type { RunRecord, WatchRecord } from "./run.ts";
 
 export type CheckName = "linearizable" | "watches" | "agreement" | "bank" | "leases" | "locks" | "leaders" | "recovery" | "enough";
 
@@ -64,7 +63,7 @@ interface Oracle {
 }
 
 /** All watches together: what one of them missed another may have; where two know a revision they must tell the same. */
-function mergeOracle(followers: readonly Follower[]): Oracle {
+function mergeOracle(followers: readonly WatchRecord[]): Oracle {
 	const changes = new Map<number, readonly Change[]>();
 	const disagreements: string[] = [];
 	for (const follower of followers) {
@@ -138,23 +137,23 @@ function bank({ attempts, startedMs }: RunRecord, { changes }: Oracle): Check {
 	return { ...found("bank", promise, findings), attempts: smallest, drawing: drawTimeline(smallest, changes, 1, startedMs) };
 }
 
-function leases({ leased, faultsUntilMs, program }: RunRecord, { changes }: Oracle): Check {
+function leases({ leased, faultsUntilMs, setting }: RunRecord, { changes }: Oracle): Check {
 	const promise = "No lease ends before its time or lives on for ever; its keys are there until it ends, and go with it, all at once.";
 	const breaches = [...checkLeases(LEASED, leased.leases, changes), ...checkLate(leased.leases, faultsUntilMs * 1_000)];
 	return found(
 		"leases",
 		promise,
-		breaches.map(({ check, text }) => withIssue(program, `${check}: ${text}`)),
+		breaches.map(({ check, text }) => withIssue(setting.program, `${check}: ${text}`)),
 	);
 }
 
-function locks({ leased, program }: RunRecord, { changes }: Oracle): Check {
+function locks({ leased, setting }: RunRecord, { changes }: Oracle): Check {
 	const promise = "A lock has one holder at a time, in the order of asking, and nothing of it outlives its lease.";
 	const findings = [...leased.leftOver, ...checkLocks(LOCKED, changes, leased.locks)];
 	return found(
 		"locks",
 		promise,
-		findings.map((finding) => withIssue(program, finding)),
+		findings.map((finding) => withIssue(setting.program, finding)),
 	);
 }
 
@@ -169,9 +168,10 @@ function recovery({ finalRevision, troubles }: RunRecord): Check {
 }
 
 /** A quiet run is no proof. */
-function enough({ scenario, attempts, faults, leased }: RunRecord): Check {
+function enough({ scenario, attempts, faults, leased, endedEarly, faultsFromMs, faultsUntilMs }: RunRecord): Check {
 	const promise = "Enough happened for the rest to mean something.";
-	const findings = lacking({ scenario, attempts, faults, leases: leased.leases.size });
+	const seconds = endedEarly ? Math.min(scenario.seconds, (faultsUntilMs - faultsFromMs) / 1_000) : scenario.seconds;
+	const findings = lacking({ scenario, seconds, attempts, faults, leases: leased.leases.size });
 	return { name: "enough", promise, verdict: findings.length === 0 ? "ok" : "unknown", findings, attempts: [], drawing: [] };
 }
 

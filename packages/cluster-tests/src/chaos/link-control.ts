@@ -12,8 +12,8 @@ export class LinkControl {
 	private numbers = 0;
 
 	constructor(seed: string) {
-		// JSON knows no Infinity.
-		this.child = fork(PROGRAM, [seed], { serialization: "advanced", execArgv: ["--conditions=@flotilla/source"] });
+		// JSON knows no Infinity. A Ctrl-C in the terminal is for the tester, which needs the links to the end.
+		this.child = fork(PROGRAM, [seed], { serialization: "advanced", execArgv: ["--conditions=@flotilla/source"], detached: true });
 		this.child.on("message", ({ number, error }: CommandDone) => {
 			const call = this.waiting.get(number);
 			this.waiting.delete(number);

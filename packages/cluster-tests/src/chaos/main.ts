@@ -1,46 +1,61 @@
 /**
  * `flotilla chaos`, `npm run chaos`: breaks a real cluster and ends with a verdict and a report. Exit status 0: every promise was
- * kept; 1: one was broken; 2: the call was wrong; 3: nobody can tell.
+ * kept; 1: one was broken; 2: the call was wrong; 3: nobody can tell; 4: the run could not be made.
  */
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { readdir, readFile } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { wholeNumber } from "../command-call.ts";
+import { conclude } from "./conclusion.ts";
+import { EarlyEnd } from "./early-end.ts";
 import { takesOf } from "./faults/fault-table.ts";
 import { FAULTS, missingFor } from "./faults/index.ts";
-import { judge } from "./judge.ts";
+import { readHistory, writeHistory } from "./history-file.ts";
+import type { Judgement } from "./judge.ts";
 import { missingAt } from "./places/index.ts";
 import { cannotAt, PLACES } from "./places/place.ts";
-import { reportData } from "./report-data.ts";
-import { reportPage } from "./report-page.ts";
-import { runScenario } from "./run.ts";
+import { ReportFolder } from "./report-folder.ts";
+import { type RunOptions, runScenario } from "./run.ts";
 import { BOUNDS, parseScenario, type Scenario } from "./scenario.ts";
 
 const SCENARIOS = fileURLToPath(new URL("../../scenarios/", import.meta.url));
 /** All of them are kept in memory until they are judged. */
 const CALLS = { min: 0, max: 2_000_000 } as const;
 const STATUS = { ok: 0, violated: 1, unknown: 3 } as const;
+const WRONG_CALL = 2;
+const NO_RUN = 4;
+const HISTORY = "history.jsonl.gz";
+const MEMBERS = "members";
+/** Before it a mistake is one of the call. */
+let begun = false;
 
 const USAGE = `flotilla chaos [--scenario NAME|FILE] [--seconds N] [--seed S] [--program flotilla|etcd]
                [--place processes|namespaces|containers] [--grpc-server native|grpc-js]
-               [--report FOLDER] [--data-dir FOLDER] [--calls N] [--flag FLAG ...]
-               [--holders N] [--lockers N] [--list]
+               [--report FOLDER] [--data-dir FOLDER] [--calls N] [--flag=FLAG ...]
+               [--holders N] [--lockers N]
+flotilla chaos --judge HISTORY [--report FOLDER]
+flotilla chaos --list
 
 Starts a cluster of real processes, runs a workload, strikes the faults of a scenario, heals, checks, and writes a report.
   --scenario   one that --list names, or a file of your own; mixed by default
   --seconds    how long faults go on, in place of the scenario's own; a slow machine goes on until enough has happened for a
                verdict, for five minutes at most
   --seed       what chance is drawn from; a random one by default, printed
-  --program    what is tested: flotilla, or etcd from the PATH
+  --program    what is tested: flotilla, or etcd as Debian's etcd-server installs it
   --place      where members live: processes behind proxies (the default), network namespaces of the tool's own
                (needs root, ip and iptables), or containers of the image of this working tree (needs a Docker engine)
   --grpc-server  which of flotilla's two adapters serves the clients
-  --report     folder for report.html and report.json; chaos-report by default
-  --data-dir   keep the members' data and logs there
+  --report     folder for report.html, report.json and history.jsonl.gz (all that was recorded), and, unless every promise was
+               kept, members/ (their data and logs); chaos-report/SCENARIO-SEED by default
+  --data-dir   keep the members' data and logs there in any case
+  --judge      judge a recorded history anew, without a run
   --calls      go on beyond the seconds until clients have made so many calls
   --holders, --lockers  clients with leases, and clients that queue for a lock, in place of the scenario's own
-  --flag       a flag for every member, may come several times
+  --flag=FLAG  a flag for every member, may come several times
+
+Ctrl-C ends the faults early: what happened until then is healed, checked and reported. A second one ends all at once.
+Exit status: 0 every promise was kept, 1 one was broken, 3 nobody can tell, 2 the call was wrong, 4 the run could not be made.
 `;
 
 async function main(): Promise<number> {
@@ -52,7 +67,8 @@ async function main(): Promise<number> {
 			program: { type: "string", default: "flotilla" },
 			place: { type: "string", default: "processes" },
 			"grpc-server": { type: "string" },
-			report: { type: "string", default: "chaos-report" },
+			report: { type: "string" },
+			judge: { type: "string" },
 			"data-dir": { type: "string" },
 			calls: { type: "string", default: "0" },
 			holders: { type: "string" },
@@ -64,6 +80,7 @@ async function main(): Promise<number> {
 	});
 	if (values.help) return say(USAGE);
 	if (values.list) return list();
+	if (values.judge !== undefined) return judgeAgain(values.judge, values.report);
 	const { program, seed } = values;
 	if (program !== "flotilla" && program !== "etcd") throw new Error(`--program is flotilla or etcd, not ${program}`);
 	const place = PLACES.find((name) => name === values.place);
@@ -81,40 +98,73 @@ async function main(): Promise<number> {
 	const leastCalls = wholeNumber("--calls", values.calls, CALLS);
 	const missing = missingFor(scenario, program) ?? cannotAt(place, scenario) ?? (await missingAt(place, program));
 	if (missing !== null) throw new Error(`Cannot run ${scenario.name}: ${missing}`);
+	const report = await ReportFolder.claim(resolve(values.report ?? join("chaos-report", `${scenario.name}-${seed}`)));
+	// From the first word on.
+	const early = EarlyEnd.listen((words) => console.log(words));
 	console.log(`${scenario.name}: ${scenario.title}`);
 	console.log(
 		`${scenario.members} members of ${program}, ${scenario.clients} clients, ${scenario.seconds} s of faults, in ${place}, seed ${seed}`,
 	);
-	const folder = values["data-dir"] === undefined ? null : resolve(values["data-dir"]);
-	const record = await runScenario(scenario, {
-		program,
-		place,
-		seed,
-		folder,
-		leastCalls,
-		leastFaults: 0,
-		flags: [...values.flag, ...(adapter === undefined ? [] : [`--grpc-server=${adapter}`])],
-		progress: (line) => console.log(line),
-	});
-	const judgement = judge(record);
-	const data = reportData(record, judgement);
-	const report = resolve(values.report);
-	await mkdir(report, { recursive: true });
-	await writeFile(join(report, "report.json"), JSON.stringify(data, null, "\t"));
-	await writeFile(join(report, "report.html"), reportPage(data));
-	for (const line of data.summary) console.log(line);
-	for (const { name, verdict, promise, findings } of judgement.checks) {
-		console.log(`${verdict.padEnd(8)} ${name}: ${promise}`);
-		for (const finding of findings) console.log(`         ${finding}`);
+	begun = true;
+	try {
+		const folder = values["data-dir"] === undefined ? null : resolve(values["data-dir"]);
+		const flags = [...values.flag, ...(adapter === undefined ? [] : [`--grpc-server=${adapter}`])];
+		const judgement = await runAndConclude(
+			scenario,
+			{ program, place, seed, folder, leastCalls, leastFaults: 0, flags, enough: early.signal },
+			report,
+		);
+		const { seconds, holders, lockers } = scenario;
+		const calls = leastCalls === 0 ? undefined : leastCalls;
+		const same = { scenario: values.scenario, seconds, holders, lockers, seed, program, place, "grpc-server": adapter, calls };
+		const options = Object.entries(same).flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${value}`]));
+		console.log(`again:  npm run chaos -- ${[...options, ...values.flag.map((flag) => `--flag=${quoted(flag)}`)].join(" ")}`);
+		console.log(`verdict: ${judgement.verdict}`);
+		return STATUS[judgement.verdict];
+	} finally {
+		early.close();
+		await report.release();
 	}
-	console.log(`report: ${join(report, "report.html")}`);
-	const { seconds, holders, lockers } = scenario;
-	const again = Object.entries({ scenario: values.scenario, seconds, holders, lockers, seed, program, place, "grpc-server": adapter })
-		.flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${value}`]))
-		.join(" ");
-	console.log(`again:  npm run chaos -- ${again}`);
-	console.log(`verdict: ${judgement.verdict}`);
-	return STATUS[judgement.verdict];
+}
+
+/** What was recorded is written before it is judged: a mistake of the judge costs no run. */
+async function runAndConclude(scenario: Scenario, options: Omit<RunOptions, "progress">, report: ReportFolder): Promise<Judgement> {
+	await report.clear("report.html", "report.json", HISTORY, MEMBERS);
+	let judgement: Judgement | null = null;
+	await runScenario(scenario, {
+		...options,
+		progress: (line) => console.log(line),
+		keep: async (record, folder) => {
+			await writeHistory(report.file(HISTORY), record);
+			judgement = await conclude(record, report, (line) => console.log(line));
+			if (judgement.verdict === "ok" || options.folder !== null) return;
+			await report.keep(MEMBERS, folder);
+			console.log(`members: ${report.file(MEMBERS)} (data and logs)`);
+		},
+	});
+	console.log(`history: ${report.file(HISTORY)}`);
+	console.log(`report: ${report.file("report.html")}`);
+	return judgement as unknown as Judgement;
+}
+
+async function judgeAgain(history: string, folder: string | undefined): Promise<number> {
+	const file = resolve(history);
+	const record = await readHistory(file);
+	const report = await ReportFolder.claim(resolve(folder ?? dirname(file)));
+	begun = true;
+	try {
+		const { verdict } = await conclude(record, report, (line) => console.log(line));
+		console.log(`report: ${report.file("report.html")}`);
+		console.log(`verdict: ${verdict}`);
+		return STATUS[verdict];
+	} finally {
+		await report.release();
+	}
+}
+
+/** For a shell. */
+function quoted(text: string): string {
+	return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 async function load(nameOrFile: string): Promise<Scenario> {
@@ -150,7 +200,7 @@ try {
 	// What says only its message was raised to be read, and so was what is wrong with the options; anything else is a mistake of ours.
 	const meant = error instanceof Error && (error.constructor === Error || isWrongCall(error));
 	console.error(meant ? error.message : error);
-	process.exitCode = 2;
+	process.exitCode = begun ? NO_RUN : WRONG_CALL;
 }
 
 function isWrongCall(error: Error): boolean {

@@ -25,7 +25,7 @@ export interface ReportData {
 		readonly clients: number;
 		readonly seconds: number;
 	};
-	readonly program: string;
+	readonly setting: RunRecord["setting"];
 	readonly seed: string;
 	readonly durationMs: number;
 	readonly counts: Readonly<Record<string, number>>;
@@ -98,7 +98,7 @@ export function reportData(record: RunRecord, judgement: Judgement): ReportData 
 		format: 1,
 		verdict: judgement.verdict,
 		sentence: SENTENCES[judgement.verdict],
-		summary: summary(counts, failoverCosts, costsByCause),
+		summary: [...(record.endedEarly ? ["Somebody ended the run before its time"] : []), ...summary(counts, failoverCosts, costsByCause)],
 		scenario: {
 			name: scenario.name,
 			title: scenario.title,
@@ -106,7 +106,7 @@ export function reportData(record: RunRecord, judgement: Judgement): ReportData 
 			clients: scenario.clients,
 			seconds: scenario.seconds,
 		},
-		program: record.program,
+		setting: record.setting,
 		seed: record.seed,
 		durationMs: endedMs - startedMs,
 		counts,

@@ -26,11 +26,17 @@ verdict.classList.add(data.verdict);
 element("h1", data.sentence, verdict);
 element(
 	"p",
-	`${data.scenario.title}. ${data.scenario.members} members of ${data.program}, ${data.scenario.clients} clients, ${data.scenario.seconds} s of faults, seed ${data.seed}.`,
+	`${data.scenario.title}. ${data.scenario.members} members of ${data.setting.program}, ${data.scenario.clients} clients, ${data.scenario.seconds} s of faults, in ${data.setting.place}, seed ${data.seed}.`,
 	verdict,
 );
+element(
+	"p",
+	`${data.setting.startedAt}. ${data.setting.version}${data.setting.flags.length > 0 ? `, ${data.setting.flags.join(" ")}` : ""}. ${data.setting.machine}.`,
+	verdict,
+	"dim",
+);
 // What follows by cause stands with the changes of leader.
-for (const line of data.summary.slice(0, 2)) element("p", `${line}.`, verdict, "dim");
+for (const line of data.summary.filter((one) => !one.startsWith("after "))) element("p", `${line}.`, verdict, "dim");
 const list = element("ul", undefined, verdict, "checks");
 for (const check of data.checks) {
 	const item = element("li", undefined, list, check.verdict);

@@ -18,7 +18,15 @@ function call(startMs: number, tookMs: number, outcome: 0 | 1 | 2): Buffer {
 }
 
 const data: ReportData = {
-	...{ format: 1, verdict: "violated", sentence: "A promise was broken.", summary: ["3 calls"], program: "flotilla", seed: "5" },
+	...{ format: 1, verdict: "violated", sentence: "A promise was broken.", summary: ["3 calls"], seed: "5" },
+	setting: {
+		program: "flotilla",
+		version: "0.1",
+		place: "processes",
+		flags: ["--x=1"],
+		machine: "two processors",
+		startedAt: "2026-01-01T00:00:00Z",
+	},
 	scenario: { name: "s", title: "members </script><b>called</b> names", members: 3, clients: 1, seconds: 2 },
 	durationMs: 2_000,
 	counts: {},
@@ -58,6 +66,8 @@ describe.skipIf(!existsSync(CHROMIUM))("the report in a browser (needs chromium)
 		expect(drawn).toBe(true);
 		for (const words of [
 			"A promise was broken.",
+			"in processes, seed 5",
+			"2026-01-01T00:00:00Z. 0.1, --x=1. two processors.",
 			"revision 3 came twice",
 			"client 1  m1  700.000 ms  ===|  put k=v\nmembers wrote at revision 3: k=&lt;b&gt;v&lt;/b&gt;",
 			"kill",

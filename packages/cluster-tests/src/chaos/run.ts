@@ -1,7 +1,8 @@
 /** One chaos run: a cluster, a load, faults; then peace, and everything that a verdict needs. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { Dice } from "@flotilla/base";
 import { KvClient } from "../client/kv-client.ts";
-import type { Attempt } from "../history/operation.ts";
+import type { Attempt, Change } from "../history/operation.ts";
 import { reasonOf } from "../process/reason.ts";
 import { eventually, pause } from "../process/wait.ts";
 import { lacking } from "./enough.ts";
@@ -16,6 +17,7 @@ import type { PlaceName } from "./places/place.ts";
 import { Programs } from "./programs.ts";
 import { Caller, Recorder } from "./recorder.ts";
 import type { FaultLine, Scenario } from "./scenario.ts";
+import { type Setting, settingOf } from "./setting.ts";
 import { drawMs } from "./span.ts";
 import { Stage, type StageMember } from "./stage.ts";
 import { TapWatch, type TimelineEvent } from "./tap-watch.ts";
@@ -33,6 +35,10 @@ export interface RunOptions {
 	readonly flags: readonly string[];
 	/** Called now and then with a line for people. */
 	readonly progress: (line: string) => void;
+	/** Ends the faults early; what happened until then is healed, checked and told like any other run. */
+	readonly enough?: AbortSignal;
+	/** Called when the members have ended, before their folder goes. */
+	readonly keep?: (record: RunRecord, folder: string) => Promise<void>;
 }
 
 export interface StruckFault {
@@ -50,17 +56,26 @@ export interface FinalState {
 	readonly contents: string;
 }
 
+/** What one complete watch of a member told. */
+export interface WatchRecord {
+	readonly member: { readonly name: string };
+	readonly revisions: ReadonlyMap<number, readonly Change[]>;
+	/** Promises of a watch that were broken, in words. */
+	readonly findings: readonly string[];
+	readonly events: number;
+}
+
 /** What happened. Times are milliseconds of the tester's clock. */
 export interface RunRecord {
 	readonly scenario: Scenario;
-	readonly program: "flotilla" | "etcd";
+	readonly setting: Setting;
 	readonly seed: string;
 	readonly startedMs: number;
 	readonly faultsFromMs: number;
 	readonly faultsUntilMs: number;
 	readonly endedMs: number;
 	readonly attempts: readonly Attempt[];
-	readonly followers: readonly Follower[];
+	readonly followers: readonly WatchRecord[];
 	readonly leased: LeaseRecords;
 	readonly tenures: readonly Tenure[];
 	readonly leaderFindings: readonly string[];
@@ -69,6 +84,8 @@ export interface RunRecord {
 	/** Null: the cluster did not come to rest after the faults. */
 	readonly finalRevision: number | null;
 	readonly finalStates: readonly FinalState[];
+	/** Somebody ended it before its time. */
+	readonly endedEarly: boolean;
 	/** Why it did not come to rest, or what failed in the tester itself. */
 	readonly troubles: readonly string[];
 }
@@ -84,12 +101,15 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
 	const names = (fault: string): boolean => scenario.faults.some((line) => line.fault === fault);
 	const flags = [...scenario.flags, ...options.flags];
 	const surroundings = { clocks: names("clock"), smallDisks: names("full-disk"), faultPoints: names(POINT_FAULT), tls: scenario.tls };
+	const setting = await settingOf(program, place, flags);
 	const stage = await Stage.start({ program, place, members: scenario.members, seed, flags, folder, ...surroundings });
-	const run = new Run(scenario, options, stage);
 	try {
-		return await run.go();
+		const run = new Run(scenario, options, stage, setting);
+		const record = await run.go().finally(() => run.stopWatching());
+		await stage.endMembers();
+		await options.keep?.(record, stage.folder);
+		return record;
 	} finally {
-		run.stopWatching();
 		await stage.close();
 	}
 }
@@ -98,6 +118,7 @@ class Run {
 	private readonly scenario: Scenario;
 	private readonly options: RunOptions;
 	private readonly stage: Stage;
+	private readonly setting: Setting;
 	private readonly dice: Dice;
 	private readonly recorder = new Recorder();
 	private readonly followers: readonly Follower[];
@@ -113,10 +134,11 @@ class Run {
 	private ending = false;
 	private loading = true;
 
-	constructor(scenario: Scenario, options: RunOptions, stage: Stage) {
+	constructor(scenario: Scenario, options: RunOptions, stage: Stage, setting: Setting) {
 		this.scenario = scenario;
 		this.options = options;
 		this.stage = stage;
+		this.setting = setting;
 		this.dice = new Dice(`${options.seed}/${scenario.name}`);
 		this.followers = stage.members.map((member) => new Follower(member));
 		this.observer = new Observer(stage.members, options.program);
@@ -156,7 +178,8 @@ class Run {
 		await this.leaseLoad.ended().catch((error: Error) => this.troubles.push(error.message));
 		const final = await this.rest();
 		return {
-			...{ scenario, program: options.program, seed: options.seed, startedMs, faultsFromMs, faultsUntilMs, endedMs: recorder.moment() },
+			...{ scenario, setting: this.setting, seed: options.seed, startedMs, faultsFromMs, faultsUntilMs, endedMs: recorder.moment() },
+			endedEarly: this.cutShort,
 			...{
 				attempts: recorder.attempts,
 				followers: this.followers,
@@ -242,11 +265,16 @@ class Run {
 		});
 	}
 
+	private get cutShort(): boolean {
+		return this.options.enough?.aborted === true;
+	}
+
 	private async reportProgress(fromMs: number): Promise<void> {
 		const untilMs = fromMs + this.scenario.seconds * 1_000;
 		let seen = 0;
 		while (performance.now() < untilMs || this.recorder.attempts.length < this.options.leastCalls || this.goesOn(untilMs)) {
-			await pause(Math.min(PROGRESS_MS, Math.max(100, untilMs - performance.now())));
+			if (this.cutShort) return;
+			await this.pauseUnlessCut(Math.min(PROGRESS_MS, Math.max(100, untilMs - performance.now())));
 			const { attempts } = this.recorder;
 			const fresh = attempts.slice(seen);
 			seen = attempts.length;
@@ -260,6 +288,10 @@ class Run {
 		}
 	}
 
+	private async pauseUnlessCut(ms: number): Promise<void> {
+		await sleep(ms, undefined, { signal: this.options.enough }).catch(() => {});
+	}
+
 	private underWay(): string[] {
 		return this.faults.filter(({ untilMs }) => untilMs === Number.POSITIVE_INFINITY).map(({ fault }) => fault);
 	}
@@ -269,7 +301,8 @@ class Run {
 		if (leastFaults === undefined || performance.now() > untilMs + GO_ON_MS) return false;
 		const { faults, scenario } = this;
 		if (faults.filter(({ members }) => members.length > 0).length < leastFaults) return true;
-		return lacking({ scenario, attempts: this.recorder.attempts, faults, leases: this.leaseLoad.records.leases.size }).length > 0;
+		const { seconds } = scenario;
+		return lacking({ scenario, seconds, attempts: this.recorder.attempts, faults, leases: this.leaseLoad.records.leases.size }).length > 0;
 	}
 
 	private async endFaults(lines: ReadonlyArray<Promise<void>>): Promise<void> {

@@ -169,6 +169,7 @@ export class Stage {
 				...(faultPort === undefined ? {} : { FLOTILLA_FAULT_POINTS: String(faultPort), UV_THREADPOOL_SIZE: "8" }),
 				...(this.options.clocks ? this.clockOf(member) : {}),
 			},
+			apart: true,
 			logFile: join(this.folder, `${name}.log`),
 			readyText:
 				program === "flotilla" ? "ready to serve client requests" : `serving client traffic ${this.options.tls ? "" : "in"}securely`,
@@ -285,10 +286,15 @@ export class Stage {
 		}
 	}
 
-	/** Every process ends; the folder goes, if it was a temporary one. */
-	async close(): Promise<void> {
+	/** Their folders and logs are left, and change no more. */
+	async endMembers(): Promise<void> {
 		this.closing = true;
 		await Promise.all(this.members.map((member) => member.process?.dispose()));
+	}
+
+	/** Every process ends; the folder goes, if it was a temporary one. */
+	async close(): Promise<void> {
+		await this.endMembers();
 		await this.place.close();
 		await this.disks.close();
 		await this.deadMan.close();

@@ -20,6 +20,8 @@ export interface ProcessSpec {
 	readonly logFile: string;
 	/** A line of standard error that contains this says: ready. */
 	readonly readyText: string;
+	/** In a process group of its own: a Ctrl-C in the terminal is for this process and not for the member. */
+	readonly apart?: boolean;
 }
 
 /** Of a start: reached only by what will never be ready, on a machine as busy as may be. */
@@ -77,6 +79,7 @@ export class MemberProcess {
 		const child = spawn(this.spec.program, this.spec.args, {
 			// Never written to; its end tells a member that was asked to listen for it that this process is gone.
 			stdio: ["pipe", "pipe", "pipe"],
+			detached: this.spec.apart === true,
 			env: { PATH: process.env.PATH, ...GRPC_SERVER, ...this.spec.environment },
 		});
 		this.child = child;

@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { ETCD_PROGRAM } from "../../process/cluster.ts";
 import { haveProgram, runTool } from "../../process/tools.ts";
 import type { DeadMan } from "../dead-man-control.ts";
 import { Containers } from "./containers.ts";
@@ -7,6 +9,7 @@ import type { Place, PlaceName } from "./place.ts";
 
 /** Null, or what is missing for this place. */
 export async function missingAt(place: PlaceName, program: "flotilla" | "etcd"): Promise<string | null> {
+	if (program === "etcd" && !existsSync(ETCD_PROGRAM)) return `etcd is not at ${ETCD_PROGRAM} (Debian: apt-get install etcd-server)`;
 	switch (place) {
 		case "processes":
 			return null;

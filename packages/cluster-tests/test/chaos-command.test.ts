@@ -1,0 +1,181 @@
+/** `flotilla chaos` as its user calls it: what it leaves behind, how it ends, and that it can be ended. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { readHistory, writeHistory } from "../src/chaos/history-file.ts";
+import type { ReportData } from "../src/chaos/report-data.ts";
+import type { RunRecord } from "../src/chaos/run.ts";
+import { FLOTILLA_PROGRAM } from "../src/process/cluster.ts";
+import { runTool, type ToolResult, WORKER } from "../src/process/tools.ts";
+import { eventually } from "../src/process/wait.ts";
+import { SEED } from "./chaos-run.ts";
+
+const MINUTES = 60_000;
+let folder = "";
+/** Of a short run that kept every promise. */
+let good = "";
+let run: ToolResult;
+
+beforeAll(async () => {
+	folder = await mkdtemp(join(tmpdir(), "flotilla-chaos-command-"));
+	good = join(folder, "good");
+	run = await chaos("--scenario", "leader-kill", "--seconds", "4", "--seed", SEED, "--report", good);
+}, 10 * MINUTES);
+afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
+
+function chaos(...args: readonly string[]): Promise<ToolResult> {
+	return runTool(FLOTILLA_PROGRAM, ["chaos", ...args], { timeoutMs: 8 * MINUTES, folder });
+}
+
+function reportIn(path: string): ReportData {
+	return JSON.parse(readFileSync(join(path, "report.json"), "utf8")) as ReportData;
+}
+
+test("a run that keeps every promise ends with status 0, a report and its whole history, and no data of the members", async () => {
+	expect(run, run.stdout + run.stderr).toMatchObject({ status: 0, stderr: "" });
+	expect(run.stdout).toMatch(new RegExp(`report: ${good}/report.html\n`));
+	expect(run.stdout).toMatch(/verdict: ok\n$/);
+	expect((await readdir(good)).sort()).toEqual(["history.jsonl.gz", "report.html", "report.json"]);
+	const { counts, setting } = reportIn(good);
+	const { attempts, followers } = await readHistory(join(good, "history.jsonl.gz"));
+	expect(attempts.length).toBe(counts.calls);
+	expect(followers.reduce((sum, { events }) => sum + events, 0)).toBe(counts.events);
+	expect(setting).toMatchObject({ program: "flotilla", place: "processes", flags: [] });
+	expect(setting.version).toContain("flotilla-");
+});
+
+test("it can be judged again from its history, with the same report", async () => {
+	const again = join(folder, "again");
+	const { status, stdout } = await chaos("--judge", join(good, "history.jsonl.gz"), "--report", again);
+	expect(status).toBe(0);
+	expect(stdout).toMatch(/verdict: ok\n$/);
+	expect(reportIn(again)).toEqual(reportIn(good));
+});
+
+test("a history with a stale read ends with status 1, and the two calls that contradict each other", async () => {
+	const path = join(folder, "stale");
+	const record = await readHistory(join(good, "history.jsonl.gz"));
+	await writeHistory(`${path}.gz`, withStaleRead(record));
+	const { status, stdout } = await chaos("--judge", `${path}.gz`, "--report", path);
+	expect(status).toBe(1);
+	expect(stdout).toMatch(
+		/violated linearizable: .*\n +realTime: revision 2 was answered after \d+ had been\n +client .*\n +client 999 .*get nowhere/,
+	);
+	expect(stdout).toMatch(/verdict: violated\n$/);
+	const check = reportIn(path).checks.find(({ name }) => name === "linearizable");
+	expect(check?.attempts).toHaveLength(2);
+});
+
+/** At the end somebody finds the store as it was when the bank had just been opened. */
+function withStaleRead(record: RunRecord): RunRecord {
+	const invoked = record.endedMs + 1;
+	const operation = { kind: "range", key: "nowhere", end: "", limit: 0, revision: 0, serializable: false, countOnly: false } as const;
+	const answer = { kind: "range", revision: 2, count: 0, more: false, pairs: [] } as const;
+	const outcome = { kind: "ok", returned: invoked + 1, answer } as const;
+	const stale = { id: record.attempts.length, client: 999, member: "m1#1", operation, invoked, outcome };
+	return { ...record, attempts: [...record.attempts, stale] };
+}
+
+test("a file that is no history, or is cut off, is refused with status 2", async () => {
+	const cut = join(folder, "cut.gz");
+	const whole = readFileSync(join(good, "history.jsonl.gz"));
+	await writeFile(cut, whole.subarray(0, whole.length / 2));
+	for (const [file, words] of [
+		[cut, `${cut} is no history of a run: line `],
+		[join(good, "report.html"), "/report.html is no history of a run: incorrect header check"],
+		[join(folder, "nowhere"), `There is no file ${join(folder, "nowhere")}`],
+	] as const) {
+		const { status, stdout, stderr } = await chaos("--judge", file);
+		expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+		expect(stderr).toContain(words);
+	}
+});
+
+test("where no report can be written, or another run writes one, nothing is started: status 2", async () => {
+	const [file, used] = [join(folder, "file"), join(folder, "used")];
+	await writeFile(file, "");
+	await runTool("mkdir", [used]);
+	await writeFile(join(used, ".running"), String(process.pid));
+	for (const [path, words] of [
+		[file, `${file} cannot be written to: `],
+		[join(file, "deep"), `${file}/deep cannot be made for the report: `],
+		[used, `${used} is in use by a run of process ${process.pid}: choose another folder with --report`],
+	] as const) {
+		const { status, stdout, stderr } = await chaos("--report", path);
+		expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+		expect(stderr).toContain(words);
+	}
+});
+
+test("members that do not start: status 4, with what they said, and nothing is left", async () => {
+	const { status, stderr } = await chaos("--seconds", "2", "--flag=--no-such-flag=1", "--report", join(folder, "none"));
+	expect(status).toBe(4);
+	expect(stderr).toMatch(/m\d ended \(2\) instead; last output:/);
+	expect(readdirSync(join(folder, "none"))).toEqual([]);
+});
+
+/** A run of its own that would go on for ten minutes, with its temporary folders in one that can be looked at. */
+function longRun(name: string): {
+	readonly tester: ChildProcess;
+	readonly temporary: string;
+	readonly said: () => string;
+	readonly ended: Promise<number | null>;
+} {
+	const temporary = join(folder, `${name}-tmp`);
+	const args = ["chaos", "--scenario", "leader-kill", "--seconds", "600", "--report", join(folder, name)];
+	const tester = spawn("sh", ["-c", `mkdir -p ${temporary} && exec ${FLOTILLA_PROGRAM} ${args.join(" ")}`], {
+		env: { PATH: process.env.PATH, TMPDIR: temporary, ...WORKER },
+		stdio: ["ignore", "pipe", "inherit"],
+	});
+	let said = "";
+	tester.stdout?.setEncoding("utf8").on("data", (text: string) => {
+		said += text;
+	});
+	const end = new Promise<number | null>((resolve) => tester.once("close", resolve));
+	return { tester, temporary, said: () => said, ended: end };
+}
+
+test("Ctrl-C ends a run early, with a verdict and a report; nobody can tell from so little, and the members' data is kept", {
+	timeout: 5 * MINUTES,
+}, async () => {
+	const { tester, temporary, said, ended } = longRun("early");
+	try {
+		await eventually("it runs", async () => expect(said()).toContain("600 s of faults"), MINUTES);
+		tester.kill("SIGINT");
+		// The same key, passed on by a runner in between.
+		tester.kill("SIGINT");
+		expect(await ended).toBe(3);
+		expect(said()).toContain("SIGINT: the faults end now");
+		expect(said()).toMatch(/unknown +enough: .*\n( +.*\n)* +no fault was struck\n/);
+		expect(reportIn(join(folder, "early"))).toMatchObject({ verdict: "unknown" });
+		expect(reportIn(join(folder, "early")).summary).toContain("Somebody ended the run before its time");
+		expect(readdirSync(join(folder, "early", "members"))).toEqual(expect.arrayContaining(["m1", "m1.log", "m2", "m3"]));
+		expect(readdirSync(temporary)).toEqual([]);
+	} finally {
+		tester.kill("SIGKILL");
+	}
+});
+
+test("a second Ctrl-C ends all at once, and nothing is left of it", { timeout: 5 * MINUTES }, async () => {
+	const { tester, temporary, said, ended } = longRun("twice");
+	try {
+		await eventually("it strikes", async () => expect(said()).toMatch(/ leader m\d of term/), 2 * MINUTES);
+		tester.kill("SIGINT");
+		await eventually("it heard", async () => expect(said()).toContain("SIGINT: the faults end now"), MINUTES);
+		await eventually("it is gone", async () => {
+			tester.kill("SIGINT");
+			expect(tester.exitCode).not.toBeNull();
+		});
+		// Whoever is quicker: it may have come to its end before.
+		expect([130, 0, 3]).toContain(await ended);
+		await eventually("nothing is left", async () => {
+			expect((await runTool("pgrep", ["--full", temporary])).stdout).toBe("");
+			expect(existsSync(temporary) ? readdirSync(temporary) : []).toEqual([]);
+		});
+	} finally {
+		tester.kill("SIGKILL");
+	}
+});
