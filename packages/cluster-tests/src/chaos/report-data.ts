@@ -1,7 +1,8 @@
 /** A run as data: what report.json holds and the page draws. Times are milliseconds from the start of the run. */
-import type { Attempt, Operation } from "../history/operation.ts";
+import type { Attempt } from "../history/operation.ts";
 import { type Failover, failoversOf } from "./failovers.ts";
 import type { Judgement } from "./judge.ts";
+import { endOf, packCalls } from "./report-calls.ts";
 import type { RunRecord } from "./run.ts";
 
 export interface ReportFault {
@@ -45,8 +46,9 @@ export interface ReportData {
 	/** The same for each cause, the most frequent one first. */
 	readonly costsByCause: ReadonlyArray<Costs & { readonly cause: string }>;
 	readonly buckets: Buckets;
-	/** All calls, packed: see `packCalls`. */
+	/** All calls, packed: see `packCalls`; and what they were about, by number. */
 	readonly calls: string;
+	readonly subjects: readonly string[];
 }
 
 /** Time without an acknowledged write around changes of the leader. */
@@ -122,7 +124,7 @@ export function reportData(record: RunRecord, judgement: Judgement): ReportData 
 		failoverCosts,
 		costsByCause,
 		buckets: bucketsOf(attempts, startedMs, endedMs),
-		calls: packCalls(attempts, startedMs),
+		...packCalls(attempts, startedMs),
 	};
 }
 
@@ -170,34 +172,6 @@ function bucketsOf(attempts: readonly Attempt[], startedMs: number, endedMs: num
 	for (const list of latencies) list.sort((a, b) => a - b);
 	const rounded = (share: number): number[] => latencies.map((list) => Math.round(part(list, share) * 100) / 100);
 	return { widthMs: BUCKET_MS, ok, failed, p50Ms: rounded(0.5), p99Ms: rounded(0.99) };
-}
-
-const KINDS: Readonly<Record<Operation["kind"], number>> = { put: 0, range: 1, delete: 2, txn: 3, compact: 4 };
-const OUTCOMES = { ok: 0, refused: 1, unknown: 2 } as const;
-/** 16 bytes a call, little endian: start f32 ms, duration f32 ms (without an outcome: until the client gave up), revision u32 (0: none), client u16, kind u8, outcome u8. */
-export const CALL_BYTES = 16;
-/** Of a longer run the report keeps those without an answer and evenly spread others. */
-const CALLS_MAX = 300_000;
-
-function packCalls(attempts: readonly Attempt[], startedMs: number): string {
-	const every = Math.max(1, Math.ceil(attempts.length / CALLS_MAX));
-	const kept = attempts.filter(({ id, outcome }) => id % every === 0 || outcome.kind !== "ok").slice(0, CALLS_MAX);
-	const bytes = Buffer.alloc(kept.length * CALL_BYTES);
-	for (const [at, { invoked, outcome, client, operation }] of kept.entries()) {
-		const offset = at * CALL_BYTES;
-		bytes.writeFloatLE(invoked - startedMs, offset);
-		bytes.writeFloatLE(endOf({ invoked, outcome }) - invoked, offset + 4);
-		bytes.writeUInt32LE(outcome.kind === "ok" ? outcome.answer.revision >>> 0 : 0, offset + 8);
-		bytes.writeUInt16LE(client & 0xffff, offset + 12);
-		bytes[offset + 14] = KINDS[operation.kind];
-		bytes[offset + 15] = OUTCOMES[outcome.kind];
-	}
-	return bytes.toString("base64");
-}
-
-/** Of the answer, or of the client's patience. */
-function endOf({ invoked, outcome }: Pick<Attempt, "invoked" | "outcome">): number {
-	return outcome.kind === "unknown" ? (outcome.gaveUp ?? invoked) : outcome.returned;
 }
 
 function part(sorted: readonly number[], share: number): number {

@@ -56,14 +56,16 @@ for (let i = 0; i < raw.length; i++) packed[i] = raw.charCodeAt(i);
 const view = new DataView(packed.buffer);
 const KINDS = ["put", "range", "delete", "txn", "compact"],
 	OUTCOMES = ["answered", "refused", "no outcome"];
-const callCount = packed.length / 16;
+const CALL_BYTES = 20;
+const callCount = packed.length / CALL_BYTES;
 const call = (i) => ({
-	from: view.getFloat32(i * 16, true),
-	took: view.getFloat32(i * 16 + 4, true),
-	revision: view.getUint32(i * 16 + 8, true),
-	client: view.getUint16(i * 16 + 12, true),
-	kind: KINDS[packed[i * 16 + 14]],
-	outcome: packed[i * 16 + 15],
+	from: view.getFloat32(i * CALL_BYTES, true),
+	took: view.getFloat32(i * CALL_BYTES + 4, true),
+	revision: view.getUint32(i * CALL_BYTES + 8, true),
+	subject: data.subjects[view.getUint32(i * CALL_BYTES + 12, true)],
+	client: view.getUint16(i * CALL_BYTES + 16, true),
+	kind: KINDS[packed[i * CALL_BYTES + 18]],
+	outcome: packed[i * CALL_BYTES + 19],
 });
 
 // Chart
@@ -225,7 +227,7 @@ function draw() {
 				b: Math.max(b, a + 3),
 				y,
 				h: lane,
-				text: `client ${one.client}: ${one.kind}, ${OUTCOMES[one.outcome]}${one.outcome === 0 ? ` at revision ${one.revision}` : ""}, ${one.from.toFixed(2)} ms${one.outcome === 2 ? `, given up after ${one.took.toFixed(2)} ms` : `, took ${one.took.toFixed(2)} ms`}`,
+				text: `client ${one.client}: ${one.kind}${one.subject ? ` ${one.subject}` : ""}, ${OUTCOMES[one.outcome]}${one.outcome === 0 ? ` at revision ${one.revision}` : ""}, ${one.from.toFixed(2)} ms${one.outcome === 2 ? `, given up after ${one.took.toFixed(2)} ms` : `, took ${one.took.toFixed(2)} ms`}`,
 			});
 		}
 	}

@@ -5,15 +5,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { browse, CHROMIUM, pageText } from "../process/browser.ts";
+import { CALL_BYTES } from "./report-calls.ts";
 import type { ReportData } from "./report-data.ts";
 import { reportPage } from "./report-page.ts";
 
 function call(startMs: number, tookMs: number, outcome: 0 | 1 | 2): Buffer {
-	const bytes = Buffer.alloc(16);
+	const bytes = Buffer.alloc(CALL_BYTES);
 	bytes.writeFloatLE(startMs, 0);
 	bytes.writeFloatLE(tookMs, 4);
 	bytes.writeUInt32LE(outcome === 0 ? 7 : 0, 8);
-	bytes[15] = outcome;
+	bytes.writeUInt32LE(1, 12);
+	bytes[19] = outcome;
 	return bytes;
 }
 
@@ -51,7 +53,17 @@ const data: ReportData = {
 	costsByCause: [{ cause: "kill", count: 1, p50Ms: 120, p99Ms: 120, longestMs: 120 }],
 	buckets: { widthMs: 1_000, ok: [1, 1], failed: [0, 1], p50Ms: [1, 2], p99Ms: [3, 4] },
 	calls: Buffer.concat([call(1, 5, 0), call(700, 20, 1), call(1_000, 900, 2)]).toString("base64"),
+	subjects: ["", "ka..y"],
 };
+
+/** Moves the pointer over everything that is drawn, and lists what the page says there. */
+const POINT_AT_ALL = `
+	const told = document.body.appendChild(Object.assign(document.createElement("ol"), { id: "told" }));
+	const corner = canvas.getBoundingClientRect();
+	for (const { a, b, y, h } of [...boxes]) {
+		canvas.dispatchEvent(new MouseEvent("mousemove", { clientX: corner.left + (a + b) / 2, clientY: corner.top + y + h / 2 }));
+		told.appendChild(document.createElement("li")).textContent = tip.textContent;
+	}`;
 
 describe.skipIf(!existsSync(CHROMIUM))("the report in a browser (needs chromium)", () => {
 	let folder = "";
@@ -82,6 +94,29 @@ describe.skipIf(!existsSync(CHROMIUM))("the report in a browser (needs chromium)
 		}
 		// What comes from outside is text, never markup.
 		expect(text).toContain("members &lt;/script&gt;&lt;b&gt;called&lt;/b&gt; names");
+	});
+
+	test("under the pointer each leader, fault and call says what it is", async () => {
+		const page = join(folder, "pointed.html");
+		await writeFile(
+			page,
+			reportPage(data).replace("</body>", () => `<script>${POINT_AT_ALL}</script></body>`),
+		);
+		const dom = await browse(page, "--dump-dom");
+		const told = /<ol id="told">(.*?)<\/ol>/
+			.exec(dom)?.[1]
+			?.split(/<\/?li>/)
+			.filter((text) => text !== "");
+		expect(told?.sort()).toEqual(
+			[
+				"kill of m2: 0.50 s to 0.90 s. it came back",
+				"m1 leads term 3: 0.60 s to 2.00 s",
+				"m2 leads term 2: 0.00 s to 0.50 s",
+				"client 0: put ka..y, answered at revision 7, 1.00 ms, took 5.00 ms",
+				"client 0: put ka..y, no outcome, 1000.00 ms, given up after 900.00 ms",
+				"client 0: put ka..y, refused, 700.00 ms, took 20.00 ms",
+			].sort(),
+		);
 	});
 
 	test("the picture is not empty", async () => {
