@@ -24,7 +24,10 @@ export interface GrpcFrontOptions {
 	readonly unfinishedBytesPerConnectionMax: number;
 	/** On all connections: the one with the most loses its unfinished calls, with RESOURCE_EXHAUSTED. */
 	readonly unfinishedBytesMax: number;
-	/** A request of which fewer than `stallBytes` come in `stallMs` ends with DEADLINE_EXCEEDED. */
+	/**
+	 * A request of which fewer than `stallBytes` come in `stallMs` ends with DEADLINE_EXCEEDED; a connection on which answers wait and
+	 * fewer than so many bytes of them are taken is ended. grpc-js keeps the latter.
+	 */
 	readonly stallMs: number;
 	readonly stallBytes: number;
 	/** Requests of one connection that may end so at once, and how many a minute in the long run; beyond, the connection is ended. */

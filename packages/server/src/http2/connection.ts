@@ -16,7 +16,7 @@ import { greet } from "./greeting.ts";
 import { type HeaderBlock, trailersFault } from "./header-block.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
 import { type HeaderField, PreparedBlock } from "./hpack-encoder.ts";
-import { Outbox } from "./outbox.ts";
+import { type DataListener, Outbox } from "./outbox.ts";
 import { PartialBlock } from "./partial-block.ts";
 import { PeerSettings } from "./peer-settings.ts";
 import { ConnectionFault, ErrorCode, Flag, FrameType, PREFACE, STREAM_ID_MAX, WINDOW_MAX } from "./protocol.ts";
@@ -81,7 +81,8 @@ export class Http2Connection {
 		this.owner = owner;
 		this.options = options;
 		this.writer = new FrameWriter(pool);
-		this.outbox = new Outbox(this.writer, this.peer, options.outputBytesMax, (stream, ends) => this.sentData(stream, ends));
+		const onData: DataListener = (stream, useful, ends) => this.sentData(stream, useful, ends);
+		this.outbox = new Outbox(this.writer, this.peer, options.outputBytesMax, onData);
 		this.decoder = new HpackDecoder({ listBytesMax: options.headerListBytesMax, fieldsMax: options.headerFieldsMax });
 		this.partial = new PartialBlock(options.headerBlockBytesMax, options.headerFramesMax);
 		this.cutter = new FrameCutter((type, flags, streamId, bytes, start, end) => this.frame(type, flags, streamId, bytes, start, end));
@@ -584,8 +585,8 @@ export class Http2Connection {
 		}
 	}
 
-	private sentData(stream: Http2Stream, ends: boolean): void {
-		this.control.give(USEFUL_FRAME_TOKENS);
+	private sentData(stream: Http2Stream, useful: boolean, ends: boolean): void {
+		if (useful) this.control.give(USEFUL_FRAME_TOKENS);
 		if (ends) this.endLocal(stream);
 	}
 

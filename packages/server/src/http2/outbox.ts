@@ -11,7 +11,12 @@ const SHORT_ANSWER_BYTES = 1 << 10;
 /** A peer may allow far larger frames; smaller ones let streams take turns. */
 const FRAME_BYTES_SENT_MAX = 64 << 10;
 const NO_BYTES = new Uint8Array(0);
+/** Of more that waits, less than this is a crumb: whoever opens windows byte by byte asks for a frame with each. */
+const CRUMB_BYTES = 1 << 10;
 const PIECES_BEHIND_MAX = 256;
+
+/** A DATA frame of the stream was written; `useful`: not a crumb that a narrow window let go; `ends`: with END_STREAM. */
+export type DataListener = (stream: Http2Stream, useful: boolean, ends: boolean) => void;
 
 export class Outbox {
 	/** Bytes of all streams that wait. */
@@ -21,14 +26,13 @@ export class Outbox {
 	private readonly writer: FrameWriter;
 	private readonly peer: PeerSettings;
 	private readonly outputBytesMax: number;
-	/** A DATA frame of the stream was written; `ends`: with END_STREAM. */
-	private readonly onData: (stream: Http2Stream, ends: boolean) => void;
+	private readonly onData: DataListener;
 	private readonly encoder = new HpackEncoder();
 	/** Streams with something to send and a window for it, in the order of their turns. */
 	private readonly ready = new Set<Http2Stream>();
 	private sendWindow: number = DEFAULT_WINDOW_BYTES;
 
-	constructor(writer: FrameWriter, peer: PeerSettings, outputBytesMax: number, onData: (stream: Http2Stream, ends: boolean) => void) {
+	constructor(writer: FrameWriter, peer: PeerSettings, outputBytesMax: number, onData: DataListener) {
 		this.writer = writer;
 		this.peer = peer;
 		this.outputBytesMax = outputBytesMax;
@@ -60,7 +64,7 @@ export class Outbox {
 			return false;
 		}
 		this.writer.answer(stream.id, head.bytes, message, trailers.bytes);
-		this.sent(stream, bytes, false);
+		this.sent(stream, bytes, true, false);
 		return true;
 	}
 
@@ -79,7 +83,7 @@ export class Outbox {
 			writer.dataHead(stream.id, bytes, ends);
 			if (framed) writer.messageHead(message.length, false);
 			writer.content(message);
-			this.sent(stream, bytes, ends);
+			this.sent(stream, bytes, true, ends);
 			return true;
 		}
 		if (stream.pendingBytes === 0) {
@@ -150,7 +154,8 @@ export class Outbox {
 
 	private sendPending(stream: Http2Stream, bytes: number): void {
 		const { writer } = this;
-		const ends = stream.pendingEnds && bytes === stream.pendingBytes;
+		const whole = bytes === stream.pendingBytes;
+		const ends = stream.pendingEnds && whole;
 		writer.dataHead(stream.id, bytes, ends);
 		let left = bytes;
 		while (left > 0) {
@@ -171,14 +176,14 @@ export class Outbox {
 		}
 		stream.pendingBytes -= bytes;
 		this.queuedBytes -= bytes;
-		this.sent(stream, bytes, ends);
+		this.sent(stream, bytes, whole || bytes >= CRUMB_BYTES, ends);
 		stream.onSent(bytes);
 	}
 
-	private sent(stream: Http2Stream, bytes: number, ends: boolean): void {
+	private sent(stream: Http2Stream, bytes: number, useful: boolean, ends: boolean): void {
 		stream.sendWindow -= bytes;
 		this.sendWindow -= bytes;
 		this.dataSent += bytes;
-		this.onData(stream, ends);
+		this.onData(stream, useful, ends);
 	}
 }

@@ -30,14 +30,15 @@ export class Patience {
 	}
 }
 
-/** How long something has been as it is. */
+/** How long something has been as it is, or has hardly moved. */
 export class Stillness {
 	private mark = Number.NaN;
 	private sinceMs = 0;
 
-	/** Milliseconds since the first look at which it was on with this very mark; 0 when it is off. */
-	since(on: boolean, mark: number, nowMs: number): number {
-		if (!on || mark !== this.mark) {
+	/** Milliseconds since the first look at which it was on with this mark, which never falls, or one less than `least` below it; 0 when it is off. */
+	since(on: boolean, mark: number, nowMs: number, least = 1): number {
+		// The first time there is none to compare with.
+		if (!on || !(mark - this.mark < least)) {
 			this.mark = on ? mark : Number.NaN;
 			this.sinceMs = nowMs;
 		}

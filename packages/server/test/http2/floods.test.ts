@@ -10,12 +10,12 @@ const headers = (streamId: number, flags: number, block = REQUEST): Buffer => fr
 const idOf = (at: number): number => 1 + 2 * at;
 
 /** Feeds `frames(0)`, `frames(1)`, ... until the connection ends. Says how many frames that took, and how it ended. */
-function flood(frames: (at: number) => Buffer[], server = new End("server")): { count: number; code: number; sent: number } {
+function flood(frames: (at: number, server: End) => Buffer[], server = new End("server")): { count: number; code: number; sent: number } {
 	server.connection.receive(OPENING);
 	let count = 0;
 	let sent = server.take().length;
 	for (let at = 0; at < 20_000 && !server.isEnded; at++) {
-		for (const bytes of frames(at)) {
+		for (const bytes of frames(at, server)) {
 			if (server.isEnded) break;
 			server.connection.receive(bytes);
 			count++;
@@ -26,7 +26,7 @@ function flood(frames: (at: number) => Buffer[], server = new End("server")): { 
 	return { count, code: last?.content.readUInt32BE(4) ?? -1, sent };
 }
 
-const FLOODS: ReadonlyArray<readonly [string, (at: number) => Buffer[]]> = [
+const FLOODS: ReadonlyArray<readonly [string, (at: number, server: End) => Buffer[]]> = [
 	["PING", () => [frame(T.ping, 0, 0, "0000000000000000")]],
 	["acknowledgements of PING", () => [frame(T.ping, 1, 0, "0000000000000000")]],
 	["SETTINGS", () => [frame(T.settings, 0, 0)]],
@@ -37,6 +37,16 @@ const FLOODS: ReadonlyArray<readonly [string, (at: number) => Buffer[]]> = [
 	[
 		"WINDOW_UPDATE of a closed stream",
 		(at) => [...(at === 0 ? [headers(1, 4), frame(T.rstStream, 0, 1, "00000008")] : []), frame(T.windowUpdate, 0, 1, "00000001")],
+	],
+	[
+		"WINDOW_UPDATE by single bytes, for an answer that waits",
+		(at, server) => {
+			if (at > 0) return [frame(T.windowUpdate, 0, 1, "00000001")];
+			server.connection.receive(frame(T.settings, 0, 0, "000400000000"));
+			server.connection.receive(headers(1, ENDS));
+			server.connection.sendMessage(server.streams[0] as KeptStream, new Uint8Array(100_000), true);
+			return [];
+		},
 	],
 	["PRIORITY", (at) => [frame(T.priority, 0, idOf(at), "0000000110")]],
 	["frames of unknown types", () => [frame(0x20, 0, 0)]],

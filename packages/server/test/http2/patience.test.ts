@@ -1,7 +1,7 @@
 /** Slow clients (faults 9.1): each rule on a connection of its own, on a clock that the test moves; and who is slow but goes on is kept. */
 import { expect, test } from "vitest";
 import { DEFAULT_CONNECTION_OPTIONS } from "../../src/http2/connection-options.ts";
-import { Patience } from "../../src/http2/patience.ts";
+import { Patience, Stillness } from "../../src/http2/patience.ts";
 import { Flag, FrameType } from "../../src/http2/protocol.ts";
 import { End, frame, OPENING, REQUEST } from "./two-ends.ts";
 
@@ -88,4 +88,11 @@ test("who reads nothing of what waits for it", () => {
 	slow.server.connection.congested = true;
 	// The socket has taken some, and is full again.
 	expect(slow.after(120_000, () => void slow.server.connection.takeOutput())).toBeNull();
+});
+
+test("what moves by less than it has to stands still", () => {
+	const still = new Stillness();
+	const looks = [0, 5, 9, 10, 12, 19, 21].map((mark, second) => still.since(true, mark, second * LOOK_MS, 10) / LOOK_MS);
+	expect(looks).toEqual([0, 1, 2, 0, 1, 2, 0]);
+	expect(still.since(false, 21, 60_000, 10)).toBe(0);
 });

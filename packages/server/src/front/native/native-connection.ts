@@ -180,7 +180,7 @@ export class NativeConnection implements ConnectionOwner {
 		const reason = this.patience.look(nowMs);
 		const waits = http2.queuedBytes > 0 && this.waitingAnswers > 0;
 		if (reason !== null) http2.fail(ErrorCode.enhanceYourCalm, reason);
-		else if (this.unread.since(waits, http2.dataSent, nowMs) >= options.stallMs) {
+		else if (this.unread.since(waits, http2.dataSent, nowMs, options.stallBytes) >= options.stallMs) {
 			http2.fail(ErrorCode.enhanceYourCalm, "answers are not read");
 		} else this.keepAlive(nowMs);
 	}
