@@ -2,6 +2,7 @@
 import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
 import { MALFORMED_IN_STREAM } from "./etcd-texts.ts";
 import { commonNameFrom, remainingMs, textOf } from "./grpc-js-context.ts";
+import { refusalFor } from "./grpc-js-status.ts";
 import { isMalformed } from "./handler-errors.ts";
 import { Grpc, type Status, type StreamCall, type StreamHandler } from "./seam.ts";
 
@@ -69,7 +70,7 @@ abstract class GrpcJsStreamCall<C extends Duplex | ServerStream> {
 		if (this.over) return;
 		this.over = true;
 		if (status.code === Grpc.ok) this.call.end();
-		else this.call.emit("error", { code: status.code, details: status.message });
+		else this.call.emit("error", refusalFor(status));
 	}
 
 	run(work: () => void): void {

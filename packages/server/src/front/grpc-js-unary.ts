@@ -2,6 +2,7 @@
 import type { ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
 import { MALFORMED } from "./etcd-texts.ts";
 import { commonNameFrom, remainingMs, textOf } from "./grpc-js-context.ts";
+import { refusalFor } from "./grpc-js-status.ts";
 import { isMalformed } from "./handler-errors.ts";
 import type { Status, UnaryCall, UnaryHandler } from "./seam.ts";
 
@@ -60,7 +61,7 @@ class GrpcJsUnaryCall implements UnaryCall {
 	}
 
 	fail(status: Status): void {
-		this.take()?.({ code: status.code, details: status.message });
+		this.take()?.(refusalFor(status));
 	}
 
 	/** Null when the call was answered before: the first answer counts. */

@@ -13,7 +13,12 @@ export const ANSWER_BYTES_MAX = 512 << 20;
 export interface Status {
 	readonly code: GrpcCode;
 	readonly message: string;
+	/** More about a refusal, for programs: a `google.rpc.Status`, encoded. */
+	readonly details?: Uint8Array;
 }
+
+/** Where the details travel, in base64. */
+export const DETAILS_TRAILER = "grpc-status-details-bin";
 
 export interface CallContext {
 	/** `/etcdserverpb.KV/Range`. */

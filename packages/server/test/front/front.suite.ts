@@ -2,12 +2,23 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import { WireError } from "@flotilla/base";
+import type { ServiceError } from "@grpc/grpc-js";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DEFAULT_GRPC_OPTIONS, type GrpcFrontOptions } from "../../src/front/front-options.ts";
 import { Grpc, type GrpcFront, type MethodTable } from "../../src/front/seam.ts";
 import { failed, LibraryClient } from "./library-client.ts";
 import { frame, RawClient } from "./raw-client.ts";
-import { BIDI, createTestService, DECODED, DECODED_BIDI, ECHO, HELD, SERVER_STREAM, type TestService } from "./test-service.ts";
+import {
+	BIDI,
+	CLIENT_STREAM,
+	createTestService,
+	DECODED,
+	DECODED_BIDI,
+	ECHO,
+	HELD,
+	SERVER_STREAM,
+	type TestService,
+} from "./test-service.ts";
 
 const MESSAGE_BYTES_MAX = 100_000;
 const OK = { code: Grpc.ok, message: "" };
@@ -405,6 +416,66 @@ export function testFront(createFront: (methods: MethodTable, options: GrpcFront
 		call.end(OK);
 		expect((await status).code).toBe(0);
 		expect(received).toEqual(Array.from({ length: 100 }, (_, at) => `part ${at}`));
+	});
+
+	test("many messages, one answer", async () => {
+		const { stream: client, answer } = library.clientStream(CLIENT_STREAM);
+		const call = await service.streams.next();
+		const received: string[] = [];
+		call.onMessage((message) => void received.push(String(message)));
+		call.onHalfClose(() => {
+			call.send(Buffer.from(received.join(" ")));
+			call.end(OK);
+		});
+		for (const text of ["one", "two", "three"]) client.write(Buffer.from(text));
+		client.end();
+		expect(await answer).toMatchObject({ code: 0, response: Buffer.from("one two three") });
+		const none = raw.open(CLIENT_STREAM);
+		const empty = await service.streams.next();
+		let messages = 0;
+		empty.onMessage(() => messages++);
+		empty.onHalfClose(() => {
+			empty.send(Buffer.of(messages));
+			empty.end(OK);
+		});
+		none.stream.end();
+		expect(await none.answer).toMatchObject({ code: 0, messages: [Buffer.of(0)], resetCode: 0 });
+	});
+
+	test("many messages are refused before their end, or answered", async () => {
+		for (const refused of [true, false]) {
+			const { stream: client, answer } = library.clientStream(CLIENT_STREAM);
+			const call = await service.streams.next();
+			call.onMessage(() => {
+				if (!refused) call.send(Buffer.from("enough"));
+				call.end(refused ? { code: Grpc.failedPrecondition, message: "no more" } : OK);
+			});
+			client.on("error", () => {});
+			client.write(Buffer.from("first"));
+			expect(await answer).toMatchObject(
+				refused ? { code: Grpc.failedPrecondition, message: "no more" } : { code: 0, response: Buffer.from("enough") },
+			);
+		}
+	});
+
+	test("a refusal may carry details for programs: alone, behind messages, and of any bytes", async () => {
+		const details = Uint8Array.from({ length: 257 }, (_, at) => at);
+		const status = { code: Grpc.failedPrecondition, message: "not now", details };
+		const unary = [library.call(HELD, new Uint8Array(0)), raw.call(HELD, new Uint8Array(0))] as const;
+		for (const _ of unary) (await service.unary.next()).fail(status);
+		expect(await unary[0]).toMatchObject({ code: status.code, message: "not now", details: Buffer.from(details) });
+		const trailer = (await unary[1]).headers["grpc-status-details-bin"];
+		expect(Buffer.from(String(trailer), "base64")).toEqual(Buffer.from(details));
+		const stream = library.bidi(BIDI);
+		const call = await service.streams.next();
+		const failure = new Promise<ServiceError>((resolve) => stream.once("error", (error) => resolve(error as ServiceError)));
+		stream.resume();
+		call.send(Buffer.from("before"));
+		call.end({ ...status, details: Uint8Array.of(0, 255) });
+		expect(failed(await failure)).toMatchObject({ code: status.code, details: Buffer.of(0, 255) });
+		const plain = library.call(HELD, new Uint8Array(0));
+		(await service.unary.next()).fail({ code: Grpc.notFound, message: "nothing more to say" });
+		expect(await plain).not.toHaveProperty("details");
 	});
 
 	test("a reader that stops holds the sender back, and loses nothing when it goes on", async () => {

@@ -1,10 +1,20 @@
 /** grpc-js as a client of the raw bytes of a method. */
-import { Client, type ClientDuplexStream, type ClientReadableStream, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import {
+	Client,
+	type ClientDuplexStream,
+	type ClientReadableStream,
+	type ClientWritableStream,
+	credentials,
+	Metadata,
+	type ServiceError,
+} from "@grpc/grpc-js";
 
 export interface LibraryAnswer {
 	readonly code: number;
 	readonly message: string;
 	readonly response: Uint8Array | null;
+	/** `grpc-status-details-bin`. */
+	readonly details?: Uint8Array;
 }
 
 const asIs = (bytes: Buffer): Buffer => bytes;
@@ -37,6 +47,18 @@ export class LibraryClient {
 		return this.client.makeBidiStreamRequest(path, asIs, asIs, new Metadata());
 	}
 
+	/** Many messages, one answer: the stream to write to, and the answer. */
+	clientStream(path: string): { readonly stream: ClientWritableStream<Buffer>; readonly answer: Promise<LibraryAnswer> } {
+		let settle: (answer: LibraryAnswer) => void = () => {};
+		const answer = new Promise<LibraryAnswer>((resolve) => {
+			settle = resolve;
+		});
+		const stream = this.client.makeClientStreamRequest(path, asIs, asIs, new Metadata(), (error, response) =>
+			settle(error === null ? { code: 0, message: "", response: response ?? null } : failed(error)),
+		);
+		return { stream, answer };
+	}
+
 	serverStream(path: string, message: Uint8Array): ClientReadableStream<Buffer> {
 		return this.client.makeServerStreamRequest(path, asIs, asIs, Buffer.from(message), new Metadata());
 	}
@@ -47,7 +69,8 @@ export class LibraryClient {
 }
 
 export function failed(error: ServiceError): LibraryAnswer {
-	return { code: error.code, message: error.details, response: null };
+	const [details] = error.metadata.get("grpc-status-details-bin");
+	return { code: error.code, message: error.details, response: null, ...(details instanceof Buffer ? { details } : {}) };
 }
 
 function metadataOf(values: Record<string, string>): Metadata {

@@ -8,6 +8,7 @@ export const HELD = "/etcdserverpb.KV/Range";
 export const DECODED = "/etcdserverpb.KV/Txn";
 export const BIDI = "/etcdserverpb.Watch/Watch";
 export const DECODED_BIDI = "/etcdserverpb.Lease/LeaseKeepAlive";
+export const CLIENT_STREAM = "/etcdserverpb.Lease/LeaseTimeToLive";
 export const SERVER_STREAM = "/etcdserverpb.Maintenance/Snapshot";
 
 /** Calls in the order in which they came; `next` waits for one that has not come yet. */
@@ -81,6 +82,7 @@ export function createTestService(): TestService {
 				},
 			},
 		],
+		[CLIENT_STREAM, { shape: "stream", clientStreams: true, serverStreams: false, handle: hold }],
 		[SERVER_STREAM, { shape: "stream", clientStreams: false, serverStreams: true, handle: hold }],
 	]);
 	return { methods, unary, streams, echoed };

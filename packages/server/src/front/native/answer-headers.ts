@@ -1,6 +1,6 @@
 /** Header blocks of answers. */
 import type { HeaderField } from "../../http2/hpack-encoder.ts";
-import type { Status } from "../seam.ts";
+import { DETAILS_TRAILER, type Status } from "../seam.ts";
 import type { Refusal } from "./call-head.ts";
 
 const again = (name: string, value: string): HeaderField => ({ name, value, repeats: true });
@@ -14,7 +14,13 @@ export const OK_TRAILERS: readonly HeaderField[] = [again("grpc-status", "0")];
 export function trailersOf(status: Status): HeaderField[] {
 	const fields = [again("grpc-status", String(status.code))];
 	if (status.message !== "") fields.push(once("grpc-message", percentEncode(status.message)));
+	if (status.details !== undefined) fields.push(once(DETAILS_TRAILER, base64(status.details)));
 	return fields;
+}
+
+/** As gRPC has it: without padding. */
+function base64(bytes: Uint8Array): string {
+	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64").replace(/=+$/, "");
 }
 
 /** Instead of everything else ("Trailers-Only"). */
