@@ -81,8 +81,7 @@ export class Http2Connection {
 		this.owner = owner;
 		this.options = options;
 		this.writer = new FrameWriter(pool);
-		const onData: DataListener = (stream, useful, ends) => this.sentData(stream, useful, ends);
-		this.outbox = new Outbox(this.writer, this.peer, options.outputBytesMax, onData);
+		this.outbox = new Outbox(this.writer, this.peer, options.outputBytesMax, this.sentData);
 		this.decoder = new HpackDecoder({ listBytesMax: options.headerListBytesMax, fieldsMax: options.headerFieldsMax });
 		this.partial = new PartialBlock(options.headerBlockBytesMax, options.headerFramesMax);
 		this.cutter = new FrameCutter((type, flags, streamId, bytes, start, end) => this.frame(type, flags, streamId, bytes, start, end));
@@ -585,10 +584,10 @@ export class Http2Connection {
 		}
 	}
 
-	private sentData(stream: Http2Stream, useful: boolean, ends: boolean): void {
+	private readonly sentData: DataListener = (stream, useful, ends) => {
 		if (useful) this.control.give(USEFUL_FRAME_TOKENS);
 		if (ends) this.endLocal(stream);
-	}
+	};
 
 	private wake(): void {
 		if (this.waking) return;
