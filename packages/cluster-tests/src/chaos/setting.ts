@@ -19,7 +19,7 @@ export interface Setting {
 
 export async function settingOf(program: "flotilla" | "etcd", place: PlaceName, flags: readonly string[]): Promise<Setting> {
 	const { stdout } = await runTool(program === "etcd" ? ETCD_PROGRAM : FLOTILLA_PROGRAM, ["--version"]);
-	const said = stdout.trim().split("\n").slice(0, 3).join(", ");
+	const said = stdout.trim().split("\n").slice(0, 2).join(", ");
 	const machine = `${type()} ${release()}, ${availableParallelism()} processors, ${Math.round(totalmem() / 2 ** 30)} GiB, Node.js ${process.version}`;
 	return { program, version: said, place, flags, machine, startedAt: new Date().toISOString() };
 }
