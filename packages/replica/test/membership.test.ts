@@ -99,6 +99,18 @@ describe("removing a member", () => {
 		expect(world.outcomeOf(world.put(world.theLeader, "k", "v"))).toMatchObject({ ok: true });
 	});
 
+	test("a member that was away when that was settled is told at once when it is back", () => {
+		const world = steadyWorld("told at once", 5);
+		const [victim, away] = world.followers as [Member, Member];
+		expect(world.outcomeOf(world.change(world.theLeader, removal(victim)))).toEqual({ ok: true });
+		world.run(2_000);
+		away.wantFloor();
+		world.run(200);
+		away.crash();
+		away.start();
+		world.until("it turns the removed one away", () => away.replica.removed.has(victim.id), 300);
+	});
+
 	test("of two, the one that leads or the one that follows: the other is alone and goes on", () => {
 		for (const role of ["leader", "follower"] as const) {
 			const world = steadyWorld(`one of two, the ${role}`, 2);
@@ -126,6 +138,16 @@ describe("a removed member stays until the others can do without it (rule C3)", 
 			leader.holdDisk();
 			world.run(200);
 			expect([ids(victim), victim.gone, pending.outcome]).toEqual([[leader.id], false, null]);
+			expect(leader.replica.contacts.map(({ id }) => id)).toContain(victim.id);
+			if (seed % 2 === 1) {
+				// Its table says that it was removed, and nothing says that the others can do without it.
+				victim.wantFloor();
+				world.run(200);
+				victim.crash();
+				victim.start();
+				world.run(200);
+				expect([ids(victim), victim.gone]).toEqual([[leader.id], false]);
+			}
 			leader.crash();
 			leader.releaseDisk();
 			leader.start();
