@@ -16,13 +16,13 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
 	replica: { ours: ["base", "raft", "mvcc", "api/hot"], outside: [], pure: true },
 	server: {
 		ours: ["base", "raft", "mvcc", "api", "api/hot", "replica"],
-		outside: ["@grpc/grpc-js", "bcryptjs", "classic-level", "msgpackr", "yaml", "node:*", "prom-client"],
+		outside: ["@grpc/grpc-js", "bcryptjs", "classic-level", "msgpackr", "yaml", "node:*", "prom-client", "ws"],
 		pure: false,
 	},
 	bench: { ours: ["base", "api", "server/internal"], outside: ["node:*"], pure: false },
 	"cluster-tests": {
 		ours: ["base", "raft", "mvcc", "api", "api/hot", "replica", "server", "server/internal"],
-		outside: ["@grpc/grpc-js", "@keyv/etcd", "etcd3", "keyv", "protobufjs", "testcontainers", "yaml", "node:*"],
+		outside: ["@grpc/grpc-js", "@keyv/etcd", "etcd3", "keyv", "protobufjs", "testcontainers", "ws", "yaml", "node:*"],
 		pure: false,
 	},
 };

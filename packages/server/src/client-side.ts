@@ -4,7 +4,14 @@ import { addedMemberId } from "./cli/cluster-ids.ts";
 import { FEATURE_GATES } from "./cli/flag-table.ts";
 import { urlAddress } from "./cli/member-urls.ts";
 import { ETCD_LEVEL } from "./cli/version.ts";
-import { DEFAULT_GRPC_OPTIONS, DEFAULT_PORT_LIMITS, GRPC_JS_HOLDS, type GrpcFrontOptions } from "./front/front-options.ts";
+import {
+	DEFAULT_GRPC_OPTIONS,
+	DEFAULT_PORT_LIMITS,
+	DEFAULT_WEB_SOCKET_LIMITS,
+	GRPC_JS_HOLDS,
+	type GrpcFrontOptions,
+	type PortLimits,
+} from "./front/front-options.ts";
 import { createGateway } from "./front/gateway.ts";
 import { createGrpcJsFront } from "./front/grpc-js-front.ts";
 import { createHttpRouter } from "./front/http-router.ts";
@@ -141,7 +148,14 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 					onRefused: (address: string, reason: string, untold: number): void =>
 						world.tap.emit("handshakeRefused", 0, 0, { port: "client", address, reason, untold }),
 				};
-	const portLimits = { onConnectionsFull: (peer: string): void => limits.refused("connections", { path: "", peer }) };
+	const portLimits: Partial<PortLimits> = {
+		onConnectionsFull: (peer) => limits.refused("connections", { path: "", peer }),
+		webSockets: {
+			...DEFAULT_WEB_SOCKET_LIMITS,
+			onLimit: (limit, peer) => limits.refused(limit, { path: "", peer }),
+			onCut: (reason, peer) => limits.cut(reason, peer),
+		},
+	};
 	const ports: ClientPort[] = [];
 	const closePorts = async (graceMs: number): Promise<void> => {
 		world.tls?.close();

@@ -3,7 +3,7 @@
  * clients are ended for what they do.
  */
 import type { TapSink } from "@flotilla/base";
-import type { FrontLimit, GrpcFrontOptions } from "./front/front-options.ts";
+import { DEFAULT_WEB_SOCKET_LIMITS, type FrontLimit, type GrpcFrontOptions } from "./front/front-options.ts";
 import { APPLY_BACKLOG_MAX, DEFAULT_QUOTA_BYTES, MESSAGE_OVERHEAD_BYTES, type MemberConfig, PENDING_CALLS_MAX } from "./member-config.ts";
 import type { Clock } from "./ports.ts";
 import { GUESSES_MAX } from "./services/auth/guess-limit.ts";
@@ -70,6 +70,7 @@ export function limitsOf(
 	connectionsMax: number,
 ): Readonly<Record<LimitName, Limit>> {
 	const { quotaBackendBytes, maxRequestBytes, maxTxnOps, maxConcurrentStreams } = config;
+	const sockets = DEFAULT_WEB_SOCKET_LIMITS;
 	return {
 		requestTooLarge: { limit: "bytes of a write request", value: maxRequestBytes, flag: "--max-request-bytes" },
 		tooManyOps: { limit: "operations of a transaction", value: maxTxnOps, flag: "--max-txn-ops" },
@@ -81,6 +82,9 @@ export function limitsOf(
 		messageBytes: { limit: "bytes of a message", value: maxRequestBytes + MESSAGE_OVERHEAD_BYTES, flag: "--max-request-bytes" },
 		streams: { limit: "streams of a connection", value: maxConcurrentStreams, flag: "--max-concurrent-streams" },
 		connections: { limit: "connections", value: connectionsMax, flag: FIXED },
+		webSockets: { limit: "WebSockets", value: sockets.socketsMax, flag: FIXED },
+		webSocketRequests: { limit: "bytes of unfinished messages of WebSockets", value: sockets.unfinishedBytesMax, flag: FIXED },
+		webSocketAnswers: { limit: "bytes of unread answers of a WebSocket", value: sockets.unreadBytesPerConnectionMax, flag: FIXED },
 		connectionFull: { limit: "bytes of unfinished requests of a connection", value: front.unfinishedBytesPerConnectionMax, flag: FIXED },
 		portFull: { limit: "bytes of unfinished requests", value: front.unfinishedBytesMax, flag: FIXED },
 		unread: { limit: "bytes of unread answers of a connection", value: front.unreadBytesPerConnectionMax, flag: FIXED },

@@ -2,7 +2,8 @@
 import { ANSWER_BYTES_MAX } from "./seam.ts";
 
 /** At which of them a client was refused. */
-export type FrontLimit = "messageBytes" | "streams" | "connectionFull" | "portFull" | "unread" | "connections";
+export type FrontLimit = "messageBytes" | "streams" | "connectionFull" | "portFull" | "unread" | "connections" | WebSocketLimit;
+export type WebSocketLimit = "webSockets" | "webSocketRequests" | "webSocketAnswers";
 
 export interface GrpcFrontOptions {
 	/** Hears of each refusal; `path` is empty for a stream that was not begun. grpc-js tells of none. */
@@ -66,6 +67,54 @@ export const GRPC_JS_HOLDS: Pick<
 	unreadBytesPerConnectionMax: 256 << 20,
 };
 
+/** Bounds of what is held for clients; see `HeldBytes`. */
+export type HoldLimits = Pick<
+	GrpcFrontOptions,
+	| "unfinishedBytesPaused"
+	| "unfinishedBytesPerConnectionMax"
+	| "unfinishedBytesMax"
+	| "stallMs"
+	| "stallBytes"
+	| "stallsBurst"
+	| "stallsPerMinute"
+	| "unreadBytesPerConnectionMax"
+	| "unreadBytesMax"
+>;
+
+/** Of one port. What they hold is counted apart from what gRPC does. */
+export interface WebSocketLimits extends HoldLimits {
+	/** Open at once; the handshake of one more is answered 503. */
+	readonly socketsMax: number;
+	/** One message of a client; a larger one closes its socket with 1009. */
+	readonly messageBytesMax: number;
+	/** A client that was silent for so long is pinged, and cut off when nothing comes of it in `pongMs` more. */
+	readonly pingMs: number;
+	readonly pongMs: number;
+	/** A client that reads nothing of its answers for so long is cut off. */
+	readonly readMs: number;
+	readonly onLimit?: (limit: WebSocketLimit, peer: string) => void;
+	/** Hears of each that is cut off for what its client does or fails to do. */
+	readonly onCut?: (reason: string, peer: string) => void;
+}
+
+export const DEFAULT_WEB_SOCKET_LIMITS: WebSocketLimits = {
+	socketsMax: 4_096,
+	messageBytesMax: 4 << 20,
+	pingMs: 30_000,
+	pongMs: 30_000,
+	readMs: 30_000,
+	unfinishedBytesPaused: 8 << 20,
+	unfinishedBytesPerConnectionMax: 24 << 20,
+	unfinishedBytesMax: 128 << 20,
+	stallMs: 30_000,
+	stallBytes: 16 << 10,
+	// A socket is cut off at its first.
+	stallsBurst: 1,
+	stallsPerMinute: 1,
+	unreadBytesPerConnectionMax: 24 << 20,
+	unreadBytesMax: 256 << 20,
+};
+
 export interface PortLimits {
 	/** Open connections of all kinds; one more is closed at once. */
 	readonly connectionsMax: number;
@@ -83,6 +132,7 @@ export interface PortLimits {
 	readonly onConnectionsFull?: (peer: string) => void;
 	/** Body of one HTTP/1.1 request; more is answered 413. JSON takes a third more bytes than the message inside. */
 	readonly httpBodyBytesMax: number;
+	readonly webSockets: WebSocketLimits;
 }
 
 export const DEFAULT_PORT_LIMITS: PortLimits = {
@@ -93,4 +143,5 @@ export const DEFAULT_PORT_LIMITS: PortLimits = {
 	httpIdleMs: 120_000,
 	httpHeaderBytesMax: 64 << 10,
 	httpBodyBytesMax: 4 << 20,
+	webSockets: DEFAULT_WEB_SOCKET_LIMITS,
 };

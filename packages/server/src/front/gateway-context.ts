@@ -25,7 +25,7 @@ export abstract class GatewayCall implements CallContext {
 		this.peer = request.peer ?? "unknown";
 		this.headers = headers;
 		this.endsAtMs = performance.now() + headers.timeoutMs;
-		this.deadline = headers.timeoutMs <= TIMER_MS_MAX ? setTimeout(() => this.expire(), headers.timeoutMs) : null;
+		this.deadline = headers.timeoutMs <= TIMER_MS_MAX ? setTimeout(() => this.abort(DEADLINE_EXCEEDED), headers.timeoutMs) : null;
 		request.onCancel?.(() => this.cancel());
 	}
 
@@ -56,9 +56,10 @@ export abstract class GatewayCall implements CallContext {
 		if (this.finish()) for (const listener of this.cancelListeners) listener();
 	}
 
-	private expire(): void {
+	/** The client hears a status, the handler that the call is off. */
+	abort(status: Status): void {
 		if (this.over) return;
 		this.cancel();
-		this.refuse(DEADLINE_EXCEEDED);
+		this.refuse(status);
 	}
 }

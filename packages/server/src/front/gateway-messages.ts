@@ -1,5 +1,51 @@
-/** Texts of the objects that stand one after another in a request's body. What is no object ends up in a piece that JSON refuses. */
-export function splitJson(text: string): string[] {
+/** The JSON forms of requests, as the gateway takes them, and the messages that they stand for. */
+import { JsonError, type Method } from "@flotilla/api";
+import { messageTooLarge } from "./etcd-texts.ts";
+import { Grpc, type MethodHandler, type Status } from "./seam.ts";
+
+/** Objects in one text: more than any client has to say at once, and each takes more memory than its two letters. */
+const MESSAGES_MAX = 4_096;
+const TOO_MANY: Status = { code: Grpc.invalidArgument, message: `more than ${MESSAGES_MAX} messages at once` };
+
+export interface GatewayOptions {
+	/** As for gRPC: a message that is larger in its binary form is refused with RESOURCE_EXHAUSTED. */
+	readonly messageBytesMax: number;
+	/** Hears of those. */
+	readonly onTooLarge?: (client: { readonly path: string; readonly peer: string }) => void;
+}
+
+/** What serves one path. */
+export interface Route {
+	readonly method: Method;
+	readonly handler: MethodHandler;
+}
+
+export type Messages = { readonly ok: true; readonly messages: readonly Uint8Array[] } | { readonly ok: false; readonly status: Status };
+
+/** One message, unless the client may stream. */
+export function readMessages({ method, handler }: Route, text: string, peer: string, options: GatewayOptions): Messages {
+	const texts = handler.shape === "stream" && handler.clientStreams ? splitJson(text, MESSAGES_MAX) : [text];
+	if (texts === null) return { ok: false, status: TOO_MANY };
+	const { messageBytesMax } = options;
+	const messages: Uint8Array[] = [];
+	try {
+		for (const each of texts) {
+			const bytes = method.request.encode(method.request.decodeJson(each));
+			if (bytes.length > messageBytesMax) {
+				options.onTooLarge?.({ path: method.path, peer });
+				return { ok: false, status: messageTooLarge(bytes.length, messageBytesMax) };
+			}
+			messages.push(bytes);
+		}
+	} catch (error) {
+		if (error instanceof JsonError) return { ok: false, status: { code: Grpc.invalidArgument, message: error.message } };
+		throw error;
+	}
+	return { ok: true, messages };
+}
+
+/** Texts of the objects that stand one after another; null: more than `most`. What is no object ends up in a piece that JSON refuses. */
+function splitJson(text: string, most: number): string[] | null {
 	const pieces: string[] = [];
 	let start = 0;
 	let depth = 0;
@@ -14,6 +60,7 @@ export function splitJson(text: string): string[] {
 		} else if (letter === "{") {
 			depth++;
 		} else if (letter === "}" && --depth === 0) {
+			if (pieces.length === most) return null;
 			pieces.push(text.slice(start, at + 1));
 			start = at + 1;
 		}

@@ -5,38 +5,55 @@ import { type Exchange, GatewayCall } from "./gateway-context.ts";
 import { CALL_HEADERS, httpStatusOf, refusal, refusalHeaders } from "./gateway-status.ts";
 import { isMalformed } from "./handler-errors.ts";
 import { Inbox, type InboxOwner } from "./inbox.ts";
-import { Grpc, type HttpStream, type Status, type StreamCall, type StreamHandler } from "./seam.ts";
+import { Grpc, type HttpSocket, type HttpStream, type Status, type StreamCall, type StreamHandler } from "./seam.ts";
 
+/** Where messages come from that were not there at the beginning. */
+export type MessageSource = Pick<HttpSocket, "holdBack" | "readOn">;
+
+/** A call with all of its messages: their end is that of the client's half. */
 export function runStream(method: Method, handle: StreamHandler, messages: readonly Uint8Array[], exchange: Exchange): void {
-	const begin = exchange.request.stream?.bind(exchange.request);
-	if (begin === undefined) {
-		exchange.respond(refusal({ code: Grpc.unimplemented, message: "streams are not served here" }));
-		return;
-	}
-	const call = new GatewayStreamCall(method, exchange, () => begin({ status: 200, headers: CALL_HEADERS }));
+	const call = openStream(method, exchange, null);
+	if (call === null) return;
 	call.receive(messages);
+	call.halfClose();
 	call.run<StreamCall>(handle, call);
 }
 
-class GatewayStreamCall extends GatewayCall implements StreamCall, InboxOwner {
+/** Null where answers cannot be streamed; that has been said then. */
+export function openStream(method: Method, exchange: Exchange, source: MessageSource | null): GatewayStreamCall | null {
+	const begin = exchange.request.stream?.bind(exchange.request);
+	if (begin !== undefined) return new GatewayStreamCall(method, exchange, source, () => begin({ status: 200, headers: CALL_HEADERS }));
+	exchange.respond(refusal({ code: Grpc.unimplemented, message: "streams are not served here" }));
+	return null;
+}
+
+export class GatewayStreamCall extends GatewayCall implements StreamCall, InboxOwner {
 	private readonly method: Method;
 	private readonly exchange: Exchange;
+	private readonly source: MessageSource | null;
 	private readonly openStream: () => HttpStream;
 	private readonly inbox = new Inbox(this);
 	private readonly drainListeners: Array<() => void> = [];
 	/** Null until the first message: a refusal before it still chooses the HTTP status. */
 	private stream: HttpStream | null = null;
 
-	constructor(method: Method, exchange: Exchange, openStream: () => HttpStream) {
+	constructor(method: Method, exchange: Exchange, source: MessageSource | null, openStream: () => HttpStream) {
 		super(method.path, exchange);
+		this.source = source;
 		this.openStream = openStream;
 		this.method = method;
 		this.exchange = exchange;
 	}
 
-	/** All that the body holds; its end is that of the client's half. */
 	receive(messages: readonly Uint8Array[]): void {
-		for (const message of messages) this.inbox.put(message);
+		for (const message of messages) {
+			if (this.over) return;
+			this.inbox.put(message);
+		}
+		if (!this.over && !this.inbox.wantsMore) this.source?.holdBack();
+	}
+
+	halfClose(): void {
 		this.inbox.end();
 	}
 
@@ -56,8 +73,9 @@ class GatewayStreamCall extends GatewayCall implements StreamCall, InboxOwner {
 		this.inbox.onHalfClose(listener);
 	}
 
-	/** The body has been read already. */
-	emptied(): void {}
+	emptied(): void {
+		this.source?.readOn();
+	}
 
 	onDrain(listener: () => void): void {
 		this.drainListeners.push(listener);

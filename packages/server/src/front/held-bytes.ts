@@ -1,6 +1,6 @@
 /** What clients make the gRPC port keep in memory, counted by connection: requests that are not whole yet, and answers that nobody reads. */
 import { TokenBucket } from "../http2/flood-guard.ts";
-import type { GrpcFrontOptions } from "./front-options.ts";
+import type { HoldLimits } from "./front-options.ts";
 import { Grpc, type GrpcFront, type Status } from "./seam.ts";
 
 /** A stream that is not read any more may still fill its window. */
@@ -50,10 +50,10 @@ export interface CountedFront extends GrpcFront {
 export class HeldBytes {
 	requestBytes = 0;
 	answerBytes = 0;
-	readonly options: GrpcFrontOptions;
+	readonly options: HoldLimits;
 	private readonly connections = new Set<ConnectionHold>();
 
-	constructor(options: GrpcFrontOptions) {
+	constructor(options: HoldLimits) {
 		this.options = options;
 	}
 

@@ -19,7 +19,9 @@ export interface HttpRouterOptions {
 }
 
 export function createHttpRouter(options: HttpRouterOptions): HttpHandler {
-	const corsHeaders = corsHeadersFor(new Set(options.corsOrigins ?? ["*"]));
+	const origins = new Set(options.corsOrigins ?? ["*"]);
+	const corsHeaders = corsHeadersFor(origins);
+	const originAllowed = (origin: string | undefined): boolean => origin === undefined || origins.has("*") || origins.has(origin);
 	const hostAllowed = hostCheck(options.hostWhitelist ?? ["*"]);
 	const find = pathFinder(options);
 	return {
@@ -28,6 +30,10 @@ export function createHttpRouter(options: HttpRouterOptions): HttpHandler {
 			const answer = (response: HttpResponse): void => respond({ ...response, headers: [...response.headers, ...cors] });
 			// Whoever came over TLS has checked the name by the certificate.
 			if (request.secure !== true && !hostAllowed(request.headers.get("host") ?? "")) return answer(plain(421, hostRefusal(request)));
+			// Nothing but this keeps a page of another origin from a WebSocket: browsers ask the server here, not their user's rules.
+			if (request.openSocket !== undefined && !originAllowed(request.headers.get("origin"))) {
+				return answer(plain(403, "pages of this origin may not open WebSockets: name it with --cors"));
+			}
 			if (request.method === "OPTIONS") return answer({ status: 200, headers: [], body: "" });
 			const route = find(request.path);
 			if (route === null) return answer(plain(404, "404 page not found"));

@@ -1,10 +1,12 @@
-/** HTTP/1.1 on sockets that the port hands over: whole bodies in, whole answers out, all of it bounded. */
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+/** HTTP/1.1 on sockets that the port hands over: whole bodies in, whole answers out, all of it bounded; and how WebSockets begin. */
+import { createServer, type IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import type { PortLimits } from "./front-options.ts";
 import { type BodyReading, readBody } from "./http-body.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, HttpResponseHead, HttpStream } from "./seam.ts";
+import { WebSockets } from "./web-sockets.ts";
 
 export interface Http1Server {
 	accept(socket: Socket): void;
@@ -19,8 +21,20 @@ export function createHttp1Server(handler: HttpHandler, limits: PortLimits): Htt
 	let closing: Promise<void> | null = null;
 	let allGone: () => void = () => {};
 
+	const webSockets = new WebSockets(limits.webSockets);
+	const isClosing = (): boolean => closing !== null;
+	const work = (socket: Socket, end: { once(event: "close", listener: () => void): unknown }): void => {
+		busy.add(socket);
+		end.once("close", () => {
+			busy.delete(socket);
+			if (closing !== null) socket.destroySoon();
+		});
+	};
+
 	const server = createServer(
 		{
+			// Other protocols that a client offers to go on in are none of ours: it gets its answer in this one.
+			shouldUpgradeCallback: isWebSocket,
 			maxHeaderSize: limits.httpHeaderBytesMax,
 			headersTimeout: limits.httpHeadersMs,
 			requestTimeout: Math.max(limits.httpRequestMs, limits.httpHeadersMs),
@@ -28,15 +42,17 @@ export function createHttp1Server(handler: HttpHandler, limits: PortLimits): Htt
 			connectionsCheckingInterval: Math.min(30_000, limits.httpHeadersMs),
 		},
 		(request, response) => {
-			const { socket } = request;
-			busy.add(socket);
-			response.once("close", () => {
-				busy.delete(socket);
-				if (closing !== null) socket.destroySoon();
-			});
-			void serve(handler, limits.httpBodyBytesMax, request, response, () => closing !== null);
+			work(request.socket, response);
+			void serve(handler, limits.httpBodyBytesMax, request, response, isClosing);
 		},
 	);
+	server.on("upgrade", (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+		const socket = stream as Socket;
+		// Node has let go of it.
+		socket.on("error", () => {});
+		work(socket, socket);
+		upgrade(handler, webSockets, { request, socket, head });
+	});
 	// It never listens itself, and only then would it begin to enforce its time limits.
 	server.emit("listening");
 
@@ -62,6 +78,7 @@ export function createHttp1Server(handler: HttpHandler, limits: PortLimits): Htt
 					clearTimeout(cut);
 					server.close(() => resolve());
 				};
+				webSockets.leave();
 				for (const socket of connections) if (!busy.has(socket)) socket.destroy();
 				if (connections.size === 0) allGone();
 			});
@@ -77,40 +94,84 @@ async function serve(
 	response: ServerResponse,
 	isClosing: () => boolean,
 ): Promise<void> {
+	const answer = answering(response, isClosing);
+	const body: BodyReading = await readBody(request, bodyBytesMax);
+	if (!body.ok) {
+		if (body.code === "tooLarge") answer.respond(plain(413, "request body is too large", [["Connection", "close"]]));
+		return;
+	}
+	const onCancel = (listener: () => void): void => {
+		response.once("close", () => {
+			if (!response.writableFinished) listener();
+		});
+	};
+	const parsed = describeRequest(request, body.bytes, { onCancel, stream: (head) => answer.stream(head) });
+	if (parsed === null) answer.respond(MALFORMED_TARGET);
+	else handler.handle(parsed, (response) => answer.respond(response));
+}
+
+interface Upgrade {
+	readonly request: IncomingMessage;
+	readonly socket: Socket;
+	/** What was read behind the request. */
+	readonly head: Buffer;
+}
+
+/** What the handler answers without opening the socket is the last that this connection hears. */
+function upgrade(handler: HttpHandler, webSockets: WebSockets, { request, socket, head }: Upgrade): void {
+	const respond = (answer: HttpResponse): void => {
+		if (socket.destroyed) return;
+		const response = new ServerResponse(request);
+		response.assignSocket(socket);
+		response.once("finish", () => socket.destroySoon());
+		answering(response, () => true).respond(answer);
+	};
+	const parsed = describeRequest(request, new Uint8Array(0), {
+		onCancel: (listener) => void socket.once("close", listener),
+		openSocket() {
+			if (socket.destroyed) return null;
+			if (!webSockets.full(peerOf(socket))) return webSockets.open(request, socket, head);
+			respond(plain(503, "too many WebSockets"));
+			return null;
+		},
+	});
+	if (parsed === null) respond(MALFORMED_TARGET);
+	else handler.handle(parsed, respond);
+}
+
+interface Answering {
+	respond(answer: HttpResponse): void;
+	stream(head: HttpResponseHead): HttpStream;
+}
+
+function answering(response: ServerResponse, isClosing: () => boolean): Answering {
 	const begin = ({ status, headers }: HttpResponseHead): void => {
 		response.statusCode = status;
 		for (const [name, value] of headers) response.setHeader(name, value);
 		if (isClosing()) response.setHeader("Connection", "close");
 	};
-	const respond = (answer: HttpResponse): void => {
-		if (response.destroyed || response.headersSent) return;
-		begin(answer);
-		response.end(answer.body);
+	return {
+		respond(answer) {
+			if (response.destroyed || response.headersSent) return;
+			begin(answer);
+			response.end(answer.body);
+		},
+		stream(head) {
+			begin(head);
+			response.flushHeaders();
+			return {
+				write: (text) => response.destroyed || response.writableEnded || response.write(text),
+				onDrain: (listener) => void response.on("drain", listener),
+				end: () => void response.end(),
+			};
+		},
 	};
-	const stream = (head: HttpResponseHead): HttpStream => {
-		begin(head);
-		response.flushHeaders();
-		return {
-			write: (text) => response.destroyed || response.writableEnded || response.write(text),
-			onDrain: (listener) => void response.on("drain", listener),
-			end: () => void response.end(),
-		};
-	};
-	const body: BodyReading = await readBody(request, bodyBytesMax);
-	if (!body.ok) {
-		if (body.code === "tooLarge") respond(plain(413, "request body is too large", [["Connection", "close"]]));
-		return;
-	}
-	const parsed = describeRequest(request, response, body.bytes, stream);
-	if (parsed === null) respond(plain(400, "malformed request target"));
-	else handler.handle(parsed, respond);
 }
 
 function describeRequest(
 	request: IncomingMessage,
-	response: ServerResponse,
 	body: Uint8Array,
-	stream: (head: HttpResponseHead) => HttpStream,
+	ways: Pick<HttpRequest, "onCancel" | "stream" | "openSocket">,
 ): HttpRequest | null {
 	const target = request.url ?? "/";
 	const mark = target.indexOf("?");
@@ -126,15 +187,18 @@ function describeRequest(
 		query: new URLSearchParams(mark < 0 ? "" : target.slice(mark + 1)),
 		headers,
 		body,
-		peer: `${request.socket.remoteAddress ?? "unknown"}:${request.socket.remotePort ?? 0}`,
+		peer: peerOf(request.socket),
 		secure: request.socket instanceof TLSSocket,
-		onCancel(listener) {
-			response.once("close", () => {
-				if (!response.writableFinished) listener();
-			});
-		},
-		stream,
+		...ways,
 	};
+}
+
+function peerOf(socket: Socket): string {
+	return `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`;
+}
+
+function isWebSocket({ method, headers }: IncomingMessage): boolean {
+	return method === "GET" && headers.upgrade?.toLowerCase() === "websocket";
 }
 
 function decodePath(path: string): string | null {
@@ -145,6 +209,8 @@ function decodePath(path: string): string | null {
 		return null;
 	}
 }
+
+const MALFORMED_TARGET = plain(400, "malformed request target");
 
 /** A text as Go's net/http answers it, for tools that compare. */
 export function plain(status: number, text: string, headers: HttpResponse["headers"] = []): HttpResponse {

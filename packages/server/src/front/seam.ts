@@ -95,6 +95,29 @@ export interface HttpRequest {
 	onCancel?(listener: () => void): void;
 	/** Begins an answer that goes out piece by piece; `respond` is then not called. */
 	stream?(head: HttpResponseHead): HttpStream;
+	/**
+	 * There where the client asks for a WebSocket: opens it. Null when its handshake was none and has been answered; `respond` is not called
+	 * after either.
+	 */
+	openSocket?(): HttpSocket | null;
+}
+
+/** A WebSocket. Calls after `close` or after the connection ended have no effect. */
+export interface HttpSocket {
+	/** To be called before anything is awaited. */
+	onMessage(listener: (text: string) => void): void;
+	/** The last message was of no use; too many of those end the connection. */
+	wasted(): void;
+	/** No more messages until `readOn`, but for those that were read with the last. */
+	holdBack(): void;
+	readOn(): void;
+	/** False when the peer reads too slowly: wait for `onDrain`. The text is taken all the same. */
+	send(text: string): boolean;
+	onDrain(listener: () => void): void;
+	/** The connection has ended, by whoever. */
+	onClose(listener: () => void): void;
+	/** When all that was sent has left. */
+	close(code: number, reason?: string): void;
 }
 
 export interface HttpResponseHead {
