@@ -31,6 +31,8 @@ export interface RunOptions {
 	readonly leastCalls: number;
 	/** And until so many faults have struck, and enough has happened for a verdict: a slow machine then proves as much as a quick one. */
 	readonly leastFaults?: number;
+	/** A line of the scenario of one of whose strikes this is true strikes no more; with `leastFaults` the faults go on until all have. */
+	readonly enoughOf?: (line: FaultLine, strike: StruckFault) => boolean;
 	/** Flags for every member, besides the scenario's. */
 	readonly flags: readonly string[];
 	/** Called now and then with a line for people. */
@@ -131,6 +133,7 @@ class Run {
 	private readonly troubles: string[] = [];
 	private readonly nurse: Nurse;
 	private readonly endings = new Set<() => void>();
+	private linesLeft: number;
 	private ending = false;
 	private loading = true;
 
@@ -139,6 +142,7 @@ class Run {
 		this.options = options;
 		this.stage = stage;
 		this.setting = setting;
+		this.linesLeft = scenario.faults.length;
 		this.dice = new Dice(`${options.seed}/${scenario.name}`);
 		this.followers = stage.members.map((member) => new Follower(member));
 		this.observer = new Observer(stage.members, options.program);
@@ -227,9 +231,14 @@ class Run {
 			try {
 				const members = await fault.strike(this.world(dice, notes), line.details, forMs);
 				over(members ?? [], members === null ? fromMs : this.recorder.moment());
+				if (members !== null && this.options.enoughOf?.(line, this.faults[slot] as StruckFault) === true) {
+					this.linesLeft--;
+					return;
+				}
 			} catch (error) {
 				// It is told with the others when the faults end; this line strikes no more.
 				over([], this.recorder.moment());
+				this.linesLeft--;
 				throw new Error(`${line.fault} could not be struck or mended: ${reasonOf(error)}`, { cause: error });
 			}
 		} while (line.every !== null && !this.ending);
@@ -301,6 +310,7 @@ class Run {
 		if (leastFaults === undefined || performance.now() > untilMs + GO_ON_MS) return false;
 		const { faults, scenario } = this;
 		if (faults.filter(({ members }) => members.length > 0).length < leastFaults) return true;
+		if (this.options.enoughOf !== undefined && this.linesLeft > 0) return true;
 		const { seconds } = scenario;
 		return lacking({ scenario, seconds, attempts: this.recorder.attempts, faults, leases: this.leaseLoad.records.leases.size }).length > 0;
 	}

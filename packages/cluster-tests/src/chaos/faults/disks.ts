@@ -52,7 +52,7 @@ async function trace({ stage }: FaultWorld, member: StageMember, inject: string)
 			if (status === 1 && member.process.running) throw new Error(`${member.name} cannot be traced: ${words.trim()}`);
 			const changed = await readFile(told, "utf8").catch(() => "");
 			await rm(told, { force: true });
-			return changed.includes("(INJECTED)");
+			return /\((INJECTED|DELAYED)\)/.test(changed);
 		},
 	};
 }

@@ -1,0 +1,110 @@
+/**
+ * Every shipped scenario in a short form: its faults strike sooner and are mended sooner, until each of its lines has struck and
+ * done what it is there for; then every promise must have been kept. The files that call this share the scenarios among them, so that
+ * they run side by side; each scenario meets one of the two gRPC adapters, drawn from the seed.
+ */
+import { readdirSync } from "node:fs";
+import { Dice } from "@flotilla/base";
+import { expect, test } from "vitest";
+import { FAULTS, missingFor } from "../src/chaos/faults/index.ts";
+import { cannotAt } from "../src/chaos/places/place.ts";
+import type { FaultLine, Scenario } from "../src/chaos/scenario.ts";
+import type { Span } from "../src/chaos/span.ts";
+import { runKept, SEED, shipped } from "./chaos-run.ts";
+
+const SECONDS = 2;
+/** Two cores are enough for two such runs at a time. */
+const CLIENTS = 6;
+/** The first strike comes after so long; with more lines they are further apart, or they would find nobody free. */
+const SOONEST_MS = 300;
+const LINE_MS = 700;
+const LASTS_MS = 1_500;
+const STORM = 3;
+const PEACE: Span = { minMs: 8_000, maxMs: 10_000 };
+const MINUTES = 60_000;
+const ADAPTERS = ["native", "grpc-js"] as const;
+
+export const SHIPPED: readonly string[] = readdirSync(new URL("../scenarios/", import.meta.url))
+	.map((file) => file.replace(/\.yaml$/, ""))
+	.sort();
+
+/** The share of the file that calls: `part` from 0 to `parts` - 1. */
+export function walkShipped(part: number, parts: number): void {
+	for (const name of SHIPPED.filter((_, at) => at % parts === part)) {
+		const scenario = short(shipped(name, SECONDS));
+		const missing = cannotAt("processes", scenario) ?? missingFor(scenario, "flotilla");
+		const title = `${name}: each of its faults strikes, and every promise is kept${missing === null ? "" : ` (${missing})`}`;
+		test.skipIf(missing !== null)(title, { timeout: 10 * MINUTES }, async () => {
+			const adapter = new Dice(`${SEED}/adapter of ${name}`).pick([...ADAPTERS]);
+			const strikes = new Map(scenario.faults.map((line) => [line, 0]));
+			// What is over at once is there to come often.
+			const wanted = ({ fault }: FaultLine): number => (strikes.size === 1 && FAULTS.get(fault)?.lasts === false ? STORM : 1);
+			const left = (line: FaultLine): number => wanted(line) - (strikes.get(line) ?? 0);
+			await runKept(scenario, {
+				flags: [`--grpc-server=${adapter}`],
+				enoughOf(line, { notes }) {
+					if (did(line, notes)) strikes.set(line, (strikes.get(line) ?? 0) + 1);
+					return left(line) <= 0;
+				},
+			});
+			expect(scenario.faults.filter((line) => left(line) > 0)).toEqual([]);
+		});
+	}
+}
+
+function short(scenario: Scenario): Scenario {
+	const { name, faults, flags } = scenario;
+	return {
+		...scenario,
+		clients: CLIENTS,
+		// Or a floor, at which one of the points lies, would be long in coming.
+		flags: name === "fault-points" ? [...flags, "--snapshot-count=20"] : flags,
+		faults: faults.map((line) => ({
+			...line,
+			at: sooner(line, line.at, faults),
+			every: sooner(line, line.every, faults),
+			for: briefly(name, line),
+		})),
+	};
+}
+
+function sooner({ fault }: FaultLine, span: Span | null, lines: readonly FaultLine[]): Span | null {
+	if (span === null) return null;
+	// Nobody is removed from a cluster in which somebody was away within the last five seconds: the others must leave that line the time.
+	if (fault !== "replace" && lines.some((line) => line.fault === "replace")) return PEACE;
+	return { minMs: SOONEST_MS, maxMs: Math.min(SOONEST_MS + LINE_MS * lines.length, span.maxMs) };
+}
+
+function briefly(name: string, { fault, details, for: { minMs, maxMs } }: FaultLine): Span {
+	// A member must be away until the others have cut their logs; one of the next forty writes fails; a write that was made slow is seen
+	// when it has ended.
+	if (name === "snapshots") return { minMs, maxMs: minMs };
+	if (fault === "failing-disk") return { minMs: 2_000, maxMs: 2_000 };
+	const mostMs = LASTS_MS + Number(details.delay ?? 0);
+	return { minMs: Math.min(minMs, mostMs), maxMs: Math.min(maxMs, mostMs) };
+}
+
+/** Whether a strike did what its line says, where chance may have it that it does nothing. */
+function did({ fault, details }: FaultLine, notes: readonly string[]): boolean {
+	const told = (words: string): boolean => notes.some((note) => note.includes(words));
+	switch (fault) {
+		case "slow-disk":
+		case "failing-disk":
+			return told(": met it");
+		case "full-disk":
+			return told(" had 0 blocks left");
+		case "torn-tail":
+			return told(" bytes at ");
+		case "flipped-bit":
+			return told(" at ");
+		case "lost-folder":
+			return told("data folder removed");
+		case "point": {
+			// It ended the member, or was used up, or was passed while it was armed.
+			const [point, term] = [String(details.point), String(details.term)];
+			return told(`${point} - `) || (told(`${point} ${term}`) && (told(" ended: ") || notes.some((note) => / [1-9]\d*$/.test(note))));
+		}
+		default:
+			return true;
+	}
+}
