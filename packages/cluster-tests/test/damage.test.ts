@@ -36,7 +36,7 @@ test("what serves something else than was acknowledged is told, in memory as on 
 		expect(tryInMemory(master, harmless).verdict).toBe("recovered");
 		expect(tryInMemory(other, harmless).verdict).toBe("different");
 		expect((await tryOnFiles(other, harmless, folder, lives)).verdict).toBe("different");
-		const cut: Damage = { file: "identity", change: { kind: "cut", bytes: 5 } };
+		const cut: Damage = { file: "identity", change: { kind: "cut", bytes: 5, border: false } };
 		expect([tryInMemory(master, cut).verdict, (await tryOnFiles(master, cut, folder, lives)).verdict]).toEqual(["refused", "refused"]);
 	} finally {
 		lives.end();

@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { Dice } from "@flotilla/base";
-import { allDamages, type Damage, describeDamage } from "./damages.ts";
+import { allDamages, type Damage, describeDamage, sortOf } from "./damages.ts";
 import { JudgeProcess } from "./judge-process.ts";
 import { LifeProcess } from "./life-process.ts";
 import { type Master, makeMaster } from "./master.ts";
@@ -14,6 +14,10 @@ export interface DamageOptions {
 	readonly every: number;
 	readonly part: number | null;
 	readonly seed: string;
+	/** Of all damages, by their number, those that come into question; all by default. */
+	readonly among?: (damage: Damage, at: number) => boolean;
+	/** Made in `folder` when it is not given. */
+	readonly master?: Master;
 	readonly progress: (line: string) => void;
 }
 
@@ -24,6 +28,8 @@ export interface DamageReport {
 	readonly bad: readonly TrialResult[];
 	/** `wal/<segment>` and the like, with numbers in words. */
 	readonly byFile: ReadonlyMap<string, string>;
+	/** The same by what was done to it. */
+	readonly bySort: ReadonlyMap<string, string>;
 	/** Of those judged in memory, so many were judged on real files as well, and so many of all by the program itself. */
 	readonly onFilesToo: number;
 	readonly asProgramToo: number;
@@ -35,10 +41,11 @@ const BATCH = 200;
 const ON_FILES_EVERY = 101;
 const AS_PROGRAM_EVERY = 1_009;
 
-export async function runDamage({ folder, every, part, seed, progress }: DamageOptions): Promise<DamageReport> {
+export async function runDamage({ among = () => true, ...options }: DamageOptions): Promise<DamageReport> {
+	const { folder, every, part, seed, progress } = options;
 	const dice = new Dice(`damage/${seed}`);
-	const master = await makeMaster(folder);
-	const all = allDamages(master, dice);
+	const master = options.master ?? (await makeMaster(folder));
+	const all = allDamages(master, dice).filter(among);
 	const offset = part === null ? dice.range(0, every - 1) : part - 1;
 	const chosen = all.filter((_, at) => at % every === offset);
 	progress(`${master.files.length} files, ${all.length} damages, ${chosen.length} of them tried`);
@@ -122,11 +129,10 @@ function report(
 	asProgramToo: number,
 ): DamageReport {
 	const count = (verdict: TrialResult["verdict"], among = results): number => among.filter((result) => result.verdict === verdict).length;
-	const byFile = new Map<string, string>();
-	for (const { path } of master.files) {
-		const own = results.filter(({ damage }) => damage.file === path);
-		byFile.set(path, `${count("recovered", own)} recovered, ${count("refused", own)} refused`);
-	}
+	const counts = (own: readonly TrialResult[]): string =>
+		`${own.length} tried, ${count("recovered", own)} recovered, ${count("refused", own)} refused`;
+	const byFile = new Map(master.files.map(({ path }) => [path, counts(results.filter(({ damage }) => damage.file === path))]));
+	const bySort = new Map([...Map.groupBy(results, ({ damage }) => sortOf(damage))].map(([sort, own]) => [sort, counts(own)]));
 	const bad = [...results.filter(({ verdict }) => verdict === "different" || verdict === "unclear"), ...disagreeing];
-	return { tried: results.length, recovered: count("recovered"), refused: count("refused"), bad, byFile, onFilesToo, asProgramToo };
+	return { tried: results.length, recovered: count("recovered"), refused: count("refused"), bad, byFile, bySort, onFilesToo, asProgramToo };
 }

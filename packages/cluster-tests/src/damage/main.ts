@@ -37,7 +37,7 @@ try {
 async function runDamages(): Promise<number> {
 	const started = performance.now();
 	const report = await runDamage({ folder, every, part, seed: values.seed, progress: (line) => console.log(line) });
-	for (const [file, counts] of report.byFile) console.log(`${file}: ${counts}`);
+	for (const [what, counts] of [...report.byFile, ...report.bySort]) console.log(`${what}: ${counts}`);
 	for (const { damage, verdict, text } of report.bad) console.log(`${verdict}: ${describeDamage(damage)}: ${text}`);
 	console.log(`the same verdict: ${report.onFilesToo} again on real files, ${report.asProgramToo} again by the program itself`);
 	console.log(
