@@ -71,7 +71,7 @@ const call = (i) => ({
 // Chart
 const canvas = byId("chart"),
 	tip = byId("tip");
-const LEFT = 64,
+const LEFT_MIN = 64,
 	LEADERS = 22,
 	LANE = 16,
 	RATE = 110,
@@ -79,14 +79,39 @@ const LEFT = 64,
 	CALLS = 220,
 	GAP = 22,
 	CALLS_SHOWN = 6000;
-const faultNames = [...new Set(data.faults.map((f) => f.fault))];
+const FONT = "12px system-ui, sans-serif",
+	TICK_GAP = 14;
+/** One row for each kind of fault, or as many as were there at the same time. */
+const laneOf = new Map();
+const kinds = new Map();
+for (const fault of data.faults.toSorted((a, b) => a.fromMs - b.fromMs)) {
+	const ends = kinds.get(fault.fault) ?? [];
+	kinds.set(fault.fault, ends);
+	const free = ends.findIndex((end) => end <= fault.fromMs),
+		row = free < 0 ? ends.length : free;
+	ends[row] = Math.max(fault.untilMs, fault.fromMs + 1);
+	laneOf.set(fault, row);
+}
+const faultNames = [...kinds.keys()],
+	laneTops = new Map();
+let lanes = 0;
+for (const [name, ends] of kinds) {
+	laneTops.set(name, lanes);
+	lanes += ends.length;
+}
+/** Names stand whole beside their rows, however long they are. */
+const LEFT = (() => {
+	const pen = canvas.getContext("2d");
+	pen.font = FONT;
+	return Math.max(LEFT_MIN, ...faultNames.map((name) => Math.ceil(pen.measureText(name).width) + 14));
+})();
 let from = 0,
 	until = data.durationMs,
 	drag = null;
 let boxes = [];
 function layout() {
 	const faultsTop = LEADERS + GAP,
-		rateTop = faultsTop + faultNames.length * LANE + GAP,
+		rateTop = faultsTop + lanes * LANE + GAP,
 		latencyTop = rateTop + RATE + GAP,
 		callsTop = latencyTop + LATENCY + GAP;
 	return { faultsTop, rateTop, latencyTop, callsTop, height: callsTop + CALLS + 30 };
@@ -100,7 +125,7 @@ function draw() {
 	canvas.height = at.height * ratio;
 	const pen = canvas.getContext("2d");
 	pen.scale(ratio, ratio);
-	pen.font = "12px system-ui, sans-serif";
+	pen.font = FONT;
 	pen.textBaseline = "middle";
 	const plot = width - LEFT - 10,
 		x = (ms) => LEFT + ((ms - from) / (until - from)) * plot;
@@ -120,7 +145,7 @@ function draw() {
 		if (b <= LEFT || a >= LEFT + plot) continue;
 		pen.fillStyle = `${css("--bad")}18`;
 		pen.fillRect(a, at.rateTop, Math.max(1, b - a), at.callsTop + CALLS - at.rateTop);
-		const y = at.faultsTop + faultNames.indexOf(fault.fault) * LANE;
+		const y = at.faultsTop + (laneTops.get(fault.fault) + laneOf.get(fault)) * LANE;
 		pen.fillStyle = fault.members.length === 1 ? colorOf(fault.members[0]) : css("--bad");
 		pen.fillRect(a, y + 2, Math.max(2, b - a), LANE - 4);
 		boxes.push({
@@ -131,16 +156,17 @@ function draw() {
 			text: `${fault.fault} of ${fault.members.join(", ")}: ${seconds(fault.fromMs)} to ${seconds(fault.untilMs)}${fault.notes.length ? `. ${fault.notes.join("; ")}` : ""}`,
 		});
 	}
-	for (const [i, name] of faultNames.entries()) label(name.length > 9 ? `${name.slice(0, 8)}…` : name, at.faultsTop + i * LANE + LANE / 2);
+	for (const name of faultNames) label(name, at.faultsTop + laneTops.get(name) * LANE + LANE / 2);
 	label("leader", LEADERS / 2);
 	for (const tenure of data.tenures) {
 		const [a, b] = clip(tenure.fromMs, tenure.untilMs);
 		if (b < a) continue;
 		pen.fillStyle = colorOf(tenure.member);
 		pen.fillRect(a, 2, Math.max(2, b - a), LEADERS - 4);
-		if (b - a > 70) {
+		const words = [`${tenure.member} · term ${tenure.term}`, tenure.member].find((text) => pen.measureText(text).width + 12 <= b - a);
+		if (words) {
 			pen.fillStyle = "#fff";
-			pen.fillText(`${tenure.member} · term ${tenure.term}`, a + 6, LEADERS / 2);
+			pen.fillText(words, a + 6, LEADERS / 2);
 		}
 		boxes.push({
 			a,
@@ -210,7 +236,7 @@ function draw() {
 	pen.strokeRect(LEFT, at.callsTop, plot, CALLS);
 	if (inView.length > CALLS_SHOWN) {
 		pen.fillStyle = dim;
-		pen.fillText(`more than ${CALLS_SHOWN} calls in view: look closer to see each`, LEFT + 12, at.callsTop + CALLS / 2);
+		pen.fillText(`more than ${CALLS_SHOWN} calls in view: look closer to see each`, LEFT + 12, at.callsTop + CALLS / 2, plot - 24);
 	} else {
 		const clients = Math.max(1, ...inView.map((one) => one.client)) + 1,
 			lane = CALLS / clients;
@@ -234,9 +260,15 @@ function draw() {
 	pen.fillStyle = dim;
 	pen.textAlign = "center";
 	const tick = roundStep((until - from) / 8);
+	let free = 0;
 	for (let ms = Math.ceil(from / tick) * tick; ms <= until; ms += tick) {
-		pen.fillText(tick < 1 ? `${ms.toFixed(1)} ms` : tick < 1000 ? `${ms.toFixed(0)} ms` : `${ms / 1000} s`, x(ms), at.height - 12);
+		const text = tick < 1 ? `${ms.toFixed(1)} ms` : tick < 1000 ? `${ms.toFixed(0)} ms` : `${ms / 1000} s`,
+			half = pen.measureText(text).width / 2;
 		pen.fillRect(x(ms), at.callsTop + CALLS, 1, 5);
+		// Of a narrow picture not every mark has its time beside it.
+		if (x(ms) - half < free || x(ms) + half > width) continue;
+		pen.fillText(text, x(ms), at.height - 12);
+		free = x(ms) + half + TICK_GAP;
 	}
 	pen.textAlign = "left";
 	if (drag) {
@@ -280,7 +312,7 @@ canvas.addEventListener("mousemove", (e) => {
 	tip.style.display = box ? "block" : "none";
 	if (box) {
 		tip.textContent = box.text;
-		tip.style.left = `${Math.min(e.clientX + 14, innerWidth - 440)}px`;
+		tip.style.left = `${Math.max(0, Math.min(e.clientX + 14, innerWidth - tip.offsetWidth - 4))}px`;
 		tip.style.top = `${e.clientY + 14}px`;
 	}
 });

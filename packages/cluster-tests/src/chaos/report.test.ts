@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { browse, CHROMIUM, pageText } from "../process/browser.ts";
+import { type DrawnBox, type DrawnPage, drawnPage } from "../process/drawn-page.ts";
 import { CALL_BYTES } from "./report-calls.ts";
 import type { ReportData } from "./report-data.ts";
 import { reportPage } from "./report-page.ts";
@@ -124,4 +125,79 @@ describe.skipIf(!existsSync(CHROMIUM))("the report in a browser (needs chromium)
 		const { size } = await import("node:fs").then(({ statSync }) => statSync(join(folder, "report.png")));
 		expect(size).toBeGreaterThan(30_000);
 	});
+
+	describe.each([1_200, 400])("in a window of %d pixels", (width) => {
+		let page: DrawnPage;
+		beforeAll(async () => {
+			page = await drawnPage(folder, reportPage({ ...data, faults: CROWDED }), width);
+		});
+
+		test("nothing reaches out of it", () => {
+			expect(page.width).toBe(width);
+			expect(page.contentWidth).toBeLessThanOrEqual(width);
+			expect(page.canvasWidth).toBeGreaterThan(width / 2);
+			for (const { text, left, right } of page.texts) {
+				expect(left, text).toBeGreaterThanOrEqual(0);
+				expect(right, text).toBeLessThanOrEqual(page.canvasWidth);
+			}
+		});
+
+		test("every fault has a bar of its own, which no other bar covers, where and as long as it was", () => {
+			const bars = barsOf(page);
+			expect(bars.length).toBe(CROWDED.length);
+			for (const [at, bar] of bars.entries())
+				for (const other of bars.slice(at + 1)) {
+					const apart = bar.right <= other.left || other.right <= bar.left || bar.bottom <= other.top || other.bottom <= bar.top;
+					expect(apart, JSON.stringify([bar, other])).toBe(true);
+				}
+			// From the left border of the first, which begins with the run, and the right one of the last, which ends with it.
+			const [from, until] = [Math.min(...bars.map(({ left }) => left)), Math.max(...bars.map(({ right }) => right))];
+			const px = (ms: number): number => Math.round(from + (ms / data.durationMs) * (until - from));
+			const whole = bars.map(({ left, right }) => `${Math.round(left)} to ${Math.round(right)}`).sort();
+			expect(whole).toEqual(CROWDED.map(({ fromMs, untilMs }) => `${px(fromMs)} to ${px(untilMs)}`).sort());
+		});
+
+		test("names of faults stand whole beside their first row, before every bar", () => {
+			const bars = barsOf(page);
+			const firstLeft = Math.min(...bars.map(({ left }) => left));
+			const names = [...new Set(CROWDED.map(({ fault }) => fault))];
+			const rows = names.map((name) => page.texts.filter(({ text }) => text === name));
+			expect(rows.map(({ length }) => length)).toEqual(names.map(() => 1));
+			for (const [label] of rows) expect(label?.right).toBeLessThan(firstLeft);
+			// Below each name there is room for as many rows as its faults need: three, one, and two.
+			const ys = rows.map(([label]) => label?.y ?? 0);
+			const lane = (bars[0]?.bottom ?? 0) - (bars[0]?.top ?? 0) + 4;
+			expect([(ys[1] ?? 0) - (ys[0] ?? 0), (ys[2] ?? 0) - (ys[1] ?? 0)]).toEqual([3 * lane, lane]);
+		});
+
+		test("words do not stand on each other", () => {
+			for (const [at, text] of page.texts.entries())
+				for (const other of page.texts.slice(at + 1)) {
+					const apart = text.right <= other.left || other.right <= text.left || Math.abs(text.y - other.y) >= 10;
+					expect(apart, `${text.text}, ${other.text}`).toBe(true);
+				}
+		});
+
+		test("what the pointer tells at the right end is in the window", () => {
+			expect(page.tip.text).toContain("leads term 3");
+			expect(page.tip.left).toBeGreaterThanOrEqual(0);
+			expect(page.tip.right).toBeLessThanOrEqual(width);
+		});
+	});
 });
+
+/** Three of one kind at once, names of any length, one that begins as another ends. */
+const CROWDED: ReportData["faults"] = [
+	{ fault: "rolling-restart", members: ["m1"], fromMs: 0, untilMs: 1_000, notes: [] },
+	{ fault: "rolling-restart", members: ["m2"], fromMs: 200, untilMs: 900, notes: [] },
+	{ fault: "rolling-restart", members: ["m3"], fromMs: 300, untilMs: 1_500, notes: [] },
+	{ fault: "rolling-restart", members: ["m2"], fromMs: 900, untilMs: 1_400, notes: [] },
+	{ fault: "kill", members: ["m2"], fromMs: 500, untilMs: 900, notes: ["it came back"] },
+	{ fault: "a-name-of-thirty-letters-in-all", members: ["m1", "m2"], fromMs: 600, untilMs: 1_200, notes: [] },
+	{ fault: "a-name-of-thirty-letters-in-all", members: ["m3"], fromMs: 1_100, untilMs: 2_000, notes: [] },
+];
+
+/** Bars of faults are of one height, below the leaders. */
+function barsOf({ boxes }: DrawnPage): readonly DrawnBox[] {
+	return boxes.filter(({ top, bottom }) => bottom - top === 12 && top > 22);
+}
