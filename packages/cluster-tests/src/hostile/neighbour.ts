@@ -18,6 +18,10 @@ export class Neighbour {
 		this.writing = this.write();
 	}
 
+	async put(key: string, value: Buffer): Promise<void> {
+		await this.client.put(key, value);
+	}
+
 	async stop(): Promise<void> {
 		this.stopped = true;
 		await this.writing;

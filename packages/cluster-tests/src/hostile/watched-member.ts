@@ -1,10 +1,12 @@
 /** A real member alone, plain or with TLS, whose memory is looked at from inside of its process. */
+import { readFile } from "node:fs/promises";
 import { freePorts } from "@flotilla/server/internal";
 import { ProcessCluster } from "../process/cluster.ts";
 import { MemberProcess } from "../process/member-process.ts";
 import { MEMORY_PORT } from "./memory-port.ts";
 
 const REPORTER = new URL("./memory-reporter.ts", import.meta.url).href;
+const CUT = '"event":"clientCut"';
 
 export class WatchedMember implements AsyncDisposable {
 	readonly url: string;
@@ -39,6 +41,12 @@ export class WatchedMember implements AsyncDisposable {
 	/** Looks, and tells the most that it used since then at any look, of what cannot be collected. */
 	async lookAtMemory(): Promise<number> {
 		return Number(await this.ask("look"));
+	}
+
+	/** Why it has ended connections of clients so far, as its log tells it: each reason once. */
+	async cutReasons(): Promise<ReadonlySet<string>> {
+		const lines = (await readFile(this.process.spec.logFile, "utf8")).split("\n").filter((line) => line.includes(CUT));
+		return new Set(lines.map((line) => (JSON.parse(line) as { reason: string }).reason));
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
