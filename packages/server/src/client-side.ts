@@ -2,8 +2,10 @@ import { METHODS } from "@flotilla/api";
 import type { ByteOps } from "@flotilla/base";
 import { addedMemberId } from "./cli/cluster-ids.ts";
 import { FEATURE_GATES } from "./cli/flag-table.ts";
+import { shownArguments } from "./cli/flags.ts";
 import { urlAddress } from "./cli/member-urls.ts";
 import { ETCD_LEVEL } from "./cli/version.ts";
+import { DEBUG_VARS_PATH, debugVarsRoute } from "./debug-vars.ts";
 import {
 	DEFAULT_GRPC_OPTIONS,
 	DEFAULT_PORT_LIMITS,
@@ -26,6 +28,7 @@ import { METRICS_PATH, watchedRoutes } from "./metrics-route.ts";
 import { nodeClock } from "./node-ports.ts";
 import type { PeerLinkStats } from "./peers/peer-link.ts";
 import type { Clock, Scheduler } from "./ports.ts";
+import { Profiles } from "./profiles.ts";
 import { ReadyGate } from "./ready-gate.ts";
 import { BcryptThread } from "./services/auth/bcrypt-thread.ts";
 import type { TokenProvider } from "./services/auth/token-provider.ts";
@@ -123,10 +126,13 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 		extensive: config.metrics === "extensive",
 		features: enabledFeatures(),
 	});
+	const commandLine = ["flotilla", ...shownArguments(process.argv.slice(2))];
+	const profiles = config.enablePprof ? new Profiles(commandLine) : null;
+	const debugRoutes = [[DEBUG_VARS_PATH, debugVarsRoute(member, commandLine)] as const, ...(profiles?.routes() ?? [])];
 	const early = new Set([METRICS_PATH]);
 	const http = gate.http(
 		createHttpRouter({
-			routes: all,
+			routes: new Map([...all, ...debugRoutes]),
 			...(config.grpcGateway ? { gateway } : {}),
 			corsOrigins: config.corsOrigins,
 			hostWhitelist: config.hostWhitelist,
@@ -159,6 +165,7 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 	const ports: ClientPort[] = [];
 	const closePorts = async (graceMs: number): Promise<void> => {
 		world.tls?.close();
+		profiles?.close();
 		services.endStreams();
 		await Promise.all(ports.map((port) => port.close(graceMs)));
 		await thread.close();

@@ -51,6 +51,8 @@ export interface MemberConfig {
 	readonly hostWhitelist: readonly string[];
 	/** The JSON gateway is served. */
 	readonly grpcGateway: boolean;
+	/** Profiles of the process are served, to anybody. */
+	readonly enablePprof: boolean;
 	/** Certificates for URLs of `https`; null: there are none. */
 	readonly clientTls: TlsConfig | null;
 	readonly peerTls: TlsConfig | null;
@@ -135,6 +137,7 @@ export const DEFAULT_MEMBER_OPTIONS = {
 	corsOrigins: ["*"],
 	hostWhitelist: ["*"],
 	grpcGateway: true,
+	enablePprof: false,
 	clientTls: null,
 	peerTls: null,
 	initialClusterState: "new",

@@ -142,7 +142,7 @@ flag("bcrypt-cost", "10", "4", works({ bcryptCost: 4 }));
 flag("auth-token-ttl", "300", "9", works({ authTokenTtlMs: 9_000 }));
 
 // Monitoring, logging, other
-flag("enable-pprof", "false", "true", "refused");
+flag("enable-pprof", "false", "true", works({ enablePprof: true }));
 flag("metrics", "basic", "extensive", works({ metrics: "extensive" }));
 flag("listen-metrics-urls", "", URL, works({ listenMetricsUrls: [URL] }));
 flag("logger", "zap", "capnslog", { text: 'unknown logger option "capnslog"' });

@@ -163,7 +163,7 @@ const LOGGING = rows("Logging", [
 const MONITORING = rows("Monitoring", [
 	["listen-metrics-urls", "urls", "", "used", "More URLs for metrics and health."],
 	["metrics", "string", "basic", "used", "basic or extensive."],
-	["enable-pprof", "boolean", "false", "refused", "Profiles over HTTP."],
+	["enable-pprof", "boolean", "false", "used", "Profiles over HTTP."],
 	["enable-distributed-tracing", "boolean", "false", "refused", "Send traces."],
 	["distributed-tracing-address", "string", "localhost:4317", "noEffect", "Where to send traces."],
 	["distributed-tracing-service-name", "string", "etcd", "noEffect", "Name of the service in traces."],

@@ -161,6 +161,7 @@ function buildOptions(settings: Settings): MemberOptions {
 		corsOrigins: settings.list("cors").length === 0 ? ["*"] : settings.list("cors"),
 		hostWhitelist: settings.list("host-whitelist"),
 		grpcGateway: settings.flag("enable-grpc-gateway"),
+		enablePprof: settings.flag("enable-pprof"),
 		clientTls: clientTls(settings),
 		peerTls: peerTls(settings),
 		initialClusterState: settings.text("initial-cluster-state") as "new" | "existing",
