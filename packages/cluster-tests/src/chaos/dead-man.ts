@@ -4,25 +4,31 @@
  * input without `bye` is the parent's death.
  */
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type ProcessRow, processRow, stillRuns } from "../process/process-table.ts";
+
+/** A killed process may take so long to let go of its files and mounts, and a command so long to run. */
+const END_MS = 10_000;
+const LOOK_MS = 20;
+const COMMAND_MS = 60_000;
 
 /** With the moment of each process's start: a number may be another's by then. */
-const pids = new Map<number, string>();
+const watched = new Map<number, ProcessRow | null>();
 const undos = new Map<string, readonly string[]>();
 let parted = false;
 
 for await (const line of createInterface({ input: process.stdin })) {
 	const [word, name = "", ...rest] = line.split(" ");
-	if (word === "watch") pids.set(Number(name), startOf(Number(name)));
-	else if (word === "forget") pids.delete(Number(name));
+	if (word === "watch") watched.set(Number(name), processRow(Number(name)));
+	else if (word === "forget") watched.delete(Number(name));
 	else if (word === "undo") undos.set(name, JSON.parse(rest.join(" ")) as string[]);
 	else if (word === "done") undos.delete(name);
 	else if (word === "bye") parted = true;
 }
 if (!parted) {
-	for (const [pid, start] of pids) {
-		if (start === "" || startOf(pid) !== start) continue;
+	const left = [...watched.values()].filter((row) => row !== null && stillRuns(row)) as ProcessRow[];
+	for (const { pid } of left) {
 		for (const signal of ["SIGCONT", "SIGKILL"] as const) {
 			try {
 				process.kill(pid, signal);
@@ -31,16 +37,9 @@ if (!parted) {
 			}
 		}
 	}
+	// Nobody must write into a folder that is being removed.
+	const untilMs = performance.now() + END_MS;
+	while (left.some(stillRuns) && performance.now() < untilMs) await sleep(LOOK_MS);
 	// What was made last is taken back first, when nobody uses it any more.
-	for (const [program = "", ...args] of [...undos.values()].reverse()) spawnSync(program, args);
-}
-
-/** Empty when there is no such process. */
-function startOf(pid: number): string {
-	try {
-		// Behind the name, which may hold anything but ends with the last bracket, the start is the 20th field.
-		return readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ")[19] ?? "";
-	} catch {
-		return "";
-	}
+	for (const [program = "", ...args] of [...undos.values()].reverse()) spawnSync(program, args, { timeout: COMMAND_MS });
 }
