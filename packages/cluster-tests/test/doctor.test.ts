@@ -105,6 +105,35 @@ describe("flotilla doctor", () => {
 		8 * MINUTE,
 	);
 
+	test("a slot of the vote file that is damaged is told of, as the dump of the log does, and the folder is left as it is", async () => {
+		const { dataDir } = cluster.member(2);
+		const path = join(dataDir, "member/vote");
+		const whole = await readFile(path);
+		const said = async (at: number): Promise<ToolResult> => {
+			const file = await open(path, "r+");
+			await file.write(Buffer.of((whole[at] as number) ^ 1), 0, 1, at);
+			await file.close();
+			const damaged = await contents(dataDir);
+			const told = await doctor(...folders(cluster.member(2)));
+			expect(await contents(dataDir)).toEqual(damaged);
+			return told;
+		};
+		expect((await doctor(...folders(cluster.member(2)))).stdout).not.toContain("slots of member/vote");
+		// In the term of either slot.
+		for (const at of [32, whole.length / 2 + 32]) {
+			const { stdout } = await said(at);
+			expect(stdout).toMatch(
+				/note +\S+: one of the two slots of member\/vote fails its checksum; .*A crash while it was written explains it/,
+			);
+			expect(stdout).toContain("would start");
+			const dump = await runTool(FLOTILLA_PROGRAM, ["log", "dump", dataDir]);
+			expect(dump.stdout.split("\n").find((line) => line.includes('"type":"vote"'))).toContain('"damagedSlots":1');
+			const file = await open(path, "r+");
+			await file.write(whole, 0, whole.length, 0);
+			await file.close();
+		}
+	});
+
 	test("a folder that would not start says why; one that is none says so", async () => {
 		const { dataDir } = cluster.member(1);
 		const wal = join(dataDir, "member/wal");

@@ -22,6 +22,7 @@ import type { PeerTransport } from "../../ports.ts";
 import { LevelHouse } from "../../stores/level-house.ts";
 import { EventTap } from "../../tap/event-tap.ts";
 import { LogFolder } from "../../wal/log-folder.ts";
+import { damagedVoteSlots, decodeIdentity, decodeVoteFile, IDENTITY_PATH, VOTE_PATH } from "../../wal/meta-files.ts";
 import { FolderMoves, withCopy } from "./folder-copy.ts";
 import { lockHolder } from "./lock-holder.ts";
 import type { FolderState, Rehearsal, SeenFolder } from "./observations.ts";
@@ -41,9 +42,11 @@ export async function examineFolder(dataDir: string, scratch: string): Promise<S
 	const holder = await lockHolder(join(dataDir, MEMBER_FOLDER));
 	if (holder !== null) return running(`process ${holder} holds the lock of its store`);
 	return withCopy(dataDir, scratch, async (folder): Promise<SeenFolder> => {
+		// A start would write it anew.
+		const damagedVoteSlot = await hasDamagedSlot(folder);
 		const outcome = await recoverCopy(folder, identity);
 		return outcome.ok
-			? { kind: "dead", dataDir, state: describe(outcome.value) }
+			? { kind: "dead", dataDir, state: { ...describe(outcome.value), damagedVoteSlot } }
 			: { kind: "refused", ...owner, reason: outcome.refusal.text };
 	}).catch((error: unknown) => {
 		// One that has no tap to answer on.
@@ -128,7 +131,15 @@ async function recoverCopy(folder: string, format: MemberFormat): Promise<Recove
 	return outcome;
 }
 
-function describe({ clusterId, memberId, restoredLog, rows, floor, report }: Recovered): FolderState {
+/** Files that cannot be read at all are told by the start. */
+async function hasDamagedSlot(folder: string): Promise<boolean> {
+	const read = (path: string): Promise<Uint8Array> => readFile(join(folder, MEMBER_FOLDER, path)).catch(() => new Uint8Array(0));
+	const [identity, vote] = [decodeIdentity(nodeBytes, await read(IDENTITY_PATH)), await read(VOTE_PATH)];
+	if ("code" in identity || "code" in decodeVoteFile(nodeBytes, identity.walId, vote)) return false;
+	return damagedVoteSlots(nodeBytes, identity.walId, vote) > 0;
+}
+
+function describe({ clusterId, memberId, restoredLog, rows, floor, report }: Recovered): Omit<FolderState, "damagedVoteSlot"> {
 	const { base, entries, hardState } = restoredLog;
 	const { confState, known } = clusterAtEnd(restoredLog, rows);
 	const last = entries.at(-1) ?? base;

@@ -17,7 +17,16 @@ const silent = (id: string): SeenMember => ({ kind: "silent", endpoint: `m${id}:
 
 function dead(id: string, change: Partial<FolderState> = {}): SeenFolder {
 	const state: FolderState = {
-		...{ clusterId: "c", memberId: id, cleanStop: false, tornBytes: 0, rebuiltBecause: null, floorIndex: 1, commit: 90 },
+		...{
+			clusterId: "c",
+			memberId: id,
+			cleanStop: false,
+			tornBytes: 0,
+			damagedVoteSlot: false,
+			rebuiltBecause: null,
+			floorIndex: 1,
+			commit: 90,
+		},
 		...{ lastIndex: 100, lastTerm: 4, voters: ["1", "2", "3"], learners: [], names: { "1": "one", "2": "two", "3": "three" } },
 		terms: [
 			[1, 1],
@@ -120,6 +129,15 @@ describe("members that run", () => {
 });
 
 describe("data folders", () => {
+	test("with a damaged slot of the vote file: explained by a crash, and by nothing after a clean stop", () => {
+		const told = (cleanStop: boolean): readonly string[] =>
+			diagnose({ members: [], folders: [dead("1", { damagedVoteSlot: true, cleanStop }), dead("2"), dead("3")] }).findings.flatMap(
+				({ severity, text }) => (text.includes("slots of member/vote") ? [`${severity} ${text}`] : []),
+			);
+		expect(told(false)).toEqual([expect.stringMatching(/^note \/data\/1: .* A crash while it was written explains it\.$/)]);
+		expect(told(true)).toEqual([expect.stringMatching(/^problem \/data\/1: .* something changed it since, so look at the disk\.$/)]);
+	});
+
 	test("of a majority: nothing acknowledged is lost, whoever holds the most is named, and no rescue is needed", () => {
 		const folders = [dead("1", { lastIndex: 99 }), dead("2")];
 		const { findings, best, quorumLost, next } = diagnose({ members: [], folders });

@@ -18,7 +18,7 @@ export interface FolderDiagnosis {
 }
 
 export function diagnoseFolders(folders: readonly SeenFolder[], members: readonly SeenMember[]): FolderDiagnosis {
-	const findings = folders.map(describe);
+	const findings = folders.flatMap(describe);
 	const dead = folders.filter((one) => one.kind === "dead");
 	const usable = dead.filter(({ state: { voters, memberId, learners } }) => voters.includes(memberId) || learners.includes(memberId));
 	const clusters = new Set(usable.map(({ state: { clusterId } }) => clusterId));
@@ -41,19 +41,28 @@ export function diagnoseFolders(folders: readonly SeenFolder[], members: readonl
 const RESTORE =
 	"No folder that is left can be started. Restore one from a copy, or make a new cluster of a saved state (flotilla snapshot restore).";
 
-function describe(folder: SeenFolder): Finding {
+function describe(folder: SeenFolder): Finding[] {
 	switch (folder.kind) {
 		case "unreadable":
-			return problem(`${folder.dataDir}: ${folder.reason}.`);
+			return [problem(`${folder.dataDir}: ${folder.reason}.`)];
 		case "running":
-			return note(
-				`${folder.dataDir}: member ${folder.memberId} runs from it (${folder.evidence}); name its endpoint (--endpoints) instead.`,
-			);
+			return [
+				note(`${folder.dataDir}: member ${folder.memberId} runs from it (${folder.evidence}); name its endpoint (--endpoints) instead.`),
+			];
 		case "refused":
-			return problem(`${folder.dataDir}: member ${folder.memberId} would not start. ${folder.reason}`);
+			return [problem(`${folder.dataDir}: member ${folder.memberId} would not start. ${folder.reason}`)];
 		case "dead":
-			return sound(folder);
+			return [sound(folder), ...voteSlot(folder)];
 	}
+}
+
+/** The log holds every vote as well, so nothing is lost with a slot; but a program that stops in order leaves both whole. */
+function voteSlot({ dataDir, state: { damagedVoteSlot, cleanStop } }: Dead): Finding[] {
+	if (!damagedVoteSlot) return [];
+	const text = `${dataDir}: one of the two slots of member/vote fails its checksum; a start takes the other one and the log, and writes it anew`;
+	return cleanStop
+		? [problem(`${text}. It was written whole before the member stopped: something changed it since, so look at the disk.`)]
+		: [note(`${text}. A crash while it was written explains it.`)];
 }
 
 function sound({ dataDir, state }: Dead): Finding {

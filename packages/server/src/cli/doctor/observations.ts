@@ -44,6 +44,8 @@ export interface FolderState {
 	readonly memberId: string;
 	readonly cleanStop: boolean;
 	readonly tornBytes: number;
+	/** One of the two slots of the vote file fails its checksum. */
+	readonly damagedVoteSlot: boolean;
 	/** Why a start makes the store again from the log; null: it does not. */
 	readonly rebuiltBecause: string | null;
 	readonly floorIndex: number;
