@@ -101,6 +101,21 @@ export class ConfChain {
 		return (this.confs.findLast((known) => known.index <= index) as { conf: ConfState }).conf;
 	}
 
+	/** Those that came behind `index`, the newest first, each with the one before it. */
+	*newerThan(index: LogIndex): Iterable<{ readonly index: LogIndex; readonly before: ConfState; readonly conf: ConfState }> {
+		for (let at = this.confs.length - 1; at > 0; at--) {
+			const known = this.confs[at] as { readonly index: LogIndex; readonly conf: ConfState };
+			if (known.index <= index) return;
+			yield { ...known, before: (this.confs[at - 1] as { conf: ConfState }).conf };
+		}
+	}
+
+	/** Where `id` came, went, or became a voter last; 0: it is what it was at first. */
+	lastChangeOf(id: NodeId): LogIndex {
+		for (const { index, before, conf } of this.newerThan(0)) if (partIn(before, id) !== partIn(conf, id)) return index;
+		return 0;
+	}
+
 	/** The entry at `index` was committed; what it brings, and the one before. */
 	commit(index: LogIndex, data: Uint8Array): { readonly before: ConfState; readonly conf: ConfState } {
 		const before = this.newest;
@@ -108,6 +123,17 @@ export class ConfChain {
 		this.confs.push({ index, conf });
 		return { before, conf };
 	}
+}
+
+function partIn({ voters, learners, learnersNext }: ConfState, id: NodeId): "voter" | "learner" | "none" {
+	if (voters.includes(id)) return "voter";
+	return learners.includes(id) || learnersNext.includes(id) ? "learner" : "none";
+}
+
+/** A voter more and none less, in one step. */
+export function onlyAddsVoter(before: ConfState, conf: ConfState): boolean {
+	if (before.votersOutgoing.length > 0 || conf.votersOutgoing.length > 0) return false;
+	return conf.voters.length === before.voters.length + 1 && before.voters.every((id) => conf.voters.includes(id));
 }
 
 function made(voters: readonly NodeId[], learners: readonly NodeId[]): ConfState {

@@ -8,6 +8,9 @@ import type { SimProcess } from "./process.ts";
 export class SimStores {
 	private readonly onDisk = new Map<string, MemoryStore>();
 	private readonly open = new Map<string, MemoryStore>();
+	/** Made since their folder was synced: a power cut may take their names. */
+	private readonly unnamed = new Set<string>();
+	private takesNames = false;
 	private readonly dice: Dice;
 	private readonly points: CrashPoints;
 	private readonly slowestUs: number;
@@ -37,7 +40,7 @@ export class SimStores {
 			list: (done) => later("list", () => [...this.onDisk.keys()].sort(), done),
 			open: (generation, create, done) => later("open", () => this.openOne(generation, create, process), done),
 			remove: (generation, done) => later("remove", () => this.removeOne(generation), done),
-			sync: (done) => later("sync", () => (this.full ? "ENOSPC" : null), done),
+			sync: (done) => later("sync", () => this.syncNames(), done),
 		};
 	}
 
@@ -60,6 +63,7 @@ export class SimStores {
 	putBack(copy: ReadonlyMap<string, MemoryStore>): void {
 		assert(this.open.size === 0, "stores are replaced while nobody reads");
 		this.onDisk.clear();
+		this.unnamed.clear();
 		for (const [generation, store] of copy) this.onDisk.set(generation, store);
 	}
 
@@ -74,6 +78,16 @@ export class SimStores {
 	crash(kind: CrashKind): void {
 		for (const [generation, store] of this.open) this.onDisk.set(generation, store.crash(kind, this.dice));
 		this.open.clear();
+		if (kind !== "power" || this.unnamed.size === 0) return;
+		// Every other time: no draw, so what a seed drew before there were names to lose stays as it was.
+		this.takesNames = !this.takesNames;
+		if (this.takesNames) for (const generation of this.unnamed) this.onDisk.delete(generation);
+		this.unnamed.clear();
+	}
+
+	/** The folder that holds them was synced, by whomever. */
+	named(): void {
+		this.unnamed.clear();
 	}
 
 	private setFull(full: boolean): void {
@@ -81,8 +95,15 @@ export class SimStores {
 		for (const store of this.open.values()) store.full = full;
 	}
 
+	private syncNames(): string | null {
+		if (this.full) return "ENOSPC";
+		this.named();
+		return null;
+	}
+
 	private removeOne(generation: string): null {
 		assert(!this.open.has(generation), "an open store is not removed");
+		this.unnamed.delete(generation);
 		this.onDisk.delete(generation);
 		return null;
 	}
@@ -96,6 +117,7 @@ export class SimStores {
 			process.later(this.dice.range(20, this.slowestUs) / 1_000, work);
 		};
 		const store = found === undefined ? new MemoryStore(steps) : found.reopen(steps);
+		if (found === undefined) this.unnamed.add(generation);
 		store.full = this.full;
 		store.onEffect = (op) => void this.points.pass("store", `${op.kind} done`);
 		this.onDisk.set(generation, store);

@@ -1,7 +1,7 @@
 import type { AppendWork, ConfState, CoreStatus, LogIndex, NodeId, RaftLimits, RestoredLog, Term } from "@flotilla/raft";
 import type { LaneMessage } from "@flotilla/server/internal";
 import { BoundChecks } from "./bound-checks.ts";
-import { ConfChain, describeConf, isQuorum, membersIn, misshapen, quorumsMeet, sameConf } from "./conf-twin.ts";
+import { ConfChain, describeConf, isQuorum, membersIn, misshapen, onlyAddsVoter, quorumsMeet, sameConf } from "./conf-twin.ts";
 import type { Damage } from "./damage-budget.ts";
 import { LogMirror, type Mark, markOf } from "./log-mirror.ts";
 import { MessageChecks } from "./message-checks.ts";
@@ -43,6 +43,7 @@ export type InvariantName =
 	| "confAgreement"
 	| "confAppend"
 	| "candidateKnows"
+	| "settledKnown"
 	| "snapshotTrue"
 	| "equalStates";
 
@@ -81,6 +82,8 @@ export class Invariants {
 	private readonly bounds: BoundChecks | null;
 	private readonly transferTicksMax: number;
 	private maxCommit: LogIndex;
+	/** Configurations up to here were known, durably, to whoever has to know them (rule C3). */
+	private settled: LogIndex = 0;
 
 	/**
 	 * `first`: the initial configuration, in force at `index`, which no log holds as an entry. `limits`: of what may wait in members;
@@ -237,6 +240,25 @@ export class Invariants {
 			}
 		}
 		if (cut) this.checkCommittedKept(id, "wrote");
+		this.noteSettled();
+	}
+
+	/** `id` tells a client that the change of `member` is made, or goes because it is that member and was removed. */
+	settledFor(id: NodeId, member: NodeId): void {
+		const index = this.confs.lastChangeOf(member);
+		if (index <= this.settled) return;
+		const does = id === member ? "goes" : `answers for ${hex(member)}`;
+		this.breach("settledKnown", `${hex(id)} ${does}, and no quorum knows durably that ${index} is committed`);
+	}
+
+	/** What a quorum knows once, each later leader will know, whatever happens to those who made it up. */
+	private noteSettled(): void {
+		for (const { index, before, conf } of this.confs.newerThan(this.settled)) {
+			const knows = (voter: NodeId): boolean => this.mirror(voter).durableCommit >= index;
+			if (!isQuorum(conf, knows) && !(onlyAddsVoter(before, conf) && isQuorum(before, knows))) continue;
+			this.settled = index;
+			return;
+		}
 	}
 
 	/** After each output of a member. */

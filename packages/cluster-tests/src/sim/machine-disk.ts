@@ -16,6 +16,8 @@ export class MachineDisk {
 	private disk: SimDisk;
 	private slowMs = 0;
 	private capacityBytes = Number.POSITIVE_INFINITY;
+	/** The member's folder was synced, and with it the names of its stores. */
+	onFolderSynced: () => void = () => {};
 
 	constructor(dice: Dice, points: CrashPoints) {
 		this.dice = dice;
@@ -39,7 +41,10 @@ export class MachineDisk {
 		this.disk = disk;
 		disk.slow(this.slowMs);
 		disk.limit(this.capacityBytes);
-		disk.onEffect = (op) => void points.pass("file", `${op.kind} done`);
+		disk.onEffect = (op) => {
+			if (op.kind === "syncFolder" && op.folder === "") this.onFolderSynced();
+			points.pass("file", `${op.kind} done`);
+		};
 		return {
 			submit: (op: FileOp) => {
 				if (process.alive && points.pass("file", op.kind)) disk.submit(op);

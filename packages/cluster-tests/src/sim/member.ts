@@ -20,7 +20,7 @@ import type { Invariants } from "./invariants.ts";
 import { changeJointly } from "./joint-changes.ts";
 import { MachineDisk } from "./machine-disk.ts";
 import { type Answer, type ClientStream, MemberCalls, type StreamListener } from "./member-calls.ts";
-import { type Mutant, mutate, spoilDice, spoilDisk, spoilPort } from "./mutants.ts";
+import { type Mutant, mutate, spoilDice, spoilDisk, spoilHouse, spoilPort } from "./mutants.ts";
 import type { SimNetwork } from "./network.ts";
 import { observeMachine, type Progress } from "./observed-machine.ts";
 import type { Oracle } from "./oracle.ts";
@@ -109,6 +109,7 @@ export class SimMember {
 		this.disk = new MachineDisk(dice.fork("disk"), this.points);
 		this.stores = new SimStores(dice.fork("stores"), this.points, storeUs);
 		this.stores.onBatch = (batch) => world.oracle.observe(this.id, batch);
+		this.disk.onFolderSynced = () => this.stores.named();
 		this.clockModel = { rate: 1 + dice.range(-driftPerMille, driftPerMille) / 1_000, offsetMs: dice.range(0, 1_000_000) };
 	}
 
@@ -165,7 +166,7 @@ export class SimMember {
 				bytes: portableBytes,
 				dice: spoilDice(dice.fork(`chance ${this.lives}`), this.mutant),
 				disk: spoilDisk(this.disk.open(process), this.mutant),
-				stores: this.stores.forProcess(process),
+				stores: spoilHouse(this.stores.forProcess(process), this.mutant),
 				die: () => this.ended(life),
 				// A supervisor starts it again all the same, which must be refused.
 				removed: () => life.booted?.noteRemoval(() => this.ended(life)),

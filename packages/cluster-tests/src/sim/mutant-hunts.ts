@@ -4,10 +4,12 @@ import { isCalm, underUnrest } from "./calm.ts";
 import { CALM_MUTANTS, type CalmMutant } from "./calm-mutants.ts";
 import { CONTEST_MUTANTS, type ContestMutant } from "./contest-mutants.ts";
 import { LEASE_MUTANTS, type LeaseMutant } from "./lease-mutants.ts";
+import { MEMBERSHIP_MUTANTS } from "./membership-mutants.ts";
 import { MUTANTS, type Mutant } from "./mutants.ts";
 import { drawPlan } from "./plan.ts";
 import { planted } from "./planted.ts";
 import { simulate } from "./run.ts";
+import { STORAGE_MUTANTS, type StorageMutant } from "./storage-mutants.ts";
 import type { Unrest } from "./unrest.ts";
 import { WATCH_MUTANTS, type WatchMutant } from "./watch-mutants.ts";
 
@@ -48,6 +50,14 @@ const OWN_CHECKS: Readonly<Record<Exclude<(typeof MUTANTS)[number], "drawsElsewh
 	ignoresLimits: ["queuesBounded: "],
 };
 
+/** Nobody has damaged anything: a member that cannot start, or holds another state, is the finding. */
+const STORAGE_CHECKS: Readonly<Record<StorageMutant, string>> = {
+	trustsPageCache: "start: ",
+	skipsBarriers: "start: ",
+	forgetsFolder: "start: ",
+	mixesStates: "equalStates: ",
+};
+
 const LEASE_CHECKS: Readonly<Record<LeaseMutant, string>> = {
 	renewsWithoutLeader: "lease, notEarly: ",
 	clockRunsFast: "lease, notEarly: ",
@@ -73,6 +83,8 @@ export const HUNTS: readonly Hunt[] = [
 		if (mutant === "drawsElsewhere") return { name: mutant, runsMax: RUNS_MAX, look: differing };
 		return hunt(mutant, OWN_CHECKS[mutant]);
 	}),
+	...STORAGE_MUTANTS.map((mutant) => hunt(mutant, [STORAGE_CHECKS[mutant]])),
+	...MEMBERSHIP_MUTANTS.map((mutant) => hunt(mutant, ["settledKnown: "])),
 	...WATCH_MUTANTS.map((mutant) => hunt(mutant, [`watch, ${WATCH_CHECKS[mutant]}:`])),
 	...LEASE_MUTANTS.map((mutant) => hunt(mutant, [LEASE_CHECKS[mutant]])),
 	...CONTEST_MUTANTS.map((mutant) => hunt(mutant, [CONTEST_CHECKS[mutant]])),

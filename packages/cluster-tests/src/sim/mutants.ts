@@ -1,12 +1,22 @@
 import { Dice } from "@flotilla/base";
 import type { EventGroup } from "@flotilla/mvcc";
 import { type ReadCall, type ReplicaMachine, WriteCall } from "@flotilla/replica";
-import type { FileCompletion, FileDisk, FileOp, MemberPort } from "@flotilla/server/internal";
+import type { FileCompletion, FileDisk, FileOp, MemberPort, StoreHouse } from "@flotilla/server/internal";
 import { CALM_MUTANTS, type CalmMutant, isCalmMutant, spoilVotes } from "./calm-mutants.ts";
 import { CONTEST_MUTANTS, type ContestMutant, isContestMutant, spoilContests } from "./contest-mutants.ts";
 import { isLeaseMutant, LEASE_MUTANTS, type LeaseMutant, spoilLeases } from "./lease-mutants.ts";
+import { isMembershipMutant, MEMBERSHIP_MUTANTS, type MembershipMutant, spoilSettlement } from "./membership-mutants.ts";
 import { override } from "./override.ts";
 import { isSliceMutant, SLICE_MUTANTS, type SliceMutant, spoilReads, spoilSlices } from "./slice-mutants.ts";
+import {
+	isStorageMutant,
+	STORAGE_MUTANTS,
+	type StorageMutant,
+	skipBarriers,
+	skipFolderSyncs,
+	skipRepairs,
+	spoilInstalls,
+} from "./storage-mutants.ts";
 import { isWatchMutant, spoilEvents, spoilWatches, WATCH_MUTANTS, type WatchMutant } from "./watch-mutants.ts";
 
 /**
@@ -24,8 +34,16 @@ export const MUTANTS = [
 	"drawsElsewhere",
 	"ignoresLimits",
 ] as const;
-/** Those of watching, of leases, of locks and elections, of lost connections and of slices have lists of their own. */
-export type Mutant = (typeof MUTANTS)[number] | WatchMutant | LeaseMutant | ContestMutant | CalmMutant | SliceMutant;
+/** Those of watching, of leases, of locks and elections, of lost connections, of slices, of what is stored and of members have lists of their own. */
+export type Mutant =
+	| (typeof MUTANTS)[number]
+	| WatchMutant
+	| LeaseMutant
+	| ContestMutant
+	| CalmMutant
+	| SliceMutant
+	| StorageMutant
+	| MembershipMutant;
 export const ALL_MUTANTS: readonly Mutant[] = [
 	...MUTANTS,
 	...WATCH_MUTANTS,
@@ -33,12 +51,16 @@ export const ALL_MUTANTS: readonly Mutant[] = [
 	...CONTEST_MUTANTS,
 	...CALM_MUTANTS,
 	...SLICE_MUTANTS,
+	...STORAGE_MUTANTS,
+	...MEMBERSHIP_MUTANTS,
 ];
 
 export function mutate(machine: ReplicaMachine, mutant: Mutant | null): ReplicaMachine {
 	if (isCalmMutant(mutant)) return override(machine, spoilVotes(machine, mutant));
 	if (isLeaseMutant(mutant)) return override(machine, spoilLeases(machine, mutant));
 	if (isSliceMutant(mutant)) return override(machine, spoilSlices(machine, mutant));
+	if (isMembershipMutant(mutant)) return spoilSettlement(machine, mutant);
+	if (isStorageMutant(mutant)) return override(machine, spoilInstalls(machine, mutant));
 	if (isWatchMutant(mutant)) {
 		return override(machine, {
 			drain: () => {
@@ -99,6 +121,11 @@ export function spoilDice(dice: Dice, mutant: Mutant | null): Dice {
 	return override(dice, { fork: (name) => (name === "elections" ? ELSEWHERE : spoilDice(dice.fork(name), mutant)) });
 }
 
+export function spoilHouse(house: StoreHouse, mutant: Mutant | null): StoreHouse {
+	if (mutant === "skipsBarriers") return skipBarriers(house);
+	return mutant === "forgetsFolder" ? skipFolderSyncs(house) : house;
+}
+
 /** Bugs of the services stand between them and their member. */
 export function spoilPort(member: MemberPort, mutant: Mutant | null): MemberPort {
 	if (isWatchMutant(mutant)) return spoilWatches(member, mutant);
@@ -108,6 +135,7 @@ export function spoilPort(member: MemberPort, mutant: Mutant | null): MemberPort
 
 /** Of this bug it is the disk that knows: what failed to be written is said to be written, and the member leads on (raft.md 9.9). */
 export function spoilDisk(disk: FileDisk, mutant: Mutant | null): FileDisk {
+	if (mutant === "trustsPageCache") return skipRepairs(disk);
 	if (mutant !== "goesOnAfterFailedWrite") return disk;
 	const lengths = new Map<number, number>();
 	return {

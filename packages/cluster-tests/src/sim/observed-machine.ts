@@ -1,5 +1,5 @@
 import type { LogIndex, NodeId } from "@flotilla/raft";
-import type { ReplicaMachine, ReplicaOutput } from "@flotilla/replica";
+import { MembershipCall, type ReplicaMachine, type ReplicaOutput } from "@flotilla/replica";
 import type { Invariants } from "./invariants.ts";
 import type { TraceHash } from "./trace-hash.ts";
 
@@ -35,6 +35,11 @@ export function observeMachine(
 		trace.number(output.completions.length);
 		const digest = machine.store.compactionPending ? null : machine.stateDigest();
 		invariants.observe(id, core, status.appliedIndex, digest);
+		for (const { call, outcome } of output.completions) {
+			if (!(call instanceof MembershipCall) || !outcome.ok || call.change.kind === "update") continue;
+			invariants.settledFor(id, call.change.kind === "add" ? call.change.member.id : call.change.id);
+		}
+		if (output.removed) invariants.settledFor(id, id);
 		return output;
 	};
 }

@@ -24,6 +24,22 @@ const CIRCUMSTANCES: Partial<Record<Mutant, (plan: RunPlan) => Partial<RunPlan>>
 	goesOnAfterFailedWrite: ({ faults }) => ({
 		faults: { ...faults, failDiskMs: 500, powerCutMs: 1_500, rotMs: 0, wipeMs: 0, oldFolderMs: 0 },
 	}),
+	// Writes fail and are read back by a start, then the power goes.
+	trustsPageCache: ({ faults }) => ({
+		faults: { ...faults, failDiskMs: 500, powerCutMs: 1_000, killAllMs: 0, rotMs: 0, wipeMs: 0, oldFolderMs: 0 },
+	}),
+	// Floors all the time, and no log behind them to make the store anew from.
+	skipsBarriers: ({ faults }) => ({
+		...{ floorEntries: 10, floorBytes: 1_024, keepEntries: 0, keepBytes: 0, segmentBytes: 4_096, storeUs: 10_000 },
+		faults: { ...faults, powerCutMs: 1_000, rotMs: 0, wipeMs: 0, oldFolderMs: 0 },
+	}),
+	forgetsFolder: (plan) => {
+		const caught = catchingUp(plan);
+		return { ...caught, faults: { ...(caught.faults as FaultRates), powerCutMs: 1_500 } };
+	},
+	mixesStates: (plan) => ({ ...withLeases(plan), ...catchingUp(plan) }),
+	answersAtApply: ({ churn }) => ({ churn: { ...churn, everyMs: 300 } }),
+	leavesAtOnce: ({ churn }) => ({ churn: { ...churn, everyMs: 300 } }),
 	// A single bit of an old frame; of three members at least, since nobody may have to count on that copy.
 	truncatesMidLog: ({ members, faults }) => ({
 		members: Math.max(3, members),
