@@ -353,6 +353,26 @@ describe("the door", () => {
 		expect(house.turn()).toBe(false);
 	});
 
+	test("tokens that were made up, however many wait, keep nobody out whose token is on its way", async () => {
+		house.member.writeIndex = 41;
+		const token = await tokenOf("ann");
+		house.member.users.tokens.clear();
+		house.running = false;
+		const forged = Array.from({ length: 5_000 }, () => house.start(new ScriptedCall(RANGE, rangeOf("a1"), { token: "abc.9999" })));
+		const honest = new ScriptedCall(RANGE, rangeOf("a1"), { token });
+		honest.peer = "10.0.0.1:1";
+		house.start(honest);
+		house.member.users.tokens.issue(tokenHash(token), "ann", 41);
+		house.member.appliedIndex = 41;
+		house.turn();
+		expect(honest.answer?.ok).toBe(true);
+		expect(forged.filter(({ answer }) => answer === null).length).toBeLessThanOrEqual(1_024);
+		for (let tick = 0; tick < 300; tick++) house.turn();
+		expect(new Set(forged.map(({ answer }) => JSON.stringify(answer)))).toEqual(
+			new Set([JSON.stringify({ ok: false, status: statusOf("invalidAuthToken") })]),
+		);
+	});
+
 	test("bytes that are no request are refused also when their caller was waited for", async () => {
 		house.member.writeIndex = 41;
 		const token = await tokenOf("root");

@@ -8,11 +8,8 @@ import type { CallContext } from "../../front/seam.ts";
 import type { MemberPort } from "../member-port.ts";
 import type { Credentials } from "./credentials.ts";
 import type { TokenAnswer } from "./token-provider.ts";
+import { WaitingCallers } from "./waiting-callers.ts";
 
-/** Calls that wait until their token's entry is applied; one more is refused. */
-const WAITING_MAX = 1_024;
-/** A token that a client was given elsewhere is known here within a few heartbeats, or never. */
-const WAIT_MS_MAX = 3_000;
 const PREFIX = "Bearer ";
 
 /** `fresh`: see `TokenAnswer`. */
@@ -31,10 +28,12 @@ export interface CallerWorld {
 
 export class Callers {
 	private readonly world: CallerWorld;
-	private waiting = 0;
+	private readonly waiting: WaitingCallers;
 
 	constructor(world: CallerWorld) {
+		const { member, afterTicks } = world;
 		this.world = world;
+		this.waiting = new WaitingCallers({ tickMs: member.tickMs, afterTicks, appliedIndex: () => member.status().appliedIndex });
 	}
 
 	/** Hands over who calls, mostly before it returns; or refuses, when the call's token is no good. */
@@ -89,32 +88,17 @@ export class Callers {
 		proceed: (identity: Identity) => void,
 		refuse: (fault: FaultCode) => void,
 	): void {
-		const { member, credentials, afterTicks } = this.world;
-		if (index <= member.status().appliedIndex || this.waiting >= WAITING_MAX) {
-			refuse("invalidAuthToken");
-			return;
-		}
-		let gone = false;
-		call.onCancel(() => {
-			gone = true;
+		const { member, credentials } = this.world;
+		const forget = this.waiting.add({
+			...{ peer: call.peer, index, remainingMs: call.remainingMs },
+			known() {
+				// Authentication may have gone off meanwhile.
+				if (!member.auth.enabled) proceed(ANONYMOUS);
+				else settle(credentials.tokens.read(token, member.auth), proceed, refuse);
+			},
+			lost: () => refuse("invalidAuthToken"),
 		});
-		let ticksLeft = Math.ceil(Math.min(WAIT_MS_MAX, call.remainingMs) / member.tickMs);
-		const look = (): void => {
-			if (gone) {
-				this.waiting--;
-				return;
-			}
-			if (index > member.status().appliedIndex && --ticksLeft > 0) {
-				afterTicks(1, look);
-				return;
-			}
-			this.waiting--;
-			// Authentication may have gone off meanwhile.
-			if (!member.auth.enabled) proceed(ANONYMOUS);
-			else settle(credentials.tokens.read(token, member.auth), proceed, refuse);
-		};
-		this.waiting++;
-		afterTicks(1, look);
+		if (forget !== null) call.onCancel(forget);
 	}
 }
 

@@ -6,6 +6,7 @@ import { headerOf, statusOf } from "../answers.ts";
 import type { ServiceDeps } from "../deps.ts";
 import { afterBarrier, submit } from "../replicated.ts";
 import { NAME_BYTES_MAX, type Passwords } from "./passwords.ts";
+import { addressOf } from "./peer-address.ts";
 
 /** Users and roles may change while a password is checked: then it is checked again, so often. */
 const ATTEMPTS_MAX = 5;
@@ -80,10 +81,4 @@ function again(attempt: Attempt, fault: FaultCode): void {
 
 function answer({ call, deps: { member } }: Attempt, token: string): void {
 	call.respond(etcdserverpb.AuthenticateResponse.encode({ header: headerOf(member, member.store.revision), token }));
-}
-
-/** Without the port, which every connection has anew. */
-function addressOf(peer: string): string {
-	const colon = peer.lastIndexOf(":");
-	return colon < 0 ? peer : peer.slice(0, colon);
 }
