@@ -2,9 +2,10 @@
 import { parseArgs } from "node:util";
 
 export interface NumberFlag {
-	/** Whole numbers from `least` on. */
+	/** Whole numbers from `least` on, to `most` where more could not be done in any time. */
 	readonly kind: "number";
 	readonly least: number;
+	readonly most?: number;
 	readonly fallback: number;
 	readonly about: string;
 }
@@ -97,11 +98,13 @@ export function wholeNumber(flag: string, text: string, { min, max }: { readonly
 function readValue(flag: CommandFlag, text: string): string | number | null {
 	if (flag.kind === "choice") return flag.of.includes(text) ? text : null;
 	const number = Number(text);
-	return /^\d+$/.test(text) && Number.isSafeInteger(number) && number >= flag.least ? number : null;
+	const most = flag.most ?? Number.MAX_SAFE_INTEGER;
+	return /^\d+$/.test(text) && number >= flag.least && number <= most ? number : null;
 }
 
 function describeValue(flag: CommandFlag): string {
-	return flag.kind === "choice" ? flag.of.join(" or ") : `a whole number from ${flag.least} on`;
+	if (flag.kind === "choice") return flag.of.join(" or ");
+	return `a whole number from ${flag.least} ${flag.most === undefined ? "on" : `to ${flag.most}`}`;
 }
 
 function usage<Flags extends Readonly<Record<string, CommandFlag>>>({ call, about, flags, bare = [] }: Command<Flags>): string {

@@ -16,7 +16,7 @@ const flags = commandFlags({
 	about: "What a compaction costs those who write meanwhile, and what it gives back.",
 	flags: {
 		revisions: { kind: "number", least: 1, fallback: 1_000_000, about: "written before each compaction" },
-		members: { kind: "number", least: 1, fallback: 1, about: "of the cluster" },
+		members: { kind: "number", least: 1, most: 9, fallback: 1, about: "of the cluster" },
 		rounds: { kind: "number", least: 1, fallback: 3, about: "of filling and compacting" },
 		streams: { kind: "number", least: 1, fallback: 16, about: "puts at a time" },
 		seconds: { kind: "number", least: 1, fallback: 5, about: "each measurement takes at least" },

@@ -9,7 +9,7 @@ const flags = commandFlags({
 		leases: { kind: "number", least: 1, fallback: 100_000, about: "how many" },
 		ttl: { kind: "number", least: 2, fallback: 60, about: "of each, in seconds; all must be renewed within it" },
 		keys: { kind: "number", least: 0, fallback: 10_000, about: "of so many leases one hangs on each" },
-		members: { kind: "number", least: 1, fallback: 1, about: "of the cluster" },
+		members: { kind: "number", least: 1, most: 9, fallback: 1, about: "of the cluster" },
 		streams: { kind: "number", least: 1, fallback: 16, about: "puts at a time" },
 		seconds: { kind: "number", least: 1, fallback: 5, about: "each phase of puts takes at least" },
 	},

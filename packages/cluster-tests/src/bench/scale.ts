@@ -19,7 +19,7 @@ const flags = commandFlags({
 		keys: { kind: "number", least: 1, fallback: 1_000_000, about: "how many" },
 		"key-bytes": { kind: "number", least: 8, fallback: 16, about: "of each key" },
 		"value-bytes": { kind: "number", least: 0, fallback: 256, about: "of each value" },
-		members: { kind: "number", least: 1, fallback: 1, about: "of each cluster" },
+		members: { kind: "number", least: 1, most: 9, fallback: 1, about: "of each cluster" },
 		"puts-a-call": { kind: "number", least: 1, fallback: 1, about: "more than one travel in transactions" },
 		"settle-ms": { kind: "number", least: 0, fallback: 5_000, about: "of rest before memory is read" },
 		only: { kind: "choice", of: ["flotilla", "etcd"], fallback: "", about: "one program alone" },

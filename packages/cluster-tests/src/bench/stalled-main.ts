@@ -12,7 +12,7 @@ const { stalled, seconds, puts, members } = commandFlags({
 		stalled: { kind: "number", least: 1, fallback: 1_000, about: "watchers that do not read" },
 		seconds: { kind: "number", least: 1, fallback: 60, about: "of load" },
 		puts: { kind: "number", least: 1, fallback: 5_000, about: "a second" },
-		members: { kind: "number", least: 1, fallback: 3, about: "of the cluster" },
+		members: { kind: "number", least: 1, most: 9, fallback: 3, about: "of the cluster" },
 	},
 });
 const options = {

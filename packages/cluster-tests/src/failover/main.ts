@@ -16,7 +16,7 @@ const { kills, signal, program } = commandFlags({
 	about:
 		"What the loss of a leader costs: the longest time without an acknowledged write at the surviving members. Fails if a goal is missed.",
 	flags: {
-		kills: { kind: "number", least: 1, fallback: 20, about: "of each sort" },
+		kills: { kind: "number", least: 1, most: 10_000, fallback: 20, about: "of each sort" },
 		signal: { kind: "choice", of: ["SIGKILL", "SIGTERM", "both"], fallback: "both", about: "to the leader" },
 		program: { kind: "choice", of: ["flotilla", "etcd"], fallback: "flotilla", about: "what is measured" },
 	},
