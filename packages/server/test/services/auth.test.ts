@@ -362,11 +362,13 @@ describe("the door", () => {
 		const honest = new ScriptedCall(RANGE, rangeOf("a1"), { token });
 		honest.peer = "10.0.0.1:1";
 		house.start(honest);
+		// Callers of reads are asked for when the read is granted.
+		await new Promise((soon) => setImmediate(soon));
+		expect([honest.answer, forged.filter(({ answer }) => answer === null).length]).toEqual([null, 1_023]);
 		house.member.users.tokens.issue(tokenHash(token), "ann", 41);
 		house.member.appliedIndex = 41;
 		house.turn();
 		expect(honest.answer?.ok).toBe(true);
-		expect(forged.filter(({ answer }) => answer === null).length).toBeLessThanOrEqual(1_024);
 		for (let tick = 0; tick < 300; tick++) house.turn();
 		expect(new Set(forged.map(({ answer }) => JSON.stringify(answer)))).toEqual(
 			new Set([JSON.stringify({ ok: false, status: statusOf("invalidAuthToken") })]),
