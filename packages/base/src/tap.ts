@@ -15,6 +15,7 @@ export const TAP_EVENTS = [
 	"termRaised",
 	"voteGranted",
 	"voteRejected",
+	"peerDurable",
 	"commitAdvanced",
 	"configChanged",
 	"transferStarted",

@@ -6,14 +6,30 @@ import { type ComparedValue, goalMet, median } from "../src/compare/comparison.t
 import { read } from "../src/compare/h2load.ts";
 import { ROWS } from "../src/compare/rows.ts";
 import { requestsOf } from "../src/load/requests.ts";
+import type { RunResult } from "../src/load/run.ts";
 import { DEFAULT_SETTINGS } from "../src/load/settings.ts";
 import { countEvents, visitValues } from "../src/load/watch-response.ts";
+import { OwnLoadWatch } from "../src/measure/own-load.ts";
 import { Recorder } from "../src/measure/recorder.ts";
 import { chart } from "../src/report/chart.ts";
+import { loadPage } from "../src/report/page.ts";
 import { kneeOf, sweepClients } from "../src/report/sweep.ts";
+import { summaryLines, sweepLines } from "../src/report/text.ts";
 import { stagesOf } from "../src/tap/stages.ts";
 
 type Line = Parameters<typeof stagesOf>[0][number];
+
+const LATENCY = { count: 1, minUs: 1, meanUs: 1, p50Us: 1, p90Us: 1, p99Us: 1, p999Us: 1, maxUs: 1 };
+const result = (clientBound: boolean, startedMs = 0): RunResult => ({
+	...{ settings: DEFAULT_SETTINGS, endpoints: [], startedMs, operations: 1, seconds: 1, perSecond: 1, failed: 0, failures: {} },
+	...{
+		latency: LATENCY,
+		points: [],
+		revisionMoved: 1,
+		doubt: null,
+		client: { cpuShare: 1, loopShare: clientBound ? 0.95 : 0.5, clientBound },
+	},
+});
 
 describe("requests", () => {
 	const settings = { ...DEFAULT_SETTINGS, keyBytes: 6, valueBytes: 20, keys: 1_000 };
@@ -115,6 +131,30 @@ describe("figures", () => {
 	});
 });
 
+describe("a generator that is the limit itself", () => {
+	test("is seen by how much of the time its loop is at work", async () => {
+		const busy = new OwnLoadWatch();
+		const untilMs = performance.now() + 200;
+		while (performance.now() < untilMs);
+		expect(busy.look()).toMatchObject({ clientBound: true });
+		const idle = new OwnLoadWatch();
+		await new Promise((resolve) => setTimeout(resolve, 200));
+		expect(idle.look()).toMatchObject({ clientBound: false });
+	});
+
+	test("says so, in every form of a report; one that is not says nothing of it", () => {
+		const bound = "its loop 95 % busy: CLIENT-BOUND, the server may be faster than this";
+		expect(summaryLines(result(true)).join("\n")).toContain(bound);
+		expect(summaryLines(result(false)).join("\n")).not.toMatch(/client-bound/i);
+		const sweep = { steps: [true, false].map((is, at) => ({ clients: 1 << at, result: result(is) })), knee: 0 };
+		expect(sweepLines(sweep).map((line) => line.includes("client-bound"))).toEqual([true, false]);
+		const page = (is: boolean): string =>
+			loadPage({ tool: "flotilla bench", version: 1, server: "3", runs: [result(is)], knee: null, stages: null, events: [] });
+		expect(page(true)).toContain("client-bound: the load generator itself was busy all the time");
+		expect(page(false).replace(/<script type="application\/json"[\s\S]*<\/script>/, "")).not.toMatch(/client-bound/i);
+	});
+});
+
 describe("stages of a write", () => {
 	const line = (name: string, atUs: number, index: number, fields: object = {}): Line =>
 		({ sequence: 0, name, monotonicNs: atUs * 1_000, wallMs: 0, member: "a", term: 1, index, fields }) as Line;
@@ -124,7 +164,10 @@ describe("stages of a write", () => {
 			line("logAppended", 100, 7, { entries: 3, queuedMs: 0.05, appendMs: 0.02 }),
 			// Of others: nobody waits for it here.
 			line("logAppended", 150, 8, { entries: 1, queuedMs: 0, appendMs: 0.01 }),
+			line("peerDurable", 700, 7),
 			line("walSynced", 900, 7),
+			// The slower one changes nothing any more.
+			line("peerDurable", 950, 8),
 			line("commitAdvanced", 1_100, 8),
 			line("applied", 1_150, 8),
 			line("answered", 1_160, 0, { calls: 3 }),
@@ -132,7 +175,19 @@ describe("stages of a write", () => {
 		]);
 		expect(stages).toMatchObject({ batches: 1, entriesABatch: 3 });
 		const p50 = Object.fromEntries((stages?.stages ?? []).map(({ name, p50Us }) => [name, Math.round(p50Us)]));
-		expect(p50).toEqual({ queue: 50, append: 20, fsync: 800, replicate: 1_000, apply: 50, respond: 10, whole: 1_130 });
+		expect(p50).toEqual({ queue: 50, append: 20, fsync: 800, replicate: 600, commit: 400, apply: 50, respond: 10, whole: 1_130 });
+	});
+
+	test("of a member alone: its own log decides, and nobody is waited for", () => {
+		const stages = stagesOf([
+			line("logAppended", 100, 7, { entries: 1, queuedMs: 0.05, appendMs: 0.02 }),
+			line("walSynced", 900, 7),
+			line("commitAdvanced", 910, 7),
+			line("applied", 950, 7),
+			line("answered", 960, 0, { calls: 1 }),
+		]);
+		const p50 = Object.fromEntries((stages?.stages ?? []).map(({ name, p50Us }) => [name, Math.round(p50Us)]));
+		expect(p50).toEqual({ queue: 50, append: 20, fsync: 800, replicate: 0, commit: 10, apply: 40, respond: 10, whole: 930 });
 	});
 
 	test("are nothing where no batch was followed to its end", () => {
@@ -179,6 +234,20 @@ describe("plots", () => {
 		expect(chart({ ...options, lines: [] })).toBe("");
 		expect(chart({ ...options, lines: [{ name: "n", style: "c0", points: [[5, 5]] }] })).toContain("<circle");
 	});
+});
+
+test("events of the cluster are told by their time since the start, and escaped", () => {
+	const events = [{ atMs: 2_500, member: "<a>", text: "leads term 3" }];
+	const page = loadPage({
+		tool: "flotilla bench",
+		version: 1,
+		server: "3",
+		runs: [result(false, 1_000)],
+		knee: null,
+		stages: null,
+		events,
+	});
+	expect(page).toMatch(/1\.50 s<\/td><td>.*&lt;a&gt; leads term 3/);
 });
 
 describe("the command line", () => {

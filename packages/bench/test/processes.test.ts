@@ -5,9 +5,11 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { etcdserverpb } from "@flotilla/api";
 import { freePorts } from "@flotilla/server/internal";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LoadReport } from "../src/cli/load-command.ts";
+import { Target } from "../src/client/target.ts";
 import { haveEtcd, Trio } from "../src/compare/trio.ts";
 import type { RunResult } from "../src/load/run.ts";
 import type { LoadName } from "../src/load/settings.ts";
@@ -40,6 +42,24 @@ beforeAll(async () => {
 	folder = await mkdtemp(join(tmpdir(), "flotilla-bench-test-"));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** To whoever does not lead and answers first. Says who that is. */
+async function moveLeader(endpoints: readonly string[]): Promise<bigint> {
+	const target = new Target(endpoints);
+	try {
+		const states = await target.states();
+		const [leader, heir] = [states.find(({ leads }) => leads), states.find(({ leads }) => !leads)];
+		if (leader === undefined || heir === undefined) return 0n;
+		const at = new Target([leader.endpoint]);
+		const request = etcdserverpb.MoveLeaderRequest.encode({ targetID: heir.memberId });
+		// Either: it leads no more.
+		await at.ask("/etcdserverpb.Maintenance/MoveLeader", request).catch(() => {});
+		at.close();
+		return heir.memberId;
+	} finally {
+		target.close();
+	}
+}
 
 describe("loads on a flotilla of three", () => {
 	let trio: Trio;
@@ -114,7 +134,16 @@ describe("loads on a flotilla of three", () => {
 		expect(status, stderr).toBe(0);
 		const { stages } = JSON.parse(stdout) as LoadReport;
 		expect(stages?.batches).toBeGreaterThan(0);
-		expect(stages?.stages.map(({ name }) => name)).toEqual(["queue", "append", "fsync", "replicate", "apply", "respond", "whole"]);
+		expect(stages?.stages.map(({ name }) => name)).toEqual([
+			"queue",
+			"append",
+			"fsync",
+			"replicate",
+			"commit",
+			"apply",
+			"respond",
+			"whole",
+		]);
 		const whole = stages?.stages.at(-1)?.p50Us ?? 0;
 		expect(whole).toBeGreaterThan(0);
 		expect(stderr).toContain("stages of a write");
@@ -124,6 +153,31 @@ describe("loads on a flotilla of three", () => {
 		expect(html).not.toMatch(/(src|href)=|NaN|undefined/);
 		const data = /<script type="application\/json" id="data">(.*)<\/script>/.exec(html)?.[1] ?? "";
 		expect(JSON.parse(data)).toEqual(JSON.parse(stdout));
+	});
+
+	test("what happens to the cluster meanwhile stands on the axis of the figures: changes of leader", async () => {
+		const page = join(folder, "events.html");
+		const args = ["put", "--endpoints", trio.endpoints.join(","), "--clients", "4", "--to", "all", "--seconds", "4", "--warm-up", "0"];
+		let over = false;
+		const ended = bench([...args, "--taps", trio.dataDirs.join(","), "--json", "-", "--html", page]).finally(() => (over = true));
+		const leaders = new Set<string>();
+		while (!over) {
+			leaders.add((await moveLeader(trio.endpoints)).toString(16));
+			await new Promise((resolve) => setTimeout(resolve, 300));
+		}
+		const { status, stdout, stderr } = await ended;
+		expect(status, stderr).toBe(0);
+		const { events, runs } = JSON.parse(stdout) as LoadReport;
+		const points = (runs[0] as RunResult).points;
+		const [firstMs, lastMs] = [points[0]?.atMs ?? Number.NaN, (points.at(-1)?.atMs ?? Number.NaN) + (points.at(-1)?.lengthMs ?? 0)];
+		const meanwhile = events.filter(({ atMs }) => atMs >= firstMs && atMs <= lastMs);
+		expect(meanwhile.filter(({ text }) => text === "hands over leadership").length).toBeGreaterThan(0);
+		const led = meanwhile.filter(({ text }) => /^leads term \d+$/.test(text));
+		expect(led.filter(({ member }) => leaders.has(member)).length).toBeGreaterThan(0);
+		expect(events.map(({ atMs }) => atMs)).toEqual(events.map(({ atMs }) => atMs).sort((a, b) => a - b));
+		const html = await readFile(page, "utf8");
+		for (const { member, text } of led) expect(html).toContain(`<title>${member} ${text}</title>`);
+		expect(html).toContain("Events of the cluster");
 	});
 
 	test("a sweep has a step for each doubling, and a knee", async () => {
@@ -203,8 +257,6 @@ describe.skipIf(!existsSync("/usr/bin/openssl"))("a member behind TLS, with user
 	});
 
 	test("takes the calls of a user who logs in, and nobody else's once users are asked for", async () => {
-		const { etcdserverpb } = await import("@flotilla/api");
-		const { Target } = await import("../src/client/target.ts");
 		const [ca, cert, key] = await Promise.all(["ca.pem", "own.pem", "own.key"].map((name) => readFile(path(name))));
 		const target = new Target([endpoint], {
 			tls: { ca: ca as Buffer, cert: cert as Buffer, key: key as Buffer, trustAnybody: false },

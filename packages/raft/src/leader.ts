@@ -44,7 +44,9 @@ function onAcknowledged(r: Raft, peer: Progress, m: AppendResp): void {
 	if (peer.next <= m.index) peer.next = m.index + 1;
 	if (!updated && !(peer.state === "probe" && match[slot] === m.index)) return;
 	advance(r, peer, match[slot] as number);
-	if (updated && m.index > r.log.commit && r.members.isVoter(slot)) maybeCommit(r);
+	if (!updated || m.index <= r.log.commit || !r.members.isVoter(slot)) return;
+	r.emit("peerDurable", m.index, { peer: peer.id });
+	maybeCommit(r);
 }
 
 /** The peer's log equals ours up to `match`. */

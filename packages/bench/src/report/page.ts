@@ -145,7 +145,7 @@ function stageTable({ stages }: LoadReport): string {
 		`<span style="float:left">${bar(p50Us)}</span>`,
 		`<span style="float:left;color:var(--soft)">${escapeHtml(meaning)}</span>`,
 	]);
-	const how = `<p>By ${stages.batches} batches of ${stages.entriesABatch.toFixed(1)} entries at the leader, sampled behind the measured time. fsync and replicate run side by side.</p>`;
+	const how = `<p>By ${stages.batches} batches of ${stages.entriesABatch.toFixed(1)} entries at the leader, sampled behind the measured time. fsync runs beside replicate and commit.</p>`;
 	return how + table(["stage", "p50", "p99", "", ""], rows);
 }
 

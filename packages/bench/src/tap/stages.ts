@@ -10,6 +10,7 @@ import { TapFeed } from "./tap-feed.ts";
 const EVENTS = [
 	"logAppended",
 	"walSynced",
+	"peerDurable",
 	"commitAdvanced",
 	"applied",
 	"answered",
@@ -18,7 +19,7 @@ const EVENTS = [
 const SAMPLE_MS = 1_000;
 
 export interface Stage {
-	readonly name: "queue" | "append" | "fsync" | "replicate" | "apply" | "respond" | "whole";
+	readonly name: "queue" | "append" | "fsync" | "replicate" | "commit" | "apply" | "respond" | "whole";
 	readonly meaning: string;
 	readonly p50Us: number;
 	readonly p99Us: number;
@@ -34,7 +35,8 @@ const MEANINGS: Readonly<Record<Stage["name"], string>> = {
 	queue: "from the first call's arrival to the turn that takes it",
 	append: "encoded and handed to the log's writer",
 	fsync: "until the leader's own log has it durably",
-	replicate: "until a quorum has it durably: committed",
+	replicate: "until the first of the others has it durably, and has said so",
+	commit: "from then until a quorum has: it waits for the leader's own log, or for more of the others",
 	apply: "from commit until the state holds it",
 	respond: "from apply until the answers are handed to the front",
 	whole: "from the first call's arrival to the answers",
@@ -57,6 +59,7 @@ interface Batch {
 	readonly queuedUs: number;
 	readonly appendUs: number;
 	syncedNs: number;
+	replicatedNs: number;
 	committedNs: number;
 	appliedNs: number;
 }
@@ -73,6 +76,7 @@ export function stagesOf(events: readonly TapLine[]): Stages | null {
 			// What other members forwarded has waited elsewhere.
 			if (Number(fields.queuedMs) > 0) open.push(newBatch(index, monotonicNs, fields));
 		} else if (name === "walSynced") mark(open, index, (batch) => (batch.syncedNs ||= monotonicNs));
+		else if (name === "peerDurable") mark(open, index, (batch) => (batch.replicatedNs ||= monotonicNs));
 		else if (name === "commitAdvanced") mark(open, index, (batch) => (batch.committedNs ||= monotonicNs));
 		else if (name === "applied") mark(open, index, (batch) => (batch.appliedNs ||= monotonicNs));
 		else if (name === "answered") {
@@ -83,7 +87,9 @@ export function stagesOf(events: readonly TapLine[]): Stages | null {
 				add("queue", batch.queuedUs);
 				add("append", batch.appendUs);
 				if (batch.syncedNs > 0) add("fsync", (batch.syncedNs - batch.appendedNs) / 1_000);
-				add("replicate", (batch.committedNs - batch.appendedNs) / 1_000);
+				// Nobody else is asked where one member is the quorum: then its own log decides.
+				if (batch.replicatedNs > 0) add("replicate", (batch.replicatedNs - batch.appendedNs) / 1_000);
+				add("commit", (batch.committedNs - (batch.replicatedNs || batch.syncedNs || batch.appendedNs)) / 1_000);
 				add("apply", (batch.appliedNs - batch.committedNs) / 1_000);
 				add("respond", (monotonicNs - batch.appliedNs) / 1_000);
 				add("whole", (monotonicNs - batch.appendedNs) / 1_000 + batch.queuedUs + batch.appendUs);
@@ -105,6 +111,7 @@ function newBatch(index: number, appendedNs: number, fields: TapLine["fields"]):
 		queuedUs: Number(fields.queuedMs) * 1_000,
 		appendUs: Number(fields.appendMs) * 1_000,
 		syncedNs: 0,
+		replicatedNs: 0,
 		committedNs: 0,
 		appliedNs: 0,
 	};
