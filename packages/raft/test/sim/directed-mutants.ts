@@ -5,6 +5,7 @@
 
 import { Dice } from "@flotilla/base";
 import type { Message, NodeId, RaftConfig, Term } from "../../src/index.ts";
+import { SELF } from "../../src/members.ts";
 import { Cluster } from "./cluster.ts";
 import type { PlantedBug } from "./mutants.ts";
 import { plantIn } from "./schedule.ts";
@@ -86,6 +87,72 @@ export const DIRECTED_MUTANTS: readonly DirectedMutant[] = [
 			handAll(cluster, ({ kind, to }) => kind === "heartbeat" && to === 2n);
 			cluster.drain(2n);
 			// 2 vouches for the second read of 3, and that takes its time.
+			const late = cluster.take(({ kind, from }) => kind === "heartbeatResp" && from === 2n);
+			cluster.isolate(1n);
+			depose(cluster, 1n, 2n);
+			cluster.propose(2n);
+			cluster.settle();
+			cluster.read(1n);
+			for (const message of late) cluster.hand(message);
+			cluster.drain(1n);
+		},
+	},
+	{
+		// Whoever heard from a quorum within an election timeout answers at once, and those have lost the connection and moved on (H1).
+		name: "reads by lease beside the lost-connection hint",
+		breaks: /read 1\/0\/1 is granted at 2; 4 was committed before it was asked/,
+		plant: (core, raft) => {
+			const heardAt = new Map<NodeId, number>();
+			let ticks = 0;
+			const tick = core.tick.bind(core);
+			core.tick = () => {
+				ticks++;
+				tick();
+			};
+			const step = core.step.bind(core);
+			core.step = (m) => {
+				heardAt.set(m.from, ticks);
+				return step(m);
+			};
+			const drain = core.drain.bind(core);
+			core.drain = () => {
+				const fresh = raft.members.voters.filter(
+					(slot) => slot === SELF || ticks - (heardAt.get(raft.members.idOf(slot)) ?? -Infinity) < raft.config.electionTicks,
+				);
+				const leased = raft.role === "leader" && 2 * fresh.length > raft.members.voters.length;
+				for (const { token, index } of leased ? raft.reads.takeConfirmed(raft.reads.openPosition) : [])
+					raft.output.reads.push({ token, index });
+				return drain();
+			};
+		},
+		story: (cluster) => {
+			cluster.elect(1n);
+			cluster.isolate(1n);
+			depose(cluster, 1n, 2n);
+			cluster.propose(2n);
+			cluster.settle();
+			cluster.read(1n);
+			cluster.drain(1n);
+		},
+	},
+	{
+		// Nothing is thrown away after a pause (R6) because whatever comes then takes a position that no heartbeat carries yet (R1).
+		name: "a read that comes after a pause joins the round from before it",
+		breaks: /read 1\/0\/2 is granted at 2; 4 was committed before it was asked/,
+		plant: (_core, raft) => {
+			const { reads } = raft;
+			reads.closePosition = () => {
+				if (reads.openHasReads) reads.closedPosition = reads.openPosition;
+				return reads.closedPosition;
+			};
+		},
+		story: (cluster) => {
+			cluster.elect(1n);
+			cluster.read(1n);
+			cluster.drain(1n);
+			handAll(cluster, ({ kind, to }) => kind === "heartbeat" && to === 2n);
+			cluster.drain(2n);
+			// 1 stands still; what 2 answered waits in its socket.
 			const late = cluster.take(({ kind, from }) => kind === "heartbeatResp" && from === 2n);
 			cluster.isolate(1n);
 			depose(cluster, 1n, 2n);
