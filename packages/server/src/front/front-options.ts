@@ -6,7 +6,10 @@ export type FrontLimit = "messageBytes" | "streams" | "connectionFull" | "portFu
 export type WebSocketLimit = "webSockets" | "webSocketRequests" | "webSocketAnswers";
 
 export interface GrpcFrontOptions {
-	/** Hears of each refusal; `path` is empty for a stream that was not begun. grpc-js tells of none. */
+	/**
+	 * Hears of each refusal; `path` is empty for a stream that was not begun. With grpc-js two are Node's and the library's own and not
+	 * told: streams beyond the bound, and messages that grow too large as they are inflated.
+	 */
 	readonly onLimit?: (limit: FrontLimit, client: { readonly path: string; readonly peer: string }) => void;
 	/** Hears of each connection that is ended for what its client does or fails to do. grpc-js tells only of those that `HeldBytes` ends. */
 	readonly onCut?: (reason: string, client: { readonly peer: string }) => void;

@@ -3,10 +3,10 @@ import type { Http2Session, ServerHttp2Stream } from "node:http2";
 import { constants } from "node:http2";
 import { assert } from "@flotilla/base";
 import type { ServerInterceptor } from "@grpc/grpc-js";
-import type { GrpcFrontOptions } from "./front-options.ts";
+import type { FrontLimit, GrpcFrontOptions } from "./front-options.ts";
 import { ABANDONED, type ConnectionHold, HeldBytes, LOOKS_PER_STALL, UNREAD } from "./held-bytes.ts";
-import { MessageReader } from "./message-reader.ts";
-import type { Status } from "./seam.ts";
+import { FramingFault, MessageReader } from "./message-reader.ts";
+import { Grpc, type Status } from "./seam.ts";
 
 type Call = ReturnType<ServerInterceptor>;
 
@@ -48,7 +48,7 @@ export function limitCalls(options: GrpcFrontOptions): CallLimits {
 		return connection;
 	};
 
-	const interceptor: ServerInterceptor = (_method, call) => {
+	const interceptor: ServerInterceptor = (method, call) => {
 		const inside = call as unknown as InsideCall;
 		const { stream, handler } = inside;
 		const { session } = stream;
@@ -58,6 +58,7 @@ export function limitCalls(options: GrpcFrontOptions): CallLimits {
 		assert(typeof inside.handleEndEvent === "function" && typeof inside.notifyOnCancel === "function", "and tells the call of both ends");
 		assert(typeof inside.isReadPending === "boolean", "and knows whether it waits for a message");
 		const connection = connectionOf(session);
+		const tell = (limit: FrontLimit): void => options.onLimit?.(limit, { path: method.path, peer: call.getPeer() });
 		const end = (status: Status): void => {
 			call.sendStatus({ code: status.code as number, details: status.message, metadata: null });
 			// What the client still sends of it is not wanted (RFC 9113, 8.1).
@@ -75,10 +76,22 @@ export function limitCalls(options: GrpcFrontOptions): CallLimits {
 			messageBytesMax: options.messageBytesMax,
 			encoded: inside.incomingEncoding !== "identity",
 			single: handler.type === "unary" || handler.type === "serverStream",
-			abandon: (reason) => end(ABANDONED[reason]),
+			abandon(reason) {
+				if (reason !== "stalled") tell(reason);
+				end(ABANDONED[reason]);
+			},
 		});
 		const answers = new AnswerHold(connection);
-		inside.decoder = reader;
+		inside.decoder = {
+			write(data) {
+				try {
+					return reader.write(data);
+				} catch (error) {
+					if (error instanceof FramingFault && error.status.code === Grpc.resourceExhausted) tell("messageBytes");
+					throw error;
+				}
+			},
+		};
 		const handleEnd = inside.handleEndEvent.bind(inside);
 		inside.handleEndEvent = () => {
 			reader.settle();
@@ -96,6 +109,7 @@ export function limitCalls(options: GrpcFrontOptions): CallLimits {
 			if (stream.destroyed || stream.closed) return;
 			const bytes = message.length;
 			if (!answers.hold(bytes)) {
+				tell("unread");
 				end(UNREAD);
 				return;
 			}

@@ -107,11 +107,28 @@ describe.each([
 		kept.stream.end(new Uint8Array(4 * KB + 5));
 		expect(await kept.answer).toMatchObject({ code: 0 });
 		expect(await large.call(ECHO, new Uint8Array(1))).toMatchObject({ code: 0 });
-		if (createFront !== createGrpcJsFront) expect(new Set(told)).toEqual(new Set([`portFull ${ECHO}`]));
+		expect(new Set(told)).toEqual(new Set([`portFull ${ECHO}`]));
+	});
+
+	test("a message that is too large is told of, in a unary call and in a stream", async () => {
+		const told: string[] = [];
+		const connect = await open({ messageBytesMax: 10 * KB, onLimit: (limit, { path }) => void told.push(`${limit} ${path}`) });
+		const client = connect();
+		expect(await client.call(ECHO, new Uint8Array(10 * KB))).toMatchObject({ code: 0 });
+		expect(told).toEqual([]);
+		for (const path of [ECHO, BIDI]) {
+			const call = client.open(path);
+			if (path === BIDI) (await service.streams.next()).onMessage(() => {});
+			call.send(new Uint8Array(10 * KB + 1));
+			expect(await call.answer).toMatchObject({ code: Grpc.resourceExhausted });
+		}
+		expect(told).toEqual([`messageBytes ${ECHO}`, `messageBytes ${BIDI}`]);
 	});
 
 	test("a message counts until its client ends the call", async () => {
-		const connect = await open({ unfinishedBytesPerConnectionMax: 500 * KB });
+		const told: string[] = [];
+		const onLimit: GrpcFrontOptions["onLimit"] = (limit, { path, peer }) => void told.push(`${limit} ${path} ${peer.replace(/:\d+$/, "")}`);
+		const connect = await open({ unfinishedBytesPerConnectionMax: 500 * KB, onLimit });
 		const client = connect();
 		const whole = Array.from({ length: 4 }, () => {
 			const call = client.open(ECHO);
@@ -120,6 +137,7 @@ describe.each([
 		});
 		await expect.poll(() => front.held.requestBytes).toBeGreaterThanOrEqual(400 * KB);
 		expect(await half(client, 200 * KB).answer).toMatchObject(CONNECTION_FULL);
+		expect(told).toEqual([`connectionFull ${ECHO} 127.0.0.1`]);
 		for (const call of whole) call.stream.end();
 		for (const call of whole) expect(await call.answer).toMatchObject({ code: 0 });
 		expect(front.held.requestBytes).toBe(0);
@@ -207,7 +225,8 @@ describe.each([
 	});
 
 	test("answers that are not read: a single one may be large and leaves room for those of others, up to a bound", async () => {
-		const connect = await open({ unreadBytesPerConnectionMax: 800 * KB });
+		const told: string[] = [];
+		const connect = await open({ unreadBytesPerConnectionMax: 800 * KB, onLimit: (limit, { path }) => void told.push(`${limit} ${path}`) });
 		const client = connect();
 		const large = client.open(HELD);
 		large.stream.pause().end(frame(new Uint8Array(0)));
@@ -221,6 +240,7 @@ describe.each([
 		const refused = answers.filter(({ code }) => code === Grpc.resourceExhausted);
 		expect(refused).toMatchObject([{ message: "etcdserver: too many bytes in unread answers of this connection" }]);
 		expect(answers.filter(({ messages }) => messages[0]?.length === 99 * KB).length).toBe(7);
+		expect(told).toEqual([`unread ${HELD}`]);
 		large.stream.resume();
 		expect((await large.answer).messages[0]?.length).toBe(3 << 20);
 		await expect.poll(() => front.held.answerBytes).toBe(0);
