@@ -64,6 +64,7 @@ export const TAP_EVENTS = [
 	"peerConnected",
 	"peerDisconnected",
 	"peerRefused",
+	"peerDialFailed",
 	"handshakeRefused",
 	"limitReached",
 	"clientCut",

@@ -3,7 +3,7 @@
  * processes throughout.
  */
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -308,6 +308,11 @@ describe("a file", () => {
 		expect(await attempt(new Uint8Array(0))).toMatch(/is empty/);
 		expect((await readdir(folder)).filter((name) => name.includes("restoring"))).toEqual([]);
 		await good(flotilla(["restore", "--data-dir", dataDir, file]));
+		// Keys and hashes of passwords: nobody but the owner reads them, whatever the umask.
+		for (const name of ["", ...(await readdir(dataDir, { recursive: true }))]) {
+			const found = await stat(join(dataDir, name));
+			expect([name, (found.mode & 0o777).toString(8)]).toEqual([name, found.isDirectory() ? "700" : "600"]);
+		}
 		expect((await flotilla(["restore", "--data-dir", dataDir, file])).stderr).toContain("not empty or could not be read");
 	});
 });

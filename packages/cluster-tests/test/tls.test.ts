@@ -191,6 +191,13 @@ describe.skipIf(tools.length > 0)(`TLS${tools.length > 0 ? ` (without ${tools.jo
 			expect((await at("stranger", "get", "greeting")).stderr).toContain("permission denied");
 			expect(await at("client", "put", "by", "root")).toMatchObject({ status: 0 });
 		}
+		for (const flag of ["--http1.1", ...(process.env.ETCD_GRPC_SERVER === "grpc-js" ? [] : ["--http2"])]) {
+			const refused = await curl(flag, `${endpoints[0]}/v3/kv/range`, "-d", "{}");
+			expect(refused.stdout).toMatch(
+				/^CommonName of client sending a request against gateway will be ignored and not used as expected\n? [\d.]+$/,
+			);
+			expect((await curl(flag, `${endpoints[0]}/health`)).stdout).toContain('"health":"true"');
+		}
 		await good("auth", "disable");
 	});
 

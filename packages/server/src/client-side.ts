@@ -136,6 +136,7 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 			...(config.grpcGateway ? { gateway } : {}),
 			corsOrigins: config.corsOrigins,
 			hostWhitelist: config.hostWhitelist,
+			certificatesName: () => config.clientTls?.clientCertAuth === true && member.auth.enabled,
 		}),
 		early,
 	);

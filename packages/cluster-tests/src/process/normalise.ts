@@ -55,6 +55,8 @@ function byText(a: unknown, b: unknown): number {
 
 function mask(value: unknown, field: string): unknown {
 	if (MASKED_FIELDS.has(field)) return `<${field}>`;
+	// What is left of a lease falls with each second; whether anything is left does not.
+	if (field === "ttl" && typeof value === "number" && value > 0) return "<ttl>";
 	// Members are listed in the order of their ids, which no two clusters share.
 	if (field === "members" && Array.isArray(value)) return value.map((item) => mask(item, "")).sort(byText);
 	if (Array.isArray(value)) return value.map((item) => mask(item, field));

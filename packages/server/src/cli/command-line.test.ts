@@ -152,7 +152,7 @@ for (const [args, exit, text] of [
 	[["--auth-token", "jwt,sign-method=RS256,ttl=abc"], 1, "auth: invalid auth options"],
 	[["--auth-token", "simple,x"], 1, "auth: invalid auth options"],
 	[["--auth-token", "other"], 1, "auth: invalid auth options"],
-	[["--feature-gates=LeaseCheckpoint=true"], 1, "--feature-gates=LeaseCheckpoint=true is not supported by this version of flotilla"],
+	[["--feature-gates=SetMemberLocalAddr=true"], 1, "--feature-gates=SetMemberLocalAddr=true is not supported by this version of flotilla"],
 	[
 		["--pre-vote=false"],
 		1,

@@ -278,15 +278,27 @@ export const RENAMED_GATES: Readonly<Record<string, string>> = {
 	"txn-mode-write-with-shared-buffer": "TxnModeWriteWithSharedBuffer",
 };
 
-/** etcd 3.6's gates. `noEffect`: either value is accepted, for flotilla always does it or has no use for it. */
-export const FEATURE_GATES: Readonly<Record<string, { readonly standard: boolean; readonly support: FlagSupport }>> = {
+const LEASE_TIME_KEPT = "what is left of a lease always outlives leaders and restarts";
+const ALWAYS_COMPARED = "members compare a digest of their whole state all the time";
+
+/**
+ * etcd 3.6's gates. `noEffect`: either value is accepted, and a value that is not etcd's standard is told of in the log, with the
+ * reason why it changes nothing.
+ */
+export const FEATURE_GATES: Readonly<Record<string, FeatureGate>> = {
 	AllAlpha: { standard: false, support: "refused" },
-	AllBeta: { standard: false, support: "noEffect" },
-	CompactHashCheck: { standard: false, support: "noEffect" },
-	InitialCorruptCheck: { standard: false, support: "noEffect" },
-	LeaseCheckpoint: { standard: false, support: "refused" },
-	LeaseCheckpointPersist: { standard: false, support: "refused" },
+	AllBeta: { standard: false, support: "noEffect", reason: "of these features each member has all that it can have" },
+	CompactHashCheck: { standard: false, support: "noEffect", reason: ALWAYS_COMPARED },
+	InitialCorruptCheck: { standard: false, support: "noEffect", reason: ALWAYS_COMPARED },
+	LeaseCheckpoint: { standard: false, support: "noEffect", reason: LEASE_TIME_KEPT },
+	LeaseCheckpointPersist: { standard: false, support: "noEffect", reason: LEASE_TIME_KEPT },
 	SetMemberLocalAddr: { standard: false, support: "refused" },
 	StopGRPCServiceOnDefrag: { standard: false, support: "refused" },
-	TxnModeWriteWithSharedBuffer: { standard: true, support: "noEffect" },
+	TxnModeWriteWithSharedBuffer: { standard: true, support: "noEffect", reason: "a transaction reads without a copy of anything" },
 };
+
+export interface FeatureGate {
+	readonly standard: boolean;
+	readonly support: FlagSupport;
+	readonly reason?: string;
+}

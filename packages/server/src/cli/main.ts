@@ -12,6 +12,9 @@ import { versionText } from "./version.ts";
 
 const [command, ...rest] = process.argv.slice(2);
 
+// Whatever a subcommand makes, a restored member or a saved snapshot, holds what clients stored: nobody but the owner reads it.
+process.umask(0o077);
+
 switch (command ?? "") {
 	case "log":
 		process.exitCode = await (await import("./log-dump.ts")).logCommand(rest);

@@ -249,6 +249,10 @@ function warnings(settings: Settings): readonly LogNote[] {
 	for (const [row, value] of settings.given) {
 		if (row.support === "noEffect" && !isStandard(row, value)) warn(`--${row.name} has no effect in flotilla`, { reason: reasonOf(row) });
 	}
+	for (const { gate, on } of gates(settings)) {
+		const { standard, support, reason } = FEATURE_GATES[gate] ?? {};
+		if (support === "noEffect" && on !== standard) warn(`--feature-gates=${gate}=${on} has no effect in flotilla`, { reason });
+	}
 	notes.push(...tlsWarnings(settings));
 	if (settings.text("name") === "default") {
 		warn("members that share the default name are hard to tell apart: set --name", { name: settings.text("name") });

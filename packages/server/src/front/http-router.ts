@@ -14,6 +14,8 @@ export interface HttpRouterOptions {
 	readonly gateway?: HttpHandler;
 	/** Origins that browsers may call from; `*` stands for all. */
 	readonly corsOrigins?: readonly string[];
+	/** Whether certificates say at the gRPC port who calls: the gateway never believes them, and whoever shows one is told. */
+	readonly certificatesName?: () => boolean;
 	/** Host names that requests without TLS may carry; empty or `*`: any. */
 	readonly hostWhitelist?: readonly string[];
 }
@@ -30,6 +32,9 @@ export function createHttpRouter(options: HttpRouterOptions): HttpHandler {
 			const answer = (response: HttpResponse): void => respond({ ...response, headers: [...response.headers, ...cors] });
 			// Whoever came over TLS has checked the name by the certificate.
 			if (request.secure !== true && !hostAllowed(request.headers.get("host") ?? "")) return answer(plain(421, hostRefusal(request)));
+			if (request.commonName !== undefined && request.path.startsWith("/v3/") && options.certificatesName?.() === true) {
+				return answer(plain(400, COMMON_NAME_IGNORED));
+			}
 			// Nothing but this keeps a page of another origin from a WebSocket: browsers ask the server here, not their user's rules.
 			if (request.openSocket !== undefined && !originAllowed(request.headers.get("origin"))) {
 				return answer(plain(403, "pages of this origin may not open WebSockets: name it with --cors"));
@@ -44,6 +49,8 @@ export function createHttpRouter(options: HttpRouterOptions): HttpHandler {
 		},
 	};
 }
+
+const COMMON_NAME_IGNORED = "CommonName of client sending a request against gateway will be ignored and not used as expected";
 
 /** An answer that is streamed carries the same headers as any other. */
 function withHeaders(request: HttpRequest, headers: HttpResponse["headers"]): HttpRequest {

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
+import { commonNameOf } from "../tls/peer-names.ts";
 import type { PortLimits } from "./front-options.ts";
 import { type BodyReading, readBody } from "./http-body.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, HttpResponseHead, HttpStream } from "./seam.ts";
@@ -189,6 +190,7 @@ function describeRequest(
 		body,
 		peer: peerOf(request.socket),
 		secure: request.socket instanceof TLSSocket,
+		commonName: request.socket instanceof TLSSocket ? commonNameOf(request.socket) : undefined,
 		...ways,
 	};
 }

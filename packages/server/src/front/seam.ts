@@ -91,6 +91,8 @@ export interface HttpRequest {
 	readonly peer?: string;
 	/** It came over TLS. */
 	readonly secure?: boolean;
+	/** Common name of the client's certificate, where one was demanded and verified. */
+	readonly commonName?: string | undefined;
 	/** Runs `listener` once if the connection ends before the answer is out. */
 	onCancel?(listener: () => void): void;
 	/** Begins an answer that goes out piece by piece; `respond` is then not called. */

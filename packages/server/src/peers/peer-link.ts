@@ -30,6 +30,12 @@ export interface PeerLinkStats {
 	readonly receivedBytes: number;
 }
 
+/** A peer that is not there: others tell of that. Everything else is for the operator to mend: certificates, names. */
+const ORDINARY_DIALS: ReadonlySet<string> = new Set([
+	...["ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "EPIPE"],
+	...["no answer", "closed during the handshake"],
+]);
+const DIAL_CHARACTERS_MAX = 200;
 /** A connection for snapshots that was not used for so long is closed. */
 const SNAPSHOTS_IDLE_MS = 60_000;
 
@@ -50,6 +56,8 @@ export class PeerLink {
 	private connectedSinceMs = -1;
 	/** Trouble was reported and is not over: it is reported once. */
 	private inTrouble = false;
+	/** Why the peer cannot be dialed, as it was told last. */
+	private dialTold: string | null = null;
 	private stopped = false;
 	private sent = 0;
 	private dropped = 0;
@@ -177,13 +185,22 @@ export class PeerLink {
 			opened: (opened, incarnation) => this.outgoingOpened(opened, incarnation),
 			ended: (ended, end) => this.outgoingEnded(ended, end),
 			dialFailed: (failed, reason) => {
+				this.tellDial(reason);
 				if (isRaftLane(failed) && reason === "ECONNREFUSED" && this.loss.redialRefused()) this.lost();
 			},
 			refused: (refused, code) => this.outgoingRefused(refused, code),
 		});
 	}
 
+	/** A peer whose certificate is not good is dialed again and again: it is told once, until it is another reason or the peer was met. */
+	private tellDial(reason: string): void {
+		if (ORDINARY_DIALS.has(reason) || reason === this.dialTold) return;
+		this.dialTold = reason;
+		this.tap.emit("peerDialFailed", 0, 0, { remotePeerId: this.peer, reason: reason.slice(0, DIAL_CHARACTERS_MAX) });
+	}
+
 	private outgoingOpened(lane: Lane, incarnation: number): void {
+		this.dialTold = null;
 		this.meet(incarnation, lane);
 		if (!isRaftLane(lane)) return;
 		this.loss.opened(`out${lane}`, this.nowMs());

@@ -8,6 +8,9 @@ import type { Lane } from "./lane.ts";
 import type { PeerLimits, PeerTransportOptions } from "./options.ts";
 import { parsePeerUrl } from "./peer-address.ts";
 
+/** A peer with a bad certificate dials again and again. */
+const SAME_REFUSAL_MS = 60_000;
+
 export interface PeerListenerOwner {
 	/** What is known of the one that dials. */
 	standing(peer: Pick<Hello, "from" | "peerUrls">): "member" | "removed" | "unknown";
@@ -52,7 +55,7 @@ export class PeerListener {
 		assert(tls !== null && tls !== undefined, "a peer URL of TLS needs a certificate");
 		const onRefused = (address: string, reason: string, untold: number): void =>
 			this.tap.emit("handshakeRefused", 0, 0, { port: "peer", address, reason, untold });
-		return createTlsServer({ tls, protocols: [], onSocket, onRefused });
+		return createTlsServer({ tls, protocols: [], onSocket, onRefused, sameRefusalMs: SAME_REFUSAL_MS });
 	}
 
 	/** Resolves when the ports are free; connections that were handed over must be closed by their owner. */

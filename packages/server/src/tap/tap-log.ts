@@ -88,6 +88,7 @@ export const LOG_RULES: Partial<Readonly<Record<TapEventName, LogRule>>> = {
 	peerConnected: { level: "info", msg: "established connection with remote peer" },
 	peerDisconnected: { level: "warn", msg: "lost connection with remote peer" },
 	peerRefused: { level: "warn", msg: "connection with remote peer refused" },
+	peerDialFailed: { level: "warn", msg: "cannot connect to remote peer" },
 	handshakeRefused: { level: "warn", msg: "rejected connection" },
 	limitReached: { level: "warn", msg: "refused a client at a limit", more: (r) => ({ remote: r.fields.peer }) },
 	clientCut: { level: "warn", msg: "ended the connection of a client", more: (r) => ({ remote: r.fields.peer }) },

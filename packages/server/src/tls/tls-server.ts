@@ -11,6 +11,7 @@ const HANDSHAKES_MAX = 1_000;
 /** Refusals that are told in a second; the others are counted with the next one. */
 const REFUSALS_TOLD = 10;
 const REASON_CHARACTERS_MAX = 200;
+const KNOWN_MAX = 1_000;
 
 export interface TlsServerOptions {
 	readonly tls: LiveTls;
@@ -20,11 +21,13 @@ export interface TlsServerOptions {
 	/** `untold`: refusals before it that were too many to be told one by one. */
 	readonly onRefused: (address: string, reason: string, untold: number) => void;
 	readonly handshakeMs?: number;
+	/** Of one address and reason the next refusal is told after so long; 0: each. For those that come again by themselves. */
+	readonly sameRefusalMs?: number;
 }
 
 export function createTlsServer(options: TlsServerOptions): Server {
 	const { tls, protocols, onSocket } = options;
-	const refusals = new Refusals(options.onRefused);
+	const refusals = new Refusals(options.onRefused, options.sameRefusalMs ?? 0);
 	let handshakes = 0;
 	const server = createServer({
 		...tls.serverContext,
@@ -75,25 +78,39 @@ function addressOf(socket: Socket): string {
 
 class Refusals {
 	private readonly tell: TlsServerOptions["onRefused"];
+	private readonly sameMs: number;
+	/** When each was told, by host and reason. */
+	private readonly lastMs = new Map<string, number>();
 	private second = 0;
 	private told = 0;
 	private untold = 0;
 
-	constructor(tell: TlsServerOptions["onRefused"]) {
+	constructor(tell: TlsServerOptions["onRefused"], sameMs: number) {
 		this.tell = tell;
+		this.sameMs = sameMs;
 	}
 
 	add(address: string, reason: string): void {
-		const second = Math.floor(performance.now() / 1_000);
+		const nowMs = performance.now();
+		const second = Math.floor(nowMs / 1_000);
 		if (second !== this.second) this.told = 0;
 		this.second = second;
-		if (this.told >= REFUSALS_TOLD) {
+		if (this.told >= REFUSALS_TOLD || this.isKnown(`${address.slice(0, address.lastIndexOf(":"))} ${reason}`, nowMs)) {
 			this.untold++;
 			return;
 		}
 		this.told++;
 		this.tell(address, reason, this.untold);
 		this.untold = 0;
+	}
+
+	private isKnown(what: string, nowMs: number): boolean {
+		if (this.sameMs === 0) return false;
+		const { lastMs } = this;
+		if (nowMs - (lastMs.get(what) ?? Number.NEGATIVE_INFINITY) < this.sameMs) return true;
+		if (lastMs.size >= KNOWN_MAX) lastMs.clear();
+		lastMs.set(what, nowMs);
+		return false;
 	}
 }
 

@@ -1,4 +1,6 @@
 /** Peers over TLS: both ends show certificates, and each looks at the other's authority and names. */
+import { copyFileSync } from "node:fs";
+import { connect } from "node:tls";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { nodeBytes } from "../../src/node-bytes.ts";
 import { askForView } from "../../src/peers/cluster-view.ts";
@@ -29,8 +31,14 @@ afterEach(async () => {
 
 type Member = { readonly id: bigint; readonly name: string; readonly peerUrls: readonly string[] };
 
-async function peer(id: bigint, config: TlsConfig, members: readonly Member[] = [{ id, name: "m", peerUrls: [] }]): Promise<Peer> {
-	const tls = new LiveTls(config, () => {});
+async function peer(
+	id: bigint,
+	config: TlsConfig,
+	members: readonly Member[] = [{ id, name: "m", peerUrls: [] }],
+	lookMs?: number,
+): Promise<Peer> {
+	const tls = new LiveTls(config, () => {}, lookMs);
+	cleanUp.push(() => tls.close());
 	const made = await new Peer(id, {
 		tls,
 		listenPeerUrls: ["https://127.0.0.1:0"],
@@ -74,18 +82,25 @@ test("another certificate for dialing", async () => {
 	await until("connected", () => two.told.includes("connected 1"));
 });
 
-test.each<[string, () => TlsConfig]>([
-	["of another authority", () => stranger.config(stranger.issue("peer"), { skipClientSan: false })],
-	["that has expired", () => strict(authority.issue("peer", "IP:127.0.0.1", -1))],
-	["for another address", () => strict(authority.issue("peer", "IP:192.0.2.1"))],
-])("one that shows a certificate %s is not let in, and not dialed", async (_what, config) => {
-	const [one, two] = [await peer(1n, strict(good)), await peer(2n, config())];
-	one.knows(two);
-	two.knows(one);
-	await until("refused", () => one.events.some(({ name }) => name === "handshakeRefused"));
-	await new Promise((resolve) => setTimeout(resolve, 100));
-	expect([...one.told, ...two.told].filter((text) => text.startsWith("connected"))).toEqual([]);
-});
+test.each<[string, () => TlsConfig, string]>([
+	["of another authority", () => stranger.config(stranger.issue("peer"), { skipClientSan: false }), "SELF_SIGNED_CERT_IN_CHAIN"],
+	["that has expired", () => strict(authority.issue("peer", "IP:127.0.0.1", -1)), "CERT_HAS_EXPIRED"],
+	["for another address", () => strict(authority.issue("peer", "IP:192.0.2.1")), "ERR_TLS_CERT_ALTNAME_INVALID"],
+])(
+	"one that shows a certificate %s is not let in, and not dialed; why is told once, however often it is tried",
+	async (_what, config, why) => {
+		const [one, two] = [await peer(1n, strict(good)), await peer(2n, config())];
+		one.knows(two);
+		two.knows(one);
+		const reasons = (name: string): unknown[] => one.events.filter((event) => event.name === name).map(({ fields }) => fields.reason);
+		await until("refused", () => reasons("handshakeRefused").length > 0 && reasons("peerDialFailed").length > 0);
+		// They dial again and again meanwhile.
+		await new Promise((resolve) => setTimeout(resolve, 1_500));
+		expect(reasons("peerDialFailed")).toEqual([why]);
+		expect(new Set(reasons("handshakeRefused")).size).toBe(reasons("handshakeRefused").length);
+		expect([...one.told, ...two.told].filter((text) => text.startsWith("connected"))).toEqual([]);
+	},
+);
 
 test("a name that is not allowed is refused", async () => {
 	const [one, two] = [await peer(1n, strict(good, { allowedCommonNames: ["somebody else"] })), await peer(2n, strict(good))];
@@ -121,3 +136,38 @@ test("a plain peer and one with TLS do not meet", async () => {
 	await until("refused", () => secure.events.some(({ name }) => name === "handshakeRefused"));
 	expect([...secure.told, ...plain.told].filter((text) => text.startsWith("connected"))).toEqual([]);
 });
+
+test("a certificate that was renewed, and a list of the revoked that grew, hold for the next connection, without a restart", async () => {
+	const bad = authority.issue("bad");
+	const own = { certFile: `${good.certFile}.live`, keyFile: `${good.keyFile}.live`, crlFile: `${good.certFile}.crl` };
+	const use = ({ certFile, keyFile }: Certificate): void => {
+		copyFileSync(keyFile, own.keyFile);
+		copyFileSync(certFile, own.certFile);
+	};
+	use(good);
+	copyFileSync(authority.revoke([]), own.crlFile);
+	const one = await peer(1n, strict(own, { crlFile: own.crlFile }), undefined, 20);
+	const asks = (certificate: Certificate): Promise<unknown> => askForView(one.url, nodeBytes, new LiveTls(strict(certificate), () => {}));
+	expect(await asks(bad)).toMatchObject({ members: [{ id: 1n }] });
+	expect(await shownBy(one.url)).toBe("peer");
+
+	use(authority.issue("renewed"));
+	copyFileSync(authority.revoke([bad]), own.crlFile);
+	await expect.poll(() => shownBy(one.url), { timeout: 20_000 }).toBe("renewed");
+	await expect.poll(() => asks(bad), { timeout: 20_000 }).toBeNull();
+	expect(one.events.some(({ name, fields }) => name === "handshakeRefused" && String(fields.reason).includes("was revoked"))).toBe(true);
+	expect(await asks(good)).toMatchObject({ members: [{ id: 1n }] });
+});
+
+/** Common name of the certificate that a peer port shows. */
+function shownBy(url: string): Promise<string> {
+	const { hostname, port } = new URL(url);
+	return new Promise((resolve, reject) => {
+		const options = { host: hostname, port: Number(port), rejectUnauthorized: false };
+		const socket = connect(options, () => {
+			resolve(String(socket.getPeerCertificate().subject.CN));
+			socket.destroy();
+		});
+		socket.once("error", reject);
+	});
+}

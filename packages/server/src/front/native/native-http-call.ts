@@ -95,6 +95,7 @@ export class NativeHttpCall extends Http2Stream {
 			body,
 			peer: this.connection.peer,
 			secure: this.connection.secure,
+			commonName: this.connection.commonName,
 			onCancel: (listener) => {
 				this.cancel = listener;
 			},
