@@ -20,6 +20,7 @@ const scenario: Scenario = {
 		keys: 3,
 		timeoutMs: 1_000,
 		tls: false,
+		log: "long",
 		flags: [],
 	},
 	load: { put: 1, get: 1, range: 0, delete: 0, txn: 0, compact: 0, append: 0, bank: 0, lock: 0 },

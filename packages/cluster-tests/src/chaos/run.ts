@@ -102,9 +102,10 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
 	const { program, place, seed, folder } = options;
 	const names = (fault: string): boolean => scenario.faults.some((line) => line.fault === fault);
 	const flags = [...scenario.flags, ...options.flags];
-	const surroundings = { clocks: names("clock"), smallDisks: names("full-disk"), faultPoints: names(POINT_FAULT), tls: scenario.tls };
+	const { tls, log } = scenario;
+	const made = { clocks: names("clock"), smallDisks: names("full-disk"), faultPoints: names(POINT_FAULT), shortLog: log === "short" };
 	const setting = await settingOf(program, place, flags);
-	const stage = await Stage.start({ program, place, members: scenario.members, seed, flags, folder, ...surroundings });
+	const stage = await Stage.start({ program, place, members: scenario.members, seed, flags, folder, tls, ...made });
 	try {
 		const run = new Run(scenario, options, stage, setting);
 		const record = await run.go().finally(() => run.stopWatching());

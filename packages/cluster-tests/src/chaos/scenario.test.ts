@@ -62,7 +62,7 @@ describe("a scenario", () => {
 	});
 });
 
-const FIELDS = "title, members, seconds, clients, holders, lockers, keys, timeout, load, tls, flags, faults";
+const FIELDS = "title, members, seconds, clients, holders, lockers, keys, timeout, load, tls, log, flags, faults";
 const SPAN = "a time or a span such as 500ms, 2s or 1s..4s";
 const WHO = "leader, follower, one, minority, majority, all or a member's name from m1 to m3";
 
@@ -83,6 +83,7 @@ describe("is refused by one sentence with file, line, key, value and what is all
 		["title: t\nlockers: .nan", "line 2: lockers is NaN; it must be a whole number from 0 to 100"],
 		["title: t\nkeys: 27", "line 2: keys is 27; it must be a whole number from 1 to 26"],
 		["title: t\ntls: yes", 'line 2: tls is "yes"; it must be true or false'],
+		["title: t\nlog: shrot", 'line 2: log is "shrot"; it must be long or short'],
 		["title: t\ntimeout: 1s..4s", 'line 2: timeout is "1s..4s"; it must be one time such as 3s, from 100ms to 1m'],
 		["title: t\ntimeout: 1ms", 'line 2: timeout is "1ms"; it must be one time such as 3s, from 100ms to 1m'],
 		["title: t\nload: 3", "line 2: load is 3; it must be weights of put, get"],

@@ -54,6 +54,8 @@ export interface Scenario {
 	readonly load: LoadWeights;
 	/** Clients and peers meet by TLS only; links cannot be broken then. */
 	readonly tls: boolean;
+	/** `short`: members keep next to nothing of their log, so that whoever was away needs the whole state. */
+	readonly log: "long" | "short";
 	readonly flags: readonly string[];
 	readonly faults: readonly FaultLine[];
 }
@@ -81,7 +83,7 @@ const FLAGS_MAX = 100;
 const TITLE_MAX = 200;
 const FLAG = /^--\S/;
 
-const FIELDS = ["title", "members", "seconds", "clients", "holders", "lockers", "keys", "timeout", "load", "tls", "flags", "faults"];
+const FIELDS = ["title", "members", "seconds", "clients", "holders", "lockers", "keys", "timeout", "load", "tls", "log", "flags", "faults"];
 const DEFAULTS = { members: 3, seconds: 30, clients: 12, holders: 4, lockers: 3, keys: 8, timeout: "3s" };
 const NO_LOAD: LoadWeights = { put: 0, get: 0, range: 0, delete: 0, txn: 0, compact: 0, append: 0, bank: 0, lock: 0 };
 
@@ -120,6 +122,7 @@ export function parseScenario(file: string, text: string, faults: ReadonlyMap<st
 			fields.tls === undefined || typeof fields.tls === "boolean"
 				? fields.tls === true
 				: refuse(source, ["tls"], "tls", fields.tls, "true or false"),
+		log: logOf(source, fields.log),
 		flags: flagsOf(source, fields.flags),
 		faults: listOf(source, "faults", fields.faults, FAULTS_MAX).map((line, at) => faultLine({ source, at, line, faults, ...cluster })),
 	};
@@ -153,6 +156,11 @@ function loadOf(source: ScenarioSource, load: unknown): LoadWeights {
 	const weights = { ...NO_LOAD, ...(load as Partial<LoadWeights>) };
 	if (Object.values(weights).every((weight) => weight === 0)) return source.wrong(["load"], "load has no weight above 0");
 	return weights;
+}
+
+function logOf(source: ScenarioSource, log: unknown): "long" | "short" {
+	if (log === undefined || log === "long") return "long";
+	return log === "short" ? log : refuse(source, ["log"], "log", log, "long or short");
 }
 
 function flagsOf(source: ScenarioSource, flags: unknown): readonly string[] {

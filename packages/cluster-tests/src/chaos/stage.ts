@@ -32,6 +32,8 @@ export interface StageOptions {
 	readonly smallDisks: boolean;
 	/** Members are test builds, with fault points. */
 	readonly faultPoints: boolean;
+	/** Members are test builds that keep next to nothing of their log. */
+	readonly shortLog: boolean;
 	/** Data and logs; a temporary folder when null. */
 	readonly folder: string | null;
 }
@@ -158,15 +160,18 @@ export class Stage {
 
 	/** How the member is started from now on. */
 	prepare(member: StageMember, initialCluster: string, state: "new" | "existing"): void {
-		const { program, flags } = this.options;
+		const { program, flags, shortLog } = this.options;
 		const { name, site, dataDir } = member;
 		const faultPort = this.faultPorts.get(name);
+		const testBuild = shortLog || faultPort !== undefined;
 		const spec = {
 			name,
-			program: faultPort !== undefined ? process.execPath : program === "flotilla" ? FLOTILLA_PROGRAM : ETCD_PROGRAM,
+			program: testBuild ? process.execPath : program === "flotilla" ? FLOTILLA_PROGRAM : ETCD_PROGRAM,
 			environment: {
 				FLOTILLA_STOP_WITH_STDIN: "1",
-				...(faultPort === undefined ? {} : { FLOTILLA_FAULT_POINTS: String(faultPort), UV_THREADPOOL_SIZE: "8" }),
+				...(testBuild ? { UV_THREADPOOL_SIZE: "8" } : {}),
+				...(faultPort === undefined ? {} : { FLOTILLA_FAULT_POINTS: String(faultPort) }),
+				...(shortLog ? { FLOTILLA_SHORT_LOG: "1" } : {}),
 				...(this.options.clocks ? this.clockOf(member) : {}),
 			},
 			apart: true,
@@ -174,7 +179,7 @@ export class Stage {
 			readyText:
 				program === "flotilla" ? "ready to serve client requests" : `serving client traffic ${this.options.tls ? "" : "in"}securely`,
 			args: [
-				...(faultPort === undefined ? [] : ["--conditions=@flotilla/source", TEST_BUILD]),
+				...(testBuild ? ["--conditions=@flotilla/source", TEST_BUILD] : []),
 				...["--name", name, "--data-dir", site.folderInside ?? dataDir],
 				...["--listen-client-urls", member.url(site.listenClientUrl), "--advertise-client-urls", member.clientUrl],
 				...["--listen-peer-urls", member.url(site.listenPeerUrl), "--initial-advertise-peer-urls", member.peerUrl],

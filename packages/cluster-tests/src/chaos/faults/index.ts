@@ -14,7 +14,8 @@ export const FAULTS: ReadonlyMap<string, Fault> = new Map(
 );
 
 /** Null, or why this scenario cannot be run here, naming what is missing. */
-export function missingFor({ faults }: Scenario, program: string): string | null {
+export function missingFor({ faults, log }: Scenario, program: string): string | null {
+	if (log === "short" && program !== "flotilla") return `a short log cannot be had of ${program}`;
 	for (const { fault: name } of faults) {
 		const fault = FAULTS.get(name);
 		if (fault?.programs !== undefined && !fault.programs.includes(program)) return `${name} cannot be done to ${program}`;

@@ -51,7 +51,8 @@ const NOT_IN_CONTAINERS: ReadonlySet<string> = new Set(["slow-disk", "failing-di
 const LINKS_IN_CLEAR: ReadonlySet<string> = new Set(["partition", "flap", "slow-links", "reset"]);
 
 /** Null, or what of a scenario cannot be done at this place. */
-export function cannotAt(place: PlaceName, { faults, tls }: Scenario): string | null {
+export function cannotAt(place: PlaceName, { faults, tls, log }: Scenario): string | null {
+	if (log === "short" && place === "containers") return "a short log cannot be had in containers: their image holds no test build";
 	for (const line of faults) {
 		const hidden = tls && place === "processes" && LINKS_IN_CLEAR.has(line.fault);
 		const reason = hidden ? "its proxies cannot tell who dials by TLS" : cannotStrike(place, line);

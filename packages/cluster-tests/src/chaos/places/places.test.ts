@@ -1,6 +1,6 @@
 /** What each place can do, told before a run begins, and the rules that are written for it. */
 import { describe, expect, test } from "vitest";
-import { FAULTS } from "../faults/index.ts";
+import { FAULTS, missingFor } from "../faults/index.ts";
 import { WHOLE } from "../links.ts";
 import { parseScenario } from "../scenario.ts";
 import { aloneIn } from "./containers.ts";
@@ -30,6 +30,13 @@ describe("a fault", () => {
 		if (reason === null) expect(told).toBe(null);
 		else expect(told).toContain(`cannot be done in ${place}: ${reason}`);
 	});
+});
+
+test("a short log is a test build's", () => {
+	const short = parseScenario("s.yaml", "title: t\nlog: short", FAULTS);
+	expect(cannotAt("containers", short)).toBe("a short log cannot be had in containers: their image holds no test build");
+	expect([cannotAt("processes", short), cannotAt("namespaces", short), missingFor(short, "flotilla")]).toEqual([null, null, null]);
+	expect(missingFor(short, "etcd")).toBe("a short log cannot be had of etcd");
 });
 
 test("links that cannot be told apart under TLS are not struck", () => {
