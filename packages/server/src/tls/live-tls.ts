@@ -1,6 +1,7 @@
 /**
  * Certificates, keys and authorities as they are in their files now: the files are looked at again every few seconds, so that a
- * renewed certificate holds for the next handshake. Connections that are open go on; files that cannot be read change nothing.
+ * renewed certificate holds for the next handshake. Connections that are open go on. Each piece is looked at for itself, and
+ * one that cannot be used keeps what it held before: so nothing ever gets less secure, and no bad file holds up another's renewal.
  */
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -20,6 +21,17 @@ type Contents = ReadonlyArray<Buffer | null>;
 
 const CRL_AT = 5;
 
+/** Files that are of use only together: the pair that is shown, the pair for dialing, the authorities, the revocation list. */
+const PIECES: ReadonlyArray<readonly number[]> = [[0, 1], [2, 3], [4], [CRL_AT]];
+
+interface Piece {
+	readonly files: readonly number[];
+	/** What was told of it last; empty while it is as its files are. */
+	problem: string;
+	/** A file that never comes to its end (a pipe, a file system that is gone) is waited for by one look, and not by each. */
+	looking: boolean;
+}
+
 export class LiveTls {
 	readonly config: TlsConfig;
 	private contents: Contents;
@@ -28,18 +40,22 @@ export class LiveTls {
 	private readonly onProblem: (text: string) => void;
 	private readonly looks: NodeJS.Timeout;
 	private readonly tickets: NodeJS.Timeout;
-	private problem = "";
+	private readonly pieces: readonly Piece[];
 
-	/** Throws when a file cannot be read, or is not what it should be. `onProblem`: the same later on, once for each text. */
+	/** Throws when a file cannot be read, or is not what it should be. `onProblem`: the same later on, of a piece once for each text. */
 	constructor(config: TlsConfig, onProblem: (text: string) => void, lookMs: number = LOOK_MS) {
 		this.config = config;
 		this.onProblem = onProblem;
-		this.contents = filesOf(config).map((file) => (file === "" ? null : readFileSync(file)));
+		const files = filesOf(config);
+		this.contents = files.map((file) => (file === "" ? null : readNow(file)));
 		this.revocations = revocationsIn(config, this.contents);
-		verifyKeyMaterial(materialIn(config, this.contents));
-		createSecureContext(this.serverContext);
-		createSecureContext(this.dialContext);
-		this.looks = setInterval(() => void this.look(), lookMs).unref();
+		this.verify(this.contents);
+		this.pieces = PIECES.filter((piece) => piece.some((at) => files[at] !== "")).map((piece) => ({
+			files: piece,
+			problem: "",
+			looking: false,
+		}));
+		this.looks = setInterval(() => this.look(), lookMs).unref();
 		this.tickets = setInterval(() => {
 			for (const server of this.servers) server.setTicketKeys(randomBytes(TICKET_KEY_BYTES));
 		}, TICKET_KEYS_MS).unref();
@@ -51,8 +67,7 @@ export class LiveTls {
 	}
 
 	get serverContext(): SecureContextOptions {
-		const [cert, key] = this.contents;
-		return { ...this.common(), ...(cert && key ? { cert, key } : {}) };
+		return this.serverContextOf(this.contents);
 	}
 
 	/** The other side of a connection that this member opens need not be vouched for by anybody. */
@@ -67,9 +82,7 @@ export class LiveTls {
 
 	/** For connections that this member opens. */
 	get dialContext(): SecureContextOptions {
-		const [cert, key, dialCert, dialKey] = this.contents;
-		const own = dialCert && dialKey ? { cert: dialCert, key: dialKey } : cert && key ? { cert, key } : {};
-		return { ...this.common(), ...own };
+		return this.dialContextOf(this.contents);
 	}
 
 	/** The server gets what the files hold later. */
@@ -83,33 +96,67 @@ export class LiveTls {
 		clearInterval(this.tickets);
 	}
 
-	private common(): SecureContextOptions {
-		const ca = this.contents[4];
+	private serverContextOf(contents: Contents): SecureContextOptions {
+		const [cert, key] = contents;
+		return { ...this.common(contents), ...(cert && key ? { cert, key } : {}) };
+	}
+
+	private dialContextOf(contents: Contents): SecureContextOptions {
+		const [cert, key, dialCert, dialKey] = contents;
+		const own = dialCert && dialKey ? { cert: dialCert, key: dialKey } : cert && key ? { cert, key } : {};
+		return { ...this.common(contents), ...own };
+	}
+
+	private common(contents: Contents): SecureContextOptions {
+		const ca = contents[4];
 		const { minVersion, maxVersion, cipherSuites } = this.config;
 		const ciphers = cipherList(cipherSuites);
 		return { minVersion, maxVersion, ...(ca ? { ca } : {}), ...(ciphers === "" ? {} : { ciphers }) };
 	}
 
-	private async look(): Promise<void> {
-		const before = this.contents;
-		try {
-			const contents = await Promise.all(filesOf(this.config).map((file) => (file === "" ? Promise.resolve(null) : readFile(file))));
-			if (contents.every((content, at) => same(content, before[at] ?? null))) return;
-			const revocations = revocationsIn(this.config, contents);
-			// Half of a renewal, a certificate without its key, is no pair. The next look sees the other half.
-			verifyKeyMaterial(materialIn(this.config, contents));
-			this.contents = contents;
-			createSecureContext(this.serverContext);
-			createSecureContext(this.dialContext);
-			for (const server of this.servers) server.setSecureContext(this.serverContext);
-			this.revocations = revocations;
-			this.problem = "";
-		} catch (error) {
-			this.contents = before;
-			const text = error instanceof Error ? error.message : String(error);
-			if (text !== this.problem) this.onProblem(text);
-			this.problem = text;
+	/** Throws when a connection could not be made with these. */
+	private verify(contents: Contents): void {
+		verifyKeyMaterial(materialIn(this.config, contents));
+		createSecureContext(this.serverContextOf(contents));
+		createSecureContext(this.dialContextOf(contents));
+	}
+
+	private look(): void {
+		for (const piece of this.pieces) {
+			if (piece.looking) continue;
+			piece.looking = true;
+			void this.lookAt(piece).finally(() => {
+				piece.looking = false;
+			});
 		}
+	}
+
+	private async lookAt(piece: Piece): Promise<void> {
+		try {
+			const files = filesOf(this.config);
+			const read = await Promise.all(piece.files.map((at) => readLater(files[at] ?? "")));
+			this.take(piece, read);
+			piece.problem = "";
+		} catch (error) {
+			const text = wordsOf(error);
+			if (text !== piece.problem) this.onProblem(text);
+			piece.problem = text;
+		}
+	}
+
+	/** Throws, with everything left as it is, when these contents of the piece's files cannot be used. */
+	private take(piece: Piece, read: Contents): void {
+		if (piece.files.every((at, nth) => same(read[nth] ?? null, this.contents[at] ?? null))) return;
+		const contents = this.contents.map((content, at) => (piece.files.includes(at) ? (read[piece.files.indexOf(at)] ?? null) : content));
+		if (piece.files.includes(CRL_AT)) {
+			this.revocations = revocationsIn(this.config, contents);
+			this.contents = contents;
+			return;
+		}
+		// Half of a renewal, a certificate without its key, is no pair. The next look sees the other half.
+		this.verify(contents);
+		this.contents = contents;
+		for (const server of this.servers) server.setSecureContext(this.serverContext);
 	}
 }
 
@@ -132,10 +179,35 @@ function revocationsIn({ crlFile }: TlsConfig, contents: Contents): Revocations 
 	try {
 		return new Revocations(list);
 	} catch (error) {
-		throw new Error(`${crlFile}: cannot read the revocation list: ${error instanceof Error ? error.message : String(error)}`);
+		throw new Error(`${crlFile}: cannot read the revocation list: ${wordsOf(error)}`);
 	}
 }
 
 function same(left: Buffer | null, right: Buffer | null): boolean {
 	return left === null || right === null ? left === right : left.equals(right);
+}
+
+function readNow(file: string): Buffer {
+	try {
+		return readFileSync(file);
+	} catch (error) {
+		throw unreadable(file, error);
+	}
+}
+
+async function readLater(file: string): Promise<Buffer | null> {
+	if (file === "") return null;
+	return readFile(file).catch((error) => {
+		throw unreadable(file, error);
+	});
+}
+
+/** Of a folder in a file's place Node.js does not say which. */
+function unreadable(file: string, error: unknown): Error {
+	const words = wordsOf(error);
+	return new Error(words.includes(file) ? words : `${file}: ${words}`, { cause: error });
+}
+
+function wordsOf(error: unknown): string {
+	return error instanceof Error ? error.message : String(error);
 }
