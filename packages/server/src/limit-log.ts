@@ -83,7 +83,11 @@ export function limitsOf(
 		streams: { limit: "streams of a connection", value: maxConcurrentStreams, flag: "--max-concurrent-streams" },
 		connections: { limit: "connections", value: connectionsMax, flag: FIXED },
 		webSockets: { limit: "WebSockets", value: sockets.socketsMax, flag: FIXED },
-		webSocketRequests: { limit: "bytes of unfinished messages of WebSockets", value: sockets.unfinishedBytesMax, flag: FIXED },
+		unfinishedBodies: {
+			limit: "bytes of unfinished bodies of HTTP/1.1 and messages of WebSockets",
+			value: sockets.unfinishedBytesMax,
+			flag: FIXED,
+		},
 		webSocketAnswers: { limit: "bytes of unread answers of a WebSocket", value: sockets.unreadBytesPerConnectionMax, flag: FIXED },
 		connectionFull: { limit: "bytes of unfinished requests of a connection", value: front.unfinishedBytesPerConnectionMax, flag: FIXED },
 		portFull: { limit: "bytes of unfinished requests", value: front.unfinishedBytesMax, flag: FIXED },

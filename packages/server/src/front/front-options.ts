@@ -3,7 +3,7 @@ import { ANSWER_BYTES_MAX } from "./seam.ts";
 
 /** At which of them a client was refused. */
 export type FrontLimit = "messageBytes" | "streams" | "connectionFull" | "portFull" | "unread" | "connections" | WebSocketLimit;
-export type WebSocketLimit = "webSockets" | "webSocketRequests" | "webSocketAnswers";
+export type WebSocketLimit = "webSockets" | "unfinishedBodies" | "webSocketAnswers";
 
 export interface GrpcFrontOptions {
 	/**
@@ -84,7 +84,7 @@ export type HoldLimits = Pick<
 	| "unreadBytesMax"
 >;
 
-/** Of one port. What they hold is counted apart from what gRPC does. */
+/** Of one port. What they hold, with the bodies of HTTP/1.1 that are not whole, is counted apart from what gRPC does. */
 export interface WebSocketLimits extends HoldLimits {
 	/** Open at once; the handshake of one more is answered 503. */
 	readonly socketsMax: number;

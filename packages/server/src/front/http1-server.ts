@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { commonNameOf } from "../tls/peer-names.ts";
 import type { PortLimits } from "./front-options.ts";
+import type { HeldBytes } from "./held-bytes.ts";
 import { type BodyReading, readBody } from "./http-body.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, HttpResponseHead, HttpStream } from "./seam.ts";
 import { WebSockets } from "./web-sockets.ts";
@@ -44,7 +45,7 @@ export function createHttp1Server(handler: HttpHandler, limits: PortLimits): Htt
 		},
 		(request, response) => {
 			work(request.socket, response);
-			void serve(handler, limits.httpBodyBytesMax, request, response, isClosing);
+			void serve({ handler, limits, held: webSockets.held, isClosing }, request, response);
 		},
 	);
 	server.on("upgrade", (request: IncomingMessage, stream: Duplex, head: Buffer) => {
@@ -88,17 +89,22 @@ export function createHttp1Server(handler: HttpHandler, limits: PortLimits): Htt
 	};
 }
 
-async function serve(
-	handler: HttpHandler,
-	bodyBytesMax: number,
-	request: IncomingMessage,
-	response: ServerResponse,
-	isClosing: () => boolean,
-): Promise<void> {
+interface Serving {
+	readonly handler: HttpHandler;
+	readonly limits: PortLimits;
+	readonly held: HeldBytes;
+	isClosing(): boolean;
+}
+
+async function serve({ handler, limits, held, isClosing }: Serving, request: IncomingMessage, response: ServerResponse): Promise<void> {
 	const answer = answering(response, isClosing);
-	const body: BodyReading = await readBody(request, bodyBytesMax);
+	const body: BodyReading = await readBody(request, limits.httpBodyBytesMax, held);
 	if (!body.ok) {
 		if (body.code === "tooLarge") answer.respond(plain(413, "request body is too large", [["Connection", "close"]]));
+		if (body.code === "tooMany") {
+			limits.webSockets.onLimit?.("unfinishedBodies", peerOf(request.socket));
+			answer.respond(plain(503, "too many bytes in unfinished requests", [["Connection", "close"]]));
+		}
 		return;
 	}
 	const onCancel = (listener: () => void): void => {

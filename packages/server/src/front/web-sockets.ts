@@ -18,6 +18,7 @@ export const BEARER = "Bearer";
 
 export class WebSockets implements WebSocketWorld {
 	readonly limits: WebSocketLimits;
+	/** With the bodies of plain requests. */
 	readonly held: HeldBytes;
 	private readonly server: WebSocketServer;
 	private readonly links = new Set<WebSocketLink>();
@@ -65,7 +66,7 @@ export class WebSockets implements WebSocketWorld {
 
 	onCut(link: WebSocketLink, reason: CutReason): void {
 		if (reason === "unread") this.limits.onLimit?.("webSocketAnswers", link.peer);
-		else if (reason === "portFull") this.limits.onLimit?.("webSocketRequests", link.peer);
+		else if (reason === "portFull") this.limits.onLimit?.("unfinishedBodies", link.peer);
 		else this.limits.onCut?.(CUT_WORDS[reason], link.peer);
 	}
 

@@ -188,7 +188,31 @@ test("messages that do not end take no more memory than all of them may", async 
 		for (let at = 0; at < 15; at++) wire.socket.write(frame(CONTINUATION, Buffer.alloc(200_000, " "), { fin: false }));
 	}
 	// 40 of 3 MB each: beyond 16 MiB the largest go at once, the others when they have stood still.
-	expect((await expectCutOff()).limits.webSocketRequests).toBeGreaterThan(0);
+	expect((await expectCutOff()).limits.unfinishedBodies).toBeGreaterThan(0);
+});
+
+test("nor do bodies of plain requests; the largest are refused with a word, and the port serves on", async () => {
+	const head = `POST /v3/kv/range HTTP/1.1\r\nhost: a\r\ncontent-length: ${4 * MB}\r\n\r\n`;
+	const wires = Array.from({ length: 40 }, () => new Wire());
+	for (const { socket } of wires) {
+		socket.write(head);
+		socket.write(Buffer.alloc(3 * MB, " "));
+	}
+	const refused = (): Wire[] => wires.filter(({ text }) => text !== "");
+	await expect.poll(() => refused().length, { timeout: GONE_MS }).toBeGreaterThan(30);
+	for (const { text } of refused()) {
+		expect(text).toMatch(/^HTTP\/1\.1 503 /);
+		expect(text).toContain("too many bytes in unfinished requests");
+	}
+	const served = new Wire();
+	served.socket.write(head.replace("host: a", "host: a\r\nconnection: close").replace(String(4 * MB), String(MB)));
+	served.socket.write(Buffer.alloc(MB, " "));
+	await served.closed;
+	expect(served.text).toMatch(/^HTTP\/1\.1 200 OK[\s\S]*\{\}$/);
+	const { peakBytes, limits } = await ask("state");
+	expect(peakBytes).toBeLessThan(PROMISED_BYTES);
+	expect(limits.unfinishedBodies).toBe(refused().length);
+	for (const { socket } of wires) socket.destroy();
 });
 
 test("a message that trickles in is given up", async () => {
