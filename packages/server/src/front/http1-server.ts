@@ -93,7 +93,7 @@ interface Serving {
 	readonly handler: HttpHandler;
 	readonly limits: PortLimits;
 	readonly held: HeldBytes;
-	isClosing(): boolean;
+	readonly isClosing: () => boolean;
 }
 
 async function serve({ handler, limits, held, isClosing }: Serving, request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -17,6 +17,7 @@ let server: Certificate;
 let alice: Certificate;
 let service: TestService;
 let url: string;
+let certificatesName = false;
 const refused: string[] = [];
 const cleanUp: Array<() => unknown> = [];
 
@@ -35,6 +36,7 @@ beforeAll(async () => {
 			routes: new Map(),
 			gateway: createGateway(service.methods, { messageBytesMax: 1 << 20 }),
 			hostWhitelist: ["elsewhere"],
+			certificatesName: () => certificatesName,
 		}),
 		tls: { live, onRefused: (_address, reason) => refused.push(reason) },
 	});
@@ -91,4 +93,13 @@ test("without a good certificate there is no handshake", async () => {
 	}
 	expect(service.streams.count).toBe(3);
 	await expect.poll(() => refused.length).toBe(2);
+});
+
+test("where certificates name users, one with a name opens no socket: it would not be believed", async () => {
+	certificatesName = true;
+	const client = open(alice);
+	expect(await client.status).toBe(400);
+	expect(client.refusal).toContain("CommonName of client");
+	certificatesName = false;
+	expect(await open(alice).status).toBe(101);
 });
