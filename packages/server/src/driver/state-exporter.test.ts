@@ -1,11 +1,15 @@
 import { Dice } from "@flotilla/base";
-import { decodeRecordKey } from "@flotilla/mvcc";
+import { decodeRecordKey, EMPTY_MARK, type StoredRecord } from "@flotilla/mvcc";
 import { describe, expect, test } from "vitest";
+import type { StoreCompletion } from "../ports.ts";
 import type { StateExport, StatePart } from "../services/member-port.ts";
+import { record } from "../stores/store.suite.ts";
 import { Machine, testConfig } from "./boot.suite.ts";
 import { decodeFloor } from "./floor-record.ts";
-import { decodeRecords } from "./snapshot-codec.ts";
+import type { LiveStore } from "./live-store.ts";
+import { decodeRecords, decodeRows } from "./snapshot-codec.ts";
 import { IMAGE_HEAD_BYTES, readImageEnd, readSectionHead, SECTION_HEAD_BYTES, SectionKind } from "./snapshot-image.ts";
+import { StateExporter } from "./state-exporter.ts";
 
 /** Floors after a few writes. */
 const FLOORS = testConfig({ floorBytes: 1_000, snapshotCount: 5 });
@@ -94,6 +98,50 @@ describe("a state that is saved", () => {
 		expect(records.map(({ key }) => decodeRecordKey(key)?.main)).toEqual(KEYS.map((_, at) => at + 2));
 		expect(readImageEnd(sections.at(-1)?.data ?? new Uint8Array(0))).toEqual({ rows: 0, records: KEYS.length });
 		machine.stop();
+	});
+
+	test("holds no record above its revision, though its view has some, and reads from a view of its own (rule N8)", () => {
+		const revision = 7;
+		const asked: Array<{ readonly kind: string; readonly view: string; readonly done: (completion: StoreCompletion) => void }> = [];
+		const store = {
+			storedSeq: 0,
+			view: ({ kind, view }: { kind: string; view: string }, done: (completion: StoreCompletion) => void) =>
+				void asked.push({ kind, view, done }),
+		} as unknown as LiveStore;
+		const confState = { voters: [1n], learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false };
+		const tables = [
+			{ key: "members/1", value: Uint8Array.of(1) },
+			{ key: "auth/state", value: Uint8Array.of(2) },
+		];
+		const mark = { ...EMPTY_MARK, revision };
+		const exporter = new StateExporter({
+			identity: () => ({ clusterId: 7n, memberId: 1n, generation: "1" }),
+			capture: () => ({ appliedIndex: 50, term: 3, confState, mark, tables, tableDigest: 0, batchSeq: 0 }),
+			store: () => store,
+			logicalBytes: () => 0,
+			schedule: () => {},
+		});
+		const state = exporter.open();
+		const parts: Uint8Array[] = [];
+		const answer = (records: StoredRecord[] = []): void => asked.shift()?.done({ id: 1, error: null, rows: null, records });
+		exporter.turn();
+		expect(asked.map(({ kind, view }) => [kind, view])).toEqual([["openView", "export"]]);
+		answer();
+		for (let turn = 0; turn < 10; turn++) {
+			state?.next((part) => void (part.kind === "bytes" && parts.push(part.bytes)));
+			exporter.turn();
+			expect(asked.every(({ kind, view }) => kind === "readView" && view === "export")).toBe(true);
+			if (asked.length > 0) answer([record(revision - 1, "a"), record(revision, "b"), record(revision + 1, "later")]);
+			if (parts.at(-1)?.length === 0) break;
+		}
+		const sections = sectionsOf(new Uint8Array(Buffer.concat(parts)));
+		const told = sections.filter(({ kind }) => kind === SectionKind.records).flatMap(({ data }) => decodeRecords(data) ?? []);
+		expect(told).toEqual([record(revision - 1, "a"), record(revision, "b")]);
+		// Who belongs to the cluster is no part of it: whoever restores it makes another one.
+		const rows = sections.filter(({ kind }) => kind === SectionKind.rows).flatMap(({ data }) => decodeRows(data) ?? []);
+		expect(rows.map(({ key }) => key)).toEqual(["auth/state"]);
+		state?.close();
+		expect(asked.map(({ kind, view }) => [kind, view])).toEqual([["closeView", "export"]]);
 	});
 
 	test("is one at a time; the next one may begin when the view is closed, however far the former one was", () => {
