@@ -120,7 +120,7 @@ export const CATALOGUE: readonly Section[] = [
 		["apply in pages"],
 		[
 			"a slow state machine",
-			"In the core and the replica, where applying can be made slow. A real member applies in memory; what it waits for is its store, and that is the second test.",
+			"In the core and the replica applying can be made slow. A whole member applies in memory; what it waits for is its store, which the simulator and the third test make slow.",
 		],
 		["a slow disk of a follower"],
 		["a follower far behind"],
@@ -148,7 +148,10 @@ export const CATALOGUE: readonly Section[] = [
 			"A record that never reaches the store is a planted bug that the simulator must find (losesAppliedTail). Real processes: `power-loss.test.ts` takes the unsynced pages of every store.",
 		],
 		["a crash in a segment's cut, deletion, rename"],
-		["the lock"],
+		[
+			"the lock",
+			"The lock is the kernel's, on the store's file, and goes with its process: no pid is written down, so none can be taken for that of another process.",
+		],
 		[
 			"recovering mode",
 			"No recovering mode (docs/consensus.md, D5): a member whose log has a hole may have acknowledged what is gone, so it must neither vote nor acknowledge, and to let it do so again after a barrier would stand on a proof that nobody has made. It refuses to start instead, names file and offset, and is replaced by a new member: those are the tests. An entry that only it and a leader held, which is then lost too, is lost with them: a quorum is gone.",
@@ -185,7 +188,10 @@ export const CATALOGUE: readonly Section[] = [
 		["an old leader changes the configuration"],
 		["a candidate in the middle of an install"],
 		["a wiped follower"],
-		["the wall clock jumps", "Also by the clocks that the code is handed; whole members under jumps in the simulator (`npm run sim`)."],
+		[
+			"the wall clock jumps",
+			"Whole members with and without the jumps run the same way to the byte; real processes are judged while their clocks jump, and the code is handed clocks that do.",
+		],
 		[
 			"many groups",
 			"A process is one member of one group (docs/consensus.md, D7), so nothing coalesces heartbeats of groups and no process can be measured. The core alone in the test, counted; its processor time by `npm run bench:groups`: 13 % for a thousand groups at ticks of 10 ms on a busy machine, above the 5 % asked for.",

@@ -27,17 +27,10 @@ interface Made {
 
 function replyTo(op: RecoveryOp): RecoveryReply {
 	const completion = { id: 1, error: null, bytes: 0, data: null, names: [], rows: null, records: null };
-	switch (op.on) {
-		case "file":
-		case "store":
-			return { on: op.on, completion };
-		case "closeStore":
-			return { on: "closeStore" };
-		case "createLog":
-			return { on: "createLog", opening: { ok: true, wal: {}, recovered: {} } as never };
-		default:
-			return expect.unreachable(op.on);
-	}
+	if (op.on === "file" || op.on === "store") return { on: op.on, completion };
+	if (op.on === "closeStore") return { on: "closeStore" };
+	if (op.on === "createLog") return { on: "createLog", opening: { ok: true, wal: {}, recovered: {} } as never };
+	return expect.unreachable(op.on);
 }
 
 /** Of a state that stood at this index of its own cluster's log. */
