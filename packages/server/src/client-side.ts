@@ -20,7 +20,7 @@ import { createHttpRouter } from "./front/http-router.ts";
 import { createNativeFront } from "./front/native/native-front.ts";
 import { type ClientPort, type ListenAddress, openClientPort } from "./front/port.ts";
 import type { MethodTable } from "./front/seam.ts";
-import { LimitLog, limitsOf } from "./limit-log.ts";
+import { jsonValuesMax, LimitLog, limitsOf } from "./limit-log.ts";
 import { DEFAULT_QUOTA_BYTES, leaseTtlMinSeconds, MESSAGE_OVERHEAD_BYTES, type MemberConfig, TICK_MS } from "./member-config.ts";
 import { CallFigures } from "./metrics/call-figures.ts";
 import type { MemberFigures } from "./metrics/member-figures.ts";
@@ -119,6 +119,8 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 	const gateway = createGateway(methods, {
 		messageBytesMax: grpcOptions.messageBytesMax,
 		onTooLarge: (client) => limits.refused("messageBytes", client),
+		valuesMax: jsonValuesMax(config.maxTxnOps),
+		onTooManyValues: (client) => limits.refused("jsonValues", client),
 	});
 	const { all, metrics } = watchedRoutes(services.http, {
 		...{ member, calls, figures: world.figures, tap: world.tap, peers: () => world.peers() },

@@ -4,6 +4,7 @@
  */
 import type { TapSink } from "@flotilla/base";
 import { DEFAULT_WEB_SOCKET_LIMITS, type FrontLimit, type GrpcFrontOptions } from "./front/front-options.ts";
+import { JSON_VALUES_MAX } from "./front/gateway-messages.ts";
 import { APPLY_BACKLOG_MAX, DEFAULT_QUOTA_BYTES, MESSAGE_OVERHEAD_BYTES, type MemberConfig, PENDING_CALLS_MAX } from "./member-config.ts";
 import type { Clock } from "./ports.ts";
 import { GUESSES_MAX } from "./services/auth/guess-limit.ts";
@@ -64,6 +65,13 @@ export class LimitLog {
 	}
 }
 
+/** Of one operation of a transaction, with its conditions, there are a dozen. */
+const JSON_VALUES_PER_OP = 64;
+
+export function jsonValuesMax(maxTxnOps: number): number {
+	return Math.max(JSON_VALUES_MAX, JSON_VALUES_PER_OP * maxTxnOps);
+}
+
 export function limitsOf(
 	config: MemberConfig,
 	front: Pick<GrpcFrontOptions, "unfinishedBytesPerConnectionMax" | "unfinishedBytesMax" | "unreadBytesPerConnectionMax">,
@@ -75,6 +83,7 @@ export function limitsOf(
 		requestTooLarge: { limit: "bytes of a write request", value: maxRequestBytes, flag: "--max-request-bytes" },
 		tooManyOps: { limit: "operations of a transaction", value: maxTxnOps, flag: "--max-txn-ops" },
 		noSpace: { limit: "bytes of the store", value: quotaBackendBytes || DEFAULT_QUOTA_BYTES, flag: "--quota-backend-bytes" },
+		jsonValues: { limit: "values of a JSON request", value: jsonValuesMax(maxTxnOps), flag: "--max-txn-ops" },
 		applyBacklog: { limit: "committed entries that are not applied", value: APPLY_BACKLOG_MAX, flag: FIXED },
 		tooManyRequests: { limit: "requests under way", value: PENDING_CALLS_MAX, flag: FIXED },
 		tooManyLongReads: { limit: "long reads that wait", value: LONG_RANGES.waitingMax, flag: FIXED },

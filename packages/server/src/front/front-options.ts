@@ -2,7 +2,15 @@
 import { ANSWER_BYTES_MAX } from "./seam.ts";
 
 /** At which of them a client was refused. */
-export type FrontLimit = "messageBytes" | "streams" | "connectionFull" | "portFull" | "unread" | "connections" | WebSocketLimit;
+export type FrontLimit =
+	| "messageBytes"
+	| "streams"
+	| "connectionFull"
+	| "portFull"
+	| "unread"
+	| "connections"
+	| "jsonValues"
+	| WebSocketLimit;
 export type WebSocketLimit = "webSockets" | "unfinishedBodies" | "webSocketAnswers";
 
 export interface GrpcFrontOptions {

@@ -1,10 +1,13 @@
 /** The JSON forms of requests, as the gateway takes them, and the messages that they stand for. */
 import { JsonError, type Method } from "@flotilla/api";
 import { messageTooLarge } from "./etcd-texts.ts";
+import { hasMoreValues } from "./json-values.ts";
 import { Grpc, type MethodHandler, type Status } from "./seam.ts";
 
-/** Objects in one text: more than any client has to say at once, and each takes more memory than its two letters. */
-const MESSAGES_MAX = 4_096;
+/** Messages in one text: more than any client has to say at once, and each may begin a watch of its own. */
+const MESSAGES_MAX = 1_024;
+/** Values in one text: far more than a transaction of as many operations as are allowed without a flag. */
+export const JSON_VALUES_MAX = 20_000;
 const TOO_MANY: Status = { code: Grpc.invalidArgument, message: `more than ${MESSAGES_MAX} messages at once` };
 
 export interface GatewayOptions {
@@ -12,6 +15,9 @@ export interface GatewayOptions {
 	readonly messageBytesMax: number;
 	/** Hears of those. */
 	readonly onTooLarge?: (client: { readonly path: string; readonly peer: string }) => void;
+	/** Values in one body or WebSocket message; `JSON_VALUES_MAX` without it. More are refused before anything is built of them. */
+	readonly valuesMax?: number;
+	readonly onTooManyValues?: (client: { readonly path: string; readonly peer: string }) => void;
 }
 
 /** What serves one path. */
@@ -24,6 +30,11 @@ export type Messages = { readonly ok: true; readonly messages: readonly Uint8Arr
 
 /** One message, unless the client may stream. */
 export function readMessages({ method, handler }: Route, text: string, peer: string, options: GatewayOptions): Messages {
+	const { valuesMax = JSON_VALUES_MAX } = options;
+	if (hasMoreValues(text, valuesMax)) {
+		options.onTooManyValues?.({ path: method.path, peer });
+		return { ok: false, status: { code: Grpc.invalidArgument, message: `more than ${valuesMax} JSON values at once` } };
+	}
 	const texts = handler.shape === "stream" && handler.clientStreams ? splitJson(text, MESSAGES_MAX) : [text];
 	if (texts === null) return { ok: false, status: TOO_MANY };
 	const { messageBytesMax } = options;

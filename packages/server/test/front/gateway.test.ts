@@ -39,6 +39,23 @@ async function refusalOf(answer: Promise<Response>): Promise<{ status: number; b
 	return { status: response.status, body: await response.json() };
 }
 
+test.each([
+	["empty messages", "/v3/watch", "{}".repeat(700_000)],
+	["messages that begin a watch", "/v3/watch", '{"create_request":{"key":"YQ=="}}'.repeat(50_000)],
+	["leases to renew", "/v3/lease/keepalive", '{"ID":1}'.repeat(200_000)],
+	["operations", "/v3/kv/txn", `{"success":[${"{},".repeat(600_000)}{}]}`],
+	["unknown fields", "/v3/kv/range", `{${Array.from({ length: 150_000 }, (_, at) => `"x${at}":1`).join(",")}}`],
+	["lists in lists", "/v3/kv/range", `{"key":${"[".repeat(1_000_000)}`],
+])("a body of hundreds of thousands of %s is refused before anything is built of it", async (_what, path, body) => {
+	expect(await refusalOf(post(path, body))).toMatchObject({
+		status: 400,
+		body: { code: 3, message: "more than 20000 JSON values at once" },
+	});
+	// The largest that is taken apart.
+	const messages = await refusalOf(post("/v3/watch", "{}".repeat(1_025)));
+	expect(messages).toMatchObject({ status: 400, body: { code: 3, message: "more than 1024 messages at once" } });
+});
+
 describe("unary calls", () => {
 	test("a put", async () => {
 		const answer = post("/v3/kv/put", { key: "Zm9v", value: "YmFy", lease: "7587862094219239425", prev_kv: true });

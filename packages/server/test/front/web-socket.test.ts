@@ -114,7 +114,8 @@ describe("a call that streams both ways", () => {
 	test.each([
 		["nonsense", '{"error":{"code":3,"message":"the body is not valid JSON"}}'],
 		[`${JSON.stringify(WATCH)} nonsense`, '{"error":{"code":3,"message":"the body is not valid JSON"}}'],
-		["{}".repeat(4_097), '{"error":{"code":3,"message":"more than 4096 messages at once"}}'],
+		["{}".repeat(1_025), '{"error":{"code":3,"message":"more than 1024 messages at once"}}'],
+		["{}".repeat(20_001), '{"error":{"code":3,"message":"more than 20000 JSON values at once"}}'],
 		[
 			JSON.stringify({ create_request: { key: Buffer.alloc(MESSAGE_BYTES_MAX).toString("base64") } }),
 			`{"error":{"code":8,"message":"grpc: received message larger than max (${MESSAGE_BYTES_MAX + 6} vs. ${MESSAGE_BYTES_MAX})"}}`,
