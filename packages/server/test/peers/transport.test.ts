@@ -326,6 +326,40 @@ describe("who does not belong here", () => {
 		expect(a.events.some(({ name, fields }) => name === "peerRefused" && fields.reason === code)).toBe(true);
 	});
 
+	test.each([
+		["wrong-cluster", "stays away"],
+		["version", "stays away"],
+		["lane", "stays away"],
+		["removed", "stays away"],
+		["wrong-node", "asks again"],
+		["unknown", "asks again"],
+	] as const)("SC-105 whoever is told %s reports it and %s", async (code, reaction) => {
+		let hellos = 0;
+		const server = createServer((socket) => {
+			const reader = new HandshakeReader(nodeBytes);
+			socket.on("error", () => {});
+			socket.on("data", (chunk) => {
+				if (reader.feed(chunk).state !== "done") return;
+				hellos++;
+				socket.end(encodeAnswer(nodeBytes, { code, version: 1, incarnation: 5 }));
+			});
+		});
+		await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+		open.push({ close: () => new Promise<void>((resolve) => void server.close(() => resolve())) });
+		const a = await peer(1n, { limits: { redialMinMs: 5, redialMaxMs: 20 } });
+		a.knows({ id: 2n, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+		const reported = () => a.events.filter(({ name, fields }) => name === "peerRefused" && fields.reason === code).length;
+		await until("both lanes were refused", () => reported() >= 2);
+		if (reaction === "asks again") await until("it asks again and again", () => hellos >= 10);
+		else {
+			// Dozens of times as long as it would wait otherwise.
+			await new Promise((resolve) => setTimeout(resolve, 500));
+			expect([hellos, reported()]).toEqual([2, 2]);
+		}
+		// Only who was removed has to end (etcd's 410).
+		expect(a.told).toEqual(code === "removed" ? ["removed by 2", "removed by 2"] : []);
+	});
+
 	test("a member that missed the addition of another one lets it in when a member that it knows vouches for it", async () => {
 		const a = await peer(1n);
 		const views: Array<{ id: bigint; name: string; peerUrls: readonly string[] }> = [];
