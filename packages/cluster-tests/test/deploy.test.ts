@@ -171,6 +171,18 @@ describe("files of deploy/", () => {
 		await expect(readBack({ ...set, spec: { ...set.spec, replicas: "three" } })).rejects.toThrow("cannot unmarshal string");
 	});
 
+	// It changes nothing of a budget by itself, but makes one out of words.
+	test.skipIf(!haveProgram("kubectl"))("kubernetes: the budget is the one that kubectl makes of the same words", async () => {
+		const { metadata, ...budget } = (await resource("PodDisruptionBudget", "flotilla")) as Resource & Readonly<Record<string, unknown>>;
+		const words = ["poddisruptionbudget", metadata.name, "--selector=app=flotilla", "--max-unavailable=1"];
+		const { status, stdout, stderr } = await runTool("kubectl", ["create", ...words, "--dry-run=client", "-o", "json"]);
+		expect([status, stderr]).toEqual([0, ""]);
+		const made = JSON.parse(stdout) as typeof budget;
+		expect({ apiVersion: made.apiVersion, kind: made.kind, spec: made.spec }).toEqual(budget);
+		const { spec } = await resource("StatefulSet", "flotilla");
+		expect(budget.spec.selector).toEqual({ matchLabels: spec.template.metadata.labels });
+	});
+
 	test("systemd: the unit names the configuration file, whose every key is a flag that is used", async () => {
 		const unit = await read("systemd/flotilla.service");
 		expect(unit).toMatch(/^ExecStart=\S+\/bin\/flotilla --config-file=\/etc\/flotilla\/flotilla\.yaml$/m);

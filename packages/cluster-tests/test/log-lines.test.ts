@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KvClient } from "../src/client/kv-client.ts";
 import { encodeMessage } from "../src/client/protocol.ts";
 import { type ClusterMember, ProcessCluster } from "../src/process/cluster.ts";
-import type { LogLine } from "../src/process/member-process.ts";
+import { type LogLine, MemberProcess } from "../src/process/member-process.ts";
 import { eventually } from "../src/process/wait.ts";
 
 /** Below two of these values, above one. */
@@ -73,6 +73,7 @@ describe("log lines", () => {
 		for (const line of logs.flat()) {
 			expect(Object.keys(line).slice(0, 4)).toEqual(["level", "ts", "caller", "msg"]);
 			expect(line.ts).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
+			expect(line.caller).toMatch(/^[a-z-]+\/[a-z-]+\.ts(:\d+)?$/);
 		}
 	});
 
@@ -84,6 +85,7 @@ describe("log lines", () => {
 			expect(lines.find(({ msg }) => msg === "starting etcd server")).toMatchObject({
 				"local-member-id": expect.stringMatching(/^[0-9a-f]+$/),
 				"local-server-version": expect.stringMatching(/^3\.6\.\d+$/),
+				"cluster-version": "to_be_decided",
 			});
 			expect(lines.find(({ msg }) => msg === START.at(-1))).toMatchObject({
 				level: "info",
@@ -102,7 +104,7 @@ describe("log lines", () => {
 
 	test("the cluster's version, on every member", () => {
 		for (const lines of logs) {
-			const told = lines.filter((line) => line["cluster-version"] !== undefined);
+			const told = lines.filter((line) => line["cluster-version"] !== undefined && line.msg !== "starting etcd server");
 			expect(told.map(({ msg, "cluster-version": version }) => [msg, version])).toEqual([
 				["set initial cluster version", "3.6"],
 				["enabled capabilities for version", "3.6"],
@@ -130,6 +132,26 @@ describe("log lines", () => {
 		// Only that member says so at whose door it was.
 		expect(saying("message exceeded backend quota; raising alarm")).toHaveLength(1);
 		expect(saying("alarm raised")).toHaveLength(3);
+	});
+
+	test("a start again: the cluster's version is known; one that is refused: its error, and no stack", async () => {
+		const [member] = cluster.members as [ClusterMember];
+		await Promise.all(cluster.members.map(({ process }) => process.start()));
+		expect((await linesOf(member)).filter(({ msg }) => msg === "starting etcd server").at(-1)).toMatchObject({ "cluster-version": "3.6" });
+		const second = new MemberProcess({ ...member.process.spec, name: "second", logFile: `${member.process.spec.logFile}.second` });
+		second.spawn();
+		expect(await second.exited()).toBe(1);
+		const last = await eventually("its last line", async () => {
+			const found = (await linesOf({ ...member, process: second })).at(-1);
+			if (found?.level !== "fatal") throw new Error("not yet");
+			return found;
+		});
+		expect(last).toMatchObject({
+			msg: "discovery failed",
+			caller: "cli/run-member.ts",
+			error: expect.stringContaining("bind: address already in use"),
+		});
+		expect(last).not.toHaveProperty("stacktrace");
 	});
 
 	test("the end", () => {

@@ -4,33 +4,10 @@ import { freePorts } from "@flotilla/server/internal";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KvClient } from "../src/client/kv-client.ts";
 import { ProcessCluster } from "../src/process/cluster.ts";
+import { named, scrape, value } from "../src/process/scrape.ts";
 import { haveProgram } from "../src/process/tools.ts";
 import { eventually } from "../src/process/wait.ts";
 
-type Values = ReadonlyMap<string, number>;
-
-async function scrape(url: string): Promise<Values> {
-	const response = await fetch(`${url}/metrics`);
-	expect(response.status).toBe(200);
-	expect(response.headers.get("content-type")).toMatch(/^text\/plain; version=0\.0\.4/);
-	const values = new Map<string, number>();
-	for (const line of (await response.text()).split("\n")) {
-		if (line === "" || line.startsWith("#")) continue;
-		const at = line.lastIndexOf(" ");
-		const name = line.slice(0, at);
-		expect(values.has(name), `${name} is there once`).toBe(false);
-		values.set(name, Number(line.slice(at + 1)));
-	}
-	return values;
-}
-
-const value = (values: Values, name: string): number => {
-	const found = values.get(name);
-	if (found === undefined) throw new Error(`no ${name}`);
-	return found;
-};
-const named = (values: Values, name: string): number[] =>
-	[...values].filter(([each]) => each === name || each.startsWith(`${name}{`)).map(([, each]) => each);
 const handled = (method: string, code: string): string =>
 	`grpc_server_handled_total{grpc_type="unary",grpc_service="etcdserverpb.KV",grpc_method="${method}",grpc_code="${code}"}`;
 

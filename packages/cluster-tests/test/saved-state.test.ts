@@ -58,6 +58,13 @@ async function seen(endpoint: string, revision: number): Promise<unknown> {
 	};
 }
 
+/** As a text: it has more digits than a number. */
+async function clusterIdOf(endpoint: string): Promise<string> {
+	const id = /"cluster_id":(\d+)/.exec(await good(etcdctl(endpoint, [...ROOT, "-w", "json", "get", "history"])))?.[1];
+	if (id === undefined) throw new Error("no cluster id");
+	return id;
+}
+
 async function restored(file: string, flags: readonly string[] = []): Promise<ProcessCluster> {
 	const made = await ProcessCluster.create({ folder: await mkdtemp(join(folder, "restored-")) });
 	const initialCluster = made.members.map(({ name, peerUrl }) => `${name}=${peerUrl}`).join(",");
@@ -125,12 +132,18 @@ describe.skipIf(!haveProgram("etcdctl"))("a state is saved", () => {
 			await good(flotilla(["save", "--endpoints", follower, ...ROOT, own]));
 			await stop();
 			expect((await statusOf(own)).revision).toBeGreaterThanOrEqual((await statusOf(byEtcdctl)).revision);
+			const clusters = new Set<string>([await clusterIdOf(leader)]);
 			for (const file of [byEtcdctl, own]) {
 				const { revision, totalSize } = await statusOf(file);
 				expect(totalSize % 512).toBe(32);
 				const made = await restored(file);
 				try {
 					const [first = "", second = "", third = ""] = made.endpoints;
+					// The same on all of its members, and none that was there before.
+					const ids = await Promise.all(made.endpoints.map(clusterIdOf));
+					expect(new Set(ids).size).toBe(1);
+					expect(clusters).not.toContain(ids[0]);
+					clusters.add(ids[0] as string);
 					const before = await seen(leader, revision);
 					for (const endpoint of [first, third]) expect(await seen(endpoint, revision)).toEqual(before);
 					// The revision goes on from there, the members are the new ones, the cluster is another one.
@@ -307,6 +320,12 @@ describe("a file", () => {
 		expect(await attempt(whole.subarray(0, whole.length - 32))).toMatch(/no digest at its end/);
 		expect(await attempt(new Uint8Array(0))).toMatch(/is empty/);
 		expect((await readdir(folder)).filter((name) => name.includes("restoring"))).toEqual([]);
+		const elsewhere = await flotilla(["restore", "--data-dir", dataDir, "--wal-dir", join(folder, "wal"), file]);
+		expect([elsewhere.status, elsewhere.stderr.split("\n")[0], existsSync(dataDir)]).toEqual([
+			2,
+			"--wal-dir is not supported: the log of a member lies in its data folder",
+			false,
+		]);
 		await good(flotilla(["restore", "--data-dir", dataDir, file]));
 		// Keys and hashes of passwords: nobody but the owner reads them, whatever the umask.
 		for (const name of ["", ...(await readdir(dataDir, { recursive: true }))]) {

@@ -7,6 +7,7 @@ import { describe, expect, test } from "vitest";
 import { KvClient, RpcError } from "../src/client/kv-client.ts";
 import { nowMs, TapRecorder } from "../src/failover/tap-recorder.ts";
 import { type ClusterMember, CUT_ALL_THE_TIME, ProcessCluster } from "../src/process/cluster.ts";
+import { named, scrape, type Values } from "../src/process/scrape.ts";
 import type { Tuning } from "../src/process/tuned-member.ts";
 import { eventually, pause } from "../src/process/wait.ts";
 
@@ -275,6 +276,17 @@ describe(`catching up by snapshot (FLOTILLA_SEED=${seed})`, () => {
 			await compare(cluster, load.acknowledged);
 			await tap.tells("snapshotBegun", "snapshotSent");
 			expect(tap.parts).toEqual(tap.parts.map((_, at) => at));
+			const [toAway, fromLeader] = [await scrape(leader.clientUrl), await scrape(away.clientUrl)];
+			const figures = (values: Values, names: readonly string[]): number[][] =>
+				names.map((name) => named(values, `etcd_network_snapshot_${name}`));
+			expect(figures(toAway, ["send_success", "send_failures", "send_inflights_total", "send_total_duration_seconds_count"])).toEqual([
+				[1],
+				[0],
+				[0],
+				[1],
+			]);
+			const names = ["receive_success", "receive_failures", "receive_total_duration_seconds_count"];
+			expect(figures(fromLeader, names)).toEqual([[1], [0], [1]]);
 		} finally {
 			tap.close();
 			await cluster.dispose();

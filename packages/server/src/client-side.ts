@@ -1,7 +1,7 @@
 import { METHODS } from "@flotilla/api";
 import type { ByteOps } from "@flotilla/base";
 import { addedMemberId } from "./cli/cluster-ids.ts";
-import { FEATURE_GATES } from "./cli/flag-table.ts";
+import { featuresOf } from "./cli/features.ts";
 import { shownArguments } from "./cli/flags.ts";
 import { urlAddress } from "./cli/member-urls.ts";
 import { ETCD_LEVEL } from "./cli/version.ts";
@@ -126,7 +126,7 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 		...{ member, calls, figures: world.figures, tap: world.tap, peers: () => world.peers() },
 		quotaBytes: config.quotaBackendBytes === 0 ? DEFAULT_QUOTA_BYTES : config.quotaBackendBytes,
 		extensive: config.metrics === "extensive",
-		features: enabledFeatures(),
+		features: featuresOf(config.featureGates),
 	});
 	const commandLine = ["flotilla", ...shownArguments(process.argv.slice(2))];
 	const profiles = config.enablePprof ? new Profiles(commandLine) : null;
@@ -197,11 +197,6 @@ export async function openClientSide(config: MemberConfig, member: MemberPort, w
 		throw error;
 	}
 	return { urls: (ports[0] as ClientPort).addresses.map(urlOf), serve: () => gate.open(), close: closePorts };
-}
-
-/** What etcd has behind gates and this member always does. */
-function enabledFeatures(): Readonly<Record<string, boolean>> {
-	return Object.fromEntries(Object.entries(FEATURE_GATES).map(([name, { standard }]) => [name, standard]));
 }
 
 function addressesOf(urls: readonly string[]): ListenAddress[] {

@@ -124,6 +124,8 @@ export interface MemberConfig {
 	readonly autoCompaction: AutoCompaction;
 	/** `extensive`: handling times by method. */
 	readonly metrics: "basic" | "extensive";
+	/** As `--feature-gates` names them; they are shown, and those that change what a member does are settings of their own. */
+	readonly featureGates: Readonly<Record<string, boolean>>;
 	readonly logLevel: LogLevel;
 	readonly logFormat: "json" | "console";
 	/** `stderr`, `stdout`, `default` or file paths. */
@@ -178,6 +180,7 @@ export const DEFAULT_MEMBER_OPTIONS = {
 	unstoredBytesMax: 64 << 20,
 	autoCompaction: { mode: "off" },
 	metrics: "basic",
+	featureGates: {},
 	logLevel: "info",
 	logFormat: "json",
 	logOutputs: ["default"],

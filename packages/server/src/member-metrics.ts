@@ -3,12 +3,14 @@
  * they arise when somebody asks; nothing on the way of a request knows of this.
  */
 import { METHODS } from "@flotilla/api";
-import { NO_NODE } from "@flotilla/raft";
+import { NO_NODE, type NodeId } from "@flotilla/raft";
 import { AlarmType } from "@flotilla/replica";
+import type { Feature } from "./cli/features.ts";
 import { Buckets, doubling } from "./metrics/buckets.ts";
 import type { CallFigures, MethodFigures } from "./metrics/call-figures.ts";
 import { counter, type Figure, gauge, histogram, type Labels, oneHistogram, type Sample } from "./metrics/figure.ts";
 import type { MemberFigures } from "./metrics/member-figures.ts";
+import { SnapshotFigures, type TransferFigures } from "./metrics/snapshot-figures.ts";
 import type { PeerLinkStats } from "./peers/peer-link.ts";
 import type { MemberPort } from "./services/member-port.ts";
 import type { EventTap } from "./tap/event-tap.ts";
@@ -24,8 +26,7 @@ export interface MetricsSources {
 	readonly serverVersion: string;
 	/** `--metrics extensive`: handling times by method. */
 	readonly extensive: boolean;
-	/** Features by name, on or off. */
-	readonly features: Readonly<Record<string, boolean>>;
+	readonly features: readonly Feature[];
 }
 
 export function memberFigures(sources: MetricsSources): Figure[] {
@@ -37,6 +38,7 @@ export function memberFigures(sources: MetricsSources): Figure[] {
 		...leaseFigures(sources),
 		...watchFigures(sources),
 		...peerFigures(sources),
+		...transferFigures(sources.tap),
 		...callFigures(sources),
 		...ownFigures(sources),
 	];
@@ -65,7 +67,7 @@ function serverFigures({ member, tap, quotaBytes, serverVersion, features, calls
 			{ labels: { server_go_version: `node ${process.version}` }, value: 1 },
 		]),
 		gauge("etcd_server_feature_enabled", "1: the feature is on.", () =>
-			Object.entries(features).map(([name, on]) => ({ labels: { name, stage: "" }, value: on ? 1 : 0 })),
+			features.map(({ name, stage, on }) => ({ labels: { name, stage }, value: on ? 1 : 0 })),
 		),
 		gauge("etcd_cluster_version", "Version of the cluster.", () => {
 			const version = member.status().clusterVersion;
@@ -162,7 +164,7 @@ function watchFigures({ member }: MetricsSources): Figure[] {
 	];
 }
 
-function peerFigures({ member, figures, tap, peers }: MetricsSources): Figure[] {
+function peerFigures({ member, figures, peers }: MetricsSources): Figure[] {
 	const each = (read: (stats: PeerLinkStats) => number, label: "To" | "From"): Sample[] =>
 		peers().map((stats) => ({ labels: { [label]: hex(stats.peer) }, value: read(stats) }));
 	const between = (read: (stats: PeerLinkStats) => number): Sample[] =>
@@ -170,24 +172,60 @@ function peerFigures({ member, figures, tap, peers }: MetricsSources): Figure[] 
 	return [
 		gauge("etcd_network_active_peers", "1: connected.", () => between(({ connected }) => (connected ? 1 : 0))),
 		gauge("etcd_network_known_peers", "Other members.", () => between(() => 1)),
-		counter("etcd_network_disconnected_peers_total", "Connections that were made anew.", () =>
-			between(({ connects }) => Math.max(0, connects - 1)),
+		counter("etcd_network_disconnected_peers_total", "Connections to a peer that were lost.", () =>
+			between(({ disconnects }) => disconnects),
 		),
 		gauge("flotilla_peer_queued_bytes", "Bytes that wait for a peer.", () => each(({ queuedBytes }) => queuedBytes, "To")),
 		counter("etcd_network_peer_sent_bytes_total", "Bytes sent.", () => each(({ sentBytes }) => sentBytes, "To")),
 		counter("etcd_network_peer_sent_failures_total", "Messages dropped.", () => each(({ droppedMessages }) => droppedMessages, "To")),
 		counter("etcd_network_peer_received_bytes_total", "Bytes received.", () => each(({ receivedBytes }) => receivedBytes, "From")),
+		counter("etcd_network_peer_received_failures_total", "Connections closed because of what came on them.", () =>
+			each(({ receiveFaults }) => receiveFaults, "From"),
+		),
 		counter("etcd_server_heartbeat_send_failures_total", "Messages to peers that were dropped.", () =>
 			peers().reduce((sum, { droppedMessages }) => sum + droppedMessages, 0),
 		),
 		histogram("etcd_network_peer_round_trip_time_seconds", "Heartbeats there and back.", () =>
 			[...figures.roundTrips.seconds].map(([peer, buckets]) => [{ To: hex(peer) }, buckets] as const),
 		),
-		counter("etcd_network_snapshot_send_success", "States sent whole.", () => tap.count("snapshotSent")),
-		counter("etcd_network_snapshot_receive_success", "States received whole.", () => tap.count("snapshotReceived")),
-		counter("etcd_network_snapshot_send_failures", "Transfers of a state that ended early, sent or received.", () =>
-			tap.count("snapshotFailed"),
+	];
+}
+
+function transferFigures(tap: EventTap): Figure[] {
+	const { sent, received } = new SnapshotFigures(tap);
+	const each = (by: ReadonlyMap<NodeId, TransferFigures>, label: "To" | "From", read: (figures: TransferFigures) => number) => () =>
+		[...by].map(([peer, figures]) => ({ labels: { [label]: hex(peer) }, value: read(figures) }));
+	const seconds = (by: ReadonlyMap<NodeId, TransferFigures>, label: "To" | "From") => () =>
+		[...by].map(([peer, figures]) => [{ [label]: hex(peer) }, figures.seconds] as const);
+	const name = (end: string): string => `etcd_network_snapshot_${end}`;
+	return [
+		counter(
+			name("send_success"),
+			"States sent whole.",
+			each(sent, "To", ({ succeeded }) => succeeded),
 		),
+		counter(
+			name("send_failures"),
+			"States whose sending ended early.",
+			each(sent, "To", ({ failed }) => failed),
+		),
+		gauge(
+			name("send_inflights_total"),
+			"States that are being sent.",
+			each(sent, "To", ({ underWay }) => underWay),
+		),
+		histogram(name("send_total_duration_seconds"), "Time of a state's sending.", seconds(sent, "To")),
+		counter(
+			name("receive_success"),
+			"States received whole.",
+			each(received, "From", ({ succeeded }) => succeeded),
+		),
+		counter(
+			name("receive_failures"),
+			"States whose receiving ended early.",
+			each(received, "From", ({ failed }) => failed),
+		),
+		histogram(name("receive_total_duration_seconds"), "Time from a state's first part until it was in use.", seconds(received, "From")),
 	];
 }
 

@@ -178,9 +178,11 @@ class RunningMember implements Member {
 	async start(): Promise<void> {
 		const { config, tap } = this;
 		const { name, dataDir, clusterId } = config;
-		tap.emit("starting", 0, 0, { name, dataDir, clusterId, localServerVersion: ETCD_LEVEL });
 		const tokens = openTokens(config.authToken, nodeClock);
 		const booted = await this.boot();
+		// On a first start nobody knows it; later it comes with the state.
+		const clusterVersion = booted.driver.status().clusterVersion.replace(/\.\d+$/, "") || "to_be_decided";
+		tap.emit("starting", 0, 0, { name, dataDir, clusterId, localServerVersion: ETCD_LEVEL, clusterVersion });
 		const transport = new TcpPeerTransport(
 			{
 				memberId: config.memberId,

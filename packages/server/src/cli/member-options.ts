@@ -206,6 +206,7 @@ function buildOptions(settings: Settings): MemberOptions {
 		unstoredBytesMax: DEFAULT_MEMBER_OPTIONS.unstoredBytesMax,
 		autoCompaction: autoCompactionOf(settings),
 		metrics: settings.text("metrics") === "extensive" ? "extensive" : "basic",
+		featureGates: Object.fromEntries(gates(settings).map(({ gate, on }) => [gate, on])),
 		logLevel: settings.text("log-level") as LogLevel,
 		logFormat: settings.text("log-format") as LogFormat,
 		logOutputs: settings.list("log-outputs").length === 0 ? ["default"] : settings.list("log-outputs"),

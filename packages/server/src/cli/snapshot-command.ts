@@ -42,6 +42,7 @@ const OPTIONS = {
 	"bump-revision": STRING,
 	"mark-compacted": { type: "boolean" },
 	"skip-hash-check": { type: "boolean" },
+	"wal-dir": STRING,
 } as const;
 
 const OF_COMMAND: Readonly<Record<string, readonly (keyof typeof OPTIONS)[]>> = {
@@ -49,7 +50,7 @@ const OF_COMMAND: Readonly<Record<string, readonly (keyof typeof OPTIONS)[]>> = 
 	status: ["write-out"],
 	restore: [
 		...(["data-dir", "name", "initial-cluster", "initial-cluster-token", "initial-advertise-peer-urls"] as const),
-		...(["bump-revision", "mark-compacted", "skip-hash-check"] as const),
+		...(["bump-revision", "mark-compacted", "skip-hash-check", "wal-dir"] as const),
 	],
 };
 
@@ -120,6 +121,7 @@ function writeOut(text = "table"): "table" | "json" {
 
 async function restore(file: string, values: Values): Promise<void> {
 	const { "data-dir": dataDir, name = "default", "bump-revision": bump, "mark-compacted": compacted = false } = values;
+	if (values["wal-dir"] !== undefined) throw new WrongCall("--wal-dir is not supported: the log of a member lies in its data folder");
 	if (dataDir === undefined) throw new WrongCall("snapshot restore needs --data-dir");
 	if (bump !== undefined && !/^[1-9]\d{0,14}$/.test(bump)) throw new WrongCall(`--bump-revision ${bump}: need a whole number above 0`);
 	if ((bump !== undefined) !== compacted) throw new WrongCall("--bump-revision and --mark-compacted go together");

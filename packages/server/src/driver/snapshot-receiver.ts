@@ -52,6 +52,7 @@ interface Incoming {
 	written: number;
 	ended: boolean;
 	heardMs: number;
+	readonly startedMs: number;
 	/** What the operations of its store are for, by number. */
 	lastOp: number;
 	readonly ops: Map<number, () => void>;
@@ -133,7 +134,10 @@ export class SnapshotReceiver {
 		if (incoming === null || ready === null) return;
 		if (installed) {
 			const { appliedIndex, mark } = ready.floor;
-			this.owner.told("snapshotReceived", appliedIndex, { revision: mark.revision, records: mark.count, generation: incoming.generation });
+			const { from, generation, startedMs } = incoming;
+			const tookMs = Math.round(this.owner.clock.monotonicMs() - startedMs);
+			const { revision, count: records } = mark;
+			this.owner.told("snapshotReceived", appliedIndex, { revision, records, generation, from, tookMs });
 			incoming.disk = null;
 		}
 		this.end(incoming, "done");
@@ -194,6 +198,7 @@ export class SnapshotReceiver {
 			next: 1,
 			written: 0,
 			ended: false,
+			startedMs: owner.clock.monotonicMs(),
 			heardMs: owner.clock.monotonicMs(),
 			lastOp: 0,
 			ops: new Map(),

@@ -26,6 +26,10 @@ export interface PeerLinkStats {
 	readonly droppedMessages: number;
 	readonly receivedMessages: number;
 	readonly connects: number;
+	/** How often it was connected and then was not. */
+	readonly disconnects: number;
+	/** Connections that were closed because of what the peer sent on them. */
+	readonly receiveFaults: number;
 	readonly sentBytes: number;
 	readonly receivedBytes: number;
 }
@@ -63,6 +67,8 @@ export class PeerLink {
 	private dropped = 0;
 	private received = 0;
 	private connects = 0;
+	private disconnects = 0;
+	private receiveFaults = 0;
 	private snapshotsUsedMs = 0;
 	private readonly totals: StreamTotals = { sentBytes: 0, receivedBytes: 0 };
 
@@ -157,6 +163,8 @@ export class PeerLink {
 			droppedMessages: this.dropped,
 			receivedMessages: this.received,
 			connects: this.connects,
+			disconnects: this.disconnects,
+			receiveFaults: this.receiveFaults,
 			sentBytes: this.totals.sentBytes,
 			receivedBytes: this.totals.receivedBytes,
 		};
@@ -229,7 +237,7 @@ export class PeerLink {
 		if (this.connectedSinceMs >= 0) {
 			this.tap.emit("peerDisconnected", 0, 0, { remotePeerId: this.peer, lane, by: end.by, reason: end.reason });
 		}
-		if (lane.startsWith("out")) this.connectedSinceMs = -1;
+		if (lane.startsWith("out")) this.notConnected();
 		this.trouble();
 		if (this.loss.closed(lane, end.by, this.nowMs())) this.lost();
 		else this.armGrace();
@@ -252,8 +260,13 @@ export class PeerLink {
 			stream.close("the peer was started anew");
 		}
 		for (const own of this.outgoing.values()) if (own.open && own.lane !== foundBy) own.restart("the peer was started anew");
-		this.connectedSinceMs = -1;
+		this.notConnected();
 		this.trouble();
+	}
+
+	private notConnected(): void {
+		if (this.connectedSinceMs >= 0) this.disconnects++;
+		this.connectedSinceMs = -1;
 	}
 
 	/** Null, or why the stream that they came by closes. */
@@ -268,6 +281,7 @@ export class PeerLink {
 		}
 		this.received += messages.length;
 		if (messages.length > 0) this.events.messages(messages);
+		if (fault !== null) this.receiveFaults++;
 		return fault;
 	}
 

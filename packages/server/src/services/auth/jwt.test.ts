@@ -77,10 +77,22 @@ describe("JWT tokens", () => {
 		expect(claims).toEqual({ username: "größe", revision: 9, exp: 1_700_000_060 });
 		for (const [atMs, kind] of [
 			[0, "caller"],
-			[64_000, "caller"],
-			[65_000, "invalid"],
+			[59_999, "caller"],
+			[60_000, "invalid"],
 			[1e12, "invalid"],
 			[0, "caller"],
+		] as const) {
+			wall.nowMs = 1_700_000_000_000 + atMs;
+			expect([atMs, tokens.read(token).kind]).toEqual([atMs, kind]);
+		}
+	});
+
+	test("one that begins later is none until then", () => {
+		const tokens = provider("HS256", keysOf("HS256", { privateKey: SECRET }));
+		const token = forged({ alg: "HS256" }, { username: "ann", revision: 7, exp: 9_000_000_000, nbf: 1_700_000_010 });
+		for (const [atMs, kind] of [
+			[9_999, "invalid"],
+			[10_000, "caller"],
 		] as const) {
 			wall.nowMs = 1_700_000_000_000 + atMs;
 			expect([atMs, tokens.read(token).kind]).toEqual([atMs, kind]);

@@ -1,6 +1,7 @@
 /**
  * JWT tokens (etcd API 7.4): signed claims, so that no member has to remember anything. The method is that of the flag: a
- * token that names another one, or none, is no token. Their end is the one thing here that is told by the wall clock.
+ * token that names another one, or none, is no token. Their end is the one thing here that is told by the wall clock, to
+ * the second that the claims name: like etcd's, a member lends no time for clocks that differ.
  */
 import { hash } from "node:crypto";
 import type { Caller } from "@flotilla/replica";
@@ -9,8 +10,6 @@ import type { SigningKeys } from "./jwt-keys.ts";
 import { INVALID, type NewToken, type TokenAnswer, type TokenProvider } from "./token-provider.ts";
 
 const TOKEN_BYTES_MAX = 8_192;
-/** Clocks of members may differ by so much. */
-const SKEW_SECONDS = 5;
 /** Verified tokens that are known by their hash: a signature costs fifty times a look into a map. */
 const VERIFIED_MAX = 4_096;
 
@@ -41,7 +40,7 @@ export class JwtTokens implements TokenProvider {
 		const claims = this.claimsOf(token);
 		if (claims === null) return INVALID;
 		const nowSeconds = this.options.clock.wallMs() / 1_000;
-		if (nowSeconds >= claims.expSeconds + SKEW_SECONDS || nowSeconds < claims.notBeforeSeconds - SKEW_SECONDS) return INVALID;
+		if (nowSeconds >= claims.expSeconds || nowSeconds < claims.notBeforeSeconds) return INVALID;
 		return { kind: "caller", caller: claims.caller, fresh: false };
 	}
 
