@@ -109,6 +109,25 @@ describe.skipIf(!haveProgram("etcd"))("the JSON gateway beside etcd's (needs Deb
 		expect(mine).toMatchObject([200, { result: { kv: { value: base64("me") } } }]);
 	});
 
+	// etcdctl 3.4 knows no such comparison.
+	test("comparisons with the lease of a key", async () => {
+		const leased = { key: base64("leased"), value: base64("x"), lease: "78" };
+		for (const [path, body] of [
+			["/v3/lease/grant", { ID: "78", TTL: "600" }],
+			["/v3/kv/put", leased],
+			...(["EQUAL", "GREATER", "LESS", "NOT_EQUAL"] as const).flatMap((result) =>
+				["77", "78", "79"].map((lease) => {
+					const compare = [{ key: leased.key, target: "LEASE", result, lease }];
+					return ["/v3/kv/txn", { compare, success: [{ request_range: { key: leased.key } }] }] as const;
+				}),
+			),
+		] as const) {
+			const [mine, reference] = await both(path, body);
+			expect([body, mine]).toEqual([body, reference]);
+			expect(mine.status).toBe(200);
+		}
+	});
+
 	test("what is no message of its kind is refused with the same status and code, in other words; `error` says them again", async () => {
 		for (const [path, body, message] of [
 			["/v3/kv/range", { key: "Zm9v", limit: 1.5 }, "limit must be an integer"],

@@ -1,0 +1,105 @@
+/** Limits that it takes a crowd of calls to reach: what is refused then, and what the log says of it. */
+import { readFile } from "node:fs/promises";
+import { afterEach, describe, expect, test } from "vitest";
+import { KvClient, RpcError } from "../src/client/kv-client.ts";
+import { encodeMessage } from "../src/client/protocol.ts";
+import { Attacker } from "../src/hostile/attacker.ts";
+import { type ClusterOptions, ProcessCluster, STAYS } from "../src/process/cluster.ts";
+import type { LogLine } from "../src/process/member-process.ts";
+import { eventually } from "../src/process/wait.ts";
+
+const RANGE = "/etcdserverpb.KV/Range";
+const STREAMS = 50;
+/** Calls that are written at once. */
+const BATCH = 500;
+/** Records that no read takes in one go. */
+const MANY_KEYS = 2_000;
+const TXN_OPS = 500;
+
+describe.skipIf(process.env.ETCD_GRPC_SERVER === "grpc-js")("a crowd of calls", () => {
+	const clusters: ProcessCluster[] = [];
+	const attackers: Attacker[] = [];
+	afterEach(async () => {
+		for (const attacker of attackers.splice(0)) attacker.socket.destroy();
+		await Promise.all(clusters.splice(0).map((cluster) => cluster.dispose()));
+	});
+
+	async function started(options: ClusterOptions): Promise<ProcessCluster> {
+		const cluster = await ProcessCluster.start(options);
+		clusters.push(cluster);
+		return cluster;
+	}
+
+	async function attack(url: string): Promise<Attacker> {
+		const attacker = await new Attacker(url).connected();
+		attackers.push(attacker);
+		return attacker.greet();
+	}
+
+	/** `count` reads behind each other, whatever comes back. */
+	async function ask(attacker: Attacker, count: number, message: Uint8Array): Promise<void> {
+		for (let from = 0; from < count; from += BATCH) {
+			const calls = Array.from({ length: Math.min(BATCH, count - from) }, (_, at) => attacker.call(2 * (from + at) + 1, RANGE, message));
+			await attacker.send(...calls);
+		}
+	}
+
+	async function lineOf(cluster: ProcessCluster, limit: string): Promise<LogLine> {
+		return eventually(`a line about ${limit}`, async () => {
+			const text = await readFile(cluster.member(0).process.spec.logFile, "utf8");
+			const lines = text.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as LogLine]));
+			const found = lines.find((line) => line.msg === "refused a client at a limit" && line.limit === limit);
+			if (found === undefined) throw new Error("not yet");
+			return found;
+		});
+	}
+
+	test("streams of a connection: the surplus is refused, those before stay", async () => {
+		const cluster = await started({ size: 1, flags: [`--max-concurrent-streams=${STREAMS}`] });
+		const attacker = await attack(cluster.member(0).clientUrl);
+		const watches = Array.from({ length: STREAMS + 5 }, (_, at) => attacker.headers(2 * at + 1, "/etcdserverpb.Watch/Watch"));
+		await attacker.send(...watches);
+		expect(await lineOf(cluster, "streams of a connection")).toMatchObject({
+			...{ level: "warn", value: STREAMS, flag: "--max-concurrent-streams", path: "", untold: 0 },
+			remote: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+		});
+		expect([attacker.closed, attacker.goaway]).toEqual([false, null]);
+	});
+
+	test("requests under way: one more is refused in etcd's words", async () => {
+		const cluster = await started({ size: 2, flags: STAYS });
+		const client = new KvClient(cluster.endpoints[0] as string);
+		await client.put("a", "1");
+		// Nobody confirms reads any more, and for a while nobody misses who should.
+		await cluster.member(1).process.kill("SIGSTOP");
+		await ask(await attack(cluster.member(0).clientUrl), 10_000, encodeMessage("etcdserverpb.RangeRequest", { key: Buffer.from("a") }));
+		const line = lineOf(cluster, "requests under way");
+		const refusal = await eventually("a refusal", async () => {
+			const error = await client.range("a", {}, { timeoutMs: 2_000 }).catch((told: unknown) => told);
+			if (!(error instanceof RpcError) || error.code !== 2) throw new Error(`not yet: ${String(error)}`);
+			return error;
+		});
+		expect(refusal.text).toBe("etcdserver: too many requests");
+		expect(await line).toMatchObject({ level: "warn", value: 10_000, flag: "none", path: RANGE });
+		client.close();
+	});
+
+	test("long reads that wait: one more is refused in etcd's words", async () => {
+		const cluster = await started({ size: 1, flags: [`--max-txn-ops=${TXN_OPS}`] });
+		const client = new KvClient(cluster.endpoints[0] as string);
+		for (let from = 0; from < MANY_KEYS; from += TXN_OPS) {
+			const put = (at: number) => ({ request_put: { key: Buffer.from(`k${at}`), value: Buffer.from("v") } });
+			await client.txn({ success: Array.from({ length: TXN_OPS }, (_, at) => put(from + at)) });
+		}
+		const wish = { range_end: Buffer.from("l"), limit: 1, sort_order: "DESCEND", sort_target: "VALUE", serializable: true };
+		const message = encodeMessage("etcdserverpb.RangeRequest", { key: Buffer.from("k"), ...wish });
+		// Those that wait are fewer from turn to turn: several connections fill it at once.
+		const crowd = await Promise.all([0, 1, 2].map(() => attack(cluster.member(0).clientUrl)));
+		const line = lineOf(cluster, "long reads that wait");
+		await Promise.all(crowd.map((attacker) => ask(attacker, 1_000, message)));
+		expect(await line).toMatchObject({ level: "warn", value: 1_024, flag: "none", path: RANGE, untold: 0 });
+		// It was a moment: whoever asks later is answered.
+		await eventually("an answer", async () => expect((await client.range("k", wish)).kvs).toHaveLength(1));
+		client.close();
+	});
+});
