@@ -1,19 +1,18 @@
 /** Reads /metrics of a member as a scraper does. */
-import { expect } from "vitest";
 
 /** By name and labels, as written. */
 export type Values = ReadonlyMap<string, number>;
 
 export async function scrape(url: string): Promise<Values> {
 	const response = await fetch(`${url}/metrics`);
-	expect(response.status).toBe(200);
-	expect(response.headers.get("content-type")).toMatch(/^text\/plain; version=0\.0\.4/);
+	const type = response.headers.get("content-type") ?? "";
+	if (response.status !== 200 || !type.startsWith("text/plain; version=0.0.4")) throw new Error(`${response.status}, ${type}`);
 	const values = new Map<string, number>();
 	for (const line of (await response.text()).split("\n")) {
 		if (line === "" || line.startsWith("#")) continue;
 		const at = line.lastIndexOf(" ");
 		const name = line.slice(0, at);
-		expect(values.has(name), `${name} is there once`).toBe(false);
+		if (values.has(name)) throw new Error(`${name} is there more than once`);
 		values.set(name, Number(line.slice(at + 1)));
 	}
 	return values;
