@@ -13,6 +13,7 @@ export type { Booted, BootOutcome, BootWorld } from "./driver/boot.ts";
 export { bootMember } from "./driver/boot.ts";
 export type { Driver } from "./driver/driver.ts";
 export type { StartRefusal, StartRefusalCode } from "./driver/refusal.ts";
+export { REJOIN_RULES, type RejoinRules } from "./driver/rejoin.ts";
 export { freePorts } from "./free-ports.ts";
 export type {
 	CallContext,
@@ -60,6 +61,11 @@ export type {
 	PeerEvents,
 	PeerTransport,
 	Scheduler,
+	Seeker,
+	StateDoors,
+	StateExport,
+	StateOpening,
+	StatePart,
 	StoreCompletion,
 	StoreDisk,
 	StoreHouse,
