@@ -25,6 +25,7 @@ import type { SimNetwork } from "./network.ts";
 import { observeMachine, type Progress } from "./observed-machine.ts";
 import type { Oracle } from "./oracle.ts";
 import { SimProcess } from "./process.ts";
+import { spoilRejoin } from "./rejoin-mutants.ts";
 import type { TraceHash } from "./trace-hash.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 import { forgetAtSnapshot } from "./watch-mutants.ts";
@@ -170,6 +171,8 @@ export class SimMember {
 				die: () => this.ended(life),
 				// A supervisor starts it again all the same, which must be refused.
 				removed: () => life.booted?.noteRemoval(() => this.ended(life)),
+				stateDoors: network.doorsFor(this.id, process),
+				rejoinRules: spoilRejoin(this.mutant),
 				watchDurable: (seq) => {
 					if (process.alive) invariants.persisted(this.id, seq);
 				},
@@ -215,7 +218,12 @@ export class SimMember {
 					newMemberId: () => BigInt(dice.uint53()),
 				});
 				life.calls = new MemberCalls(process, this.points, services.methods, (bytes) => trace.bytes(bytes));
-				driver.start(network.attach(this.id, process, driver, this.points));
+				const door = {
+					peerUrls: this.config.listenPeerUrls,
+					view: () => ({ clusterId: driver.clusterId, members: driver.acquaintances }),
+					give: () => driver.giveState(),
+				};
+				driver.start(network.attach(this.id, process, driver, this.points, door));
 				driver.publish(this.config.name, this.config.advertiseClientUrls);
 			},
 		);
@@ -249,6 +257,12 @@ export class SimMember {
 		this.crash("power");
 		this.discarded = true;
 		this.points.disarm();
+	}
+
+	/** It dies, and with its process the store, or a part of it; log and votes stay whole. */
+	loseStore(dice: Dice): void {
+		this.crash(dice.pick(["process", "power"] as const));
+		this.stores.lose(dice);
 	}
 
 	/** Its folder as it is now, while it does not run. */
