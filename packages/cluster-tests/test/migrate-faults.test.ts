@@ -211,20 +211,66 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))(
 			8 * MINUTE,
 		);
 
+		/** A cluster that is no part of it, with something to lose. */
+		async function bystander(): Promise<{ cluster: ProcessCluster; untouched: () => Promise<void> }> {
+			const cluster = await start("flotilla", 1);
+			for (const key of ["app/k1", "app/k2"]) await good(etcdctl(cluster.endpoints, ["put", key, "the bystander's"]));
+			const held = async (): Promise<unknown> => {
+				const { header, kvs } = JSON.parse(await good(etcdctl(cluster.endpoints, ["get", "", "--from-key", "-w", "json"])));
+				return [header.revision, kvs];
+			};
+			const before = await held();
+			return { cluster, untouched: async () => expect(await held()).toEqual(before) };
+		}
+
 		test(
-			"an endpoint of another cluster is found out when it is its turn",
+			"endpoints of different clusters on one side are refused before anything is done",
 			async () => {
-				const [source, stranger, target] = await Promise.all([start("flotilla", 1), start("flotilla", 1), start("flotilla", 1)]);
-				await good(etcdctl(source.endpoints, ["put", "k", "v"]));
-				await good(etcdctl(stranger.endpoints, ["put", "strange", "v"]));
-				const run = migration(["--from", [...source.endpoints, ...stranger.endpoints].join(","), "--to", target.endpoints.join(",")]);
+				const [source, target, { cluster, untouched }] = await Promise.all([start("flotilla", 1), start("etcd", 1), bystander()]);
+				const [from, to, strange] = [source, target, cluster].map(({ endpoints }) => endpoints[0]) as [string, string, string];
+				await good(etcdctl(from, ["put", "app/k1", "new"]));
+				for (const [side, ...args] of [
+					["source", "--from", `${from},${strange}`, "--to", to],
+					["target", "--from", from, "--to", `${to},${strange}`],
+				] as const) {
+					const run = migration([...args, "--once"]);
+					expect([await run.status, run.output]).toEqual([
+						1,
+						expect.stringContaining(`the ${side}'s endpoints are of different clusters, so nothing was done: `),
+					]);
+					expect(run.output).toMatch(new RegExp(`${strange} of [0-9a-f]+`));
+				}
+				await untouched();
+				expect(await good(etcdctl(to, ["get", "", "--from-key", "--keys-only"]))).toBe("");
+			},
+			8 * MINUTE,
+		);
+
+		test.each([["source"], ["target"]] as const)(
+			"the %s dies while it is in step, and the next endpoint, away at first, is of another cluster: that is left as it is",
+			async (side) => {
+				const [source, target, { cluster, untouched }] = await Promise.all([start("flotilla", 1), start("flotilla", 1), bystander()]);
+				const [from, to] = [source.endpoints[0] as string, target.endpoints[0] as string];
+				await good(etcdctl(from, ["put", "app/k1", "first"]));
+				const stranger = cluster.member(0);
+				await stranger.process.kill("SIGKILL");
+				const [strange] = cluster.endpoints as [string];
+				const run =
+					side === "source"
+						? migration(["--from", `${from},${strange}`, "--to", to])
+						: migration(["--from", from, "--to", `${to},${strange}`]);
 				await run.says("in step");
-				await source.member(0).process.kill("SIGKILL");
+				expect(run.output).toContain(`the ${side}'s endpoint ${strange} does not answer`);
+				await stranger.process.start();
+				await eventually("the bystander is back", untouched, MINUTE);
+				await (side === "source" ? source : target).member(0).process.kill("SIGKILL");
+				if (side === "target") await good(etcdctl(from, ["put", "app/k1", "second"]));
 				expect([await run.status, run.output]).toEqual([
 					1,
-					expect.stringMatching(/the source's endpoint \S+ is of another cluster: [0-9a-f]+, where/),
+					expect.stringMatching(new RegExp(`the ${side}'s endpoint ${strange} is of another cluster: [0-9a-f]+, where the others are of`)),
 				]);
-				expect(await good(etcdctl(target.endpoints, ["get", "", "--from-key", "--keys-only"]))).toBe("k\n\n");
+				await untouched();
+				if (side === "source") expect(await good(etcdctl(to, ["get", "", "--from-key"]))).toBe("app/k1\nfirst\n");
 			},
 			8 * MINUTE,
 		);

@@ -177,7 +177,10 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))("flotilla migra
 			expect.stringMatching(/source and target are the same cluster \([0-9a-f]+\), so nothing was done\n$/),
 		]);
 		const mixed = await migrate("--once", "--from", `127.0.0.1:1,${from},${into}`, "--to", into);
-		expect([mixed.status, mixed.stderr]).toEqual([1, expect.stringContaining("the target is not empty")]);
+		expect([mixed.status, mixed.stderr]).toEqual([1, expect.stringContaining("the source's endpoints are of different clusters")]);
+		expect(mixed.stdout).toContain("the source's endpoint 127.0.0.1:1 does not answer");
+		const away = await migrate("--once", "--from", `127.0.0.1:1,${from}`, "--to", into);
+		expect([away.status, away.stderr]).toEqual([1, expect.stringContaining("the target is not empty")]);
 		for (const args of [[], ["--from", into], ["--from", into, "--to", into, "--to-cert", "a"], ["stray"]]) {
 			expect([args, (await migrate(...args)).status]).toEqual([args, 2]);
 		}

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { etcdserverpb, type MessageType } from "@flotilla/api";
 import {
 	type CallOptions,
+	type ChannelCredentials,
 	Client,
 	type ClientDuplexStream,
 	type ClientReadableStream,
@@ -40,7 +41,11 @@ export interface StreamOptions {
 	readonly timeoutMs?: number;
 }
 
+const { StatusRequest, StatusResponse } = etcdserverpb;
+
 const PATIENCE_MS = 10_000;
+/** Whoever asks which cluster it is has others to ask. */
+const CLUSTER_ID_MS = 5_000;
 const FAILED_PRECONDITION = 9;
 
 const CHANNEL = {
@@ -58,26 +63,47 @@ export class OutsideClient {
 	readonly endpoint: string;
 	private readonly client: Client;
 	private readonly metadata = new Metadata();
+	private readonly dialling: Dialling;
+	private loggedIn = false;
 
-	private constructor(endpoint: string, client: Client) {
+	private constructor(endpoint: string, client: Client, dialling: Dialling) {
 		this.endpoint = endpoint;
 		this.client = client;
+		this.dialling = dialling;
 	}
 
-	static async open(endpoint: string, { login, cacert, cert, key }: Access): Promise<OutsideClient> {
-		const secure = endpoint.startsWith("https://") || cacert !== undefined || cert !== undefined;
-		// The library names a server by its address where it has no other name, and Node.js warns of that: nobody here can mend it.
-		if (secure) process.noDeprecation = true;
-		const read = (name: string | undefined): Promise<Buffer | null> => (name === undefined ? Promise.resolve(null) : readFile(name));
-		const channel = secure ? credentials.createSsl(await read(cacert), await read(key), await read(cert)) : credentials.createInsecure();
-		const made = new OutsideClient(endpoint, new Client(endpoint.replace(/^https?:\/\//, ""), channel, CHANNEL));
+	static async open(endpoint: string, access: Access): Promise<OutsideClient> {
+		const made = await OutsideClient.make(endpoint, access);
 		try {
-			if (login !== undefined) await made.logIn(login);
+			if (access.login !== undefined) await made.logIn(access.login);
 			return made;
 		} catch (error) {
 			made.close();
 			throw error;
 		}
+	}
+
+	/** Nobody is logged in yet. */
+	static async make(endpoint: string, { cacert, cert, key }: Access): Promise<OutsideClient> {
+		const secure = endpoint.startsWith("https://") || cacert !== undefined || cert !== undefined;
+		// The library names a server by its address where it has no other name, and Node.js warns of that: nobody here can mend it.
+		if (secure) process.noDeprecation = true;
+		const read = (name: string | undefined): Promise<Buffer | null> => (name === undefined ? Promise.resolve(null) : readFile(name));
+		const channel = secure ? credentials.createSsl(await read(cacert), await read(key), await read(cert)) : credentials.createInsecure();
+		const dialling: Dialling = { over: false };
+		const client = new Client(endpoint.replace(/^https?:\/\//, ""), dialledBy(dialling, channel), CHANNEL);
+		return new OutsideClient(endpoint, client, dialling);
+	}
+
+	/**
+	 * Which cluster answers, by a call that does nothing. From its answer on this client has the one connection by which that
+	 * came: the library would dial anew behind a call, and reach whoever is behind the same address by then.
+	 */
+	async clusterId(): Promise<bigint> {
+		const types = { request: StatusRequest, response: StatusResponse };
+		const { header } = await this.call("/etcdserverpb.Maintenance/Status", types, {}, CLUSTER_ID_MS);
+		this.dialling.over = true;
+		return header?.clusterId ?? 0n;
 	}
 
 	/** Rejects with `CallError`. */
@@ -128,19 +154,41 @@ export class OutsideClient {
 		);
 	}
 
+	get isLoggedIn(): boolean {
+		return this.loggedIn;
+	}
+
 	close(): void {
 		this.client.close();
 	}
 
 	/** Where nobody has to log in, nobody does: as etcdctl has it. */
-	private async logIn({ name, password }: Login): Promise<void> {
+	async logIn({ name, password }: Login): Promise<void> {
 		const { AuthenticateRequest: request, AuthenticateResponse: response } = etcdserverpb;
 		try {
 			const { token } = await this.call("/etcdserverpb.Auth/Authenticate", { request, response }, { name, password });
 			this.metadata.set("token", token);
+			this.loggedIn = true;
 		} catch (error) {
 			const { code, details } = error as CallError;
 			if (code !== FAILED_PRECONDITION || !details.includes("authentication is not enabled")) throw error;
 		}
 	}
+}
+
+/** Whether a client may still make connections. */
+interface Dialling {
+	over: boolean;
+}
+
+/** The library has no setting for it; but each connection is made by what these credentials hand out. */
+function dialledBy(dialling: Dialling, channel: ChannelCredentials): ChannelCredentials {
+	const create = channel._createSecureConnector.bind(channel);
+	channel._createSecureConnector = (...args) => {
+		const connector = create(...args);
+		const connect = connector.connect.bind(connector);
+		connector.connect = (socket) => (dialling.over ? Promise.reject(new Error("the connection was lost")) : connect(socket));
+		return connector;
+	};
+	return channel;
 }

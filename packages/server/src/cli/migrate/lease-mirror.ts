@@ -7,7 +7,7 @@ import { each } from "./at-once.ts";
 import { leaseName } from "./lease-name.ts";
 import { SideError } from "./refusals.ts";
 import { RPC } from "./rpc.ts";
-import type { Side } from "./side.ts";
+import { type Side, StrangeCluster } from "./side.ts";
 
 const SWEEP_MS = 2_000;
 const RENEWALS_MS = 500;
@@ -167,7 +167,8 @@ export class LeaseMirror {
 				if (TTL <= 0) void this.lose(ID).catch((error: unknown) => this.fail(error));
 				else if (lease !== undefined) lease.dueMs = performance.now() + lease.ttlMs / 3;
 			}
-		} catch {
+		} catch (error) {
+			if (error instanceof StrangeCluster) this.fail(error);
 			// Tried again at once, by the next member: the time was left for that.
 			this.target.drop(connection);
 		} finally {

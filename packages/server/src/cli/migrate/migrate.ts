@@ -86,6 +86,7 @@ class Migration {
 	}
 
 	async run(): Promise<{ same: boolean }> {
+		await Promise.all([this.source.meet(), this.target.meet()]);
 		this.ownUsers = await assertReady(this.source, this.target, this.withUsers);
 		this.held = await this.source.revision();
 		this.leases.start();
