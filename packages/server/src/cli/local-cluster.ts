@@ -5,6 +5,7 @@ import { LOCAL_USAGE, readLocalOptions } from "./local-options.ts";
 import { type LocalPlan, planLocalCluster, rememberServed } from "./local-plan.ts";
 import { ownsTerminal, PlainScreen, type Screen, TerminalScreen } from "./local-screen.ts";
 import { LocalWatch } from "./local-watch.ts";
+import { print } from "./output.ts";
 import { watchStarters } from "./starters.ts";
 
 const STOP_MS = 10_000;
@@ -16,7 +17,7 @@ export async function startLocal(args: readonly string[], environment: NodeJS.Pr
 	const options = readLocalOptions(args, environment);
 	if (!options.ok) return refuse(options.reason);
 	if (options.value.help) {
-		process.stdout.write(LOCAL_USAGE);
+		print(LOCAL_USAGE);
 		return 0;
 	}
 	const { folder, ports, portsGiven } = options.value;

@@ -11,6 +11,7 @@ import { nodeBytes } from "../node-bytes.ts";
 import { type DumpFact, LogDump } from "../wal/dump.ts";
 import { LogJson } from "./log-json.ts";
 import { LogWords } from "./log-words.ts";
+import { isReaderGone, print } from "./output.ts";
 
 const USAGE = `Usage: flotilla log dump [--value-bytes N] <data-dir>
        flotilla log dump --words [--entries] [--data-bytes N] <data-dir>
@@ -32,7 +33,8 @@ const SETTLE = { tries: 40, pauseMs: 50 } as const;
 export async function logCommand(args: readonly string[]): Promise<number> {
 	const call = readCall(args);
 	if (call.kind === "usage") {
-		(call.problem === "" ? process.stdout : process.stderr).write(`${call.problem}${USAGE}`);
+		if (call.problem === "") print(USAGE);
+		else process.stderr.write(`${call.problem}${USAGE}`);
 		return call.problem === "" ? 0 : 2;
 	}
 	const folder = join(call.dataDir, MEMBER_FOLDER);
@@ -41,7 +43,9 @@ export async function logCommand(args: readonly string[]): Promise<number> {
 		return 2;
 	}
 	// Whoever read has seen enough: `flotilla log dump x | head`.
-	process.stdout.on("error", () => process.exit(0));
+	process.stdout.on("error", (error) => {
+		if (isReaderGone(error)) process.exit(0);
+	});
 	const page = new Page();
 	const printer = call.form.kind === "words" ? new LogWords(call.form, page.print) : new LogJson(call.form.valueBytesMax, page.print);
 	const problems = await dump(folder, (fact) => printer.tell(fact));
@@ -116,7 +120,7 @@ class Page {
 	};
 
 	flush(): void {
-		process.stdout.write(this.text);
+		print(this.text);
 		this.text = "";
 	}
 }

@@ -6,6 +6,7 @@ import { readFile } from "node:fs/promises";
 import { type CommandLineOutcome, readCommandLine } from "./command-line.ts";
 import { readConfigFile } from "./config-file.ts";
 import type { LogNote } from "./flags.ts";
+import { OutputLost, print, watchOutput } from "./output.ts";
 import { bad } from "./parsed.ts";
 import { flagHelp, USAGE } from "./usage.ts";
 import { versionText } from "./version.ts";
@@ -15,27 +16,42 @@ const [command, ...rest] = process.argv.slice(2);
 // Whatever a subcommand makes, a restored member or a saved snapshot, holds what clients stored: nobody but the owner reads it.
 process.umask(0o077);
 
-switch (command ?? "") {
-	case "log":
-		process.exitCode = await (await import("./log-dump.ts")).logCommand(rest);
-		break;
-	case "snapshot":
-		process.exitCode = await (await import("./snapshot-command.ts")).snapshotCommand(rest);
-		break;
-	case "doctor":
-		process.exitCode = await (await import("./doctor/doctor-command.ts")).doctorCommand(rest);
-		break;
-	case "migrate":
-		process.exit(await (await import("./migrate/migrate-command.ts")).migrateCommand(rest));
-		break;
-	case "start-local":
-		process.exit(await (await import("./local-cluster.ts")).startLocal(rest, process.env));
-		break;
-	case "help":
-		printHelp();
-		break;
-	default:
-		await obey(await readCommandLine(process.argv.slice(2), process.env, { readSettings }));
+try {
+	await runCommand();
+} catch (error) {
+	if (!(error instanceof OutputLost)) throw error;
+	process.stderr.write(`Error: ${error.message}\n`);
+	process.exitCode = 1;
+}
+
+async function runCommand(): Promise<void> {
+	switch (command ?? "") {
+		case "log":
+			watchOutput();
+			process.exitCode = await (await import("./log-dump.ts")).logCommand(rest);
+			break;
+		case "snapshot":
+			watchOutput();
+			process.exitCode = await (await import("./snapshot-command.ts")).snapshotCommand(rest);
+			break;
+		case "doctor":
+			watchOutput();
+			process.exitCode = await (await import("./doctor/doctor-command.ts")).doctorCommand(rest);
+			break;
+		case "migrate":
+			watchOutput();
+			process.exit(await (await import("./migrate/migrate-command.ts")).migrateCommand(rest));
+			break;
+		// It and a member have their own ways to go on, or to end, when nobody reads what they say.
+		case "start-local":
+			process.exit(await (await import("./local-cluster.ts")).startLocal(rest, process.env));
+			break;
+		case "help":
+			printHelp();
+			break;
+		default:
+			await obey(await readCommandLine(process.argv.slice(2), process.env, { readSettings }));
+	}
 }
 
 async function obey(outcome: CommandLineOutcome): Promise<void> {
@@ -45,7 +61,8 @@ async function obey(outcome: CommandLineOutcome): Promise<void> {
 		case "help":
 			return printHelp();
 		case "version":
-			process.stdout.write(versionText(process.platform, process.arch, process.version));
+			watchOutput();
+			print(versionText(process.platform, process.arch, process.version));
 			return;
 		case "usageError":
 			process.stderr.write(`${outcome.text}\n${USAGE}`);
@@ -59,8 +76,9 @@ async function obey(outcome: CommandLineOutcome): Promise<void> {
 }
 
 function printHelp(): void {
+	watchOutput();
 	process.stderr.write(USAGE);
-	process.stdout.write(flagHelp());
+	print(flagHelp());
 }
 
 /** What was wrong with the flags is said on standard error, whatever the flags say about logs. */

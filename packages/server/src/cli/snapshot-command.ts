@@ -1,7 +1,9 @@
 /** `flotilla snapshot save|status|restore`: reads its arguments and says what went wrong. */
 import { parseArgs } from "node:util";
 import { initialClusterOf } from "./bootstrap.ts";
+import { readEndpoints } from "./endpoints.ts";
 import { type LoginWish, loginWish, readLogin } from "./login.ts";
+import { print } from "./output.ts";
 import { restoreSnapshot } from "./snapshot-restore.ts";
 import { printStatus } from "./snapshot-status.ts";
 
@@ -64,7 +66,7 @@ export async function snapshotCommand(args: readonly string[]): Promise<number> 
 	try {
 		const { values, positionals } = parse(args);
 		if (values.help === true) {
-			process.stdout.write(USAGE);
+			print(USAGE);
 			return 0;
 		}
 		await obey(positionals, values);
@@ -77,11 +79,7 @@ export async function snapshotCommand(args: readonly string[]): Promise<number> 
 }
 
 function parse(args: readonly string[]) {
-	try {
-		return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true, strict: true });
-	} catch (error) {
-		throw new WrongCall((error as Error).message);
-	}
+	return read(() => parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true, strict: true }));
 }
 
 async function obey([command = "", file, ...more]: readonly string[], values: Values): Promise<void> {
@@ -98,17 +96,25 @@ async function obey([command = "", file, ...more]: readonly string[], values: Va
 async function save(file: string, values: Values): Promise<void> {
 	const endpoint = values.endpoints ?? "127.0.0.1:2379";
 	if (endpoint.includes(",")) throw new WrongCall("snapshot must be requested to one selected node, not multiple");
+	if (read(() => readEndpoints("--endpoints", endpoint)).length === 0) throw new WrongCall("--endpoints needs HOST:PORT");
 	const { cacert, cert, key } = values;
 	if ((cert === undefined) !== (key === undefined)) throw new WrongCall("--cert and --key go together");
 	const wish = loginOf(values);
 	const { saveSnapshot } = await import("./snapshot-save.ts");
 	await saveSnapshot(file, { endpoint, login: await readLogin(wish), cacert, cert, key });
-	process.stdout.write(`Snapshot saved at ${file}\n`);
+	print(`Snapshot saved at ${file}\n`);
 }
 
 function loginOf({ user, "password-file": passwordFile }: Values): LoginWish | undefined {
+	return read(() =>
+		loginWish({ flag: "--user", fileFlag: "--password-file", user, passwordFile, variable: "ETCDCTL_PASSWORD" }, process.env),
+	);
+}
+
+/** What it throws makes the call a wrong one. */
+function read<T>(work: () => T): T {
 	try {
-		return loginWish({ flag: "--user", fileFlag: "--password-file", user, passwordFile, variable: "ETCDCTL_PASSWORD" }, process.env);
+		return work();
 	} catch (error) {
 		throw new WrongCall((error as Error).message);
 	}
@@ -132,5 +138,5 @@ async function restore(file: string, values: Values): Promise<void> {
 		token: values["initial-cluster-token"] ?? "etcd-cluster",
 		peerUrls: peerUrls.split(","),
 	});
-	process.stdout.write(`${text}\n`);
+	print(`${text}\n`);
 }

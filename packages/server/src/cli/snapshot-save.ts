@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { etcdserverpb } from "@flotilla/api";
 import { IMAGE_BLOCK_BYTES, IMAGE_DIGEST_BYTES } from "../driver/snapshot-image.ts";
@@ -10,8 +10,9 @@ export interface SaveOptions extends Access {
 }
 
 /** Writes beside the file and renames at the end: what stands under the final name is whole, verified and durable. */
-export async function saveSnapshot(path: string, options: SaveOptions): Promise<void> {
-	const part = `${path}.part`;
+export async function saveSnapshot(target: string, options: SaveOptions): Promise<void> {
+	const path = await replaceable(target);
+	const part = await replaceable(`${path}.part`);
 	const client = await OutsideClient.open(options.endpoint, options);
 	try {
 		const file = await open(part, "w", 0o600);
@@ -28,6 +29,20 @@ export async function saveSnapshot(path: string, options: SaveOptions): Promise<
 		throw error;
 	} finally {
 		client.close();
+	}
+}
+
+/**
+ * What a rename would put a file in the place of, such as a device or a folder, is refused. A link stays, and what it leads to is
+ * replaced.
+ */
+async function replaceable(path: string): Promise<string> {
+	try {
+		if (!(await stat(path)).isFile()) throw new Error(`${path} exists and is no regular file, so nothing was done`);
+		return await realpath(path);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "ENOENT") return path;
+		throw error;
 	}
 }
 

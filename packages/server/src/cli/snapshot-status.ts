@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import type { FloorRecord } from "../driver/floor-record.ts";
+import { print } from "./output.ts";
 import { readSnapshot } from "./snapshot-file.ts";
 
 /** Verifies the whole file first. The hash is that of the records: equal for the same state, whichever member was asked. */
@@ -13,7 +14,7 @@ export async function printStatus(path: string, form: "table" | "json"): Promise
 	if (floor === null) return;
 	const { digest: hash, revision } = floor.mark;
 	const totalSize = (await stat(path)).size;
-	if (form === "json") process.stdout.write(`${JSON.stringify({ hash, revision, totalKey, totalSize, version: "3.6.0" })}\n`);
+	if (form === "json") print(`${JSON.stringify({ hash, revision, totalKey, totalSize, version: "3.6.0" })}\n`);
 	else {
 		const titles = ["HASH", "REVISION", "TOTAL KEYS", "TOTAL SIZE", "STORAGE VERSION"];
 		printTable(titles, [hash.toString(16), String(revision), String(totalKey), sizeText(totalSize), "3.6.0"]);
@@ -28,7 +29,7 @@ function printTable(titles: readonly string[], row: readonly string[]): void {
 		return ` ${" ".repeat(left)}${text}${" ".repeat(width - text.length - left)} `;
 	};
 	const line = (cells: readonly string[]): string => `|${cells.map((cell, at) => centred(cell, widths[at] ?? 0)).join("|")}|\n`;
-	process.stdout.write(`${rule}${line(titles)}${rule}${line(row)}${rule}`);
+	print(`${rule}${line(titles)}${rule}${line(row)}${rule}`);
 }
 
 function sizeText(bytes: number): string {

@@ -1,4 +1,5 @@
 /** What the commands beside the member have in common: usage, wrong calls, failures and exit statuses. */
+import { print } from "./output.ts";
 
 export interface Subcommand<Values extends { readonly help: boolean }> {
 	readonly usage: string;
@@ -20,12 +21,10 @@ export async function runSubcommand<Values extends { readonly help: boolean }>(
 		process.stderr.write(`${(error as Error).message}\n\n${usage}`);
 		return 2;
 	}
-	if (values.help) {
-		process.stdout.write(usage);
-		return 0;
-	}
 	try {
-		return await run(values);
+		if (!values.help) return await run(values);
+		print(usage);
+		return 0;
 	} catch (error) {
 		process.stderr.write(`Error: ${(error as Error).message}\n`);
 		return 1;

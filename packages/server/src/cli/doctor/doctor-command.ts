@@ -1,7 +1,9 @@
 /** `flotilla doctor`: looks at members and data folders, says what is wrong and why, and rehearses the rescue. */
 import { tmpdir } from "node:os";
 import { parseArgs } from "node:util";
+import { readEndpoints } from "../endpoints.ts";
 import { loginWish, readLogin } from "../login.ts";
+import { print } from "../output.ts";
 import { runSubcommand } from "../subcommand.ts";
 import { type Diagnosis, diagnose, isHealthy } from "./findings.ts";
 import type { Rehearsal } from "./observations.ts";
@@ -45,12 +47,12 @@ function read(args: readonly string[]) {
 	const wish = values.help
 		? undefined
 		: loginWish({ flag: "--user", fileFlag: "--password-file", user, passwordFile, variable: "ETCDCTL_PASSWORD" }, process.env);
-	return { ...values, wish };
+	const standard = values["data-dir"] === undefined ? "127.0.0.1:2379" : "";
+	return { ...values, endpoints: readEndpoints("--endpoints", values.endpoints ?? standard), wish };
 }
 
 async function examine(values: ReturnType<typeof read>): Promise<number> {
-	const { wish, cacert, cert, key, scratch = tmpdir(), "data-dir": dataDirs = [] } = values;
-	const endpoints = (values.endpoints ?? (dataDirs.length === 0 ? "127.0.0.1:2379" : "")).split(",").filter((endpoint) => endpoint !== "");
+	const { endpoints, wish, cacert, cert, key, scratch = tmpdir(), "data-dir": dataDirs = [] } = values;
 	const { askMembers } = await import("./ask-members.ts");
 	const { examineFolder, rehearse } = await import("./examine-folder.ts");
 	const members = await askMembers(endpoints, { login: await readLogin(wish), cacert, cert, key });
@@ -60,9 +62,7 @@ async function examine(values: ReturnType<typeof read>): Promise<number> {
 	const diagnosis = diagnose({ members, folders });
 	const { best, quorumLost } = diagnosis;
 	const rehearsal = best !== null && (quorumLost || values["dry-run"]) ? await rehearse(best, scratch) : null;
-	process.stdout.write(
-		values.json ? `${JSON.stringify({ members, folders, ...diagnosis, rehearsal }, null, "\t")}\n` : report(diagnosis, rehearsal),
-	);
+	print(values.json ? `${JSON.stringify({ members, folders, ...diagnosis, rehearsal }, null, "\t")}\n` : report(diagnosis, rehearsal));
 	return isHealthy(diagnosis) && rehearsal?.ok !== false ? 0 : 1;
 }
 

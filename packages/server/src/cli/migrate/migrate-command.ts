@@ -1,6 +1,7 @@
 /** `flotilla migrate`: from its arguments to the end of a migration. */
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
+import { readEndpoints } from "../endpoints.ts";
 import { type LoginWish, loginWish, readLogin } from "../login.ts";
 import type { Access } from "../outside-client.ts";
 import { runSubcommand } from "../subcommand.ts";
@@ -65,7 +66,7 @@ function read(args: readonly string[]) {
 	const values = parse(args);
 	if (values.help) return { help: true, values, wishes: { from: undefined, to: undefined } };
 	for (const side of ["from", "to"] as const) {
-		if (endpoints(values[side]).length === 0) throw new Error(`--${side} is needed`);
+		if (endpointsOf(values, side).length === 0) throw new Error(`--${side} is needed`);
 		if ((values[`${side}-cert`] === undefined) !== (values[`${side}-key`] === undefined))
 			throw new Error(`--${side}-cert and --${side}-key go together`);
 	}
@@ -83,13 +84,13 @@ async function settingsOf(values: Values, wishes: Wishes): Promise<MigrationSett
 		...{ cert: values[`${side}-cert`], key: values[`${side}-key`] },
 	});
 	return {
-		source: { endpoints: endpoints(values.from), access: await access("from") },
-		target: { endpoints: endpoints(values.to), access: await access("to") },
+		source: { endpoints: endpointsOf(values, "from"), access: await access("from") },
+		target: { endpoints: endpointsOf(values, "to"), access: await access("to") },
 		users: !values["no-users"],
 		passwords: values.passwords === undefined ? "" : await readFile(values.passwords, "utf8"),
 	};
 }
 
-function endpoints(text = ""): readonly string[] {
-	return text.split(",").filter((endpoint) => endpoint !== "");
+function endpointsOf(values: Values, side: SideFlag): readonly string[] {
+	return readEndpoints(`--${side}`, values[side] ?? "");
 }

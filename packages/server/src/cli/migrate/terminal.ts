@@ -1,4 +1,5 @@
 /** Whoever started a migration: Enter or a signal switches while the target is kept in step; at other times a signal gives up. */
+import { print } from "../output.ts";
 import type { Operator } from "./migrate.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
@@ -23,7 +24,11 @@ export class Terminal implements Operator {
 	}
 
 	tell(line: string): void {
-		process.stdout.write(`${line}\n`);
+		try {
+			print(`${line}\n`);
+		} catch (error) {
+			this.giveUp(error as Error);
+		}
 	}
 
 	switched(): Promise<void> {
