@@ -92,6 +92,16 @@ describe("reading", () => {
 		expect(CompactionRequest.decodeJson('{"revision":"9223372036854775807"}').revision).toBe(Number.MAX_SAFE_INTEGER);
 	});
 
+	test.each([
+		["1.0", 1],
+		['"1.0"', 1],
+		["2e2", 200],
+		['"2E+2"', 200],
+		['"-3.000"', -3],
+	])("%s is a whole number", (text, limit) => {
+		expect(RangeRequest.decodeJson(`{"limit":${text}}`).limit).toBe(limit);
+	});
+
 	test("enums by name and by number; null is the default", () => {
 		expect(RangeRequest.decodeJson('{"sort_order":"DESCEND","sort_target":3,"key":null,"limit":null}')).toEqual(
 			RangeRequest.create({ sortOrder: 2, sortTarget: 3 }),
@@ -113,6 +123,9 @@ describe("reading", () => {
 		["key is a number", '{"key":1}', "key must be base64"],
 		["key is no base64", '{"key":"a"}', "key must be base64"],
 		["limit has a fraction", '{"limit":1.5}', "limit must be an integer"],
+		["limit has a fraction in a string", '{"limit":"1.5"}', "limit must be an integer"],
+		["limit has an end that rounding would hide", '{"limit":"9007199254740990.9999999999"}', "limit must be an integer"],
+		["limit is far beyond in a string", '{"limit":"1e30"}', "limit must be an integer"],
 		["limit is a word", '{"limit":"many"}', "limit must be an integer"],
 		["limit is beyond 64 bits", '{"limit":"9223372036854775808"}', "limit is out of range"],
 		["limit is far beyond", '{"limit":1e30}', "limit must be an integer"],

@@ -144,8 +144,10 @@ describe.skipIf(!haveProgram("etcd"))("the JSON gateway beside etcd's (needs Deb
 	});
 
 	test("a whole number with a fraction of nothing is one, as in 3.6; so two members of one choice are refused", async () => {
-		const [whole, wholeInFour] = await both("/v3/kv/range", '{"key":"Zm9v","limit":1.0}');
-		expect([whole.status, whole.body.count, wholeInFour.status]).toEqual([200, "1", 400]);
+		for (const limit of ["1.0", '"1.0"']) {
+			const [whole, wholeInFour] = await both("/v3/kv/range", `{"key":"Zm9v","limit":${limit}}`);
+			expect([limit, whole.status, whole.body.count, wholeInFour.status]).toEqual([limit, 200, "1", 400]);
+		}
 		const [two, twoInFour] = await both("/v3/kv/txn", '{"compare":[{"key":"Zm9v","version":1,"value":"YQ=="}]}');
 		expect([two.status, two.body.code, twoInFour.status]).toEqual([400, 3, 200]);
 	});
