@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readHistory, writeHistory } from "../src/chaos/history-file.ts";
 import type { ReportData } from "../src/chaos/report-data.ts";
+import { ReportFolder } from "../src/chaos/report-folder.ts";
 import type { RunRecord } from "../src/chaos/run.ts";
 import { FLOTILLA_PROGRAM } from "../src/process/cluster.ts";
 import { runTool, type ToolResult, WORKER } from "../src/process/tools.ts";
@@ -98,15 +99,28 @@ test("where no report can be written, or another run writes one, nothing is star
 	const [file, used] = [join(folder, "file"), join(folder, "used")];
 	await writeFile(file, "");
 	await runTool("mkdir", [used]);
-	await writeFile(join(used, ".running"), String(process.pid));
+	const owner = await ReportFolder.claim(used);
 	for (const [path, words] of [
 		[file, `${file} cannot be written to: `],
 		[join(file, "deep"), `${file}/deep cannot be made for the report: `],
-		[used, `${used} is in use by a run of process ${process.pid}: choose another folder with --report`],
+		[used, `${used} is in use by another run: choose another folder with --report`],
 	] as const) {
 		const { status, stdout, stderr } = await chaos("--report", path);
 		expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
 		expect(stderr).toContain(words);
+	}
+	await owner.release();
+	await ReportFolder.claim(used).then((again) => again.release());
+});
+
+test("a history in which one bit was flipped is refused or judged as it was, never called broken", async () => {
+	const whole = readFileSync(join(good, "history.jsonl.gz"));
+	for (const place of [20, Math.floor(whole.length / 2), whole.length - 6]) {
+		const flipped = Buffer.from(whole);
+		flipped[place] = (flipped[place] as number) ^ 1;
+		await writeFile(join(folder, "flipped.gz"), flipped);
+		const { status, stderr } = await chaos("--judge", join(folder, "flipped.gz"), "--report", join(folder, "flipped"));
+		expect([status, stderr]).toEqual([2, expect.stringContaining("flipped.gz is no history of a run: ")]);
 	}
 });
 

@@ -29,11 +29,13 @@ export class Follower {
 	readonly revisions = new Map<number, readonly Change[]>();
 	/** Promises of a watch that were broken, in words. */
 	readonly findings: string[] = [];
-	/** The next revision to come; all below were told. */
-	next = 1;
+	/** The next revision to come; all below were told. Nothing changed at the first one. */
+	next = 2;
 	events = 0;
-	/** Revisions that compaction took from this watch. */
-	skipped = 0;
+	/** What compaction took from this watch: first revision, and the first one behind. */
+	readonly skips: Array<readonly [from: number, until: number]> = [];
+	/** What it told of each key last: value and revision. */
+	private readonly known = new Map<string, { readonly value: string; readonly mod: string }>();
 	resumes = 0;
 	private client: Client | null = null;
 	private stream: ClientDuplexStream<Buffer, Buffer> | null = null;
@@ -111,7 +113,8 @@ export class Follower {
 		if (response.canceled) {
 			const compacted = Number(response.compact_revision);
 			if (compacted > this.next) {
-				this.skipped += compacted - this.next;
+				this.skips.push([this.next, compacted]);
+				this.known.clear();
 				this.next = compacted;
 			} else if (compacted > 0) this.find(`cancelled as compacted at ${compacted}, and ${this.next} comes next`);
 			this.drop();
@@ -128,12 +131,26 @@ export class Follower {
 		this.events += events.length;
 		if (revision > told) this.find(`an event of revision ${revision} under a header of ${told}`);
 		if (revision < this.next) this.find(`revision ${revision} came again or late, ${this.next} was to come`);
-		else if (revision > this.next && this.next > 1) this.find(`revision ${revision} came, ${this.next} was to come`);
+		else if (revision > this.next) this.find(`revision ${revision} came, ${this.next} was to come`);
+		if (new Set(events.map(({ kv }) => kv.key.toString("latin1"))).size < events.length)
+			this.find(`revision ${revision} changes a key twice`);
+		for (const event of events) this.remember(event);
 		const changes = events.map(({ type, kv }): Change => {
 			return { key: kv.key.toString("latin1"), value: type === "PUT" ? kv.value.toString("latin1") : null };
 		});
 		if (!this.revisions.has(revision)) this.revisions.set(revision, changes);
 		this.next = Math.max(this.next, revision + 1);
+	}
+
+	/** The pair before a change is the one that this watch told last, if it tells one. */
+	private remember({ type, kv, prev_kv: before }: WireEvent): void {
+		const key = kv.key.toString("latin1");
+		const last = this.known.get(key);
+		if (before !== null && last !== undefined && (before.value.toString("latin1") !== last.value || before.mod_revision !== last.mod)) {
+			this.find(`at revision ${kv.mod_revision} the pair before ${key} is one of revision ${before.mod_revision}, ${last.mod} was told`);
+		}
+		if (type === "PUT") this.known.set(key, { value: kv.value.toString("latin1"), mod: kv.mod_revision });
+		else this.known.delete(key);
 	}
 
 	private bookmark(revision: number): void {

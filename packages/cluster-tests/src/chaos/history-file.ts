@@ -3,9 +3,9 @@
  * and locks, faults, leaders. Enough to judge the run anew, by this tool or by another one.
  */
 import { createReadStream, createWriteStream } from "node:fs";
-import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { StringDecoder } from "node:string_decoder";
 import { createGunzip, createGzip } from "node:zlib";
 import type { LeaseHistory } from "../history/lease-checks.ts";
 import type { Attempt, Change } from "../history/operation.ts";
@@ -13,6 +13,8 @@ import type { RunRecord, StruckFault, WatchRecord } from "./run.ts";
 import type { FaultLine, Scenario } from "./scenario.ts";
 
 const FORMAT = 1;
+/** Far more than a run of an hour makes. */
+const REVISIONS_MAX = 100_000_000;
 
 /** In this order: the head, one line for each of the others, the end with their number. */
 type Line =
@@ -27,7 +29,7 @@ interface Head extends Omit<RunRecord, "attempts" | "followers" | "leased" | "fa
 	readonly scenario: Omit<Scenario, "faults"> & {
 		readonly faults: ReadonlyArray<Omit<FaultLine, "given"> & { readonly given: readonly string[] }>;
 	};
-	readonly watches: ReadonlyArray<{ readonly member: string; readonly findings: readonly string[]; readonly events: number }>;
+	readonly watches: ReadonlyArray<Omit<WatchRecord, "member" | "revisions"> & { readonly member: string }>;
 	readonly locks: RunRecord["leased"]["locks"];
 	readonly leftOver: readonly string[];
 	/** `untilMs` null: it never ended. */
@@ -51,7 +53,7 @@ function* linesOf({ attempts, followers, leased, faults, scenario, ...rest }: Ru
 	const run = {
 		...rest,
 		scenario: { ...scenario, faults: scenario.faults.map((line) => ({ ...line, given: [...line.given] })) },
-		watches: followers.map(({ member, findings, events }) => ({ member: member.name, findings, events })),
+		watches: followers.map(({ member, findings, events, next, skips }) => ({ member: member.name, findings, events, next, skips })),
 		...{ locks: leased.locks, leftOver: leased.leftOver },
 		faults: faults.map((fault) => ({ ...fault, untilMs: fault.untilMs === Number.POSITIVE_INFINITY ? null : fault.untilMs })),
 	};
@@ -79,18 +81,14 @@ function* toldOf(revision: number, followers: readonly WatchRecord[]): Generator
 /** Throws with the name of the file when it is none of these, or is cut off. */
 export async function readHistory(file: string): Promise<RunRecord> {
 	const wrong = (what: string): Error => new Error(`${file} is no history of a run: ${what}`);
-	const input = createReadStream(file);
 	const reading = new HistoryReader();
 	let count = 0;
+	const takeLine = (text: string): void => {
+		count++;
+		reading.take(JSON.parse(text) as Line);
+	};
 	try {
-		const gunzip = createGunzip();
-		const piped = pipeline(input, gunzip);
-		piped.catch(() => {});
-		for await (const text of createInterface({ input: gunzip, crlfDelay: Number.POSITIVE_INFINITY })) {
-			count++;
-			reading.take(JSON.parse(text) as Line);
-		}
-		await piped;
+		await pipeline(createReadStream(file), createGunzip(), (source: AsyncIterable<Buffer>) => eachLine(source, takeLine));
 	} catch (error) {
 		const { code, message } = error as NodeJS.ErrnoException;
 		if (code === "ENOENT") throw new Error(`There is no file ${file}`, { cause: error });
@@ -99,6 +97,36 @@ export async function readHistory(file: string): Promise<RunRecord> {
 	const record = reading.record();
 	if (record === null) throw wrong(count === 0 ? "it is empty" : "its end is missing");
 	return record;
+}
+
+async function eachLine(source: AsyncIterable<Buffer>, take: (line: string) => void): Promise<void> {
+	const decoder = new StringDecoder("utf8");
+	let rest = "";
+	for await (const chunk of source) {
+		const lines = (rest + decoder.write(chunk)).split("\n");
+		rest = lines.pop() ?? "";
+		for (const line of lines) take(line);
+	}
+	if (rest !== "") take(rest);
+}
+
+/** Of what a hand may have changed, that without which nothing can be said. */
+function checked(head: Head): Head {
+	const { scenario, setting, watches, tenures, faults, startedMs, endedMs, finalRevision } = head;
+	if (typeof scenario !== "object" || typeof setting !== "object") throw new Error("it does not say of which run");
+	if (![watches, tenures, faults].every(Array.isArray)) throw new Error("watches, tenures or faults are missing");
+	if (!(Number.isFinite(startedMs) && endedMs >= startedMs)) throw new Error("its end is not behind its start");
+	if (finalRevision !== null && !(Number.isInteger(finalRevision) && finalRevision <= REVISIONS_MAX)) {
+		throw new Error(`its last revision is ${String(finalRevision)}`);
+	}
+	return head;
+}
+
+function checkedCall(call: Attempt): Attempt {
+	const { invoked, outcome } = call;
+	const end = outcome?.kind === "unknown" ? (outcome.gaveUp ?? invoked) : outcome?.returned;
+	if (!(end >= invoked)) throw new Error(`call ${call.id} has no outcome, or ends before it began`);
+	return call;
 }
 
 class HistoryReader {
@@ -112,11 +140,11 @@ class HistoryReader {
 	take(line: Line): void {
 		if ("history" in line) {
 			if (line.history !== FORMAT) throw new Error(`it is of format ${line.history}, and ${FORMAT} is known`);
-			this.head = line.run;
+			this.head = checked(line.run);
 			this.revisions = line.run.watches.map(() => new Map());
 		} else if (this.head === null) throw new Error("it does not begin as one");
 		else if (this.ended) throw new Error("something stands behind its end");
-		else if ("call" in line) this.attempts.push(line.call);
+		else if ("call" in line) this.attempts.push(checkedCall(line.call));
 		else if ("revision" in line) for (const at of line.told) this.revisions[at]?.set(line.revision, line.changes);
 		else if ("lease" in line) {
 			const { lease, records, keys, certain } = line;
@@ -136,8 +164,9 @@ class HistoryReader {
 			...rest,
 			scenario: { ...scenario, faults: scenario.faults.map((line) => ({ ...line, given: new Set(line.given) })) },
 			attempts: this.attempts,
-			followers: watches.map(({ member, findings, events }, at) => ({
-				...{ member: { name: member }, findings, events },
+			followers: watches.map(({ member, ...watch }, at) => ({
+				...watch,
+				member: { name: member },
 				revisions: this.revisions[at] as ReadonlyMap<number, readonly Change[]>,
 			})),
 			leased: { leases: this.leases, locks, leftOver },

@@ -2,10 +2,9 @@
 import { describe, expect, test } from "vitest";
 import type { LeaseRecord } from "../history/lease-checks.ts";
 import type { Attempt, Change } from "../history/operation.ts";
-import type { Follower } from "./follower.ts";
 import { type CheckName, judge } from "./judge.ts";
 import type { LeaseRecords } from "./lease-load.ts";
-import type { RunRecord } from "./run.ts";
+import type { RunRecord, WatchRecord } from "./run.ts";
 import type { Scenario } from "./scenario.ts";
 
 const scenario: Scenario = {
@@ -23,7 +22,7 @@ const scenario: Scenario = {
 		log: "long",
 		flags: [],
 	},
-	load: { put: 1, get: 1, range: 0, delete: 0, txn: 0, compact: 0, append: 0, bank: 0, lock: 0 },
+	load: { put: 1, get: 1, range: 0, delete: 0, txn: 0, compact: 0, append: 0, bank: 0, lock: 0, set: 0 },
 	faults: [
 		{ fault: "kill", at: null, every: { minMs: 100, maxMs: 200 }, for: { minMs: 1, maxMs: 1 }, details: {}, given: new Set<string>() },
 	],
@@ -42,16 +41,16 @@ function get(id: number, revision: number, fromMs: number): Attempt {
 	return { id, client: 0, member: "m1#1", operation, invoked: fromMs, outcome: { kind: "ok", returned: fromMs + 1, answer } };
 }
 
-function follower(name: string, values: readonly string[], findings: readonly string[] = []): Follower {
+function follower(name: string, values: readonly string[], findings: readonly string[] = []): WatchRecord {
 	const own = values.map((value, at): [number, readonly Change[]] => [at + 2, [{ key: "k", value }]]);
 	const revisions = new Map([...own, ...LEASED_CHANGES]);
-	return { member: { name }, revisions, findings, next: 9, events: values.length } as unknown as Follower;
+	return { member: { name }, revisions, findings, next: 9, skips: [[5 - (3 - values.length), 5]], events: values.length };
 }
 
 /** The same without what leases and a lock wrote. */
-function plainFollower(name: string, values: readonly string[]): Follower {
+function plainFollower(name: string, values: readonly string[]): WatchRecord {
 	const revisions = new Map(values.map((value, at): [number, readonly Change[]] => [at + 2, [{ key: "k", value }]]));
-	return { member: { name }, revisions, findings: [], next: values.length + 2, events: values.length } as unknown as Follower;
+	return { member: { name }, revisions, findings: [], next: values.length + 2, skips: [], events: values.length };
 }
 
 /** A lease of two seconds with a key, granted at `fromMs`, that ends when it has run out; its key is written at revision 5 and deleted at 6. */
@@ -82,7 +81,7 @@ function settingOf(program: "flotilla" | "etcd"): RunRecord["setting"] {
 }
 
 function record(change: Partial<RunRecord> = {}): RunRecord {
-	const state = { revision: 8, hash: "1", contents: "k=v4" };
+	const state = { revision: 8, hash: "1", contents: "b/1=@7/7/1\nb/2=@8/8/1\nk=v4@2/4/3" };
 	return {
 		...{
 			scenario,
@@ -275,6 +274,42 @@ describe("one thing changed", () => {
 			expect(judgement.verdict).not.toBe("ok");
 		});
 	}
+
+	test("what all members have lost alike: agreement", () => {
+		const without = record().finalStates.map((state) => ({ ...state, contents: "b/1=@7/7/1\nb/2=@8/8/1" }));
+		const agreement = judge(record({ finalStates: without })).checks.find(({ name }) => name === "agreement");
+		expect(agreement?.verdict).toBe("violated");
+		expect(agreement?.findings[0]).toBe("at revision 8 m1 holds nothing more where its changes lead to k=v4@2/4/3");
+	});
+
+	test("a watch that came to the end and was not told of a revision: watches", () => {
+		const deaf: WatchRecord = { ...follower("m3", ["v2", "v3", "v4"]), revisions: new Map() };
+		const check = judge(record({ followers: [follower("m1", ["v2", "v3", "v4"]), deaf] })).checks.find(({ name }) => name === "watches");
+		expect(check?.verdict).toBe("violated");
+		expect(check?.findings[0]).toBe("watch of m3: it came to revision 8 and was not told of 2");
+	});
+
+	test("a serializable read of what nobody had asked for yet: linearizable", () => {
+		const early = get(9, 4, 3);
+		const read = { ...early, client: 7, operation: { ...early.operation, serializable: true } } as Attempt;
+		const check = judge(record({ attempts: [...record().attempts, read] })).checks.find(({ name }) => name === "linearizable");
+		expect(check).toMatchObject({
+			verdict: "violated",
+			findings: ["realTime: revision 4 was answered before a change up to it was asked for"],
+		});
+		expect(check?.attempts.map(({ id }) => id)).toEqual([3, 9]);
+	});
+
+	test("a lock whose change no watch saw: nobody can tell", () => {
+		const blind = record().followers.map((one) => ({
+			...one,
+			revisions: new Map([...one.revisions].filter(([revision]) => revision !== 7)),
+			skips: [[7, 8]] as const,
+		}));
+		const check = judge(record({ followers: blind })).checks.find(({ name }) => name === "locks");
+		expect(check?.verdict).toBe("unknown");
+		expect(check?.findings[0]).toBe("no watch saw revision 7, without which nobody can tell");
+	});
 
 	test("each fault that was due must have struck; of a run that was ended early those that were due until then", () => {
 		const line = { fault: "pause", at: { minMs: 500, maxMs: 800 }, every: null, for: { minMs: 1, maxMs: 1 }, details: {} };

@@ -2,16 +2,18 @@
 import { checkHistory } from "../history/holes.ts";
 import { checkLate, checkLeases } from "../history/lease-checks.ts";
 import { checkLocks } from "../history/lock-checks.ts";
+import { SequentialStore } from "../history/model.ts";
 import type { Attempt, Change, Pair } from "../history/operation.ts";
 import { smallestContradiction } from "../history/smallest.ts";
 import { drawTimeline } from "../history/timeline.ts";
 import { LEASED } from "../sim/lease-holder.ts";
 import { LOCKED } from "../sim/lock-part.ts";
+import { contentsOf } from "./contents.ts";
 import { lacking } from "./enough.ts";
 import { withIssue } from "./known-of-etcd.ts";
 import { isLeased } from "./lease-load.ts";
 import { BANK } from "./programs.ts";
-import type { RunRecord, WatchRecord } from "./run.ts";
+import type { FinalState, RunRecord, WatchRecord } from "./run.ts";
 
 export type CheckName = "linearizable" | "watches" | "agreement" | "bank" | "leases" | "locks" | "leaders" | "recovery" | "enough";
 
@@ -41,7 +43,7 @@ export function judge(record: RunRecord): Judgement {
 	const checks = [
 		linearizable(record, oracle),
 		watches(record, oracle),
-		agreement(record),
+		agreement(record, oracle),
 		bank(record, oracle),
 		leases(record, oracle),
 		locks(record, oracle),
@@ -83,10 +85,8 @@ function mergeOracle(followers: readonly WatchRecord[]): Oracle {
 function linearizable({ attempts, finalRevision, scenario, startedMs }: RunRecord, { changes }: Oracle): Check {
 	const promise =
 		"There is one order of all calls that respects real time and explains every answer; nothing acknowledged is lost, nothing happens twice.";
-	let known = 1;
-	for (const revision of changes.keys()) known = Math.max(known, revision);
 	const accounted = new Set([...changes].flatMap(([revision, group]) => (isLeased(group.map(({ key }) => key)) ? [revision] : [])));
-	const last = finalRevision ?? known;
+	const last = finalRevision ?? greatest(changes.keys());
 	const others = scenario.holders + scenario.lockers > 0;
 	const verdict = checkHistory(attempts, { oracle: changes, finalRevision: last, accounted, others });
 	if (verdict.kind !== "violated") {
@@ -100,22 +100,48 @@ function linearizable({ attempts, finalRevision, scenario, startedMs }: RunRecor
 }
 
 function watches({ followers }: RunRecord, { disagreements }: Oracle): Check {
+	const untold = followers.flatMap(untoldTo);
 	const promise =
 		"Every watch tells every change once, in order, whole revisions, the same on all members, and no bookmark before its changes.";
-	return found("watches", promise, [...followers.flatMap(({ findings }) => findings), ...disagreements]);
+	return found("watches", promise, [...followers.flatMap(({ findings }) => findings), ...untold, ...disagreements]);
 }
 
-function agreement({ finalStates, finalRevision }: RunRecord): Check {
-	const promise = "At the end all members hold the same keys, values and versions, and the same hash.";
+/** Up to where it came each revision was told, or taken by compaction. */
+function untoldTo({ member, revisions, next, skips }: WatchRecord): string[] {
+	const findings: string[] = [];
+	for (let revision = 2; revision < next; revision++) {
+		if (revisions.has(revision) || skips.some(([from, until]) => revision >= from && revision < until)) continue;
+		findings.push(`watch of ${member.name}: it came to revision ${next - 1} and was not told of ${revision}`);
+	}
+	return findings;
+}
+
+function agreement({ finalStates, finalRevision }: RunRecord, { changes }: Oracle): Check {
+	const promise = "At the end all members hold what their changes lead to: the same keys, values and versions, and the same hash.";
 	if (finalRevision === null)
 		return { ...found("agreement", promise, []), verdict: "unknown", findings: ["the cluster did not come to rest"] };
 	const [first] = finalStates;
 	const differing = finalStates.filter((state) => state.hash !== first?.hash || state.contents !== first.contents);
-	return found(
-		"agreement",
-		promise,
-		differing.map((state) => `${state.member} and ${first?.member} differ at revision ${state.revision}`),
-	);
+	return found("agreement", promise, [
+		...differing.map((state) => `${state.member} and ${first?.member} differ at revision ${state.revision}`),
+		...finalStates.flatMap((state) => strayIn(state, changes)),
+	]);
+}
+
+/** Nothing where nobody saw all changes: then only the members can be compared. */
+function strayIn({ member, revision, contents }: FinalState, changes: Oracle["changes"]): string[] {
+	const store = new SequentialStore();
+	for (let next = 2; next <= revision; next++) {
+		const group = changes.get(next);
+		if (group === undefined) return [];
+		store.take(group);
+	}
+	const wanted = contentsOf(store.stateAt(revision)).split("\n");
+	const held = contents.split("\n");
+	const at = wanted.findIndex((line, place) => line !== held[place]);
+	if (at < 0 && held.length === wanted.length) return [];
+	const [is, should] = [held[at < 0 ? wanted.length : at], wanted[at]];
+	return [`at revision ${revision} ${member} holds ${is ?? "nothing more"} where its changes lead to ${should ?? "nothing more"}`];
 }
 
 /** A read of all accounts in one call sees no transfer half done. */
@@ -140,9 +166,10 @@ function bank({ attempts, startedMs }: RunRecord, { changes }: Oracle): Check {
 function leases({ leased, faultsUntilMs, setting }: RunRecord, { changes }: Oracle): Check {
 	const promise = "No lease ends before its time or lives on for ever; its keys are there until it ends, and go with it, all at once.";
 	const breaches = [...checkLeases(LEASED, leased.leases, changes), ...checkLate(leased.leases, faultsUntilMs * 1_000)];
-	return found(
+	return foundBySeeingAll(
 		"leases",
 		promise,
+		changes,
 		breaches.map(({ check, text }) => withIssue(setting.program, `${check}: ${text}`)),
 	);
 }
@@ -150,9 +177,10 @@ function leases({ leased, faultsUntilMs, setting }: RunRecord, { changes }: Orac
 function locks({ leased, setting }: RunRecord, { changes }: Oracle): Check {
 	const promise = "A lock has one holder at a time, in the order of asking, and nothing of it outlives its lease.";
 	const findings = [...leased.leftOver, ...checkLocks(LOCKED, changes, leased.locks)];
-	return found(
+	return foundBySeeingAll(
 		"locks",
 		promise,
+		changes,
 		findings.map((finding) => withIssue(setting.program, finding)),
 	);
 }
@@ -173,6 +201,27 @@ function enough({ scenario, attempts, faults, leased, endedEarly, faultsFromMs, 
 	const seconds = endedEarly ? Math.min(scenario.seconds, (faultsUntilMs - faultsFromMs) / 1_000) : scenario.seconds;
 	const findings = lacking({ scenario, seconds, attempts, faults, leases: leased.leases.size });
 	return { name: "enough", promise, verdict: findings.length === 0 ? "ok" : "unknown", findings, attempts: [], drawing: [] };
+}
+
+function firstUnseen(changes: Oracle["changes"]): number | null {
+	const last = greatest(changes.keys());
+	for (let revision = 2; revision < last; revision++) if (!changes.has(revision)) return revision;
+	return null;
+}
+
+function greatest(revisions: Iterable<number>): number {
+	let last = 1;
+	for (const revision of revisions) last = Math.max(last, revision);
+	return last;
+}
+
+/** What was found may be no more than that nobody saw a change. */
+function foundBySeeingAll(name: CheckName, promise: string, changes: Oracle["changes"], findings: readonly string[]): Check {
+	const check = found(name, promise, findings);
+	if (findings.length === 0) return check;
+	const unseen = firstUnseen(changes);
+	if (unseen === null) return check;
+	return { ...check, verdict: "unknown", findings: [`no watch saw revision ${unseen}, without which nobody can tell`, ...check.findings] };
 }
 
 function found(name: CheckName, promise: string, findings: readonly string[]): Check {

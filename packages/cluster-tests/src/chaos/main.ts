@@ -117,7 +117,7 @@ async function main(): Promise<number> {
 		const { seconds, holders, lockers } = scenario;
 		const calls = leastCalls === 0 ? undefined : leastCalls;
 		const same = { scenario: values.scenario, seconds, holders, lockers, seed, program, place, "grpc-server": adapter, calls };
-		const options = Object.entries(same).flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${value}`]));
+		const options = Object.entries(same).flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${quoted(String(value))}`]));
 		console.log(`again:  npm run chaos -- ${[...options, ...values.flag.map((flag) => `--flag=${quoted(flag)}`)].join(" ")}`);
 		console.log(`verdict: ${judgement.verdict}`);
 		return STATUS[judgement.verdict];
@@ -164,11 +164,11 @@ async function judgeAgain(history: string, folder: string | undefined): Promise<
 
 /** For a shell. */
 function quoted(text: string): string {
-	return `'${text.replaceAll("'", "'\\''")}'`;
+	return /^[\w./:=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 async function load(nameOrFile: string): Promise<Scenario> {
-	const file = nameOrFile.endsWith(".yaml");
+	const file = /\.ya?ml$/.test(nameOrFile);
 	const path = file ? resolve(nameOrFile) : join(SCENARIOS, `${nameOrFile}.yaml`);
 	const text = await readFile(path, "utf8").catch(() => {
 		throw new Error(`There is no scenario ${nameOrFile}: --list names those that are shipped`);
@@ -193,6 +193,14 @@ function say(text: string): number {
 	console.log(text);
 	return 0;
 }
+
+// A mistake of ours is no broken promise. The dead man's switch ends the members.
+process.on("uncaughtException", (error) => {
+	console.error(error);
+	process.exit(NO_RUN);
+});
+// Whoever reads no more of what is said wants the report all the same.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
 try {
 	process.exitCode = await main();

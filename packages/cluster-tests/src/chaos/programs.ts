@@ -8,6 +8,7 @@ import type { LoadWeights, Scenario } from "./scenario.ts";
 /** Accounts of the bank and what they hold together, for ever. */
 export const BANK = { prefix: "zb", accounts: 5, total: 500 } as const;
 const LISTS = { prefix: "zl", count: 3, lengthMax: 60 } as const;
+const SET = { prefix: "zs", end: "zt", elements: 12 } as const;
 const LOCKS = { prefix: "zk", count: 2, fence: "zf" } as const;
 
 /** Keys of programs sort behind those of single operations, so that no random deletion reaches them. */
@@ -36,6 +37,8 @@ export class Programs {
 				return this.transfer(caller);
 			case "lock":
 				return this.lock(caller);
+			case "set":
+				return this.changeSet(caller);
 			case "compact":
 				await caller.call({ kind: "compact", revision: Math.max(1, Math.min(caller.revision, this.seenByAll()) - this.dice.range(0, 50)) });
 				return;
@@ -52,12 +55,13 @@ export class Programs {
 		return (await caller.call({ kind: "txn", compare, success, failure: [] })) !== null;
 	}
 
-	private draw(): "append" | "bank" | "lock" | "compact" | "single" {
-		const { append, bank, lock, compact, put: puts, get: gets, range: ranges, delete: deletes, txn } = this.weights;
+	private draw(): "append" | "bank" | "lock" | "set" | "compact" | "single" {
+		const { append, bank, lock, set, compact, put: puts, get: gets, range: ranges, delete: deletes, txn } = this.weights;
 		const tickets = [
 			["append", append],
 			["bank", bank],
 			["lock", lock],
+			["set", set],
 			["compact", compact],
 			["single", puts + gets + ranges + deletes + txn],
 		] as const;
@@ -94,6 +98,25 @@ export class Programs {
 			success: [put(from.key, `${Number(from.value) - amount}`), put(to.key, `${Number(to.value) + amount}`)],
 			failure: [],
 		});
+	}
+
+	/** A set whose elements are keys: one is added if it is not there, taken out, or all are read or counted. */
+	private async changeSet(caller: Caller): Promise<void> {
+		const { dice } = this;
+		const element = `${SET.prefix}${dice.range(0, SET.elements - 1)}`;
+		switch (dice.range(0, 3)) {
+			case 0:
+			case 1: {
+				const compare = [{ target: "create", result: "equal", key: element, operand: 0 } as const];
+				await caller.call({ kind: "txn", compare, success: [put(element, `${caller.id}.${++this.serial}`)], failure: [get(element)] });
+				return;
+			}
+			case 2:
+				await caller.call({ kind: "delete", key: element, end: "" });
+				return;
+			default:
+				await caller.call({ ...get(SET.prefix), end: SET.end, countOnly: dice.chance(1, 2) });
+		}
 	}
 
 	/** Takes a lock, writes under its fence, gives it back. Whoever cannot tell whether it holds it lets it be. */

@@ -1,15 +1,19 @@
 /** Where a run leaves what it found. One run at a time: a second one would mix its files with those of the first. */
-import { existsSync } from "node:fs";
-import { cp, lstat, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { existsSync, realpathSync } from "node:fs";
+import { cp, lstat, mkdir, rm, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
 import { dirname, join } from "node:path";
 
-const IN_USE = ".running";
+const PROBE = ".writable";
 
 export class ReportFolder {
 	readonly path: string;
+	private readonly lock: Server;
 
-	private constructor(path: string) {
+	private constructor(path: string, lock: Server) {
 		this.path = path;
+		this.lock = lock;
 	}
 
 	/** Before anything is started, so that a run does not end with nowhere to write to. Throws with the reason. */
@@ -21,16 +25,22 @@ export class ReportFolder {
 		} catch (error) {
 			throw new Error(`${path} cannot be made for the report: ${(error as Error).message}`, { cause: error });
 		}
-		const mark = join(path, IN_USE);
-		const owner = await ownerOf(mark);
-		if (owner !== null) throw new Error(`${path} is in use by a run of process ${owner}: choose another folder with --report`);
+		// Taken back by the system however the process ends.
+		const lock = createServer();
+		const taken = await new Promise<NodeJS.ErrnoException | null>((resolve) => {
+			lock.once("error", resolve);
+			lock.listen({ path: `\0flotilla-chaos-${createHash("sha256").update(realpathSync(path)).digest("hex")}` }, () => resolve(null));
+		});
+		if (taken !== null) throw new Error(`${path} is in use by another run: choose another folder with --report`);
+		const probe = join(path, PROBE);
 		try {
-			await rm(mark, { force: true });
-			await writeFile(mark, String(process.pid), { flag: "wx" });
+			await writeFile(probe, "");
+			await rm(probe);
 		} catch (error) {
+			lock.close();
 			throw new Error(`${path} cannot be written to: ${(error as Error).message}`, { cause: error });
 		}
-		return new ReportFolder(path);
+		return new ReportFolder(path, lock);
 	}
 
 	file(name: string): string {
@@ -58,22 +68,10 @@ export class ReportFolder {
 	}
 
 	async release(): Promise<void> {
-		await rm(this.file(IN_USE), { force: true });
+		await new Promise((closed) => this.lock.close(closed));
 	}
 }
 
 function unlessThere(error: NodeJS.ErrnoException): void {
 	if (error.code !== "EEXIST") throw error;
-}
-
-/** Of a mark whose process is gone: null. */
-async function ownerOf(mark: string): Promise<number | null> {
-	const pid = Number(await readFile(mark, "utf8").catch(() => ""));
-	if (!Number.isInteger(pid) || pid <= 0) return null;
-	try {
-		process.kill(pid, 0);
-		return pid;
-	} catch (error) {
-		return (error as NodeJS.ErrnoException).code === "EPERM" ? pid : null;
-	}
 }

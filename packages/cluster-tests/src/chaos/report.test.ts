@@ -1,5 +1,5 @@
 /** The report as a browser shows it: it draws, and holds the faults and leaders of the run. */
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -120,10 +120,14 @@ describe.skipIf(!existsSync(CHROMIUM))("the report in a browser (needs chromium)
 		);
 	});
 
-	test("the picture is not empty", async () => {
-		await browse(join(folder, "report.html"), `--screenshot=${folder}/report.png`);
-		const { size } = await import("node:fs").then(({ statSync }) => statSync(join(folder, "report.png")));
-		expect(size).toBeGreaterThan(30_000);
+	test("a picture of it shows more than one of a page that draws nothing", async () => {
+		const idle = reportPage(data).replace("function draw() {", "function draw() {\n\treturn;");
+		await writeFile(join(folder, "idle.html"), idle);
+		const sizeOf = async (name: string): Promise<number> => {
+			await browse(join(folder, `${name}.html`), `--screenshot=${folder}/${name}.png`);
+			return statSync(join(folder, `${name}.png`)).size;
+		};
+		expect(await sizeOf("report")).toBeGreaterThan((await sizeOf("idle")) + 1_000);
 	});
 
 	describe.each([1_200, 400])("in a window of %d pixels", (width) => {

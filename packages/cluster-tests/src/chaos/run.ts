@@ -5,6 +5,7 @@ import { KvClient } from "../client/kv-client.ts";
 import type { Attempt, Change } from "../history/operation.ts";
 import { reasonOf } from "../process/reason.ts";
 import { eventually, pause } from "../process/wait.ts";
+import { contentsOf } from "./contents.ts";
 import { lacking } from "./enough.ts";
 import type { FaultWorld } from "./faults/fault.ts";
 import { FAULTS } from "./faults/index.ts";
@@ -65,6 +66,10 @@ export interface WatchRecord {
 	/** Promises of a watch that were broken, in words. */
 	readonly findings: readonly string[];
 	readonly events: number;
+	/** The first revision that it did not come to. */
+	readonly next: number;
+	/** What compaction took from it: first revision, and the first one behind. */
+	readonly skips: ReadonlyArray<readonly [from: number, until: number]>;
 }
 
 /** What happened. Times are milliseconds of the tester's clock. */
@@ -282,9 +287,13 @@ class Run {
 	private async reportProgress(fromMs: number): Promise<void> {
 		const untilMs = fromMs + this.scenario.seconds * 1_000;
 		let seen = 0;
+		let toldMs = fromMs;
 		while (performance.now() < untilMs || this.recorder.attempts.length < this.options.leastCalls || this.goesOn(untilMs)) {
 			if (this.cutShort) return;
 			await this.pauseUnlessCut(Math.min(PROGRESS_MS, Math.max(100, untilMs - performance.now())));
+			const sinceMs = performance.now() - toldMs;
+			if (sinceMs < PROGRESS_MS && performance.now() >= untilMs) continue;
+			toldMs += sinceMs;
 			const { attempts } = this.recorder;
 			const fresh = attempts.slice(seen);
 			seen = attempts.length;
@@ -293,7 +302,7 @@ class Run {
 			const leader = this.observer.tenures.at(-1);
 			const second = Math.round((performance.now() - fromMs) / 1_000);
 			this.options.progress(
-				`${String(second).padStart(4)} s  ${String(Math.round(ok / (PROGRESS_MS / 1_000))).padStart(6)} ok/s  leader ${leader?.member ?? "?"} of term ${leader?.term ?? "?"}  ${going.length === 0 ? "" : `under ${going.join(", ")}`}`,
+				`${String(second).padStart(4)} s  ${String(Math.round((ok * 1_000) / Math.max(1, sinceMs))).padStart(6)} ok/s  leader ${leader?.member ?? "?"} of term ${leader?.term ?? "?"}  ${going.length === 0 ? "" : `under ${going.join(", ")}`}`,
 			);
 		}
 	}
@@ -376,8 +385,11 @@ class Run {
 async function finalState(client: KvClient, member: StageMember, revision: number): Promise<FinalState> {
 	const { kvs } = await client.everything({ revision }, { timeoutMs: 10_000 });
 	const { hash } = await client.hashKv(revision, { timeoutMs: 10_000 });
-	const contents = kvs.map(
-		(kv) => `${kv.key.toString("latin1")}=${kv.value.toString("latin1")}@${kv.create_revision}/${kv.mod_revision}/${kv.version}`,
+	const contents = contentsOf(
+		kvs.map((kv) => ({
+			...{ key: kv.key.toString("latin1"), value: kv.value.toString("latin1") },
+			...{ create: Number(kv.create_revision), mod: Number(kv.mod_revision), version: Number(kv.version) },
+		})),
 	);
-	return { member: member.name, revision, hash: String(hash), contents: contents.join("\n") };
+	return { member: member.name, revision, hash: String(hash), contents };
 }

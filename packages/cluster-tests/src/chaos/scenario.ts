@@ -38,6 +38,7 @@ export interface LoadWeights {
 	readonly append: number;
 	readonly bank: number;
 	readonly lock: number;
+	readonly set: number;
 }
 
 export interface Scenario {
@@ -60,7 +61,7 @@ export interface Scenario {
 	readonly faults: readonly FaultLine[];
 }
 
-export const DEFAULT_LOAD: LoadWeights = { put: 6, get: 6, range: 1, delete: 1, txn: 2, compact: 0, append: 1, bank: 1, lock: 1 };
+export const DEFAULT_LOAD: LoadWeights = { put: 6, get: 6, range: 1, delete: 1, txn: 2, compact: 0, append: 1, bank: 1, lock: 1, set: 1 };
 
 /** What numbers of a scenario, and of the command line in their place, may be. */
 export const BOUNDS = {
@@ -85,7 +86,7 @@ const FLAG = /^--\S/;
 
 const FIELDS = ["title", "members", "seconds", "clients", "holders", "lockers", "keys", "timeout", "load", "tls", "log", "flags", "faults"];
 const DEFAULTS = { members: 3, seconds: 30, clients: 12, holders: 4, lockers: 3, keys: 8, timeout: "3s" };
-const NO_LOAD: LoadWeights = { put: 0, get: 0, range: 0, delete: 0, txn: 0, compact: 0, append: 0, bank: 0, lock: 0 };
+const NO_LOAD: LoadWeights = { put: 0, get: 0, range: 0, delete: 0, txn: 0, compact: 0, append: 0, bank: 0, lock: 0, set: 0 };
 
 /** What is asked of a fault when a line names it. */
 export interface FaultShape {

@@ -34,6 +34,7 @@ export function checkByRevision(
 		const { store, filled } = replay(history, placed, oracle, finalRevision, bounds, accounted);
 		checkReads(history, store, finalRevision);
 		checkRealTime(history, bounds);
+		checkNotAhead(history, placed, finalRevision);
 		checkRefusals(history, bounds);
 		checkCompactions(history);
 		checkSessions(history);
@@ -214,6 +215,23 @@ function checkRealTime(history: readonly Attempt[], bounds: ReadonlyMap<Attempt,
 		if (changed(answer) ? answer.revision <= revision : answer.revision < revision) {
 			throw new Found("realTime", `revision ${answer.revision} was answered after ${revision} had been`, ...present(witness), attempt);
 		}
+	}
+}
+
+/** No answer, a serializable one either, shows a revision whose change nobody had asked for yet. */
+function checkNotAhead(history: readonly Attempt[], placed: ReadonlyMap<number, Attempt>, finalRevision: number): void {
+	/** Of all changes up to a revision, the one that was asked for last. */
+	const latest: Array<Attempt | undefined> = [undefined, undefined];
+	for (let revision = 2; revision <= finalRevision; revision++) {
+		const [before, here] = [latest[revision - 1], placed.get(revision)];
+		latest.push(here !== undefined && (before === undefined || here.invoked > before.invoked) ? here : before);
+	}
+	for (const attempt of history) {
+		if (attempt.outcome.kind !== "ok") continue;
+		const { returned, answer } = attempt.outcome;
+		const maker = latest[answer.revision];
+		if (maker === undefined || maker === attempt || maker.invoked <= returned) continue;
+		throw new Found("realTime", `revision ${answer.revision} was answered before a change up to it was asked for`, maker, attempt);
 	}
 }
 

@@ -75,7 +75,8 @@ export class MemberProcess {
 	/** Starts without waiting. */
 	spawn(): void {
 		if (this.child !== null) throw new Error(`${this.spec.name} is already running`);
-		this.log ??= createWriteStream(this.spec.logFile, { flags: "a" });
+		// Without room for it the log ends, and the process goes on.
+		this.log ??= createWriteStream(this.spec.logFile, { flags: "a" }).on("error", () => {});
 		const child = spawn(this.spec.program, this.spec.args, {
 			// Never written to; its end tells a member that was asked to listen for it that this process is gone.
 			stdio: ["pipe", "pipe", "pipe"],

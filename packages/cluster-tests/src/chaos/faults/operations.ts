@@ -142,10 +142,8 @@ export const OPERATIONS: Readonly<Record<string, Fault>> = {
 			const target = dice.pick(others);
 			const request = { targetID: BigInt(`0x${target.id}`).toString() };
 			const types = ["MoveLeaderRequest", "MoveLeaderResponse"] as const;
-			await withClient(leader, (client) => client.call("Maintenance", "MoveLeader", types, request, { timeoutMs: 3_000 })).catch((error) =>
-				world.note(String(error)),
-			);
-			return [leader.name, target.name];
+			const moved = withClient(leader, (client) => client.call("Maintenance", "MoveLeader", types, request, { timeoutMs: 3_000 }));
+			return done(moved, [leader.name, target.name]);
 		},
 	}),
 	defragment: momentary({
@@ -155,10 +153,18 @@ export const OPERATIONS: Readonly<Record<string, Fault>> = {
 			const [member] = (await choose(world, details.who)) ?? [];
 			if (member === undefined) return null;
 			const types = ["DefragmentRequest", "DefragmentResponse"] as const;
-			await withClient(member, (client) => client.call("Maintenance", "Defragment", types, {}, { timeoutMs: 10_000 })).catch((error) =>
-				world.note(String(error)),
+			return done(
+				withClient(member, (client) => client.call("Maintenance", "Defragment", types, {}, { timeoutMs: 10_000 })),
+				[member.name],
 			);
-			return [member.name];
 		},
 	}),
 };
+
+/** What the cluster refused, as it may while other faults are at work, struck nobody. */
+function done(call: Promise<unknown>, members: readonly string[]): Promise<readonly string[] | null> {
+	return call.then(
+		() => members,
+		() => null,
+	);
+}
