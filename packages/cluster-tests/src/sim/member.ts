@@ -89,6 +89,8 @@ export class SimMember {
 	/** A start has read and verified all that is on its disks: what was rotten until then is mended, or was of no account. */
 	onVerified: () => void = () => {};
 	onRefused: (text: string) => void = () => {};
+	/** Its store was lost, for this reason, and it took the state of another one. */
+	onFetched: (because: string) => void = () => {};
 	/** Done to its disks and not looked at by any start: it may be found at any time, and ends the process. */
 	damage: () => Damage = () => "none";
 	private readonly mutant: Mutant | null;
@@ -192,8 +194,9 @@ export class SimMember {
 					else this.refuses(life, outcome.refusal.text);
 					return;
 				}
+				const { driver, report } = outcome.booted;
+				if (report.fetched !== null) this.onFetched(report.fetched.because);
 				this.onVerified();
-				const { driver } = outcome.booted;
 				life.booted = outcome.booted;
 				const { mutant } = this;
 				if (mutant === "forgetsAtSnapshot") forgetAtSnapshot(driver.watches);
