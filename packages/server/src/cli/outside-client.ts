@@ -20,6 +20,13 @@ export interface Access {
 	readonly key: string | undefined;
 }
 
+export interface Introduction {
+	readonly clusterId: bigint;
+	readonly memberId: bigint;
+	readonly raftTerm: number;
+	readonly raftIndex: number;
+}
+
 /** What a call came to when it was refused, or when nobody answered. */
 export type CallError = ServiceError;
 
@@ -45,7 +52,7 @@ const { StatusRequest, StatusResponse } = etcdserverpb;
 
 const PATIENCE_MS = 10_000;
 /** Whoever asks which cluster it is has others to ask. */
-const CLUSTER_ID_MS = 5_000;
+const INTRODUCTION_MS = 5_000;
 const FAILED_PRECONDITION = 9;
 
 const CHANNEL = {
@@ -96,14 +103,14 @@ export class OutsideClient {
 	}
 
 	/**
-	 * Which cluster answers, by a call that does nothing. From its answer on this client has the one connection by which that
+	 * Who answers, by a call that does nothing. From its answer on this client has the one connection by which that
 	 * came: the library would dial anew behind a call, and reach whoever is behind the same address by then.
 	 */
-	async clusterId(): Promise<bigint> {
+	async introduce(): Promise<Introduction> {
 		const types = { request: StatusRequest, response: StatusResponse };
-		const { header } = await this.call("/etcdserverpb.Maintenance/Status", types, {}, CLUSTER_ID_MS);
+		const { header, raftTerm, raftIndex } = await this.call("/etcdserverpb.Maintenance/Status", types, {}, INTRODUCTION_MS);
 		this.dialling.over = true;
-		return header?.clusterId ?? 0n;
+		return { clusterId: header?.clusterId ?? 0n, memberId: header?.memberId ?? 0n, raftTerm, raftIndex };
 	}
 
 	/** Rejects with `CallError`. */

@@ -23,12 +23,17 @@ class Member implements AsyncDisposable {
 	readonly asked: string[] = [];
 	/** Its status is for users only, as etcd from 3.6.9 has it. */
 	guarded = false;
+	memberId: bigint;
+	/** Another member answers each time but the first. */
+	alternates = false;
+	raftIndex = 7;
 	private readonly server: Http2Server;
 	private readonly sessions = new Set<ServerHttp2Session>();
 	private readonly clusterId: bigint;
 
 	private constructor(clusterId: bigint) {
 		this.clusterId = clusterId;
+		this.memberId = BigInt(++members);
 		this.server = createServer();
 		this.server.on("session", (session) => void this.sessions.add(session));
 		this.server.on("stream", (stream, headers) => {
@@ -76,14 +81,16 @@ class Member implements AsyncDisposable {
 		stream.on("wantTrailers", () => stream.sendTrailers(trailers));
 		const type = ANSWERS[method];
 		if (refused || type === undefined) return void stream.end();
-		const header = { clusterId: this.clusterId, memberId: 1n, revision: 1, raftTerm: 1 };
-		const message = type.encode({ header, token: "token" } as object);
+		const header = { clusterId: this.clusterId, memberId: this.memberId, revision: 1, raftTerm: 1 };
+		if (this.alternates) this.memberId++;
+		const message = type.encode({ header, token: "token", raftTerm: 1, raftIndex: this.raftIndex } as object);
 		const frame = Buffer.alloc(5);
 		frame.writeUInt32BE(message.length, 1);
 		stream.end(Buffer.concat([frame, message]));
 	}
 }
 
+let members = 0;
 const running: Member[] = [];
 const sides: Side[] = [];
 afterEach(async () => {
@@ -112,6 +119,23 @@ test("every endpoint is asked before anything is done: those of different cluste
 	await expect(all.meet()).rejects.toThrow(`${strange.endpoint} of bb`);
 	await expect(all.meet()).rejects.toThrow(`${other.endpoint} of aa`);
 	for (const member of [one, other, strange]) expect(member.asked).toEqual(["Status", "Status", "Status"]);
+});
+
+test("members of clusters that were started alike are told apart by how far they are; one member may have two names", async () => {
+	const [one, twin] = [await Member.start(OURS), await Member.start(OURS)];
+	twin.memberId = one.memberId;
+	for (const raftIndex of [6, 8]) {
+		twin.raftIndex = raftIndex;
+		await expect(side([one.endpoint, twin.endpoint]).meet()).rejects.toThrow(
+			/ are of different clusters that were started alike, both aa, so nothing was done$/,
+		);
+	}
+	// Members behind one name by turns are several of one cluster.
+	twin.raftIndex = 6;
+	twin.alternates = true;
+	await side([one.endpoint, twin.endpoint]).meet();
+	await side([one.endpoint, one.endpoint.replace("127.0.0.1", "localhost")]).meet();
+	expect(new Set([...one.asked, ...twin.asked])).toEqual(new Set(["Status"]));
 });
 
 test("one that does not answer is told of; when its turn comes it is asked first, and a stranger is asked for nothing else", async () => {

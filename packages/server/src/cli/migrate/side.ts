@@ -4,7 +4,7 @@
  * would be lost there, or would overwrite what is there.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { type Access, type CallError, OutsideClient, textOf } from "../outside-client.ts";
+import { type Access, type CallError, type Introduction, OutsideClient, textOf } from "../outside-client.ts";
 import { each } from "./at-once.ts";
 import { isOverload, passes, SideError, type SideName } from "./refusals.ts";
 import { ALL_KEYS, RPC, type Rpc } from "./rpc.ts";
@@ -44,12 +44,10 @@ export class Side {
 	 * answer is told of, and asked when its turn comes.
 	 */
 	async meet(): Promise<void> {
-		const met: Array<readonly [endpoint: string, id: bigint]> = [];
+		const met: Met[] = [];
 		await each(this.endpoints, async (endpoint) => {
 			try {
-				const [client, id] = await this.introduced(endpoint);
-				client.close();
-				met.push([endpoint, id]);
+				met.push([endpoint, await this.ask(endpoint)]);
 			} catch (error) {
 				if (error instanceof StrangeCluster) throw error;
 				const { code } = error as CallError;
@@ -60,11 +58,44 @@ export class Side {
 				);
 			}
 		});
-		if (new Set(met.map(([, id]) => id)).size > 1) {
-			const found = met.map(([endpoint, id]) => `${endpoint} of ${id.toString(16)}`).sort();
+		if (new Set(met.map(([, { clusterId }]) => clusterId)).size > 1) {
+			const found = met.map(([endpoint, { clusterId }]) => `${endpoint} of ${clusterId.toString(16)}`).sort();
 			throw new StrangeCluster(`the ${this.name}'s endpoints are of different clusters, so nothing was done: ${found.join(", ")}`);
 		}
-		this.clusterId = met[0]?.[1] ?? null;
+		this.clusterId = met[0]?.[1].clusterId ?? null;
+		await this.refuseTwins(met);
+	}
+
+	/**
+	 * Clusters that were started alike have the same ids, also those of their members. But one member by two names is no less far
+	 * by the second one than by the first before, and no farther than by the first behind.
+	 */
+	private async refuseTwins(met: readonly Met[]): Promise<void> {
+		const byMember = new Map<bigint, string>();
+		for (const [endpoint, { clusterId, memberId }] of met) {
+			const twin = byMember.get(memberId);
+			byMember.set(memberId, endpoint);
+			if (twin === undefined) continue;
+			// One that is lost meanwhile will be asked again, and behind one name may be several members, by turns.
+			const seen = await this.askAll([twin, endpoint, twin]).catch(() => []);
+			if (seen.some((one) => one.memberId !== memberId) || seen.every((one, at) => at === 0 || isNoFarther(seen[at - 1], one))) continue;
+			throw new StrangeCluster(
+				`the ${this.name}'s endpoints ${twin} and ${endpoint} are of different clusters that were started alike, both ${clusterId.toString(16)}, so nothing was done`,
+			);
+		}
+	}
+
+	/** One after another. */
+	private async askAll(endpoints: readonly string[]): Promise<readonly Introduction[]> {
+		const seen: Introduction[] = [];
+		for (const endpoint of endpoints) seen.push(await this.ask(endpoint));
+		return seen;
+	}
+
+	private async ask(endpoint: string): Promise<Introduction> {
+		const [client, introduction] = await this.introduced(endpoint);
+		client.close();
+		return introduction;
 	}
 
 	/**
@@ -137,9 +168,9 @@ export class Side {
 	}
 
 	private async open(endpoint: string): Promise<OutsideClient> {
-		const [client, id] = await this.introduced(endpoint);
+		const [client, { clusterId }] = await this.introduced(endpoint);
 		try {
-			this.compare(endpoint, id);
+			this.compare(endpoint, clusterId);
 			const { login } = this.access;
 			if (login !== undefined && !client.isLoggedIn) await client.logIn(login);
 			return client;
@@ -150,17 +181,18 @@ export class Side {
 	}
 
 	/** A connection, and the cluster that it leads to. Where even that is told to users only, one logs in first. */
-	private async introduced(endpoint: string): Promise<[client: OutsideClient, id: bigint]> {
+	private async introduced(endpoint: string): Promise<[client: OutsideClient, introduction: Introduction]> {
 		const client = await OutsideClient.make(endpoint, this.access);
 		try {
-			const id = await client.clusterId().catch(async (error: CallError) => {
+			const introduction = await client.introduce().catch(async (error: CallError) => {
 				const { login } = this.access;
 				if (login === undefined || !textOf(error).includes("user name is empty")) throw error;
 				await client.logIn(login);
-				return client.clusterId();
+				return client.introduce();
 			});
-			if (id === 0n) throw new StrangeCluster(`the ${this.name}'s endpoint ${endpoint} does not say which cluster it is of`);
-			return [client, id];
+			if (introduction.clusterId === 0n)
+				throw new StrangeCluster(`the ${this.name}'s endpoint ${endpoint} does not say which cluster it is of`);
+			return [client, introduction];
 		} catch (error) {
 			client.close();
 			throw error;
@@ -181,6 +213,12 @@ export class Side {
 		this.toldMs = performance.now();
 		this.tell(`the ${this.name} does not answer (${text}); it is asked again for another ${Math.ceil((patienceMs - waitedMs) / 1_000)} s`);
 	}
+}
+
+type Met = readonly [endpoint: string, introduction: Introduction];
+
+function isNoFarther(one: Introduction | undefined, other: Introduction): boolean {
+	return one === undefined || (one.raftTerm <= other.raftTerm && one.raftIndex <= other.raftIndex);
 }
 
 /** An endpoint leads somewhere else: no other one is tried. */
