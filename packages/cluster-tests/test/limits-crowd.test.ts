@@ -15,6 +15,8 @@ const BATCH = 500;
 /** Records that no read takes in one go. */
 const MANY_KEYS = 2_000;
 const TXN_OPS = 500;
+/** Of 100 kB each; what of each is on its way, read or not, is more than 24 MiB together. */
+const UNFINISHED = 600;
 
 describe.skipIf(process.env.ETCD_GRPC_SERVER === "grpc-js")("a crowd of calls", () => {
 	const clusters: ProcessCluster[] = [];
@@ -81,6 +83,23 @@ describe.skipIf(process.env.ETCD_GRPC_SERVER === "grpc-js")("a crowd of calls", 
 		});
 		expect(refusal.text).toBe("etcdserver: too many requests");
 		expect(await line).toMatchObject({ level: "warn", value: 10_000, flag: "none", path: RANGE });
+		client.close();
+	});
+
+	test("bytes of unfinished requests of a connection: the call that goes beyond is refused", async () => {
+		const cluster = await started({ size: 1 });
+		const client = new KvClient(cluster.endpoints[0] as string);
+		const message = Buffer.from(encodeMessage("etcdserverpb.PutRequest", { key: Buffer.from("k"), value: Buffer.alloc(100_000) }));
+		// Each has sent its whole message, and does not say that there is no other one.
+		const calls = Array.from({ length: UNFINISHED }, () => client.stream("/etcdserverpb.KV/Put"));
+		for (const call of calls) call.send(message);
+		expect(await Promise.race(calls.map((call) => call.end()))).toMatchObject({
+			code: 8,
+			text: "etcdserver: too many bytes in unfinished requests of this connection",
+		});
+		expect(await lineOf(cluster, "bytes of unfinished requests of a connection")).toMatchObject({
+			...{ level: "warn", value: 24 << 20, flag: "none", path: "/etcdserverpb.KV/Put", untold: 0 },
+		});
 		client.close();
 	});
 
