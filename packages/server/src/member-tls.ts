@@ -1,5 +1,6 @@
 import { join, resolve } from "node:path";
 import type { TapSink } from "@flotilla/base";
+import { makeFolders } from "./make-folders.ts";
 import type { MemberConfig } from "./member-config.ts";
 import { LiveTls } from "./tls/live-tls.ts";
 import { selfSigned } from "./tls/self-signed.ts";
@@ -13,21 +14,34 @@ export interface MemberTls {
 
 /** Throws when a file cannot be read, before anything else was made. */
 export function openMemberTls(config: MemberConfig, tap: TapSink): MemberTls {
-	const clientTls = filled(config, config.clientTls, "client", [...config.listenClientUrls, ...config.advertiseClientUrls]);
-	const peerTls = filled(config, config.peerTls, "peer", [...config.listenPeerUrls, ...config.initialAdvertisePeerUrls]);
-	const problem = (port: string) => (text: string) => tap.emit("certificatesProblem", 0, 0, { port, error: text });
-	const clients = clientTls === null ? null : new LiveTls(clientTls, problem("client"));
+	const open = (side: "client" | "peer"): LiveTls | null => {
+		const tls =
+			side === "client"
+				? filled(config, config.clientTls, side, [...config.listenClientUrls, ...config.advertiseClientUrls])
+				: filled(config, config.peerTls, side, [...config.listenPeerUrls, ...config.initialAdvertisePeerUrls]);
+		return tls === null ? null : new LiveTls(tls, (text) => tap.emit("certificatesProblem", 0, 0, { port: side, error: text }));
+	};
+	// What is made comes behind what is given: a file that is missing leaves nothing behind.
+	const order = isMade(config.clientTls) ? (["peer", "client"] as const) : (["client", "peer"] as const);
+	const first = open(order[0]);
 	try {
-		return { clients, peers: peerTls === null ? null : new LiveTls(peerTls, problem("peer")) };
+		const second = open(order[1]);
+		return order[0] === "client" ? { clients: first, peers: second } : { clients: second, peers: first };
 	} catch (error) {
-		clients?.close();
+		first?.close();
 		throw error;
 	}
 }
 
+function isMade(tls: TlsConfig | null): boolean {
+	return tls !== null && tls.selfSignedYears > 0;
+}
+
 /** A side without certificates of its own, where one is to be made, gets it here, in etcd's place. */
 function filled({ dataDir }: MemberConfig, tls: TlsConfig | null, side: string, urls: readonly string[]): TlsConfig | null {
-	if (tls === null || tls.selfSignedYears === 0) return tls;
+	if (tls === null || !isMade(tls)) return tls;
 	const hosts = urls.map((url) => new URL(url).hostname.replace(/^\[|\]$/g, ""));
-	return { ...tls, ...selfSigned(join(resolve(dataDir), "fixtures", side), hosts, tls.selfSignedYears, Date.now()) };
+	const folder = join(resolve(dataDir), "fixtures", side);
+	makeFolders(folder);
+	return { ...tls, ...selfSigned(folder, hosts, tls.selfSignedYears, Date.now()) };
 }

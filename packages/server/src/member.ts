@@ -20,6 +20,7 @@ import { TcpPeerTransport } from "./peers/tcp-transport.ts";
 import type { PeerTransport, Scheduler, StoreHouse } from "./ports.ts";
 import { assertPortsFree } from "./ports-free.ts";
 import { openTokens } from "./services/auth/open-tokens.ts";
+import type { TokenProvider } from "./services/auth/token-provider.ts";
 import { startAutoCompaction } from "./services/auto-compaction.ts";
 import { watchSpace } from "./services/space-watch.ts";
 import { LevelHouse } from "./stores/level-house.ts";
@@ -98,8 +99,9 @@ export async function startMember(config: MemberConfig, hooks: MemberHooks = {})
 	const tap = new EventTap({ member: config.memberId }, nodeClock);
 	await assertPortsFree([...config.listenPeerUrls, ...config.listenClientUrls]).catch(refuseStart);
 	const endLogging = logTap(tap, logger);
-	const tls = openTls(config, tap);
-	const running = new RunningMember(config, hooks, logger, tap, tls);
+	const tokens = orRefuse(() => openTokens(config.authToken, nodeClock));
+	const tls = orRefuse(() => openMemberTls(config, tap));
+	const running = new RunningMember(config, hooks, logger, tap, { tls, tokens });
 	await running.start().catch((error) => {
 		endLogging();
 		refuseStart(error);
@@ -111,9 +113,9 @@ export async function startMember(config: MemberConfig, hooks: MemberHooks = {})
 	return running;
 }
 
-function openTls(config: MemberConfig, tap: EventTap): MemberTls {
+function orRefuse<T>(work: () => T): T {
 	try {
-		return openMemberTls(config, tap);
+		return work();
 	} catch (error) {
 		return refuseStart(error);
 	}
@@ -129,6 +131,12 @@ export function tellRemoval(logger: Logger): void {
 	logger.warn(DATA_DIR_DONE);
 }
 
+/** What the flags name files for. Read before the data folder is made. */
+interface FromFiles {
+	readonly tls: MemberTls;
+	readonly tokens: TokenProvider;
+}
+
 class RunningMember implements Member {
 	readonly memberId: NodeId;
 	readonly clusterId: bigint;
@@ -140,6 +148,7 @@ class RunningMember implements Member {
 	private readonly config: MemberConfig;
 	private readonly hooks: MemberHooks;
 	private readonly tls: MemberTls;
+	private readonly tokens: TokenProvider;
 	private readonly logger: Logger;
 	private readonly disk: NodeDisk;
 	private readonly stores: LevelHouse;
@@ -152,8 +161,9 @@ class RunningMember implements Member {
 	/** Said by the cluster before all parts stood. */
 	private removedEarly = false;
 
-	constructor(config: MemberConfig, hooks: MemberHooks, logger: Logger, tap: EventTap, tls: MemberTls) {
+	constructor(config: MemberConfig, hooks: MemberHooks, logger: Logger, tap: EventTap, { tls, tokens }: FromFiles) {
 		this.tls = tls;
+		this.tokens = tokens;
 		this.memberId = config.memberId;
 		this.clusterId = config.clusterId;
 		this.config = config;
@@ -179,7 +189,6 @@ class RunningMember implements Member {
 	async start(): Promise<void> {
 		const { config, tap } = this;
 		const { name, dataDir, clusterId } = config;
-		const tokens = openTokens(config.authToken, nodeClock);
 		const booted = await this.boot();
 		// On a first start nobody knows it; later it comes with the state.
 		const clusterVersion = booted.driver.status().clusterVersion.replace(/\.\d+$/, "") || "to_be_decided";
@@ -213,7 +222,7 @@ class RunningMember implements Member {
 				tap: this.tap,
 				figures: booted.driver.figures,
 				peers: () => transport.stats(),
-				tokens,
+				tokens: this.tokens,
 				tls: this.tls.clients,
 				around: (methods) => this.hooks.around?.methods(methods) ?? methods,
 			});

@@ -1,7 +1,8 @@
 /** The data folder of the local cluster: whose it is, which ports it was made with, and whether it can be gone on with. */
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolders } from "../make-folders.ts";
 import { MEMBER_FOLDER } from "../member-folder.ts";
 import { choosePorts, findTakenPort, type PortChoice, type PortRow } from "./local-ports.ts";
 import { bad, good, type Parsed } from "./parsed.ts";
@@ -29,7 +30,11 @@ export async function planLocalCluster(folder: string, wanted: readonly PortRow[
 	if (!saved.ok) return saved;
 	if (saved.value === null) {
 		const { members, moved } = await choosePorts(wanted);
-		await mkdir(folder, { recursive: true, mode: 0o700 });
+		try {
+			makeFolders(folder);
+		} catch (error) {
+			return bad((error as Error).message);
+		}
 		await savePlan(folder, { format: PLAN_FORMAT, served: false, members });
 		return good({ members, moved, fresh: true });
 	}

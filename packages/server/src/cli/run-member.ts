@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { nothingToForce } from "../driver/force-cluster.ts";
 import { decodeFormat, FORMAT_FILE } from "../driver/format-file.ts";
 import { START_REFUSED_STATUS } from "../driver/refusal.ts";
+import { refuseEtcdFolder } from "../etcd-folder.ts";
 import { type Member, type MemberHooks, StartError, startMember, tellRemoval } from "../member.ts";
 import { MEMBER_FOLDER } from "../member-folder.ts";
 import { type Logger, openLogger } from "../tap/logger.ts";
@@ -36,6 +37,9 @@ export async function runMember({ options, bootstrap, notes }: RunOutcome, hooks
 		logger.flush();
 		process.exit(PANIC_STATUS);
 	});
+	// Before anybody is asked who this member is: all else that could be said of such a folder leads astray.
+	const foreign = await refuseEtcdFolder(options.dataDir);
+	if (foreign !== null) return fail(logger, "cannot start", foreign.text, START_REFUSED_STATUS);
 	if (options.forceNewCluster && !(await holdsMember(options.dataDir))) {
 		return fail(logger, "cannot start", nothingToForce("no such file").message, START_REFUSED_STATUS);
 	}

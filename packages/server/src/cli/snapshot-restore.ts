@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { lookup } from "node:dns/promises";
-import { mkdir, open, readdir, rename, rm, rmdir } from "node:fs/promises";
+import { open, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { CompactedMark, type StoredRecord, StoreRebuild, type StoreRestore, wholly } from "@flotilla/mvcc";
 import type { TableRow } from "@flotilla/replica";
@@ -11,6 +11,7 @@ import type { MemberFormat } from "../driver/format-file.ts";
 import { LogRelay } from "../driver/log-relay.ts";
 import { type RecoveryOutcome, runRecovery } from "../driver/recovery-runner.ts";
 import { finishRestore } from "../driver/restore.ts";
+import { makeFolders } from "../make-folders.ts";
 import { DEFAULT_MEMBER_OPTIONS } from "../member-config.ts";
 import { MEMBER_FOLDER } from "../member-folder.ts";
 import { nodeBytes } from "../node-bytes.ts";
@@ -44,7 +45,7 @@ export async function restoreSnapshot(path: string, options: RestoreOptions): Pr
 	const plan = await planMember(options);
 	const making = join(dirname(dataDir), `.${basename(dataDir)}.restoring`);
 	await rm(making, { recursive: true, force: true });
-	await mkdir(join(making, MEMBER_FOLDER), { recursive: true, mode: 0o700 });
+	makeFolders(join(making, MEMBER_FOLDER));
 	try {
 		const revision = await makeMember(path, join(making, MEMBER_FOLDER), plan, options);
 		await syncFolder(making);

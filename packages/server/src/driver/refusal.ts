@@ -7,6 +7,7 @@ export interface StartRefusal {
 export type StartRefusalCode =
 	| "locked"
 	| "identityMissing"
+	| "ofEtcd"
 	| "identityDamaged"
 	| "foreign"
 	| "newer"

@@ -1,6 +1,6 @@
 /** `--auto-tls` and `--peer-auto-tls`: a key and a certificate that vouches for itself, made at the first start and kept in the data folder. */
 import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { isIP } from "node:net";
 import { join } from "node:path";
 import { DerTag, der, derInteger, derOid, derTime } from "./der.ts";
@@ -14,12 +14,11 @@ export interface SelfSignedFiles {
 	readonly keyFile: string;
 }
 
-/** `hosts`: names and addresses that the certificate is good for. What lies in the folder already is used as it is, as by etcd. */
+/** `folder` is there. `hosts`: names and addresses that the certificate is good for. What lies in the folder already is used as it is, as by etcd. */
 export function selfSigned(folder: string, hosts: readonly string[], years: number, nowMs: number): SelfSignedFiles {
 	const files = { certFile: join(folder, "cert.pem"), keyFile: join(folder, "key.pem") };
 	if (existsSync(files.certFile) && existsSync(files.keyFile)) return files;
 	const { certificate, key } = makeSelfSigned(hosts, nowMs - BACKDATE_MS, nowMs + years * YEAR_MS);
-	mkdirSync(folder, { recursive: true, mode: 0o700 });
 	// The key first: a certificate without it would be taken for a pair.
 	writeSynced(files.keyFile, key);
 	writeSynced(files.certFile, certificate);

@@ -1,9 +1,9 @@
 /** `bin/flotilla` as a process: what it prints, how it ends, and that a refused call leaves nothing behind. */
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { get } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { freePorts } from "../../src/free-ports.ts";
 import { FLOTILLA, logLines, Program, run } from "./program.ts";
@@ -134,6 +134,53 @@ test("a data folder where nothing can be made is said at once", async () => {
 	const { end, stderr } = await run([...args.filter((arg) => !arg.startsWith("--data-dir")), "--data-dir=/proc/nobody"]);
 	expect(end).toBe(1);
 	expect(logLines(stderr).at(-1)).toMatchObject({ level: "fatal", msg: "cannot start", error: expect.stringMatching(/^ENOENT: .*nobody/) });
+});
+
+test("where nothing can be made, restore and start-local say so at once, too", async () => {
+	await writeFile(join(folder, "file"), "no snapshot");
+	const restore = await run(["snapshot", "restore", "--data-dir=/proc/nobody/x", join(folder, "file")]);
+	expect(restore).toMatchObject({ end: 1, stderr: expect.stringMatching(/^Error: ENOENT: .*\/proc\/nobody/) });
+	const local = await run(["start-local", "--data-dir=/proc/nobody/x"]);
+	expect(local).toMatchObject({ end: 1, stderr: expect.stringMatching(/^flotilla: ENOENT: .*\/proc\/nobody/) });
+});
+
+test.each([
+	["its store", "snap/db", Buffer.alloc(64)],
+	["its log", "wal/0000000000000000-0000000000000000.wal", Buffer.from("04000000000000840804100000000000", "hex")],
+])("a data folder of etcd, known by %s, is left as it is, and the way from there is named", async (_what, file, content) => {
+	const { args, dataDir } = await single();
+	const path = join(dataDir, "member", file);
+	await mkdir(dirname(path), { recursive: true });
+	await writeFile(path, content);
+	const before = await readdir(folder, { recursive: true });
+	for (const more of [[], ["--force-new-cluster"], ["--auto-tls"], ["--initial-cluster-state=existing"]]) {
+		const { end, stderr } = await run([...args, ...more]);
+		expect([more, end, logLines(stderr).at(-1)?.error]).toEqual([
+			more,
+			3,
+			`Cannot start (ofEtcd): this is a data folder of etcd, and nothing in it was changed. member/${file}: found a file of etcd, need the data folder of a member of flotilla, or an empty one. Name another --data-dir, and have flotilla migrate copy the data from the etcd that runs on this one.`,
+		]);
+	}
+	expect(await readdir(folder, { recursive: true })).toEqual(before);
+});
+
+test("keys of tokens and certificates that do not do are said before anything is made", async () => {
+	const { args } = await single();
+	const [gone, bad] = [join(folder, "gone.pem"), join(folder, "bad.pem")];
+	await writeFile(bad, "no key");
+	for (const [more, text] of [
+		[[`--auth-token=jwt,sign-method=RS256,priv-key=${gone}`], `auth: invalid auth options: cannot read ${gone} (ENOENT)`],
+		[["--auth-token=jwt,sign-method=RS256"], "auth: missing key data"],
+		[
+			["--auto-tls", `--auth-token=jwt,sign-method=RS256,pub-key=${bad}`],
+			`auth: invalid auth options: no key that RS256 can use stands in ${bad}`,
+		],
+		[["--auto-tls", `--peer-cert-file=${gone}`, `--peer-key-file=${gone}`], `ENOENT: no such file or directory, open '${gone}'`],
+	] as const) {
+		const { end, stderr } = await run([...args, ...more]);
+		expect([end, logLines(stderr).at(-1)?.error]).toEqual([1, text]);
+		expect(await readdir(folder)).toEqual(["bad.pem"]);
+	}
 });
 
 test("an empty name is in no cluster", async () => {

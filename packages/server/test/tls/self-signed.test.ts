@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createSecureContext } from "node:tls";
 import { expect, test } from "vitest";
+import { makeFolders } from "../../src/make-folders.ts";
 import { cipherList, unknownCipherSuite } from "../../src/tls/cipher-suites.ts";
 import { makeSelfSigned, selfSigned } from "../../src/tls/self-signed.ts";
 
@@ -34,6 +35,7 @@ test("it is made once, and nobody else reads it", () => {
 	const folder = mkdtempSync(join(tmpdir(), "flotilla-self-"));
 	try {
 		const place = join(folder, "fixtures", "client");
+		makeFolders(place);
 		const { certFile, keyFile } = selfSigned(place, ["localhost"], 2, NOW);
 		expect([place, certFile, keyFile].map((path) => (statSync(path).mode & 0o777).toString(8))).toEqual(["700", "600", "600"]);
 		const before = readFileSync(certFile, "utf8");

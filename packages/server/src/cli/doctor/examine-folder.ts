@@ -14,6 +14,7 @@ import { decodeFormat, FORMAT_FILE, type MemberFormat } from "../../driver/forma
 import { LogRelay } from "../../driver/log-relay.ts";
 import { type Recovered, recover } from "../../driver/recover.ts";
 import { type RecoveryOutcome, runRecovery } from "../../driver/recovery-runner.ts";
+import { fileOfEtcd } from "../../etcd-folder.ts";
 import { DEFAULT_MEMBER_OPTIONS, type MemberConfig } from "../../member-config.ts";
 import { MEMBER_FOLDER, TAP_SOCKET } from "../../member-folder.ts";
 import { nodeBytes } from "../../node-bytes.ts";
@@ -79,6 +80,8 @@ async function identify(dataDir: string): Promise<MemberFormat | { readonly reas
 
 /** Of the file that says whose the folder is. */
 async function describeLack(dataDir: string): Promise<string> {
+	const etcds = await fileOfEtcd(dataDir);
+	if (etcds !== null) return `it is a data folder of etcd (it has ${etcds}): flotilla migrate copies from the etcd that runs on it`;
 	const lack = `it has no file ${MEMBER_FOLDER}/${FORMAT_FILE}`;
 	const held = await readdir(join(dataDir, MEMBER_FOLDER)).catch(() => []);
 	if (held.length > 0)

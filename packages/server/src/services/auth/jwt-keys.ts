@@ -37,10 +37,15 @@ export const SIGN_METHODS: ReadonlyMap<string, SignMethod> = new Map([
 	["EdDSA", { family: "EdDSA", hash: null, keyType: "ed25519" }],
 ]);
 
-export interface KeyTexts {
-	/** What the files hold; null: no file was named. */
-	readonly publicKey: Buffer | null;
-	readonly privateKey: Buffer | null;
+/** Null: no file was named. */
+export interface KeyFiles {
+	readonly publicKey: KeyFile | null;
+	readonly privateKey: KeyFile | null;
+}
+
+export interface KeyFile {
+	readonly path: string;
+	readonly content: Buffer;
 }
 
 export interface SigningKeys {
@@ -50,18 +55,23 @@ export interface SigningKeys {
 }
 
 /** The keys, or what is wrong with them in etcd's words where it has some. */
-export function signingKeys(name: string, texts: KeyTexts): SigningKeys | string {
+export function signingKeys(name: string, files: KeyFiles): SigningKeys | string {
 	const method = SIGN_METHODS.get(name);
 	if (method === undefined) return "auth: invalid auth options";
 	if (method.family === "HS")
-		return texts.privateKey === null || texts.privateKey.length === 0 ? MISSING : symmetric(method, texts.privateKey);
-	const privateKey = texts.privateKey === null ? null : keyOf(createPrivateKey, texts.privateKey, method);
-	const given = texts.publicKey === null ? null : keyOf(createPublicKey, texts.publicKey, method);
-	if (privateKey === "bad" || given === "bad") return `auth: invalid auth options: no key that ${name} can use`;
+		return files.privateKey === null || files.privateKey.content.length === 0 ? MISSING : symmetric(method, files.privateKey.content);
+	const privateKey = files.privateKey === null ? null : keyOf(createPrivateKey, files.privateKey.content, method);
+	const given = files.publicKey === null ? null : keyOf(createPublicKey, files.publicKey.content, method);
+	if (privateKey === "bad") return useless(name, files.privateKey);
+	if (given === "bad") return useless(name, files.publicKey);
 	const derived = privateKey === null ? null : createPublicKey(privateKey);
 	if (derived !== null && given !== null && !derived.equals(given)) return "auth: public and private keys don't match";
 	const publicKey = given ?? derived;
 	return publicKey === null ? MISSING : asymmetric(method, publicKey, privateKey);
+}
+
+function useless(name: string, file: KeyFile | null): string {
+	return `auth: invalid auth options: no key that ${name} can use stands in ${file?.path ?? ""}`;
 }
 
 const MISSING = "auth: missing key data";

@@ -33,8 +33,12 @@ const PAIRS: Readonly<Record<string, Pem>> = {
 };
 const SECRET = Buffer.from("a shared secret of some length");
 
+function inFile(path: string, content: Buffer | null | undefined) {
+	return content ? { path, content } : null;
+}
+
 function keysOf(method: string, texts: { publicKey?: Buffer; privateKey?: Buffer }): SigningKeys {
-	const keys = signingKeys(method, { publicKey: texts.publicKey ?? null, privateKey: texts.privateKey ?? null });
+	const keys = signingKeys(method, { publicKey: inFile("pub.pem", texts.publicKey), privateKey: inFile("priv.pem", texts.privateKey) });
 	if (typeof keys === "string") throw new Error(keys);
 	return keys;
 }
@@ -160,19 +164,21 @@ describe("JWT tokens", () => {
 	});
 
 	test("keys that do not do are refused in etcd's words", () => {
-		const refusal = (method: string, publicKey: Buffer | null, privateKey: Buffer | null) => signingKeys(method, { publicKey, privateKey });
+		const refusal = (method: string, publicKey: Buffer | null, privateKey: Buffer | null) =>
+			signingKeys(method, { publicKey: inFile("pub.pem", publicKey), privateKey: inFile("priv.pem", privateKey) });
 		const es256 = PAIRS.ES256 as Pem;
 		expect(refusal("RS256", null, null)).toBe("auth: missing key data");
 		expect(refusal("HS256", Buffer.from("x"), null)).toBe("auth: missing key data");
 		expect(refusal("HS256", null, Buffer.alloc(0))).toBe("auth: missing key data");
 		expect(refusal("RS256", otherRsa.publicKey, rsa.privateKey)).toBe("auth: public and private keys don't match");
-		for (const [method, publicKey, privateKey] of [
-			["RS256", null, Buffer.from("nonsense")],
-			["RS256", es256.publicKey, null],
-			["ES384", es256.publicKey, null],
-			["EdDSA", null, rsa.privateKey],
+		for (const [method, publicKey, privateKey, blamed] of [
+			["RS256", null, Buffer.from("nonsense"), "priv.pem"],
+			["RS256", es256.publicKey, null, "pub.pem"],
+			["RS256", es256.publicKey, rsa.privateKey, "pub.pem"],
+			["ES384", es256.publicKey, null, "pub.pem"],
+			["EdDSA", null, rsa.privateKey, "priv.pem"],
 		] as const) {
-			expect(refusal(method, publicKey, privateKey)).toBe(`auth: invalid auth options: no key that ${method} can use`);
+			expect(refusal(method, publicKey, privateKey)).toBe(`auth: invalid auth options: no key that ${method} can use stands in ${blamed}`);
 		}
 		expect(refusal("XX", null, null)).toBe("auth: invalid auth options");
 	});

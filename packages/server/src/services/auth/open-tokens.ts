@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import type { AuthTokenOptions } from "../../member-config.ts";
 import type { Clock } from "../../ports.ts";
 import { JwtTokens } from "./jwt.ts";
-import { signingKeys } from "./jwt-keys.ts";
+import { type KeyFile, signingKeys } from "./jwt-keys.ts";
 import { noTokens, simpleTokens, type TokenProvider } from "./token-provider.ts";
 
 /** The provider that `--auth-token` asks for. Key files are read once, here. Throws with the text to be shown. */
@@ -22,10 +22,10 @@ export function openTokens(options: AuthTokenOptions, clock: Clock): TokenProvid
 	}
 }
 
-function readKey(path: string): Buffer | null {
+function readKey(path: string): KeyFile | null {
 	if (path === "") return null;
 	try {
-		return readFileSync(path);
+		return { path, content: readFileSync(path) };
 	} catch (error) {
 		const { code } = error as NodeJS.ErrnoException;
 		throw new Error(`auth: invalid auth options: cannot read ${path} (${code ?? "unknown"})`, { cause: error });
