@@ -384,6 +384,7 @@ for (const [name, file, error] of [
 	["TLS", "client-transport-security:\n  cert-file: a.pem", "KeyFile and CertFile must both be present[key: , cert: a.pem]"],
 	["TLS between peers", "peer-transport-security: {key-file: a.key}", "KeyFile and CertFile must both be present[key: a.key, cert: ]"],
 	["socket options", "socket-options: {reuse-port: true}", "--socket-reuse-port is not supported by this version of flotilla"],
+	["two documents", "name: a\n---\nname: b\n", "c: cannot use it: need one YAML document, and it holds several"],
 	["no map", "- a", "c: cannot use it: need a map of flag names to values"],
 ] as Array<[string, string, string]>) {
 	test(`a configuration file is refused: ${name}`, async () =>
@@ -402,6 +403,37 @@ test("unset values, empty sections and plain security defaults in a file are fin
 	const file = "name: a\nwal-dir:\nclient-transport-security:\n  cert-file: ''\n  client-cert-auth: false\n";
 	expect((await options(["--config-file=c"], {}, file)).name).toBe("a");
 	expect((await options(["--config-file=c"], {}, "")).name).toBe("default");
+});
+
+test("words that objects have by themselves are like any other unknown one", async () => {
+	const words = ["__proto__", "toString", "constructor", "hasOwnProperty"];
+	for (const word of words) {
+		for (const value of ["x", "{a: 1}"]) {
+			const sections = ["client-transport-security", "peer-transport-security", "socket-options", "discovery-config"];
+			for (const file of [`${word}: ${value}\n`, ...sections.map((section) => `${section}: {${word}: ${value}}\n`)]) {
+				expect((await options(["--config-file=c"], {}, `name: a\n${file}`)).name).toBe("a");
+			}
+		}
+		expect(ending(await read([`--feature-gates=${word}=true`])).text).toContain(`unrecognized feature gate: ${word}`);
+		expect(ending(await read([`--tls-min-version=${word}`])).text).toBe(`unexpected TLS version "${word}"`);
+		expect(ending(await read([`--cipher-suites=${word}`])).text).toBe(`unexpected TLS cipher suite "${word}"`);
+		expect(ending(await read([`--${word}=1`]))).toEqual({ exit: 2, text: `flag provided but not defined: -${word}` });
+	}
+});
+
+test("a URL that is named twice counts once, from flags, variables and files", async () => {
+	const twice = (port: number): string => `http://127.0.0.1:${port},http://127.0.0.1:${port + 1}, http://127.0.0.1:${port}`;
+	const once = (port: number): string[] => [`http://127.0.0.1:${port}`, `http://127.0.0.1:${port + 1}`];
+	const names = ["listen-client-urls", "listen-peer-urls", "listen-metrics-urls", "listen-client-http-urls"];
+	const wanted = {
+		...{ listenClientUrls: once(10), listenPeerUrls: once(20), listenMetricsUrls: once(30), listenClientHttpUrls: once(40) },
+		...{ advertiseClientUrls: once(50), initialAdvertisePeerUrls: once(60) },
+	};
+	const all = [...names, "advertise-client-urls", "initial-advertise-peer-urls"].map((name, at) => [name, twice(10 * (at + 1))] as const);
+	expect(await options(all.map(([name, urls]) => `--${name}=${urls}`))).toMatchObject(wanted);
+	const variables = all.map(([name, urls]) => [`ETCD_${name.toUpperCase().replaceAll("-", "_")}`, urls] as const);
+	expect(await options([], Object.fromEntries(variables))).toMatchObject(wanted);
+	expect(await options(["--config-file=c"], {}, all.map(([name, urls]) => `${name}: ${urls}\n`).join(""))).toMatchObject(wanted);
 });
 
 test("certificates come from flags and from the file's sections alike", async () => {

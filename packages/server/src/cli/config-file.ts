@@ -9,6 +9,8 @@ export function readConfigFile(text: string, parseYaml: (text: string) => unknow
 	try {
 		parsed = parseYaml(text);
 	} catch (error) {
+		if ((error as { readonly code?: unknown }).code === "MULTIPLE_DOCS")
+			return bad("cannot use it: need one YAML document, and it holds several");
 		return bad(`cannot read it as YAML: ${(error as Error).message.split("\n")[0]}`);
 	}
 	const settings = new Settings();
@@ -16,25 +18,25 @@ export function readConfigFile(text: string, parseYaml: (text: string) => unknow
 	if (!isMap(parsed)) return bad("cannot use it: need a map of flag names to values");
 	for (const [key, value] of Object.entries(parsed)) {
 		if (value === null) continue;
-		const problem = SECTIONS[key] === undefined ? putValue(settings, key, value) : putSection(settings, key, value);
+		const problem = !SECTIONS.has(key) ? putValue(settings, key, value) : putSection(settings, key, value);
 		if (problem !== null) return bad(problem);
 	}
 	return good(settings);
 }
 
 /** Maps inside the file: the flag that each of their keys stands for, null for none. */
-const SECTIONS: Readonly<Record<string, (key: string) => string | null>> = {
-	"client-transport-security": (key) => CLIENT_KEYS[key] ?? (KNOWN_FLAGS.get(key)?.group === "Security" ? key : null),
-	"peer-transport-security": (key) => PEER_KEYS[key] ?? (KNOWN_FLAGS.has(`peer-${key}`) ? `peer-${key}` : null),
-	"discovery-config": (key) => (KNOWN_FLAGS.has(`discovery-${key}`) ? `discovery-${key}` : null),
-	"socket-options": (key) => (KNOWN_FLAGS.has(`socket-${key}`) ? `socket-${key}` : null),
-};
-const CLIENT_KEYS: Readonly<Record<string, string>> = { "allowed-hostname": "client-cert-allowed-hostname" };
-const PEER_KEYS: Readonly<Record<string, string>> = {
-	"allowed-cn": "peer-cert-allowed-cn",
-	"allowed-hostname": "peer-cert-allowed-hostname",
-	"skip-client-san-verification": "peer-skip-client-san-verification",
-};
+const SECTIONS: ReadonlyMap<string, (key: string) => string | null> = new Map([
+	["client-transport-security", (key) => CLIENT_KEYS.get(key) ?? (KNOWN_FLAGS.get(key)?.group === "Security" ? key : null)],
+	["peer-transport-security", (key) => PEER_KEYS.get(key) ?? (KNOWN_FLAGS.has(`peer-${key}`) ? `peer-${key}` : null)],
+	["discovery-config", (key) => (KNOWN_FLAGS.has(`discovery-${key}`) ? `discovery-${key}` : null)],
+	["socket-options", (key) => (KNOWN_FLAGS.has(`socket-${key}`) ? `socket-${key}` : null)],
+]);
+const CLIENT_KEYS: ReadonlyMap<string, string> = new Map([["allowed-hostname", "client-cert-allowed-hostname"]]);
+const PEER_KEYS: ReadonlyMap<string, string> = new Map([
+	["allowed-cn", "peer-cert-allowed-cn"],
+	["allowed-hostname", "peer-cert-allowed-hostname"],
+	["skip-client-san-verification", "peer-skip-client-san-verification"],
+]);
 /** Keys whose value is a YAML list; every other list is a comma-separated text. */
 const YAML_LISTS: readonly string[] = [
 	"log-outputs",
@@ -48,7 +50,7 @@ const YAML_LISTS: readonly string[] = [
 function putSection(settings: Settings, section: string, value: unknown): string | null {
 	if (!isMap(value)) return `invalid ${section}`;
 	for (const [key, inner] of Object.entries(value)) {
-		const name = SECTIONS[section]?.(key) ?? null;
+		const name = SECTIONS.get(section)?.(key) ?? null;
 		if (name === null || inner === null) continue;
 		const problem = putValue(settings, name, inner);
 		if (problem !== null) return problem;

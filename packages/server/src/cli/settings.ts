@@ -99,7 +99,7 @@ export function parseFlagValue(row: FlagRow, text: string): Parsed<FlagValue> {
 		case "duration":
 			return parseGoDuration(text);
 		case "urls":
-			return text === "" ? good([]) : parseMemberUrls(text);
+			return text === "" ? good([]) : parseUrlsOnce(text);
 		case "list":
 			return good(text === "" ? [] : [...new Set(text.split(","))].sort());
 		case "choice":
@@ -127,6 +127,12 @@ function standardValue(row: FlagRow): FlagValue {
 	return parsed.value;
 }
 
+/** A place that is named twice is listened on once, as by etcd. */
+function parseUrlsOnce(text: string): Parsed<readonly string[]> {
+	const urls = parseMemberUrls(text);
+	return urls.ok ? good([...new Set(urls.value)]) : urls;
+}
+
 function parseGates(text: string): Parsed<readonly string[]> {
 	const settings = text
 		.split(",")
@@ -134,7 +140,7 @@ function parseGates(text: string): Parsed<readonly string[]> {
 		.filter((setting) => setting !== "");
 	for (const setting of settings) {
 		const [name = "", value] = setting.split("=", 2);
-		if (FEATURE_GATES[name] === undefined) return bad(`unrecognized feature gate: ${name}`);
+		if (!Object.hasOwn(FEATURE_GATES, name)) return bad(`unrecognized feature gate: ${name}`);
 		if (value === undefined) return bad(`missing bool value for ${name}`);
 		if (!parseGoBoolean(value).ok) return bad(`invalid value of ${name}=${value}, err: parse error`);
 	}

@@ -83,7 +83,7 @@ function parse(args: readonly string[]) {
 }
 
 async function obey([command = "", file, ...more]: readonly string[], values: Values): Promise<void> {
-	const known = OF_COMMAND[command];
+	const known = Object.hasOwn(OF_COMMAND, command) ? OF_COMMAND[command] : undefined;
 	if (known === undefined) throw new WrongCall(`unknown command: snapshot ${command}`.trimEnd());
 	const stranger = Object.keys(values).find((name) => !(known as readonly string[]).includes(name));
 	if (stranger !== undefined) throw new WrongCall(`--${stranger} does not go with snapshot ${command}`);

@@ -49,7 +49,7 @@ const DIAL_CERT = "peer-client-cert-file";
 export function refuseTls(settings: Settings): string | null {
 	for (const name of ["tls-min-version", "tls-max-version"]) {
 		const version = settings.text(name);
-		if (version !== "" && VERSIONS[version] === undefined) return `unexpected TLS version ${JSON.stringify(version)}`;
+		if (version !== "" && !Object.hasOwn(VERSIONS, version)) return `unexpected TLS version ${JSON.stringify(version)}`;
 	}
 	if (settings.text("tls-min-version") === "TLS1.3" && settings.text("tls-max-version") === "TLS1.2") {
 		return "min version (TLS1.3) is greater than max version (TLS1.2)";

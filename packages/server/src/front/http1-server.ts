@@ -180,7 +180,9 @@ function describeRequest(
 	body: Uint8Array,
 	ways: Pick<HttpRequest, "onCancel" | "stream" | "openSocket">,
 ): HttpRequest | null {
-	const target = request.url ?? "/";
+	const addressed = readTarget(request.url ?? "/");
+	if (addressed === null) return null;
+	const { target, authority } = addressed;
 	const mark = target.indexOf("?");
 	const path = decodePath(mark < 0 ? target : target.slice(0, mark));
 	if (path === null) return null;
@@ -188,6 +190,8 @@ function describeRequest(
 	for (const [name, value] of Object.entries(request.headers)) {
 		if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(", ") : value);
 	}
+	// The target is what was asked for, whatever the header says (RFC 9112, 3.2.2).
+	if (authority !== null) headers.set("host", authority);
 	return {
 		method: request.method ?? "GET",
 		path,
@@ -199,6 +203,15 @@ function describeRequest(
 		commonName: request.socket instanceof TLSSocket ? commonNameOf(request.socket) : undefined,
 		...ways,
 	};
+}
+
+/** A whole URL, as clients of a proxy send it, is taken apart. Null: it names no host, or somebody's name before it (RFC 9110, 4.2.4). */
+function readTarget(target: string): { readonly target: string; readonly authority: string | null } | null {
+	const url = /^https?:\/\/([^/?]*)(.*)$/i.exec(target);
+	if (url === null) return { target, authority: null };
+	const [authority, rest] = [url[1] as string, url[2] as string];
+	if (authority === "" || authority.startsWith(":") || authority.includes("@")) return null;
+	return { target: rest.startsWith("/") ? rest : `/${rest}`, authority };
 }
 
 function peerOf(socket: Socket): string {

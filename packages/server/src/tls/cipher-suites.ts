@@ -34,7 +34,8 @@ const OPENSSL_NAMES: Readonly<Record<string, string>> = {
 /** Of a name that is none, or of one that this Node.js was built without. */
 export function unknownCipherSuite(names: readonly string[]): string | null {
 	const built = new Set(getCiphers());
-	return names.find((name) => !TLS13.includes(name) && !built.has((OPENSSL_NAMES[name] ?? "").toLowerCase())) ?? null;
+	const isBuilt = (name: string): boolean => Object.hasOwn(OPENSSL_NAMES, name) && built.has((OPENSSL_NAMES[name] ?? "").toLowerCase());
+	return names.find((name) => !TLS13.includes(name) && !isBuilt(name)) ?? null;
 }
 
 /** As Node.js takes them; empty: its own choice. */

@@ -291,9 +291,9 @@ test("HTTP on URLs of its own, without the gateway, for the origins and the host
 	];
 	await using member = new Program(FLOTILLA, [...args, ...more]);
 	await waitForHealth(httpUrl, member);
-	const ask = (headers: Readonly<Record<string, string>>): Promise<readonly [number | undefined, string | undefined]> =>
+	const ask = (headers: Readonly<Record<string, string>>, path = "/version"): Promise<readonly [number | undefined, string | undefined]> =>
 		new Promise((resolve, reject) => {
-			get(`${httpUrl}/version`, { headers }, (response) => {
+			get(httpUrl, { headers, path }, (response) => {
 				response.resume();
 				resolve([response.statusCode, response.headers["access-control-allow-origin"]]);
 			}).once("error", reject);
@@ -301,6 +301,8 @@ test("HTTP on URLs of its own, without the gateway, for the origins and the host
 	expect(await ask({ origin: "https://a.example" })).toEqual([200, "https://a.example"]);
 	expect(await ask({ origin: "https://b.example" })).toEqual([200, undefined]);
 	expect(await ask({ host: "elsewhere.example" })).toEqual([421, undefined]);
+	expect(await ask({ host: "elsewhere.example" }, "http://127.0.0.1:1/version")).toEqual([200, undefined]);
+	expect(await ask({ host: "127.0.0.1" }, "http://elsewhere.example/version")).toEqual([421, undefined]);
 	await expect(fetch(`${clientUrl}/version`)).rejects.toThrow();
 	expect((await fetch(`${httpUrl}/v3/kv/range`, { method: "POST", body: '{"key":"YQ=="}' })).status).toBe(404);
 	const traffic = logLines(member.stderr).flatMap(({ msg, traffic: kind }) => (msg.startsWith("serving client traffic") ? [kind] : []));

@@ -8,7 +8,7 @@ import { createGrpcJsFront } from "../../src/front/grpc-js-front.ts";
 import { createNativeFront } from "../../src/front/native/native-front.ts";
 import { type ClientPort, type ClientPortOptions, openClientPort } from "../../src/front/port.ts";
 import { HTTP2_PREFACE } from "../../src/front/preface.ts";
-import type { HttpRequest, HttpResponse } from "../../src/front/seam.ts";
+import type { HttpHandler, HttpRequest, HttpResponse } from "../../src/front/seam.ts";
 import { RawClient } from "./raw-client.ts";
 import { Arrivals, createTestService, ECHO, HELD, type TestService } from "./test-service.ts";
 
@@ -115,6 +115,30 @@ describe.each([
 		const client = rawClient(number);
 		for (const authority of ["http://127.0.0.1:2379", "http://127.0.0.1:2379", "localhost:1"]) {
 			expect(await client.call(ECHO, Buffer.from("grpc"), { ":authority": authority })).toMatchObject({ code: 0 });
+		}
+	});
+
+	test("a whole URL as the target is taken apart, and its host counts", async () => {
+		const http: HttpHandler = {
+			handle: ({ path, query, headers }, respond) =>
+				respond({ status: 200, headers: [], body: `<${headers.get("host")} ${path} ${query.toString()}>` }),
+		};
+		const { number } = await open({ http });
+		for (const [target, seen] of [
+			["http://db.example:2379/version", "<db.example:2379 /version >"],
+			["HTTPS://[::1]:1/v3/a%20b?x=http://y/", "<[::1]:1 /v3/a b x=http%3A%2F%2Fy%2F>"],
+			["http://db.example", "<db.example / >"],
+			["http://db.example?x=1", "<db.example / x=1>"],
+			["/http://db.example/", "<header.example /http://db.example/ >"],
+		] as const) {
+			const wire = new Wire(number);
+			wire.socket.write(`GET ${target} HTTP/1.1\r\nhost: header.example\r\n\r\n`);
+			expect([target, (await wire.until(/>$/)).split("\r\n\r\n")[1]]).toEqual([target, seen]);
+		}
+		for (const target of ["http:///version", "http://:1/version", "http://root@db.example/version"]) {
+			const wire = new Wire(number);
+			wire.socket.write(`GET ${target} HTTP/1.1\r\nhost: header.example\r\n\r\n`);
+			expect([target, await wire.until(/^HTTP\/1\.1 \d+/)]).toEqual([target, expect.stringMatching(/^HTTP\/1\.1 400 /)]);
 		}
 	});
 
