@@ -58,7 +58,6 @@ export const TAP_EVENTS = [
 	"snapshotSent",
 	"snapshotReceived",
 	"snapshotFailed",
-	"stateAwaited",
 	"recovered",
 	"clusterForced",
 	// peers

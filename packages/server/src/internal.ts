@@ -13,7 +13,6 @@ export type { Booted, BootOutcome, BootWorld } from "./driver/boot.ts";
 export { bootMember } from "./driver/boot.ts";
 export type { Driver } from "./driver/driver.ts";
 export type { StartRefusal, StartRefusalCode } from "./driver/refusal.ts";
-export { REJOIN_RULES, type RejoinRules } from "./driver/rejoin.ts";
 export { freePorts } from "./free-ports.ts";
 export type {
 	CallContext,
@@ -61,11 +60,6 @@ export type {
 	PeerEvents,
 	PeerTransport,
 	Scheduler,
-	Seeker,
-	StateDoors,
-	StateExport,
-	StateOpening,
-	StatePart,
 	StoreCompletion,
 	StoreDisk,
 	StoreHouse,

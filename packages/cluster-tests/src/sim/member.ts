@@ -25,7 +25,6 @@ import type { SimNetwork } from "./network.ts";
 import { observeMachine, type Progress } from "./observed-machine.ts";
 import type { Oracle } from "./oracle.ts";
 import { SimProcess } from "./process.ts";
-import { spoilRejoin } from "./rejoin-mutants.ts";
 import type { TraceHash } from "./trace-hash.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 import { forgetAtSnapshot } from "./watch-mutants.ts";
@@ -89,8 +88,6 @@ export class SimMember {
 	/** A start has read and verified all that is on its disks: what was rotten until then is mended, or was of no account. */
 	onVerified: () => void = () => {};
 	onRefused: (text: string) => void = () => {};
-	/** Its store was lost, for this reason, and it took the state of another one. */
-	onFetched: (because: string) => void = () => {};
 	/** Done to its disks and not looked at by any start: it may be found at any time, and ends the process. */
 	damage: () => Damage = () => "none";
 	private readonly mutant: Mutant | null;
@@ -173,8 +170,6 @@ export class SimMember {
 				die: () => this.ended(life),
 				// A supervisor starts it again all the same, which must be refused.
 				removed: () => life.booted?.noteRemoval(() => this.ended(life)),
-				stateDoors: network.doorsFor(this.id, process),
-				rejoinRules: spoilRejoin(this.mutant),
 				watchDurable: (seq) => {
 					if (process.alive) invariants.persisted(this.id, seq);
 				},
@@ -194,9 +189,8 @@ export class SimMember {
 					else this.refuses(life, outcome.refusal.text);
 					return;
 				}
-				const { driver, report } = outcome.booted;
-				if (report.fetched !== null) this.onFetched(report.fetched.because);
 				this.onVerified();
+				const { driver } = outcome.booted;
 				life.booted = outcome.booted;
 				const { mutant } = this;
 				if (mutant === "forgetsAtSnapshot") forgetAtSnapshot(driver.watches);
@@ -221,12 +215,7 @@ export class SimMember {
 					newMemberId: () => BigInt(dice.uint53()),
 				});
 				life.calls = new MemberCalls(process, this.points, services.methods, (bytes) => trace.bytes(bytes));
-				const door = {
-					peerUrls: this.config.listenPeerUrls,
-					view: () => ({ clusterId: driver.clusterId, members: driver.acquaintances }),
-					give: () => driver.giveState(),
-				};
-				driver.start(network.attach(this.id, process, driver, this.points, door));
+				driver.start(network.attach(this.id, process, driver, this.points));
 				driver.publish(this.config.name, this.config.advertiseClientUrls);
 			},
 		);
@@ -260,12 +249,6 @@ export class SimMember {
 		this.crash("power");
 		this.discarded = true;
 		this.points.disarm();
-	}
-
-	/** It dies, and with its process the store, or a part of it; log and votes stay whole. */
-	loseStore(dice: Dice): void {
-		this.crash(dice.pick(["process", "power"] as const));
-		this.stores.lose(dice);
 	}
 
 	/** Its folder as it is now, while it does not run. */

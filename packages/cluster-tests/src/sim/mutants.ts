@@ -7,7 +7,6 @@ import { CONTEST_MUTANTS, type ContestMutant, isContestMutant, spoilContests } f
 import { isLeaseMutant, LEASE_MUTANTS, type LeaseMutant, spoilLeases } from "./lease-mutants.ts";
 import { isMembershipMutant, MEMBERSHIP_MUTANTS, type MembershipMutant, spoilSettlement } from "./membership-mutants.ts";
 import { override } from "./override.ts";
-import { isRejoinMutant, REJOIN_MUTANTS, type RejoinMutant } from "./rejoin-mutants.ts";
 import { isSliceMutant, SLICE_MUTANTS, type SliceMutant, spoilReads, spoilSlices } from "./slice-mutants.ts";
 import {
 	isStorageMutant,
@@ -35,7 +34,7 @@ export const MUTANTS = [
 	"drawsElsewhere",
 	"ignoresLimits",
 ] as const;
-/** Those of watching, of leases, of locks and elections, of lost connections, of slices, of what is stored, of members and of lost stores have lists of their own. */
+/** Those of watching, of leases, of locks and elections, of lost connections, of slices, of what is stored and of members have lists of their own. */
 export type Mutant =
 	| (typeof MUTANTS)[number]
 	| WatchMutant
@@ -44,8 +43,7 @@ export type Mutant =
 	| CalmMutant
 	| SliceMutant
 	| StorageMutant
-	| MembershipMutant
-	| RejoinMutant;
+	| MembershipMutant;
 export const ALL_MUTANTS: readonly Mutant[] = [
 	...MUTANTS,
 	...WATCH_MUTANTS,
@@ -55,7 +53,6 @@ export const ALL_MUTANTS: readonly Mutant[] = [
 	...SLICE_MUTANTS,
 	...STORAGE_MUTANTS,
 	...MEMBERSHIP_MUTANTS,
-	...REJOIN_MUTANTS,
 ];
 
 export function mutate(machine: ReplicaMachine, mutant: Mutant | null): ReplicaMachine {
@@ -72,7 +69,7 @@ export function mutate(machine: ReplicaMachine, mutant: Mutant | null): ReplicaM
 			},
 		});
 	}
-	if (isContestMutant(mutant) || isRejoinMutant(mutant)) return machine;
+	if (isContestMutant(mutant)) return machine;
 	switch (mutant) {
 		case null:
 		case "goesOnAfterFailedWrite":

@@ -2,7 +2,6 @@ import { isContestMutant } from "./contest-mutants.ts";
 import { isLeaseMutant } from "./lease-mutants.ts";
 import type { Mutant } from "./mutants.ts";
 import type { FaultRates, RunPlan } from "./plan.ts";
-import { isRejoinMutant } from "./rejoin-mutants.ts";
 import { isSliceMutant } from "./slice-mutants.ts";
 import { isWatchMutant } from "./watch-mutants.ts";
 
@@ -15,7 +14,6 @@ export function planted(plan: RunPlan, mutant: Mutant): RunPlan {
 	}
 	if (isLeaseMutant(mutant)) return { ...withLeases(plan), mutant };
 	if (isWatchMutant(mutant)) return { ...withWatchers(plan), ...(mutant === "forgetsAtSnapshot" ? catchingUp(plan) : {}), mutant };
-	if (isRejoinMutant(mutant)) return { ...withLostStores(plan), mutant };
 	if (isSliceMutant(mutant)) return { ...withSlices(plan), mutant };
 	return { ...plan, ...CIRCUMSTANCES[mutant]?.(plan), mutant };
 }
@@ -64,17 +62,6 @@ function withSlices(plan: RunPlan): RunPlan {
 		...{ applySliceKeys: 1, unstoredBytesMax: 0, storeUs: 10_000, floorEntries: 10, floorBytes: 1_024 },
 		faults: { ...plan.faults, killMs: 1_000, crashPointMs: 1_000 },
 		parts: { ...plan.parts, kv },
-	};
-}
-
-/** Three members lose their stores all the time, behind logs that are cut all the time, and are cut off from each other. */
-export function withLostStores(plan: RunPlan): RunPlan {
-	const none = Object.fromEntries(Object.keys(plan.faults).map((kind) => [kind, 0])) as unknown as FaultRates;
-	return {
-		...plan,
-		...{ members: 3, churn: { ...plan.churn, everyMs: 0 }, electionTicks: 20, heartbeatTicks: 2 },
-		...{ floorEntries: 10, floorBytes: 1_024, keepEntries: 0, keepBytes: 0, segmentBytes: 4_096, memoryEntries: 0 },
-		faults: { ...none, loseStoreMs: 600, isolateMs: 1_000, killMs: 2_000, crashPointMs: 1_500, transferMs: 3_000 },
 	};
 }
 

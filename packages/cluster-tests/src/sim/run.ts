@@ -317,9 +317,6 @@ class World {
 			if (!budget.isSpoilt(member)) this.refusals.push(`start: ${member.name} refused without damage: ${text}`);
 			else if (!NAMES_PLACE.test(text)) this.refusals.push(`start: ${member.name} refused without saying where: ${text}`);
 		};
-		member.onFetched = (because) => {
-			if (!budget.isSpoilt(member)) this.refusals.push(`start: ${member.name} lost its store without damage: ${because}`);
-		};
 		const { crashAt, crashMember } = this.plan;
 		if (crashAt > 0 && member === this.fleet.all[crashMember]) member.points.arm({ after: crashAt, area: null, kind: "power" });
 	}

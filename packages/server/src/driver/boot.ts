@@ -3,7 +3,7 @@ import { recordFault, STRIDE, type StoreOptions, StoreRebuild } from "@flotilla/
 import { Replica, type ReplicaMachine, type ReplicaOptions, type ReplicaState } from "@flotilla/replica";
 import type { FileDisk } from "../disk/file-ops.ts";
 import { APPLY_BACKLOG_MAX, type MemberConfig, PENDING_CALLS_MAX, quotaBytes, TICK_MS } from "../member-config.ts";
-import type { StateDoors, StoreHouse, WorldPorts } from "../ports.ts";
+import type { StoreHouse, WorldPorts } from "../ports.ts";
 import { LogFolder } from "../wal/log-folder.ts";
 import type { WalOptions } from "../wal/wal-interface.ts";
 import { LOG_FOLDER } from "./bootstrap.ts";
@@ -13,7 +13,6 @@ import { LogRelay } from "./log-relay.ts";
 import { noteEnd, type Recovered, type RecoveryReport, recover } from "./recover.ts";
 import { type AskOthers, runRecovery } from "./recovery-runner.ts";
 import type { StartRefusal } from "./refusal.ts";
-import type { RejoinRules } from "./rejoin.ts";
 import type { RestoreStore } from "./store-scan.ts";
 import { Watches } from "./watches.ts";
 
@@ -35,10 +34,6 @@ export interface BootWorld extends WorldPorts {
 	readonly watchDurable?: (seq: number) => void;
 	/** Who else of the cluster runs, where a member is to go on alone. */
 	readonly askOthers?: AskOthers;
-	/** Where a member whose store is lost can ask for the state of another one. */
-	readonly stateDoors?: StateDoors;
-	/** For those who plant bugs: which states are taken there. */
-	readonly rejoinRules?: RejoinRules;
 }
 
 export interface Booted {
@@ -74,12 +69,9 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 		life: incarnation,
 		walId: (BigInt(dice.uint32()) << 32n) | BigInt(dice.uint32()),
 		restore,
-		mayFetch: world.stateDoors !== undefined,
-		...(world.rejoinRules && { rejoinRules: world.rejoinRules }),
 	});
-	const { askOthers, stateDoors } = world;
-	const others = { ...(askOthers && { askOthers }), ...(stateDoors && { stateDoors }) };
-	const recoveryWorld = { scheduler: world.scheduler, disk: world.disk, stores: world.stores, tap: world.tap, logs, ...others };
+	const others = world.askOthers === undefined ? {} : { askOthers: world.askOthers };
+	const recoveryWorld = { scheduler: world.scheduler, disk: world.disk, stores: world.stores, logs, ...others };
 	runRecovery(steps, recoveryWorld, (outcome) => {
 		if (!outcome.ok) return done(outcome);
 		const recovered = outcome.value;
@@ -186,11 +178,10 @@ function driverOptions(config: MemberConfig, { floor, rows, report, forced }: Re
 }
 
 function tellRecovery(world: BootWorld, { report, restoredLog, forced }: Recovered): void {
-	const { rebuiltBecause, fetched, tornBytes, ...numbers } = report;
+	const { rebuiltBecause, tornBytes, ...numbers } = report;
 	const { term } = restoredLog.hardState;
 	if (tornBytes > 0) world.tap.emit("walTornTail", term, report.lastIndex, { tornBytes });
-	const repair = fetched === null ? {} : { fetchedFrom: fetched.from, fetchedBecause: fetched.because };
-	const fields = { ...numbers, ...(rebuiltBecause === null ? {} : { rebuiltBecause }), ...repair };
+	const fields = rebuiltBecause === null ? numbers : { ...numbers, rebuiltBecause };
 	world.tap.emit("recovered", term, report.lastIndex, fields);
 	if (forced === null) return;
 	const removed = forced.removed.map((id) => id.toString(16)).join(",");

@@ -217,7 +217,7 @@ export function driverHarness(change: Partial<DriverOptions> = {}) {
 	const log = { bytesSinceFloor: 0, heldFrom: 0, reads: [] as Array<(entries: readonly Entry[]) => void> };
 	const wal: WriteAheadLog = {
 		append: (work) => void effects.push(`append ${work.seq}`),
-		amend: (_change, done) => done(),
+		amend: (_hardState, _entries, done) => done(),
 		flush: () => void effects.push("flush"),
 		complete() {},
 		holdFrom: (index) => {

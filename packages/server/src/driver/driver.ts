@@ -21,8 +21,8 @@ import type {
 	WriteOutcome,
 } from "@flotilla/replica";
 import { MemberFigures } from "../metrics/member-figures.ts";
-import type { LaneMessage, OpenStore, PeerEvents, PeerTransport, StateExport } from "../ports.ts";
-import type { MemberPort } from "../services/member-port.ts";
+import type { LaneMessage, OpenStore, PeerEvents, PeerTransport } from "../ports.ts";
+import type { MemberPort, StateExport } from "../services/member-port.ts";
 import { CommitNews } from "./commit-news.ts";
 import type { DriverOptions, DriverWorld } from "./driver-options.ts";
 import { FirstElection } from "./first-election.ts";
@@ -249,11 +249,6 @@ export class Driver implements MemberPort, PeerEvents {
 	}
 
 	// ---- what the member uses
-
-	/** The state whole, for a member of the cluster whose own store is lost (rule S6); null while another one fetches it. */
-	giveState(): StateExport | null {
-		return this.ended ? null : this.snapshots.give();
-	}
 
 	/** Runs `watcher` after each turn until the returned function is called. */
 	afterTurns(watcher: () => void): () => void {

@@ -2,13 +2,14 @@ import type { TapEventName, TapFields, TapSink } from "@flotilla/base";
 import type { KeyValueStore } from "@flotilla/mvcc";
 import type { LogIndex, NodeId, SnapshotRequest } from "@flotilla/raft";
 import type { ReplicaMachine, TableRow } from "@flotilla/replica";
-import type { Clock, OpenStore, Scheduler, SnapshotMessage, StateExport, StoreHouse } from "../ports.ts";
+import type { Clock, OpenStore, Scheduler, SnapshotMessage, StoreHouse } from "../ports.ts";
+import type { StateExport } from "../services/member-port.ts";
 import type { WriteAheadLog } from "../wal/wal-interface.ts";
 import type { StoreIdentity } from "./floor.ts";
 import type { LiveStore } from "./live-store.ts";
 import { type ReceivedStore, SnapshotReceiver } from "./snapshot-receiver.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
-import { FOR_CLIENTS, FOR_MEMBERS, StateExporter } from "./state-exporter.ts";
+import { StateExporter } from "./state-exporter.ts";
 import type { RestoreStore } from "./store-scan.ts";
 
 export interface SnapshotOptions {
@@ -57,7 +58,6 @@ export class Snapshots {
 	private readonly sender: SnapshotSender;
 	private readonly receiver: SnapshotReceiver;
 	private readonly exporter: StateExporter;
-	private readonly giver: StateExporter;
 	private reports: Array<{ readonly peer: NodeId; readonly ok: boolean; readonly index: LogIndex }> = [];
 	private formers: Former[] = [];
 
@@ -80,15 +80,13 @@ export class Snapshots {
 			},
 			hold: (index) => world.wal.holdFrom(index),
 		});
-		const source = {
+		this.exporter = new StateExporter({
 			identity: () => this.identity,
 			capture: () => machine.captureFloor(),
 			store: () => world.live(),
 			logicalBytes: () => machine.store.logicalBytes,
 			schedule: () => world.schedule(),
-		};
-		this.exporter = new StateExporter({ ...source, ...FOR_CLIENTS });
-		this.giver = new StateExporter({ ...source, ...FOR_MEMBERS });
+		});
 		this.receiver = new SnapshotReceiver({
 			...{ clock, stores, restore, told },
 			soon: (work) => scheduler.soon(work),
@@ -102,7 +100,7 @@ export class Snapshots {
 
 	/** No floor may begin now (rule N2). */
 	get holdsFloors(): boolean {
-		return this.sender.capturing || this.exporter.capturing || this.giver.capturing;
+		return this.sender.capturing || this.exporter.capturing;
 	}
 
 	/** Besides the store in use. */
@@ -113,11 +111,6 @@ export class Snapshots {
 	/** For a client that saves the state; null while another one does. */
 	export(): StateExport | null {
 		return this.exporter.open();
-	}
-
-	/** Whole, for a member whose store is lost; null while another one fetches it. */
-	give(): StateExport | null {
-		return this.giver.open();
 	}
 
 	want(request: SnapshotRequest): void {
@@ -150,7 +143,6 @@ export class Snapshots {
 	turn(): void {
 		this.sender.turn();
 		this.exporter.turn();
-		this.giver.turn();
 		this.receiver.watch();
 		if (this.formers.length > 0) this.closeFormers();
 	}

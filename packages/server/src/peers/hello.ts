@@ -46,7 +46,6 @@ const AnswerCode = {
 	removed: 4,
 	unknown: 5,
 	lane: 6,
-	busy: 7,
 } as const;
 export type HelloCode = keyof typeof AnswerCode;
 export type HelloRefusal = Exclude<HelloCode, "accepted">;

@@ -42,17 +42,10 @@ export interface WalRefusal {
 	readonly text: string;
 }
 
-/** What a start adds to a log: entries behind its end, or a state in the place of all that it holds (rule N4). */
-export interface LogAmendment {
-	readonly hardState: HardState;
-	readonly entries: readonly Entry[];
-	readonly snapshot: SnapshotMeta | null;
-}
-
 /** Segmented write-ahead log, sans-I/O: emits file operations, takes completions, owns no descriptor and no clock. */
 export interface WriteAheadLog {
 	/** After the opening and before all work: one frame of the start's own; `done` when it is durable. */
-	amend(change: LogAmendment, done: () => void): void;
+	amend(hardState: HardState, entries: readonly Entry[], done: () => void): void;
 	/** Queues one frame. Several queued items become one write. */
 	append(work: AppendWork): void;
 	/** Called by the owner at the end of its turn: starts the writes that may start. */
