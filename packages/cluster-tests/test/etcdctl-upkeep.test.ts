@@ -134,7 +134,13 @@ describe.skipIf(!haveTools)("etcdctl against flotilla and against etcd (needs De
 			const [mine, reference] = await Promise.all(
 				[ours, theirs].map(async (cluster) => {
 					const args = flags.map((flag) => flag.replace("{member}", ids.get(cluster) ?? ""));
-					const result = await etcdctl(cluster.endpoints, ["member", command as string, ...args, "-w", "json"]);
+					const ask = (): Promise<ToolResult> => etcdctl(cluster.endpoints, ["member", command as string, ...args, "-w", "json"]);
+					// Members that have met one another only just now add nobody.
+					const result = await eventually("an answer of a healthy cluster", async () => {
+						const answer = await ask();
+						expect(answer.stderr).not.toContain("unhealthy cluster");
+						return answer;
+					});
 					const added = /"member":\{"ID":(\d+)/.exec(result.stdout)?.[1];
 					if (command === "add" && added !== undefined) ids.set(cluster, BigInt(added).toString(16));
 					return result;

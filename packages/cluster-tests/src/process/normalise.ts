@@ -23,7 +23,7 @@ export function normaliseText(text: string): string {
 			.replace(/\|\s*\b[0-9a-f]{14,16}\b\s*\|/g, "| <id> |")
 			.replace(/\b[0-9a-f]{14,16}\b/g, "<id>")
 			.replace(/\b\d{16,20}\b/g, "<id>")
-			.replace(/("RaftTerm" : )\d+/g, "$1<term>")
+			.replace(/("RaftTerm" : |"raft_term":)\d+/g, "$1<term>")
 			.replace(/\b\d+(\.\d+)?(ns|µs|ms|s)\b/g, "<time>")
 			.replace(/\b\d+(\.\d+)? [kM]?B\b/g, "<size>")
 	);
