@@ -45,7 +45,7 @@ function onAcknowledged(r: Raft, peer: Progress, m: AppendResp): void {
 	if (!updated && !(peer.state === "probe" && match[slot] === m.index)) return;
 	advance(r, peer, match[slot] as number);
 	if (!updated || m.index <= r.log.commit || !r.members.isVoter(slot)) return;
-	r.emit("peerDurable", m.index, { peer: peer.id });
+	r.emit("peerDurable", m.index, peer.named);
 	maybeCommit(r);
 }
 

@@ -37,6 +37,8 @@ export class Progress {
 	/** Ticks spent in snapshot state. */
 	snapshotTicks = 0;
 	readonly inflights: Inflights;
+	/** For the tap: made once, since it is told with every acknowledgement. */
+	readonly named: { readonly peer: NodeId };
 
 	constructor(id: NodeId, slot: number, next: LogIndex, recentActive: boolean, inflights: Inflights) {
 		this.id = id;
@@ -44,6 +46,7 @@ export class Progress {
 		this.next = next;
 		this.recentActive = recentActive;
 		this.inflights = inflights;
+		this.named = { peer: id };
 	}
 
 	becomeProbe(next: LogIndex, paused: boolean): void {

@@ -88,13 +88,7 @@ export const DIRECTED_MUTANTS: readonly DirectedMutant[] = [
 			cluster.drain(2n);
 			// 2 vouches for the second read of 3, and that takes its time.
 			const late = cluster.take(({ kind, from }) => kind === "heartbeatResp" && from === 2n);
-			cluster.isolate(1n);
-			depose(cluster, 1n, 2n);
-			cluster.propose(2n);
-			cluster.settle();
-			cluster.read(1n);
-			for (const message of late) cluster.hand(message);
-			cluster.drain(1n);
+			readBehind(cluster, late);
 		},
 	},
 	{
@@ -154,13 +148,7 @@ export const DIRECTED_MUTANTS: readonly DirectedMutant[] = [
 			cluster.drain(2n);
 			// 1 stands still; what 2 answered waits in its socket.
 			const late = cluster.take(({ kind, from }) => kind === "heartbeatResp" && from === 2n);
-			cluster.isolate(1n);
-			depose(cluster, 1n, 2n);
-			cluster.propose(2n);
-			cluster.settle();
-			cluster.read(1n);
-			for (const message of late) cluster.hand(message);
-			cluster.drain(1n);
+			readBehind(cluster, late);
 		},
 	},
 	{
@@ -300,6 +288,17 @@ function leaderBeside(cluster: Cluster, id: NodeId): NodeId {
 function depose(cluster: Cluster, leader: NodeId, successor: NodeId): void {
 	for (const id of cluster.ids) if (id !== leader) cluster.input(id, ({ core }) => core.leaderConnectionLost(leader));
 	cluster.elect(successor);
+}
+
+/** 1 is deposed behind its back, reads, and hears only then what 2 had answered it before. */
+function readBehind(cluster: Cluster, late: ReturnType<Cluster["take"]>): void {
+	cluster.isolate(1n);
+	depose(cluster, 1n, 2n);
+	cluster.propose(2n);
+	cluster.settle();
+	cluster.read(1n);
+	for (const message of late) cluster.hand(message);
+	cluster.drain(1n);
 }
 
 /** Everybody writes and hears what is on its way, and applies nothing. */

@@ -3,8 +3,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createGateway } from "../../src/front/gateway.ts";
 import { createHttpRouter } from "../../src/front/http-router.ts";
 import { type ClientPort, openClientPort } from "../../src/front/port.ts";
-import { Grpc, type GrpcCode, type MethodHandler, type StreamCall, type UnaryCall } from "../../src/front/seam.ts";
-import { Arrivals } from "./test-service.ts";
+import { Grpc, type GrpcCode, type StreamCall, type UnaryCall } from "../../src/front/seam.ts";
+import { Arrivals, arrivingAt } from "./test-service.ts";
 
 const MESSAGE_BYTES_MAX = 10_000;
 
@@ -16,11 +16,7 @@ let url: string;
 beforeEach(async () => {
 	unary = new Arrivals();
 	streams = new Arrivals();
-	const methods = new Map<string, MethodHandler>();
-	for (const { path, shape } of METHODS.values()) {
-		if (shape === "unary") methods.set(path, { shape, handle: (call) => unary.add(call) });
-		else methods.set(path, { shape: "stream", clientStreams: shape === "bidi", serverStreams: true, handle: (call) => streams.add(call) });
-	}
+	const methods = arrivingAt(unary, streams);
 	const http = createHttpRouter({ routes: new Map(), gateway: createGateway(methods, { messageBytesMax: MESSAGE_BYTES_MAX }) });
 	port = await openClientPort({ addresses: [{ host: "127.0.0.1", port: 0 }], grpc: null, http });
 	const [address] = port.addresses;

@@ -5,6 +5,7 @@ import { createNativeFront } from "../../src/front/native/native-front.ts";
 import { openClientPort } from "../../src/front/port.ts";
 import type { MethodHandler, UnaryCall } from "../../src/front/seam.ts";
 import { BIDI, ECHO, HELD, LARGE } from "./hostile-methods.ts";
+import { usedBytes } from "./used-bytes.ts";
 
 const LARGE_BYTES = 1 << 20;
 const methods = new Map<string, MethodHandler>([
@@ -25,15 +26,6 @@ const options = {
 	onCut: (reason: string) => void cuts.push(reason),
 };
 const port = await openClientPort({ addresses: [{ host: "127.0.0.1", port: 0 }], grpc: createNativeFront(methods, options), http: null });
-
-/** What cannot be collected. */
-function usedBytes(): number {
-	// The second waits until the first has given buffers back.
-	globalThis.gc?.();
-	globalThis.gc?.();
-	const { heapUsed, external } = process.memoryUsage();
-	return heapUsed + external;
-}
 
 let base = 0;
 let peak = 0;

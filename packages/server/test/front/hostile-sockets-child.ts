@@ -5,6 +5,7 @@ import { createGateway } from "../../src/front/gateway.ts";
 import { createHttpRouter } from "../../src/front/http-router.ts";
 import { openClientPort } from "../../src/front/port.ts";
 import type { MethodHandler } from "../../src/front/seam.ts";
+import { usedBytes } from "./used-bytes.ts";
 
 /** Of which a client gets as many as it asks for. */
 const ANSWER = pb.WatchResponse.encode({ cancelReason: "x".repeat(1 << 20) });
@@ -53,15 +54,6 @@ const port = await openClientPort({
 		},
 	},
 });
-
-/** What cannot be collected. */
-function usedBytes(): number {
-	// The second waits until the first has given buffers back.
-	globalThis.gc?.();
-	globalThis.gc?.();
-	const { heapUsed, external } = process.memoryUsage();
-	return heapUsed + external;
-}
 
 let base = 0;
 let peak = 0;

@@ -1,5 +1,5 @@
 /** A method table whose calls the test answers itself. */
-import { createHotCodec } from "@flotilla/api";
+import { createHotCodec, METHODS } from "@flotilla/api";
 import { portableBytes } from "@flotilla/base";
 import { Grpc, type MethodHandler, type MethodTable, type StreamCall, type UnaryCall } from "../../src/front/seam.ts";
 
@@ -86,4 +86,14 @@ export function createTestService(): TestService {
 		[SERVER_STREAM, { shape: "stream", clientStreams: false, serverStreams: true, handle: hold }],
 	]);
 	return { methods, unary, streams, echoed };
+}
+
+/** Every call of the method table, handed to the test that answers it. */
+export function arrivingAt(unary: Arrivals<UnaryCall>, streams: Arrivals<StreamCall>): MethodTable {
+	const methods = new Map<string, MethodHandler>();
+	for (const { path, shape } of METHODS.values()) {
+		if (shape === "unary") methods.set(path, { shape, handle: (call) => unary.add(call) });
+		else methods.set(path, { shape: "stream", clientStreams: shape === "bidi", serverStreams: true, handle: (call) => streams.add(call) });
+	}
+	return methods;
 }

@@ -1,13 +1,13 @@
 /** Calls of the JSON gateway over WebSockets, as clients see them; hostile ones are in hostile-sockets.test.ts. */
 import { connect } from "node:net";
-import { METHODS, etcdserverpb as pb } from "@flotilla/api";
+import { etcdserverpb as pb } from "@flotilla/api";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createGateway } from "../../src/front/gateway.ts";
 import { createHttpRouter } from "../../src/front/http-router.ts";
 import { type ClientPort, openClientPort } from "../../src/front/port.ts";
-import { Grpc, type MethodHandler, type StreamCall, type UnaryCall } from "../../src/front/seam.ts";
+import { Grpc, type StreamCall, type UnaryCall } from "../../src/front/seam.ts";
 import { SocketClient } from "./socket-client.ts";
-import { Arrivals } from "./test-service.ts";
+import { Arrivals, arrivingAt } from "./test-service.ts";
 
 const MESSAGE_BYTES_MAX = 10_000;
 
@@ -20,11 +20,7 @@ const clients: SocketClient[] = [];
 beforeEach(async () => {
 	unary = new Arrivals();
 	streams = new Arrivals();
-	const methods = new Map<string, MethodHandler>();
-	for (const { path, shape } of METHODS.values()) {
-		if (shape === "unary") methods.set(path, { shape, handle: (call) => unary.add(call) });
-		else methods.set(path, { shape: "stream", clientStreams: shape === "bidi", serverStreams: true, handle: (call) => streams.add(call) });
-	}
+	const methods = arrivingAt(unary, streams);
 	const http = createHttpRouter({
 		routes: new Map([
 			["/health", { methods: ["GET"], handle: (_request, respond) => respond({ status: 200, headers: [], body: "well" }) }],

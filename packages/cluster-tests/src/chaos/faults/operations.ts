@@ -14,6 +14,9 @@ async function withClient<T>(member: StageMember, work: (client: KvClient) => Pr
 	}
 }
 
+/** Members are changed only while all others have been connected for five seconds, and other faults seldom leave so much peace. */
+const ANSWER_MS = 180_000;
+
 /** A call to any member but those given; errors of single ones lead to the next, and to a new round until time is up. */
 function atAny<T>(stage: Stage, except: readonly StageMember[], what: string, work: (client: KvClient) => Promise<T>): Promise<T> {
 	return eventually(
@@ -30,7 +33,7 @@ function atAny<T>(stage: Stage, except: readonly StageMember[], what: string, wo
 			}
 			throw last;
 		},
-		60_000,
+		ANSWER_MS,
 	);
 }
 
