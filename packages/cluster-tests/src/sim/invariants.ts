@@ -62,6 +62,11 @@ interface Made {
 	prevTerm: Term | null;
 }
 
+interface Committed extends Mark {
+	/** In which leader's term; its own may be an earlier one. */
+	readonly committedIn: Term;
+}
+
 /**
  * Watches all members of a run. Its state is never reset by crashes, and it shares no code with the core: own majority, own
  * configurations, own log, own order.
@@ -70,7 +75,7 @@ export class Invariants {
 	readonly breaches: Breach[] = [];
 	private readonly mirrors: LogMirror[] = [];
 	private readonly leaders = new Map<Term, NodeId>();
-	private readonly canon = new Map<LogIndex, Mark>();
+	private readonly canon = new Map<LogIndex, Committed>();
 	/** Every entry ever made: those of each index, one a term. */
 	private readonly made = new Map<LogIndex, Made[]>();
 	/** Entries that were counted under the configuration before the one that then came into force. */
@@ -392,10 +397,12 @@ export class Invariants {
 
 	private checkComplete({ id, term, lastIndex }: CoreStatus, mirror: LogMirror): void {
 		for (const [index, mark] of this.canon) {
-			if (mark.term >= term) continue;
+			// Whoever was elected before that may learn of its election only now, and needs to hold nothing of it.
+			if (mark.committedIn >= term) continue;
 			const own = mirror.memory.get(index);
 			if (own === undefined ? index <= lastIndex : own.term === mark.term) continue;
-			this.breach("leaderCompleteness", `${hex(id)} leads term ${term} without index ${index} of term ${mark.term}`);
+			const which = `index ${index} of term ${mark.term}, committed in term ${mark.committedIn}`;
+			this.breach("leaderCompleteness", `${hex(id)} leads term ${term} without ${which}`);
 			return;
 		}
 	}
@@ -457,11 +464,13 @@ export class Invariants {
 					`${hex(id)}, ${role} of term ${term}, is the first to commit ${commit} of term ${mirror.termAt(commit)}`,
 				);
 		}
+		// An entry of an earlier term is committed by the first one of the leader's own that is (thesis 3.6.2).
+		const committedIn = mirror.termAt(commit) ?? term;
 		for (let index = mirror.commit + 1; index <= commit; index++) {
 			const own = mirror.memory.get(index);
 			if (own === undefined) continue;
 			const known = this.canon.get(index);
-			if (known === undefined) this.canon.set(index, own);
+			if (known === undefined) this.canon.set(index, { ...own, committedIn });
 			else if (known.term !== own.term || known.hash !== own.hash) {
 				this.breach("committedImmutable", `index ${index} was committed in term ${known.term}; ${hex(id)} commits term ${own.term}`);
 			}

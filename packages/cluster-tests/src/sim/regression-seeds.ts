@@ -70,4 +70,9 @@ export const REGRESSION_SEEDS: readonly RegressionSeed[] = [
 		limits: DEFAULT_LIMITS,
 		was: "a leader that handed over proposed to leave a joint configuration meanwhile",
 	},
+	{
+		seed: "776166685",
+		limits: DEFAULT_LIMITS,
+		was: "the simulator: who learned late that it had been elected was asked for an entry that a later leader had committed since",
+	},
 ];
