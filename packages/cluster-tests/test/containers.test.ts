@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { writeDuring } from "../src/chaos/kill-campaign.ts";
 import { KvClient } from "../src/client/kv-client.ts";
+import { addMember, removeMember } from "../src/client/member-changes.ts";
 import { ContainerCluster, type ContainerMember } from "../src/process/container-cluster.ts";
 import { runTool } from "../src/process/tools.ts";
 import { eventually, pause } from "../src/process/wait.ts";
@@ -106,16 +107,8 @@ async function loseDisk(cluster: ContainerCluster): Promise<void> {
 		const { members } = await client.members();
 		const { ID } = members.find(({ name }) => name === lost.name) as { ID: string };
 		await lost.destroy();
-		await eventually("the old member is removed", () =>
-			client.call("Cluster", "MemberRemove", ["MemberRemoveRequest", "MemberRemoveResponse"], { ID }).catch((error: unknown) => {
-				// By an attempt whose answer was lost.
-				if (!String(error).includes("member not found")) throw error;
-			}),
-		);
-		const peerURLs = [`http://${lost.name}:2380`];
-		await eventually("the new member is added", () =>
-			client.call("Cluster", "MemberAdd", ["MemberAddRequest", "MemberAddResponse"], { peerURLs }),
-		);
+		await eventually("the old member is removed", () => removeMember(client, ID));
+		await eventually("the new member is added", () => addMember(client, { peerUrl: `http://${lost.name}:2380`, instead: ID }));
 	} finally {
 		client.close();
 	}

@@ -3,6 +3,7 @@ import { Dice } from "@flotilla/base";
 import { expect, test } from "vitest";
 import { RecordedLoad } from "../src/chaos/recorded-load.ts";
 import { KvClient, RpcError } from "../src/client/kv-client.ts";
+import { addMember, promoteMember, removeMember } from "../src/client/member-changes.ts";
 import { type ClusterMember, ProcessCluster } from "../src/process/cluster.ts";
 import { eventually, pause } from "../src/process/wait.ts";
 
@@ -10,29 +11,15 @@ const seed = process.env.FLOTILLA_SEED ?? String(Math.floor(Math.random() * 1e9)
 const at = (member: ClusterMember): string => member.clientUrl.slice("http://".length);
 
 /** Asks one after the other until it is done: connections that are young at one of them, and a change under way, are reasons to go on. */
-async function change(
-	through: () => ClusterMember,
-	method: "MemberAdd" | "MemberRemove" | "MemberPromote",
-	request: object,
-): Promise<string> {
-	return eventually(
-		method,
-		async () => {
-			const client = new KvClient(at(through()));
-			const types = [`${method}Request`, `${method}Response`] as const;
-			try {
-				const answer = await client.call<{ member: { ID: string } | null }>("Cluster", method, types, { ...request }, { timeoutMs: 5_000 });
-				return answer.member?.ID ?? "";
-			} catch (error) {
-				// A try before this one was cut off by the removal that it asked for.
-				if (method === "MemberRemove" && error instanceof RpcError && error.message.includes("member not found")) return "";
-				throw error;
-			} finally {
-				client.close();
-			}
-		},
-		120_000,
-	);
+function change<T>(through: () => ClusterMember, what: string, work: (client: KvClient) => Promise<T>): Promise<T> {
+	return eventually(what, async () => {
+		const client = new KvClient(at(through()));
+		try {
+			return await work(client);
+		} finally {
+			client.close();
+		}
+	});
 }
 
 async function idOf(member: ClusterMember): Promise<string> {
@@ -57,9 +44,10 @@ test(`3 to 5 (one by way of a learner) and back to 1 under load, history checked
 		] as const) {
 			const newcomer = await cluster.newcomer(name, present);
 			newcomers.push(newcomer);
-			const id = await change(anyone, "MemberAdd", { peerURLs: [newcomer.peerUrl], isLearner });
+			const { peerUrl } = newcomer;
+			const id = await change(anyone, `${name} is added`, (client) => addMember(client, { peerUrl, learner: isLearner }));
 			await newcomer.process.start();
-			if (isLearner) await change(anyone, "MemberPromote", { ID: id });
+			if (isLearner) await change(anyone, `${name} is promoted`, (client) => promoteMember(client, id));
 			present = [...present, newcomer];
 			await pause(500);
 		}
@@ -68,7 +56,7 @@ test(`3 to 5 (one by way of a learner) and back to 1 under load, history checked
 		for (const leaving of dice.shuffle([...present]).slice(0, 4)) {
 			const id = await idOf(leaving);
 			present = present.filter((member) => member !== leaving);
-			await change(anyone, "MemberRemove", { ID: id });
+			await change(anyone, `${leaving.name} is removed`, (client) => removeMember(client, id));
 			expect(await Promise.race([leaving.process.exited(), pause(120_000).then(() => "still running")])).toBe(0);
 		}
 		await eventually("writes while it shrank", async () => expect(load.acknowledged).toBeGreaterThan(grown + 50));

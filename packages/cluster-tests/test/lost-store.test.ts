@@ -7,8 +7,9 @@ import { cp, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { KvClient } from "../src/client/kv-client.ts";
+import { addMember, removeMember } from "../src/client/member-changes.ts";
 import { type ClusterMember, CUT_ALL_THE_TIME, FLOTILLA_PROGRAM, ProcessCluster } from "../src/process/cluster.ts";
-import { etcdctl, haveProgram, runTool } from "../src/process/tools.ts";
+import { runTool } from "../src/process/tools.ts";
 import { eventually } from "../src/process/wait.ts";
 
 const MINUTE = 60_000;
@@ -63,7 +64,7 @@ async function refusesAgain(member: ClusterMember): Promise<void> {
 	}
 }
 
-test.skipIf(!haveProgram("etcdctl"))(
+test(
 	"a member without its store refuses as often as it is started, promises nothing new, and comes back by a copy or by a new member",
 	async () => {
 		const cluster = await ProcessCluster.start({ tuning: CUT_ALL_THE_TIME });
@@ -93,22 +94,12 @@ test.skipIf(!haveProgram("etcdctl"))(
 			await rm(await storeOf(lost), { recursive: true });
 			await refusesAgain(lost);
 			const present = cluster.members.slice(0, 2);
-			const list = await etcdctl(cluster.endpoints.slice(0, 2), ["member", "list"]);
-			const id =
-				list.stdout
-					.split("\n")
-					.find((line) => line.includes(", m3,"))
-					?.split(",")[0] ?? "";
-			await eventually("the removal", async () => {
-				const { status, stderr } = await etcdctl(cluster.endpoints.slice(0, 2), ["member", "remove", id]);
-				expect(status, stderr).toBe(0);
-			});
+			const { members } = await writer.members();
+			const { ID } = members.find(({ name }) => name === lost.name) as { ID: string };
+			await eventually("the removal", () => removeMember(writer, ID));
 			const other = await cluster.newcomer("m4", present);
 			newcomers.push(other);
-			await eventually("the addition", async () => {
-				const added = await etcdctl(cluster.endpoints.slice(0, 2), ["member", "add", "m4", `--peer-urls=${other.peerUrl}`]);
-				expect(added.status, added.stderr).toBe(0);
-			});
+			await eventually("the addition", () => addMember(writer, { peerUrl: other.peerUrl }));
 			await other.process.start();
 			await equalHashes([...cluster.endpoints.slice(0, 2), other.clientUrl.slice("http://".length)]);
 		} finally {

@@ -7,6 +7,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TAP_SOCKET } from "@flotilla/server/internal";
 import { KvClient } from "../client/kv-client.ts";
+import { addMember } from "../client/member-changes.ts";
 import { longestHeartbeatGap } from "../failover/heartbeat-gap.ts";
 import { nowMs, type Seen, TapRecorder } from "../failover/tap-recorder.ts";
 import { type ClusterMember, ProcessCluster } from "../process/cluster.ts";
@@ -87,7 +88,7 @@ export async function transferReport(
 		const memory = new MemoryWatch(everybody);
 		const taps = new TapRecorder(cluster.members, EVENTS);
 		const load = new Writers(cluster.endpoints);
-		await eventually("the addition", () => addMember(cluster, newcomer));
+		await eventually("the addition", () => added(cluster, newcomer));
 		say("a new member was added and starts");
 		const startedMs = nowMs();
 		const ready = newcomer.process.start(READY_MS);
@@ -138,10 +139,9 @@ async function fill(cluster: ProcessCluster, storeBytes: number, say: (text: str
 	for (const client of clients) client.close();
 }
 
-async function addMember(cluster: ProcessCluster, newcomer: ClusterMember): Promise<void> {
+async function added(cluster: ProcessCluster, { peerUrl }: ClusterMember): Promise<void> {
 	const client = new KvClient(cluster.endpoints[0] as string);
-	const types = ["MemberAddRequest", "MemberAddResponse"] as const;
-	await client.call("Cluster", "MemberAdd", types, { peerURLs: [newcomer.peerUrl] }).finally(() => client.close());
+	await addMember(client, { peerUrl }).finally(() => client.close());
 }
 
 /** Keeps some writes going, and their times. */

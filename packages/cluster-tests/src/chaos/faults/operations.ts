@@ -1,5 +1,6 @@
 /** What operators do while a cluster works: leadership moved, members replaced, stores compacted. */
-import { KvClient, RpcError } from "../../client/kv-client.ts";
+import { KvClient } from "../../client/kv-client.ts";
+import { addMember, type ListedMember, promoteMember, removeMember } from "../../client/member-changes.ts";
 import { eventually } from "../../process/wait.ts";
 import type { Stage, StageMember } from "../stage.ts";
 import { who, word } from "./details.ts";
@@ -37,44 +38,29 @@ function atAny<T>(stage: Stage, except: readonly StageMember[], what: string, wo
 	);
 }
 
-interface WireMember {
-	readonly ID: string;
-	readonly name: string;
-	readonly peerURLs: readonly string[];
-	readonly isLearner?: boolean;
+const idOf = (member: StageMember): string => BigInt(`0x${member.id ?? "0"}`).toString();
+
+function remove(stage: Stage, member: StageMember): Promise<void> {
+	return atAny(stage, [member], `${member.name} removed`, (client) => removeMember(client, idOf(member)));
 }
 
-async function listMembers(stage: Stage, except: readonly StageMember[]): Promise<readonly WireMember[]> {
-	const { members } = await atAny(stage, except, "a list of members", (client) => client.members({ timeoutMs: 3_000 }));
-	return members;
-}
-
-/** Its id may have been removed by an attempt whose answer was lost. */
-async function remove(stage: Stage, member: StageMember): Promise<void> {
-	const id = BigInt(`0x${member.id ?? "0"}`).toString();
-	await atAny(stage, [member], `${member.name} removed`, async (client) => {
-		try {
-			await client.call("Cluster", "MemberRemove", ["MemberRemoveRequest", "MemberRemoveResponse"], { ID: id }, { timeoutMs: 5_000 });
-		} catch (error) {
-			if (!(error instanceof RpcError && error.text === "etcdserver: member not found")) throw error;
-		}
-	});
-}
-
+/** The old one is gone; whoever has its place is added, and known by the id under which it was. */
 async function add(stage: Stage, member: StageMember, learner: boolean): Promise<void> {
-	await atAny(stage, [member], `${member.name} added`, async (client) => {
-		try {
-			const request = { peerURLs: [member.peerUrl], isLearner: learner };
-			await client.call("Cluster", "MemberAdd", ["MemberAddRequest", "MemberAddResponse"], request, { timeoutMs: 5_000 });
-		} catch (error) {
-			if (!(error instanceof RpcError && error.text === "etcdserver: Peer URLs already exists")) throw error;
-		}
-	});
+	const wanted = { peerUrl: member.peerUrl, learner, instead: idOf(member) };
+	const id = await atAny(stage, [member], `${member.name} added`, (client) => addMember(client, wanted));
+	member.id = BigInt(id).toString(16);
+}
+
+/** Of a member that knows of the one with this id: it will have to say the same as the list that it is started with. */
+async function listWith(client: KvClient, id: string): Promise<readonly ListedMember[]> {
+	const { members } = await client.members({ timeoutMs: 3_000 });
+	if (!members.some(({ ID }) => ID === id)) throw new Error("it is not listed yet");
+	return members;
 }
 
 async function join(world: FaultWorld, member: StageMember): Promise<void> {
 	const { stage } = world;
-	const members = await listMembers(stage, [member]);
+	const members = await atAny(stage, [member], `a list with ${member.name}`, (client) => listWith(client, idOf(member)));
 	const cluster = members.map(({ name, peerURLs }) => `${name === "" ? member.name : name}=${peerURLs[0]}`).join(",");
 	stage.prepare(member, cluster, "existing");
 	// Whom it has to ask may be down or cut off by other faults, and then it ends: it is started until somebody answers it.
@@ -84,15 +70,8 @@ async function join(world: FaultWorld, member: StageMember): Promise<void> {
 	world.replaced(member);
 }
 
-async function promote(stage: Stage, member: StageMember): Promise<void> {
-	const id = BigInt(`0x${member.id ?? "0"}`).toString();
-	await atAny(stage, [member], `${member.name} promoted`, async (client) => {
-		try {
-			await client.call("Cluster", "MemberPromote", ["MemberPromoteRequest", "MemberPromoteResponse"], { ID: id }, { timeoutMs: 5_000 });
-		} catch (error) {
-			if (!(error instanceof RpcError && error.text === "etcdserver: can only promote a learner member")) throw error;
-		}
-	});
+function promote(stage: Stage, member: StageMember): Promise<void> {
+	return atAny(stage, [member], `${member.name} promoted`, (client) => promoteMember(client, idOf(member)));
 }
 
 async function successor(world: FaultWorld, member: StageMember, learner: boolean, forMs: number): Promise<void> {
