@@ -2,7 +2,8 @@
 import { authpb, grpcHealthV1, etcdserverpb as pb, type RpcPath, v3electionpb, v3lockpb } from "@flotilla/api";
 
 export interface CallerRights {
-	readonly name: string;
+	/** Whose they are; empty: nobody's. */
+	readonly user: string;
 	/** Has the role root. */
 	readonly root: boolean;
 	/** May read, write the keys from `m/` on, and no others. */
@@ -28,6 +29,8 @@ export type Need =
 export interface Case {
 	readonly what?: string;
 	readonly need: Need;
+	/** The request is about a user that is not there: whoever may hears the words that an unknown caller does. */
+	readonly namesNobody?: true;
 	readonly request: Uint8Array;
 }
 
@@ -183,19 +186,21 @@ export const ROWS: Readonly<Record<RpcPath, readonly Case[]>> = {
 	],
 	"/etcdserverpb.Auth/UserGet": [
 		{ what: "of another one", need: ROOT_ONLY, request: pb.AuthUserGetRequest.encode({ name: "root" }) },
-		{ what: "of oneself", need: ({ name, root }) => root || name === "reader", request: pb.AuthUserGetRequest.encode({ name: "reader" }) },
+		{ what: "of oneself", need: ({ user, root }) => root || user === "reader", request: pb.AuthUserGetRequest.encode({ name: "reader" }) },
 	],
 	"/etcdserverpb.Auth/UserList": one(ROOT_ONLY),
-	"/etcdserverpb.Auth/UserDelete": one(ROOT_ONLY, pb.AuthUserDeleteRequest.encode({ name: "nobody" })),
-	"/etcdserverpb.Auth/UserChangePassword": one(ROOT_ONLY, pb.AuthUserChangePasswordRequest.encode({ name: "nobody", password: "x" })),
-	"/etcdserverpb.Auth/UserGrantRole": one(ROOT_ONLY, pb.AuthUserGrantRoleRequest.encode({ user: "nobody", role: "root" })),
-	"/etcdserverpb.Auth/UserRevokeRole": one(ROOT_ONLY, pb.AuthUserRevokeRoleRequest.encode({ name: "nobody", role: "root" })),
+	"/etcdserverpb.Auth/UserDelete": one(ROOT_ONLY, pb.AuthUserDeleteRequest.encode({ name: "root" })),
+	"/etcdserverpb.Auth/UserChangePassword": [
+		{ need: ROOT_ONLY, namesNobody: true, request: pb.AuthUserChangePasswordRequest.encode({ name: "nobody", password: "x" }) },
+	],
+	"/etcdserverpb.Auth/UserGrantRole": one(ROOT_ONLY, pb.AuthUserGrantRoleRequest.encode({ user: "root", role: "nothing" })),
+	"/etcdserverpb.Auth/UserRevokeRole": one(ROOT_ONLY, pb.AuthUserRevokeRoleRequest.encode({ name: "root", role: "nothing" })),
 	"/etcdserverpb.Auth/RoleAdd": one(ROOT_ONLY, pb.AuthRoleAddRequest.encode({ name: "reads" })),
 	"/etcdserverpb.Auth/RoleGet": [
 		{ what: "of another one", need: ROOT_ONLY, request: pb.AuthRoleGetRequest.encode({ role: "unused" }) },
 		{
 			what: "that one has",
-			need: ({ read, root, name }) => root || (read && name !== "both"),
+			need: ({ read, root, user }) => root || (read && user !== "both"),
 			request: pb.AuthRoleGetRequest.encode({ role: "reads" }),
 		},
 	],

@@ -1,6 +1,7 @@
 /** Authorities and certificates made by openssl in one folder, and lists of those that were revoked. */
 import { appendFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { TlsFiles } from "./request.ts";
 import { runTool } from "./tools.ts";
 
 const CURVE = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
@@ -23,8 +24,12 @@ export class Certificates {
 		await writeFile(this.path(`${name}.cnf`), `[ca]\ndefault_ca=d\n[d]\ndatabase=${name}.index\nunique_subject=no\ndefault_md=sha256\n`);
 	}
 
-	/** `<name>.pem` and `<name>.key`, with the name as common name. Negative `days`: it has expired. */
-	async issue(name: string, ca: string, { days = 2, names = LOCAL_NAMES }: { days?: number; names?: string } = {}): Promise<void> {
+	/** `<name>.pem` and `<name>.key`, with the name as common name unless another subject is given. Negative `days`: it has expired. */
+	async issue(
+		name: string,
+		ca: string,
+		{ days = 2, names = LOCAL_NAMES, subject = `/CN=${name}` }: { days?: number; names?: string; subject?: string } = {},
+	): Promise<void> {
 		await this.openssl(
 			"req",
 			...CURVE,
@@ -33,12 +38,16 @@ export class Certificates {
 			"-out",
 			`${name}.csr`,
 			"-subj",
-			`/CN=${name}`,
+			subject,
 			"-addext",
 			`subjectAltName=${names}`,
 		);
 		const signing = ["-CA", `${ca}.pem`, "-CAkey", `${ca}.key`, "-CAcreateserial", "-copy_extensions", "copyall"];
 		await this.openssl("x509", "-req", "-in", `${name}.csr`, "-out", `${name}.pem`, ...signing, "-days", String(days));
+	}
+
+	files(name: string, ca: string): TlsFiles {
+		return { ca: this.path(`${ca}.pem`), cert: this.path(`${name}.pem`), key: this.path(`${name}.key`) };
 	}
 
 	/** `<ca>.crl`: all that were revoked so far, and these. */

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { freePorts } from "@flotilla/server/internal";
 import { MemberProcess } from "./member-process.ts";
 import { PeerProxy } from "./peer-proxy.ts";
+import { ask, type TlsFiles } from "./request.ts";
 import type { TunedMember, Tuning } from "./tuned-member.ts";
 import { eventually } from "./wait.ts";
 
@@ -28,7 +29,7 @@ export const CUT_ALL_THE_TIME: Tuning = {
 const HEALTH_MS = 30_000;
 
 type Program = "flotilla" | "etcd";
-const READY_TEXT = { flotilla: "ready to serve client requests", etcd: "serving client traffic insecurely" } as const;
+const READY_TEXT = { flotilla: "ready to serve client requests", etcd: "serving client traffic " } as const;
 
 export interface ClusterMember {
 	readonly name: string;
@@ -50,6 +51,8 @@ export interface ClusterOptions {
 	readonly proxied?: boolean;
 	/** With `tuning`: the members are test builds with fault points. */
 	readonly faultPoints?: boolean;
+	/** Clients and peers speak TLS with these files, and nobody gets in without a certificate of their authority. */
+	readonly tls?: TlsFiles;
 	/** Kept when given; otherwise a temporary folder that `dispose` removes. */
 	readonly folder?: string;
 }
@@ -63,15 +66,17 @@ export class ProcessCluster implements AsyncDisposable {
 	private readonly ownFolder: boolean;
 
 	private readonly program: Program;
+	private readonly tls: TlsFiles | undefined;
 
 	private constructor(
-		program: Program,
+		{ program = "flotilla", tls }: ClusterOptions,
 		folder: string,
 		ownFolder: boolean,
 		members: readonly ClusterMember[],
 		proxies: readonly PeerProxy[],
 	) {
 		this.program = program;
+		this.tls = tls;
 		this.folder = folder;
 		this.ownFolder = ownFolder;
 		this.members = members;
@@ -85,14 +90,15 @@ export class ProcessCluster implements AsyncDisposable {
 		await mkdir(folder, { recursive: true });
 		const ports = await freePorts(size * 3);
 		const names = Array.from({ length: size }, (_, i) => `m${i + 1}`);
-		const listenUrl = (i: number): string => `http://127.0.0.1:${ports[size + i]}`;
+		const scheme = options.tls === undefined ? "http" : "https";
+		const listenUrl = (i: number): string => `${scheme}://127.0.0.1:${ports[size + i]}`;
 		const proxies = options.proxied === true ? await Promise.all(names.map((_, i) => PeerProxy.start(ports[size + i] as number))) : [];
-		const peerUrl = (i: number): string => (proxies[i] === undefined ? listenUrl(i) : `http://127.0.0.1:${proxies[i].port}`);
-		const urls = names.map((_, i) => `http://127.0.0.1:${ports[i]}`);
+		const peerUrl = (i: number): string => (proxies[i] === undefined ? listenUrl(i) : `${scheme}://127.0.0.1:${proxies[i].port}`);
+		const urls = names.map((_, i) => `${scheme}://127.0.0.1:${ports[i]}`);
 		const peerUrls = names.map((_, i) => peerUrl(i));
 		const initialCluster = names.map((name, i) => `${name}=${peerUrl(i)}`).join(",");
 		const members = names.map((name, i): ClusterMember => {
-			const clientUrl = `http://127.0.0.1:${ports[i]}`;
+			const clientUrl = urls[i] as string;
 			const dataDir = join(folder, name);
 			const tuned =
 				options.tuning &&
@@ -117,12 +123,13 @@ export class ProcessCluster implements AsyncDisposable {
 						...["--listen-peer-urls", peerUrl(i), "--initial-advertise-peer-urls", peerUrl(i)],
 						...["--initial-cluster", initialCluster, "--initial-cluster-state", "new", "--initial-cluster-token", "test"],
 						...["--logger", "zap"],
+						...(options.tls === undefined ? [] : tlsFlags(options.tls)),
 						...(options.flags ?? []),
 					],
 				}),
 			};
 		});
-		return new ProcessCluster(program, folder, options.folder === undefined, members, proxies);
+		return new ProcessCluster(options, folder, options.folder === undefined, members, proxies);
 	}
 
 	static async start(options: ClusterOptions = {}): Promise<ProcessCluster> {
@@ -137,7 +144,7 @@ export class ProcessCluster implements AsyncDisposable {
 	}
 
 	get endpoints(): string[] {
-		return this.members.map((member) => member.clientUrl.slice("http://".length));
+		return this.members.map((member) => new URL(member.clientUrl).host);
 	}
 
 	member(index: number): ClusterMember {
@@ -184,12 +191,11 @@ export class ProcessCluster implements AsyncDisposable {
 	 */
 	async caughtUp(...places: readonly number[]): Promise<void> {
 		const urls = this.members.map(({ clientUrl }) => clientUrl).filter((_, at) => places.length === 0 || places.includes(at));
-		const ask = async (url: string): Promise<void> => {
-			const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(HEALTH_MS) });
-			const text = await response.text();
-			if (!text.includes('"health":"true"')) throw new Error(`${url}: ${response.status} ${text}`);
+		const look = async (url: string): Promise<void> => {
+			const { status, text } = await ask(`${url}/health`, { timeoutMs: HEALTH_MS, ...(this.tls === undefined ? {} : { tls: this.tls }) });
+			if (!text.includes('"health":"true"')) throw new Error(`${url}: ${status} ${text}`);
 		};
-		await Promise.all(urls.map((url) => eventually(`${url} has caught up`, () => ask(url))));
+		await Promise.all(urls.map((url) => eventually(`${url} has caught up`, () => look(url))));
 	}
 
 	[Symbol.asyncDispose](): Promise<void> {
@@ -206,4 +212,10 @@ export class ProcessCluster implements AsyncDisposable {
 
 function tunedArgs(member: TunedMember): string[] {
 	return ["--conditions=@flotilla/source", TUNED_MEMBER, JSON.stringify(member)];
+}
+
+function tlsFlags({ ca, cert, key }: TlsFiles): string[] {
+	return ["", "peer-"].flatMap((side) => [
+		...[`--${side}cert-file`, cert, `--${side}key-file`, key, `--${side}trusted-ca-file`, ca, `--${side}client-cert-auth`],
+	]);
 }
