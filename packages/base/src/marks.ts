@@ -38,6 +38,7 @@ export const MARK_NAMES = [
 	"commitRodeAlong",
 	"spareFailed",
 	"storeRebuilt",
+	"commitNotedByStart",
 	"firstStartRepeated",
 	"secondFirstStartRefused",
 	"removedStartRefused",

@@ -263,6 +263,25 @@ describe("a store that is not what its floor says is made again from the log (ru
 	};
 	const raw = (machine: Machine) => machine.stores.get("1")?.raw() as ReturnType<NonNullable<ReturnType<Machine["stores"]["get"]>>["raw"]>;
 
+	test.each(CRASHES)("the commit that a start took from the floor is not forgotten with the store (%s)", (kind) => {
+		const machine = running(`commit ${kind}`);
+		machine.putAll(["a", "b", "c"]);
+		const { driver } = machine.up;
+		driver.wantFloor();
+		machine.runUntil(() => !driver.floorBusy);
+		const known = driver.status().appliedIndex;
+		machine.crash("process");
+		// The last write's commit would have been written down with the next frame, and there was none.
+		const during = marksDuring(() => expect(machine.boot()).toBe(null));
+		expect(during.commitNotedByStart).toBe(1);
+		expect([machine.up.report.floorIndex, machine.up.driver.status().core.commit]).toEqual([known, known]);
+		machine.crash(kind);
+		machine.stores.clear();
+		expect(machine.boot(), machine.refusal?.text).toBe(null);
+		expect(machine.up.report.floorIndex).toBe(1);
+		expect(machine.up.driver.status().core.commit).toBe(known);
+	});
+
 	test("its folder is gone", () => {
 		const machine = stopped("store gone", FLOORS);
 		machine.stores.delete("1");

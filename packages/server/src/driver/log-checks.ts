@@ -1,5 +1,5 @@
-import { assert } from "@flotilla/base";
-import type { Entry, LogIndex, RestoredLog, Term } from "@flotilla/raft";
+import { assert, marks } from "@flotilla/base";
+import type { Entry, HardState, LogIndex, RestoredLog, Term } from "@flotilla/raft";
 import type { RecoveredLog, WriteAheadLog } from "../wal/wal-interface.ts";
 import { LOG_FOLDER } from "./bootstrap.ts";
 import type { FloorRecord } from "./floor-record.ts";
@@ -69,15 +69,28 @@ const READ_BYTES = 1 << 20;
 /** The entries above the floor, and what the core restarts with. */
 export function* readTail(wal: WriteAheadLog, floor: FloorRecord, log: RecoveredLog): Steps<RestoredLog> {
 	const { appliedIndex, term, confState, generation } = floor;
+	const hardState = yield* noteCommit(wal, log.hardState, appliedIndex);
 	const entries = yield* readEntries(wal, appliedIndex + 1, log.lastIndex);
 	return {
-		// The commit is not synced for its own sake; what the store has applied was committed.
-		hardState: { ...log.hardState, commit: Math.max(log.hardState.commit, appliedIndex) },
+		hardState,
 		base: { index: appliedIndex, term, confState, generation },
 		entries,
 		firstIndex: Math.min(log.firstIndex, appliedIndex + 1),
 		applied: appliedIndex,
 	};
+}
+
+/**
+ * What the store has applied was committed, and a running log writes its commit down with its next frame only. The core reports what
+ * it starts with as durable (rule C3), so the log must hold it by then: the store alone can be lost (rule S6), and the next one may end
+ * before that index.
+ */
+function* noteCommit(wal: WriteAheadLog, before: HardState, commit: LogIndex): Steps<HardState> {
+	if (commit <= before.commit) return before;
+	marks.commitNotedByStart++;
+	const hardState = { ...before, commit };
+	yield* ask({ on: "amendLog", wal, hardState, entries: [] });
+	return hardState;
 }
 
 function* readEntries(wal: WriteAheadLog, fromIndex: number, uptoIndex: number): Steps<Entry[]> {
