@@ -4,6 +4,7 @@
  * Exit status 0 only if everything passed and something ran.
  */
 import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { startVitest } from "vitest/node";
 
@@ -14,6 +15,8 @@ const ERROR_CHARACTERS = 3_000;
 process.env.NO_COLOR ??= "1";
 // Members and tools that tests start as processes run from source, like the tests themselves.
 process.env.UV_THREADPOOL_SIZE ??= "8";
+// Each file of tests is a process, and starts others: compiled code is kept where `bin/flotilla` keeps it.
+process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL("../node_modules/.cache/flotilla", import.meta.url));
 
 function staticChecks(): boolean {
 	let clean = true;

@@ -2,11 +2,11 @@
  * `flotilla migrate` killed (SIGKILL) while it follows and while it compares: the source is as it was, the target holds what the source
  * held at one of its revisions, begun again it refuses that, and from an empty target it ends well. While it copies: migrate-faults.
  */
-import { afterEach, describe, expect, test } from "vitest";
-import { KvClient } from "../src/client/kv-client.ts";
-import { Migration } from "../src/process/migration.ts";
+import { describe, expect, test } from "vitest";
+import type { KvClient } from "../src/client/kv-client.ts";
+import type { Migration } from "../src/process/migration.ts";
 import { etcdctl, haveProgram } from "../src/process/tools.ts";
-import { CleanUp, good, MINUTE, startCluster, WAYS } from "./migrate-ways.ts";
+import { good, MINUTE, Scene, WAYS } from "./migrate-ways.ts";
 
 /** So many that a comparison takes longer than its end can be missed by. */
 const KEYS = 20_000;
@@ -15,20 +15,10 @@ const KILLED = -1;
 
 describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))(
 	"flotilla migrate, killed (needs Debian's etcd-server and etcd-client)",
+	{ concurrent: true },
 	() => {
-		const cleanUp = new CleanUp();
-		afterEach(() => cleanUp.now());
-
-		function client(at: string): KvClient {
-			const made = new KvClient(at);
-			cleanUp.later(() => made.close());
-			return made;
-		}
-
-		function migrate(from: string, to: string, ...more: string[]): Migration {
-			const made = new Migration(["--from", from, "--to", to, ...more]);
-			cleanUp.later(() => made.end());
-			return made;
+		function migrate(scene: Scene, from: string, to: string, ...more: string[]): Migration {
+			return scene.migration(["--from", from, "--to", to, ...more]);
 		}
 
 		async function fill(one: KvClient): Promise<void> {
@@ -45,25 +35,26 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))(
 		}
 
 		/** What is left of it is refused, and stays as it is; with that emptied a new one ends well. */
-		async function beginAgain(from: string, into: string): Promise<void> {
+		async function beginAgain(scene: Scene, from: string, into: string): Promise<void> {
 			const left = await contents(into);
-			const again = migrate(from, into, "--once");
+			const again = migrate(scene, from, into, "--once");
 			expect([await again.status, again.output]).toEqual([1, expect.stringContaining("not empty")]);
 			expect(await contents(into)).toBe(left);
 			await good(etcdctl(into, ["del", "", "--from-key"]));
-			const last = migrate(from, into, "--once");
+			const last = migrate(scene, from, into, "--once");
 			expect([await last.status, last.output]).toEqual([0, expect.stringMatching(/compared: \d+ keys, 0 leases, .*: the same/)]);
 			expect(await contents(into)).toBe(await contents(from));
 		}
 
-		test.each(WAYS)(
+		test.for(WAYS)(
 			"while %s is followed into %s, in the middle of writes: the target holds them up to one of them, and none beyond",
-			async (from, to) => {
-				const [source, target] = await Promise.all([startCluster(cleanUp, from, 1), startCluster(cleanUp, to, 1)]);
+			async ([from, to], context) => {
+				const scene = new Scene(context);
+				const [source, target] = await Promise.all([scene.start(from, 1), scene.start(to, 1)]);
 				const [at, into] = [source.endpoints[0] as string, target.endpoints[0] as string];
-				const writer = client(at);
+				const writer = scene.client(at);
 				await writer.put("before", "1");
-				const run = migrate(at, into);
+				const run = migrate(scene, at, into);
 				await run.says("in step");
 				// Each revision puts a key and takes the one before away: of any of them the target must hold exactly one.
 				let written = 0;
@@ -89,18 +80,18 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))(
 				// Nothing goes on there by itself.
 				expect(await contents(into, "at/")).toBe(`at/${held}\n${held}\n`);
 				expect(await contents(at, "at/")).toBe(`at/${written - 1}\n${written - 1}\n`);
-				await beginAgain(at, into);
+				await beginAgain(scene, at, into);
 			},
-			8 * MINUTE,
 		);
 
-		test.each(WAYS)(
+		test.for(WAYS)(
 			"while %s is compared with %s: both hold everything, and nothing was said to be the same",
-			async (from, to) => {
-				const [source, target] = await Promise.all([startCluster(cleanUp, from, 1), startCluster(cleanUp, to, 1)]);
+			async ([from, to], context) => {
+				const scene = new Scene(context);
+				const [source, target] = await Promise.all([scene.start(from, 1), scene.start(to, 1)]);
 				const [at, into] = [source.endpoints[0] as string, target.endpoints[0] as string];
-				await fill(client(at));
-				const run = migrate(at, into);
+				await fill(scene.client(at));
+				const run = migrate(scene, at, into);
 				await run.says("in step");
 				void run.pressEnter();
 				await run.says(/in step up to revision \d+; /);
@@ -110,9 +101,8 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))(
 				const whole = await contents(at);
 				expect(whole.split("\n")).toHaveLength(2 * KEYS + 1);
 				expect(await contents(into)).toBe(whole);
-				await beginAgain(at, into);
+				await beginAgain(scene, at, into);
 			},
-			8 * MINUTE,
 		);
 	},
 );

@@ -1,80 +1,71 @@
 /** `flotilla migrate`: from a real etcd into flotilla and back, while clients write, renew leases and queue for locks. Real processes. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { KvClient } from "../src/client/kv-client.ts";
-import { FLOTILLA_PROGRAM, type ProcessCluster } from "../src/process/cluster.ts";
-import { Migration } from "../src/process/migration.ts";
+import { FLOTILLA_PROGRAM } from "../src/process/cluster.ts";
 import { etcdctl, haveProgram, runTool, type ToolResult } from "../src/process/tools.ts";
 import { eventually, pause } from "../src/process/wait.ts";
-import { CleanUp, good, MINUTE, type Program, startCluster, WAYS } from "./migrate-ways.ts";
+import { good, Scene, WAYS } from "./migrate-ways.ts";
 
 /** Of the lease that is to end on the way: not before it has keys. */
 const SHORT_SECONDS = 8;
 
-describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))("flotilla migrate (needs Debian's etcd-server and etcd-client)", () => {
-	const cleanUp = new CleanUp();
-	let folder = "";
-	afterEach(async () => {
-		await cleanUp.now();
-		if (folder !== "") await rm(folder, { recursive: true, force: true });
-	});
-
-	const start = (program: Program, size: number): Promise<ProcessCluster> => startCluster(cleanUp, program, size);
-
-	/** Some of everything, by etcdctl. */
-	async function fill(at: string): Promise<void> {
-		const client = new KvClient(at);
-		for (let i = 0; i < 300; i++) await client.put(`data/${i % 250}`, `v${i}`);
-		await client.put(Buffer.from([0, 255, 1]), Buffer.from([0, 1, 255]));
-		for (let i = 0; i < 3; i++) await client.put(`large/${i}`, Buffer.alloc(900_000, i + 1));
-		client.close();
-		await good(etcdctl(at, ["del", "data/7"]));
-		await good(etcdctl(at, ["role", "add", "reader"]));
-		await good(etcdctl(at, ["role", "grant-permission", "reader", "read", "data/", "--prefix=true"]));
-		await good(etcdctl(at, ["role", "grant-permission", "reader", "write", "one"]));
-		for (const user of ["ann:annpw", "root:rootpw"]) await good(etcdctl(at, ["user", "add", user]));
-		await good(etcdctl(at, ["user", "grant-role", "ann", "reader"]));
-	}
-
-	async function lease(at: string, ttl: number): Promise<string> {
-		return /lease ([0-9a-f]+)/.exec(await good(etcdctl(at, ["lease", "grant", String(ttl)])))?.[1] ?? "";
-	}
-
-	/** Puts, deletes and transactions without end, until the returned function is called; it says how many there were. */
-	function write(at: string): () => Promise<number> {
-		const client = new KvClient(at);
-		let stopped = false;
-		const run = async (): Promise<number> => {
-			let round = 0;
-			for (; !stopped; round++) {
-				const key = `live/${round % 50}`;
-				if (round % 7 === 3) await client.deleteRange(key);
-				else if (round % 7 === 5) {
-					const put = (name: string) => ({ request_put: { key: Buffer.from(name), value: Buffer.from(`txn ${round}`) } });
-					await client.txn({
-						success: [put(`${key}/a`), put(`${key}/b`), { request_delete_range: { key: Buffer.from(`live/${(round + 9) % 50}`) } }],
-					});
-				} else await client.put(key, `round ${round}`);
-				await pause(2);
-			}
+describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))(
+	"flotilla migrate (needs Debian's etcd-server and etcd-client)",
+	{ concurrent: true },
+	() => {
+		/** Some of everything, by etcdctl. */
+		async function fill(at: string): Promise<void> {
+			const client = new KvClient(at);
+			for (let i = 0; i < 300; i++) await client.put(`data/${i % 250}`, `v${i}`);
+			await client.put(Buffer.from([0, 255, 1]), Buffer.from([0, 1, 255]));
+			for (let i = 0; i < 3; i++) await client.put(`large/${i}`, Buffer.alloc(900_000, i + 1));
 			client.close();
-			return round;
-		};
-		const running = run();
-		// A failure is told to whoever ends it.
-		running.catch(() => {});
-		return () => {
-			stopped = true;
-			return running;
-		};
-	}
+			await good(etcdctl(at, ["del", "data/7"]));
+			await good(etcdctl(at, ["role", "add", "reader"]));
+			await good(etcdctl(at, ["role", "grant-permission", "reader", "read", "data/", "--prefix=true"]));
+			await good(etcdctl(at, ["role", "grant-permission", "reader", "write", "one"]));
+			for (const user of ["ann:annpw", "root:rootpw"]) await good(etcdctl(at, ["user", "add", user]));
+			await good(etcdctl(at, ["user", "grant-role", "ann", "reader"]));
+		}
 
-	test.each(WAYS)(
-		"a running %s into %s, kept in step, and compared",
-		async (from, to) => {
-			const [source, target] = await Promise.all([start(from, from === "etcd" ? 1 : 3), start(to, to === "etcd" ? 1 : 3)]);
+		async function lease(at: string, ttl: number): Promise<string> {
+			return /lease ([0-9a-f]+)/.exec(await good(etcdctl(at, ["lease", "grant", String(ttl)])))?.[1] ?? "";
+		}
+
+		/** Puts, deletes and transactions without end, until the returned function is called; it says how many there were. */
+		function write(at: string): () => Promise<number> {
+			const client = new KvClient(at);
+			let stopped = false;
+			const run = async (): Promise<number> => {
+				let round = 0;
+				for (; !stopped; round++) {
+					const key = `live/${round % 50}`;
+					if (round % 7 === 3) await client.deleteRange(key);
+					else if (round % 7 === 5) {
+						const put = (name: string) => ({ request_put: { key: Buffer.from(name), value: Buffer.from(`txn ${round}`) } });
+						await client.txn({
+							success: [put(`${key}/a`), put(`${key}/b`), { request_delete_range: { key: Buffer.from(`live/${(round + 9) % 50}`) } }],
+						});
+					} else await client.put(key, `round ${round}`);
+					await pause(2);
+				}
+				client.close();
+				return round;
+			};
+			const running = run();
+			// A failure is told to whoever ends it.
+			running.catch(() => {});
+			return () => {
+				stopped = true;
+				return running;
+			};
+		}
+
+		test.for(WAYS)("a running %s into %s, kept in step, and compared", async ([from, to], context) => {
+			const scene = new Scene(context);
+			const [source, target] = await Promise.all([scene.start(from, from === "etcd" ? 1 : 3), scene.start(to, to === "etcd" ? 1 : 3)]);
 			const [at, into] = [source.endpoints[0] as string, target.endpoints[0] as string];
 			await fill(at);
 			const [kept, short] = [await lease(at, 600), await lease(at, SHORT_SECONDS)];
@@ -86,12 +77,17 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))("flotilla migra
 			// The second one in the queue for a lock was put in before the first one by name.
 			const queue = [await lease(at, 600), await lease(at, 600), await lease(at, 600)];
 			for (const id of [...queue].reverse()) await good(etcdctl(at, ["put", `lock/${id}`, "", `--lease=${id}`]));
-			folder = await mkdtemp(join(tmpdir(), "flotilla-migrate-"));
-			const passwords = join(folder, "passwords");
+			const passwords = join(await scene.folder(), "passwords");
 			await writeFile(passwords, "ann:annpw\n");
 			const stop = write(at);
-			const migration = new Migration(["--from", source.endpoints.join(","), "--to", target.endpoints.join(","), "--passwords", passwords]);
-			cleanUp.later(() => migration.end());
+			const migration = scene.migration([
+				"--from",
+				source.endpoints.join(","),
+				"--to",
+				target.endpoints.join(","),
+				"--passwords",
+				passwords,
+			]);
 			await migration.says(/in step up to revision \d+ of \d+; [1-9]\d* changes/);
 			// A lease that ends, one that comes, a user of neither side in the way.
 			const late = await lease(at, 700);
@@ -117,23 +113,19 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))("flotilla migra
 			const order = await good(etcdctl(into, ["get", "lock/", "--prefix", "--keys-only", "--sort-by=CREATE"]));
 			expect(order.split("\n").filter((line) => line !== "")).toEqual([`lock/${last}`, `lock/${first}`]);
 			expect(await good(etcdctl(into, ["lease", "timetolive", kept]))).toContain("granted with TTL(600s)");
-		},
-		8 * MINUTE,
-	);
+		});
 
-	test(
-		"members of both sides are lost on the way, and logins are demanded at the source",
-		async () => {
-			const [source, target] = await Promise.all([start("flotilla", 3), start("flotilla", 3)]);
+		test("members of both sides are lost on the way, and logins are demanded at the source", async (context) => {
+			const scene = new Scene(context);
+			const [source, target] = await Promise.all([scene.start("flotilla", 3), scene.start("flotilla", 3)]);
 			const at = source.endpoints[0] as string;
 			await fill(at);
 			await good(etcdctl(at, ["user", "grant-role", "root", "root"]));
 			await good(etcdctl(at, ["auth", "enable"]));
-			folder = await mkdtemp(join(tmpdir(), "flotilla-migrate-"));
-			const passwords = join(folder, "passwords");
+			const passwords = join(await scene.folder(), "passwords");
 			await writeFile(passwords, "root:rootpw\nann:other\n");
 			const order = [2, 0, 1].map((one) => source.endpoints[one]).join(",");
-			const migration = new Migration([
+			const migration = scene.migration([
 				"--from",
 				order,
 				"--from-user",
@@ -143,7 +135,6 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))("flotilla migra
 				"--passwords",
 				passwords,
 			]);
-			cleanUp.later(() => migration.end());
 			await migration.says("in step");
 			for (let round = 0; round < 20; round++) {
 				await good(etcdctl(at, ["--user", "root:rootpw", "put", `k${round % 5}`, String(round)]));
@@ -156,34 +147,34 @@ describe.skipIf(!haveProgram("etcd") || !haveProgram("etcdctl"))("flotilla migra
 			expect((await etcdctl(into, ["get", "k4"])).stderr).toContain("user name is empty");
 			expect(await good(etcdctl(into, ["--user", "root:rootpw", "get", "k4", "--print-value-only"]))).toBe("19\n");
 			expect(await good(etcdctl(into, ["--user", "ann:other", "get", "data/1", "--print-value-only"]))).toBe("v251\n");
-		},
-		8 * MINUTE,
-	);
+		});
 
-	test("a target that is not empty is left alone; a wrong call and a source that is not there are told", async () => {
-		const target = await start("flotilla", 1);
-		const into = target.endpoints[0] as string;
-		await good(etcdctl(into, ["put", "mine", "x"]));
-		const migrate = (...args: string[]): Promise<ToolResult> => runTool(FLOTILLA_PROGRAM, ["migrate", ...args]);
-		const [from] = (await start("flotilla", 1)).endpoints as [string];
-		const full = await migrate("--once", "--from", from, "--to", into);
-		expect([full.status, full.stderr]).toEqual([
-			1,
-			expect.stringContaining("the target is not empty (1 keys, 0 leases, 0 users and roles)"),
-		]);
-		const same = await migrate("--once", "--from", into, "--to", into);
-		expect([same.status, same.stderr]).toEqual([
-			1,
-			expect.stringMatching(/source and target are the same cluster \([0-9a-f]+\), so nothing was done\n$/),
-		]);
-		const mixed = await migrate("--once", "--from", `127.0.0.1:1,${from},${into}`, "--to", into);
-		expect([mixed.status, mixed.stderr]).toEqual([1, expect.stringContaining("the source's endpoints are of different clusters")]);
-		expect(mixed.stdout).toContain("the source's endpoint 127.0.0.1:1 does not answer");
-		const away = await migrate("--once", "--from", `127.0.0.1:1,${from}`, "--to", into);
-		expect([away.status, away.stderr]).toEqual([1, expect.stringContaining("the target is not empty")]);
-		for (const args of [[], ["--from", into], ["--from", into, "--to", into, "--to-cert", "a"], ["stray"]]) {
-			expect([args, (await migrate(...args)).status]).toEqual([args, 2]);
-		}
-		expect((await migrate("--help")).stdout).toContain("Usage: flotilla migrate");
-	});
-});
+		test("a target that is not empty is left alone; a wrong call and a source that is not there are told", async (context) => {
+			const scene = new Scene(context);
+			const target = await scene.start("flotilla", 1);
+			const into = target.endpoints[0] as string;
+			await good(etcdctl(into, ["put", "mine", "x"]));
+			const migrate = (...args: string[]): Promise<ToolResult> => runTool(FLOTILLA_PROGRAM, ["migrate", ...args]);
+			const [from] = (await scene.start("flotilla", 1)).endpoints as [string];
+			const full = await migrate("--once", "--from", from, "--to", into);
+			expect([full.status, full.stderr]).toEqual([
+				1,
+				expect.stringContaining("the target is not empty (1 keys, 0 leases, 0 users and roles)"),
+			]);
+			const same = await migrate("--once", "--from", into, "--to", into);
+			expect([same.status, same.stderr]).toEqual([
+				1,
+				expect.stringMatching(/source and target are the same cluster \([0-9a-f]+\), so nothing was done\n$/),
+			]);
+			const mixed = await migrate("--once", "--from", `127.0.0.1:1,${from},${into}`, "--to", into);
+			expect([mixed.status, mixed.stderr]).toEqual([1, expect.stringContaining("the source's endpoints are of different clusters")]);
+			expect(mixed.stdout).toContain("the source's endpoint 127.0.0.1:1 does not answer");
+			const away = await migrate("--once", "--from", `127.0.0.1:1,${from}`, "--to", into);
+			expect([away.status, away.stderr]).toEqual([1, expect.stringContaining("the target is not empty")]);
+			for (const args of [[], ["--from", into], ["--from", into, "--to", into, "--to-cert", "a"], ["stray"]]) {
+				expect([args, (await migrate(...args)).status]).toEqual([args, 2]);
+			}
+			expect((await migrate("--help")).stdout).toContain("Usage: flotilla migrate");
+		});
+	},
+);

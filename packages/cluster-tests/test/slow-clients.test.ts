@@ -16,7 +16,8 @@ const SECOND_MS = 1_000;
 /** The slowest rule takes half a minute; reached only where one does not hold. */
 const SECONDS_MAX = 240;
 
-test.each(["http", "https"] as const)("over %s", async (scheme) => {
+// Nearly all of it is waiting, each with a member of its own.
+test.concurrent.each(["http", "https"] as const)("over %s", async (scheme) => {
 	await using member = await WatchedMember.start(scheme);
 	const neighbour = new Neighbour(member.url);
 	await neighbour.put(LARGE_KEY, Buffer.alloc(LARGE_BYTES, "l"));

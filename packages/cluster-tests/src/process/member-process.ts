@@ -1,9 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream, type WriteStream } from "node:fs";
 
-/** `ETCD_GRPC_SERVER=grpc-js npm test -- packages/cluster-tests/test` runs every test of real processes on the other adapter. */
-const GRPC_SERVER: Readonly<Record<string, string>> =
-	process.env.ETCD_GRPC_SERVER === undefined ? {} : { ETCD_GRPC_SERVER: process.env.ETCD_GRPC_SERVER };
+/**
+ * Which members have from this process: where compiled code is kept, and the adapter
+ * (`ETCD_GRPC_SERVER=grpc-js npm test -- packages/cluster-tests/test` runs every test of real processes on the other one).
+ */
+const HANDED_ON = ["NODE_COMPILE_CACHE", "ETCD_GRPC_SERVER"] as const;
+const INHERITED: Readonly<Record<string, string>> = Object.fromEntries(
+	HANDED_ON.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+);
 
 export interface LogLine {
 	readonly level: string;
@@ -81,7 +86,7 @@ export class MemberProcess {
 			// Never written to; its end tells a member that was asked to listen for it that this process is gone.
 			stdio: ["pipe", "pipe", "pipe"],
 			detached: this.spec.apart === true,
-			env: { PATH: process.env.PATH, ...GRPC_SERVER, ...this.spec.environment },
+			env: { PATH: process.env.PATH, ...INHERITED, ...this.spec.environment },
 		});
 		this.child = child;
 		for (const stream of [child.stdout, child.stderr]) {

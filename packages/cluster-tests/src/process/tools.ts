@@ -10,9 +10,13 @@ const TOOL_MS = 180_000;
  */
 const PATIENT = ["--dial-timeout=60s", "--command-timeout=60s"];
 
-/** Clusters that a tool starts draw their ports from the slice of the test's worker, like the test itself. */
-export const WORKER: Readonly<Record<string, string>> =
-	process.env.VITEST_POOL_ID === undefined ? {} : { VITEST_POOL_ID: process.env.VITEST_POOL_ID };
+/** Clusters that a tool starts draw their ports from the slice of the test's worker, like the test itself; compiled code is kept where it is. */
+export const WORKER: Readonly<Record<string, string>> = Object.fromEntries(
+	["VITEST_POOL_ID", "NODE_COMPILE_CACHE"].flatMap((name) => {
+		const value = process.env[name];
+		return value === undefined ? [] : [[name, value]];
+	}),
+);
 
 export interface ToolResult {
 	readonly status: number;
