@@ -11,6 +11,7 @@ import { MEMBER_FOLDER } from "../member-folder.ts";
 import { type Logger, openLogger } from "../tap/logger.ts";
 import { LiveTls } from "../tls/live-tls.ts";
 import { type Bootstrap, planFirstStart, planRestart } from "./bootstrap.ts";
+import { countBuffersApart } from "./collector.ts";
 import type { RunOutcome } from "./command-line.ts";
 import { askFirst } from "./first-start.ts";
 import { notifyInitDaemon } from "./init-daemon.ts";
@@ -29,6 +30,7 @@ const LAST_LINES_MS = 500;
 export async function runMember({ options, bootstrap, notes }: RunOutcome, hooks: Pick<MemberHooks, "around"> = {}): Promise<void> {
 	// Whatever makes a file, LevelDB too: nobody but the owner reads it.
 	process.umask(0o077);
+	countBuffersApart();
 	const logger = await openLogs(options);
 	for (const { level, msg, fields } of notes) logger.write(level, msg, fields, CALLER);
 	process.on("uncaughtException", (error) => {

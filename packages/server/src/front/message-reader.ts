@@ -8,8 +8,10 @@ import { Grpc, type Status } from "./seam.ts";
 
 const HEAD_BYTES = 5;
 const COMPRESSED = 1;
-/** A first piece is kept in this many bytes at least; then the room is doubled. */
+/** A first piece is kept in this many bytes at least. */
 const ROOM_BYTES_MIN = 512;
+/** More room is so many times what has come: a client that announces much and sends little holds little, and a long message moves but twice. */
+const ROOM_GROWTH = 8;
 
 export interface ReaderOptions {
 	readonly messageBytesMax: number;
@@ -126,7 +128,7 @@ export class MessageReader implements UnfinishedRequest {
 		if (room === null || room.length < needed) {
 			const most = this.messageBytes === 0 ? ROOM_BYTES_MIN : this.messageBytes;
 			// Copied, since a piece may keep all that was read of its connection alive.
-			const larger = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(most, Math.max(ROOM_BYTES_MIN, 2 * needed))));
+			const larger = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(most, Math.max(ROOM_BYTES_MIN, ROOM_GROWTH * needed))));
 			if (room !== null) room.copy(larger, 0, 0, this.filled);
 			const grownBytes = larger.length - (room?.length ?? 0);
 			room = larger;
