@@ -1,10 +1,15 @@
-/** Floods of frames that cost their sender little: each ends its connection long before 10,000 frames, and honest use does not. */
+/** Floods of frames that cost their sender little: each ends its connection at the very frame that rule D1 names, and honest use does not. */
 import { describe, expect, test } from "vitest";
 import { DEFAULT_FLOOD_LIMITS, TokenBucket } from "../../src/http2/flood-guard.ts";
 import { Flag, FrameType as T } from "../../src/http2/protocol.ts";
 import { End, frame, framesOf, type KeptStream, OPENING, REQUEST } from "./two-ends.ts";
 
 const CALM = 11;
+/** The bounds of rule D1, not read from the product: what passes at once, and what time gives back in a second. */
+const CONTROL = { burst: 2_000, perSecond: 200 };
+const RESETS = { burst: 1_000, perSecond: 100 };
+const REPLIES_MAX = 1_000;
+const UNREAD_BYTES_MAX = 4 << 20;
 const ENDS = Flag.endStream | Flag.endHeaders;
 const headers = (streamId: number, flags: number, block = REQUEST): Buffer => frame(T.headers, flags, streamId, block);
 const idOf = (at: number): number => 1 + 2 * at;
@@ -26,20 +31,27 @@ function flood(frames: (at: number, server: End) => Buffer[], server = new End("
 	return { count, code: last?.content.readUInt32BE(4) ?? -1, sent };
 }
 
-const FLOODS: ReadonlyArray<readonly [string, (at: number, server: End) => Buffer[]]> = [
-	["PING", () => [frame(T.ping, 0, 0, "0000000000000000")]],
-	["acknowledgements of PING", () => [frame(T.ping, 1, 0, "0000000000000000")]],
-	["SETTINGS", () => [frame(T.settings, 0, 0)]],
-	["SETTINGS that move the windows", (at) => [frame(T.settings, 0, 0, at % 2 === 0 ? "000400000001" : "000400010000")]],
-	["acknowledgements of SETTINGS", () => [frame(T.settings, 1, 0)]],
-	["WINDOW_UPDATE of the connection", () => [frame(T.windowUpdate, 0, 0, "00000001")]],
-	["WINDOW_UPDATE of a stream", (at) => [...(at === 0 ? [headers(1, 4)] : []), frame(T.windowUpdate, 0, 1, "00000001")]],
+/** At which frame the connection ends: the first beyond the burst. */
+const FLOODS: ReadonlyArray<readonly [string, number, (at: number, server: End) => Buffer[]]> = [
+	["PING", CONTROL.burst + 1, () => [frame(T.ping, 0, 0, "0000000000000000")]],
+	["acknowledgements of PING", CONTROL.burst + 1, () => [frame(T.ping, 1, 0, "0000000000000000")]],
+	["SETTINGS", CONTROL.burst + 1, () => [frame(T.settings, 0, 0)]],
+	["SETTINGS that move the windows", CONTROL.burst + 1, (at) => [frame(T.settings, 0, 0, at % 2 === 0 ? "000400000001" : "000400010000")]],
+	["acknowledgements of SETTINGS", CONTROL.burst + 1, () => [frame(T.settings, 1, 0)]],
+	["WINDOW_UPDATE of the connection", CONTROL.burst + 1, () => [frame(T.windowUpdate, 0, 0, "00000001")]],
+	[
+		"WINDOW_UPDATE of a stream",
+		1 + CONTROL.burst + 1,
+		(at) => [...(at === 0 ? [headers(1, 4)] : []), frame(T.windowUpdate, 0, 1, "00000001")],
+	],
 	[
 		"WINDOW_UPDATE of a closed stream",
+		2 + CONTROL.burst + 1,
 		(at) => [...(at === 0 ? [headers(1, 4), frame(T.rstStream, 0, 1, "00000008")] : []), frame(T.windowUpdate, 0, 1, "00000001")],
 	],
 	[
 		"WINDOW_UPDATE by single bytes, for an answer that waits",
+		CONTROL.burst,
 		(at, server) => {
 			if (at > 0) return [frame(T.windowUpdate, 0, 1, "00000001")];
 			server.connection.receive(frame(T.settings, 0, 0, "000400000000"));
@@ -48,41 +60,67 @@ const FLOODS: ReadonlyArray<readonly [string, (at: number, server: End) => Buffe
 			return [];
 		},
 	],
-	["PRIORITY", (at) => [frame(T.priority, 0, idOf(at), "0000000110")]],
-	["frames of unknown types", () => [frame(0x20, 0, 0)]],
-	["GOAWAY", () => [frame(T.goaway, 0, 0, "0000000000000000")]],
-	["empty DATA", (at) => [...(at === 0 ? [headers(1, 4)] : []), frame(T.data, 0, 1)]],
-	["DATA of nothing but padding", (at) => [...(at === 0 ? [headers(1, 4)] : []), frame(T.data, Flag.padded, 1, "00")]],
-	["CONTINUATION", (at) => [at === 0 ? headers(1, 0, "") : frame(T.continuation, 0, 1)]],
-	["requests that are reset at once", (at) => [headers(idOf(at), 4), frame(T.rstStream, 0, idOf(at), "00000008")]],
-	["whole requests that are reset at once", (at) => [headers(idOf(at), ENDS), frame(T.rstStream, 0, idOf(at), "00000008")]],
-	["RST_STREAM of a closed stream", (at) => [...(at === 0 ? [headers(1, ENDS)] : []), frame(T.rstStream, 0, 1, "00000008")]],
+	["PRIORITY", CONTROL.burst + 1, (at) => [frame(T.priority, 0, idOf(at), "0000000110")]],
+	["frames of unknown types", CONTROL.burst + 1, () => [frame(0x20, 0, 0)]],
+	["GOAWAY", CONTROL.burst + 1, () => [frame(T.goaway, 0, 0, "0000000000000000")]],
+	["empty DATA", 1 + CONTROL.burst + 1, (at) => [...(at === 0 ? [headers(1, 4)] : []), frame(T.data, 0, 1)]],
+	[
+		"DATA of nothing but padding",
+		1 + CONTROL.burst + 1,
+		(at) => [...(at === 0 ? [headers(1, 4)] : []), frame(T.data, Flag.padded, 1, "00")],
+	],
+	["CONTINUATION", 17, (at) => [at === 0 ? headers(1, 0, "") : frame(T.continuation, 0, 1)]],
+	["requests that are reset at once", 2 * (RESETS.burst + 1), (at) => [headers(idOf(at), 4), frame(T.rstStream, 0, idOf(at), "00000008")]],
+	[
+		"whole requests that are reset at once",
+		2 * (RESETS.burst + 1),
+		(at) => [headers(idOf(at), ENDS), frame(T.rstStream, 0, idOf(at), "00000008")],
+	],
+	[
+		"RST_STREAM of a closed stream",
+		2 + CONTROL.burst + 1,
+		(at) => [...(at === 0 ? [headers(1, ENDS)] : []), frame(T.rstStream, 0, 1, "00000008")],
+	],
 	[
 		"requests that have to be reset: a window update by nothing",
+		2 * (RESETS.burst + 1),
 		(at) => [headers(idOf(at), 4), frame(T.windowUpdate, 0, idOf(at), "00000000")],
 	],
 	[
 		"requests that have to be reset: a window that overflows",
+		2 * (RESETS.burst + 1),
 		(at) => [headers(idOf(at), 4), frame(T.windowUpdate, 0, idOf(at), "7fffffff")],
 	],
-	["requests that have to be reset: PRIORITY of a wrong length", (at) => [headers(idOf(at), 4), frame(T.priority, 0, idOf(at), "00")]],
-	["requests that have to be reset: DATA behind the end", (at) => [headers(idOf(at), ENDS), frame(T.data, 0, idOf(at), "00")]],
-	["requests that have to be reset: HEADERS behind the end", (at) => [headers(idOf(at), ENDS), headers(idOf(at), ENDS)]],
-	["malformed requests", (at) => [headers(idOf(at), ENDS, "83")]],
-	["requests of too many fields", (at) => [headers(idOf(at), ENDS, REQUEST + "90".repeat(300))]],
+	[
+		"requests that have to be reset: PRIORITY of a wrong length",
+		2 * (RESETS.burst + 1),
+		(at) => [headers(idOf(at), 4), frame(T.priority, 0, idOf(at), "00")],
+	],
+	[
+		"requests that have to be reset: DATA behind the end",
+		2 * (RESETS.burst + 1),
+		(at) => [headers(idOf(at), ENDS), frame(T.data, 0, idOf(at), "00")],
+	],
+	[
+		"requests that have to be reset: HEADERS behind the end",
+		2 * (RESETS.burst + 1),
+		(at) => [headers(idOf(at), ENDS), headers(idOf(at), ENDS)],
+	],
+	["malformed requests", RESETS.burst + 1, (at) => [headers(idOf(at), ENDS, "83")]],
+	["requests of too many fields", RESETS.burst + 1, (at) => [headers(idOf(at), ENDS, REQUEST + "90".repeat(300))]],
 ];
 
 describe("a flood is cut off", () => {
-	test.each(FLOODS)("%s", (_what, frames) => {
+	test.each(FLOODS)("%s: at frame %d", (_what, last, frames) => {
 		const { count, code, sent } = flood(frames);
-		expect(count).toBeLessThanOrEqual(10_000);
+		expect(count).toBe(last);
 		expect(code).toBe(CALM);
 		expect(sent).toBeLessThan(200_000);
 	});
 
 	test("requests above the limit of streams", () => {
 		const { count, code } = flood((at) => [headers(idOf(at), 4)], new End("server", { concurrentStreamsMax: 10 }));
-		expect(count).toBeLessThanOrEqual(10_000);
+		expect(count).toBe(10 + RESETS.burst + 1);
 		expect(code).toBe(CALM);
 	});
 
@@ -101,29 +139,88 @@ describe("a flood is cut off", () => {
 		server.take();
 		server.connection.congested = true;
 		let count = 0;
-		while (!server.isEnded) {
-			server.connection.receive(frame(T.ping, 0, 0, "0000000000000000"));
-			expect(++count).toBeLessThanOrEqual(1_001);
-		}
+		for (; !server.isEnded; count++) server.connection.receive(frame(T.ping, 0, 0, "0000000000000000"));
+		expect(count).toBe(REPLIES_MAX + 1);
 		server.connection.congested = false;
 		expect(server.take().length).toBeLessThan(20_000);
 	});
 
 	test("answers that are not read are bounded, however small", () => {
-		const server = new End("server", { unreadBytesMax: 100_000 });
+		const server = new End("server");
 		server.connection.receive(OPENING);
 		server.take();
 		server.connection.congested = true;
-		let answers = 0;
-		while (!server.isEnded) {
+		for (let answers = 0; !server.isEnded; answers++) {
 			server.connection.receive(headers(idOf(answers), ENDS));
 			const stream = server.streams.pop();
 			if (stream !== undefined)
-				server.connection.sendHeaders(stream, [{ name: "grpc-message", value: "x".repeat(100), repeats: false }], true);
-			expect(++answers).toBeLessThan(2_000);
+				server.connection.sendHeaders(stream, [{ name: "grpc-message", value: "x".repeat(1_000), repeats: false }], true);
 		}
 		server.connection.congested = false;
-		expect(framesOf(server.take()).at(-1)?.content.toString("latin1", 8)).toBe("answers are not read");
+		const waiting = server.take();
+		expect(framesOf(waiting).at(-1)?.content.toString("latin1", 8)).toBe("answers are not read");
+		// Up to the bound all were taken; the one that goes beyond is the last.
+		expect(waiting.length).toBeGreaterThan(UNREAD_BYTES_MAX);
+		expect(waiting.length).toBeLessThan(UNREAD_BYTES_MAX + 2_000);
+	});
+});
+
+describe("up to the bound nothing happens; time and useful work give back as much as was promised", () => {
+	const PING = frame(T.ping, 0, 0, "0000000000000000");
+	let next = 0;
+	const reset = (): Buffer => Buffer.concat([headers(idOf(next), 4), frame(T.rstStream, 0, idOf(next++), "00000008")]);
+	const opened = (): End => {
+		next = 0;
+		const server = new End("server");
+		server.connection.receive(OPENING);
+		server.take();
+		return server;
+	};
+	/** How many pass until the connection ends, or `most`. */
+	const passing = (server: End, most: number, bytes: () => Buffer): number => {
+		for (let count = 0; count < most; count++) {
+			server.connection.receive(bytes());
+			server.take();
+			server.streams.length = 0;
+			if (server.isEnded) return count;
+		}
+		return most;
+	};
+
+	test.each([
+		["control frames", CONTROL, () => PING],
+		["resets", RESETS, reset],
+	] as const)("%s", (_what, { burst, perSecond }, bytes) => {
+		const server = opened();
+		expect(passing(server, burst, bytes)).toBe(burst);
+		server.now += 1_000;
+		expect(passing(server, perSecond, bytes)).toBe(perSecond);
+		server.now += 100;
+		expect(passing(server, burst, bytes)).toBe(perSecond / 10);
+	});
+
+	test("a long rest gives back the burst and no more", () => {
+		const server = opened();
+		expect(passing(server, CONTROL.burst, () => PING)).toBe(CONTROL.burst);
+		server.now += 3_600_000;
+		expect(passing(server, 10_000, () => PING)).toBe(CONTROL.burst);
+	});
+
+	test("a call gives back six control frames and a reset", () => {
+		const server = opened();
+		const call = (): void => {
+			server.connection.receive(headers(idOf(next++), ENDS));
+			const stream = server.streams.pop() as KeptStream;
+			server.connection.sendHeaders(stream, [{ name: ":status", value: "200", repeats: true }], false);
+			server.connection.sendMessage(stream, Buffer.of(1), true);
+			server.take();
+		};
+		expect(passing(server, CONTROL.burst, () => PING)).toBe(CONTROL.burst);
+		call();
+		expect(passing(server, 6, () => PING)).toBe(6);
+		expect(passing(server, RESETS.burst, reset)).toBe(RESETS.burst);
+		call();
+		expect(passing(server, 10_000, reset)).toBe(1);
 	});
 });
 

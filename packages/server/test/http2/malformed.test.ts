@@ -1,6 +1,7 @@
 /** Frames that break RFC 9113, each with the error that the RFC wants, of the stream or of the connection. */
 import { Dice } from "@flotilla/base";
 import { describe, expect, test } from "vitest";
+import { huffmanBytes, huffmanEncode } from "../../src/http2/huffman.ts";
 import { Flag, PREFACE, FrameType as T } from "../../src/http2/protocol.ts";
 import { End, frame, framesOf, OPENING, REQUEST, SETTINGS, verdictOf } from "./two-ends.ts";
 
@@ -29,6 +30,46 @@ const literal = (name: string, value: string): string =>
 const request = (block: string, flags = ENDS): Buffer => frame(T.headers, flags, 1, block);
 
 type Row = readonly [what: string, frames: Buffer[], verdict: string];
+
+const FRAME_BYTES_MAX = 16_384;
+/** Frames of a block that goes on behind them. */
+const pieces = (count: number): Buffer[] => Array.from({ length: count }, () => frame(T.continuation, 0, 1));
+const LAST_FRAME = frame(T.continuation, Flag.endHeaders, 1);
+
+/** HEADERS and CONTINUATION, none of which is the block's last. */
+function inFrames(block: Buffer): Buffer[] {
+	const frames: Buffer[] = [];
+	for (let at = 0; at < block.length; at += FRAME_BYTES_MAX) {
+		const content = block.subarray(at, at + FRAME_BYTES_MAX);
+		frames.push(at === 0 ? frame(T.headers, Flag.endStream, 1, content) : frame(T.continuation, 0, 1, content));
+	}
+	return frames;
+}
+
+/** An integer of HPACK that does not fit its prefix of 7 bits; `first`: the octet with the prefix. */
+function longLength(length: number, first = 0x7f): Buffer {
+	const octets = [first];
+	let left = length - 0x7f;
+	for (; left >= 0x80; left >>>= 7) octets.push((left & 0x7f) | 0x80);
+	return Buffer.from([...octets, left]);
+}
+
+/** A request whose fields count so much: three pseudo-headers (43, 43 and 38 bytes), and one that counts 33 bytes besides its value. */
+function listOf(bytes: number): Buffer {
+	const value = Buffer.alloc(bytes - 43 - 43 - 38 - 33, "v");
+	return Buffer.concat([Buffer.from(`${REQUEST}000161`, "hex"), longLength(value.length), value]);
+}
+
+/** As long as a block may be, and shorter when it is decoded: in Huffman code rare characters take more bits than as they are. */
+const BLOCK_OF_64_KIB = ((): Buffer => {
+	const rare = "\x16".repeat(10_000);
+	const coded = Buffer.alloc(huffmanBytes(rare));
+	huffmanEncode(rare, coded, 0);
+	const head = Buffer.concat([Buffer.from(`${REQUEST}000161`, "hex"), longLength(coded.length, 0xff), coded, Buffer.from("000162", "hex")]);
+	const left = (64 << 10) - head.length;
+	const value = Buffer.alloc(left - longLength(left).length, "v");
+	return Buffer.concat([head, longLength(value.length), value]);
+})();
 
 const connectionError = (code: number, why: string): string => `goaway ${code}: ${why}`;
 
@@ -108,6 +149,11 @@ const ROWS: readonly Row[] = [
 		[open(1), ...Array.from({ length: 4 }, () => frame(T.data, 0, 1, Buffer.alloc(16_384)))],
 		"reset 1: 3",
 	],
+	[
+		"DATA of just the stream's window",
+		[open(1), ...Array.from({ length: 3 }, () => frame(T.data, 0, 1, Buffer.alloc(16_384))), frame(T.data, 1, 1, Buffer.alloc(16_383))],
+		"nothing",
+	],
 	// States of streams (5.1).
 	["DATA on an idle stream", [frame(T.data, 0, 1, "00")], connectionError(E.protocol, "DATA on an idle stream")],
 	["RST_STREAM on an idle stream", [frame(T.rstStream, 0, 1, "00000000")], connectionError(E.protocol, "RST_STREAM on an idle stream")],
@@ -153,14 +199,16 @@ const ROWS: readonly Row[] = [
 		[request(REQUEST, 0), frame(T.continuation, 4, 3, "82")],
 		connectionError(E.protocol, "a frame inside of a header block"),
 	],
+	["a block in 16 frames", [request(REQUEST, Flag.endStream), ...pieces(14), LAST_FRAME], "nothing"],
 	[
 		"a block in 17 frames",
-		[request("", 0), ...Array.from({ length: 16 }, () => frame(T.continuation, 0, 1, "82"))],
+		[request(REQUEST, Flag.endStream), ...pieces(15), LAST_FRAME],
 		connectionError(E.calm, "a header block is too long or in too many pieces"),
 	],
+	["a block of 64 KiB", [...inFrames(BLOCK_OF_64_KIB), LAST_FRAME], "nothing"],
 	[
-		"a block of more than 64 KiB",
-		[request("", 0), ...Array.from({ length: 5 }, () => frame(T.continuation, 0, 1, Buffer.alloc(16_384, 0x82)))],
+		"a block of 64 KiB and one byte",
+		[...inFrames(BLOCK_OF_64_KIB), frame(T.continuation, Flag.endHeaders, 1, "82")],
 		connectionError(E.calm, "a header block is too long or in too many pieces"),
 	],
 	["no HPACK", [request("80")], connectionError(E.compression, "header block: index 0")],
@@ -170,6 +218,9 @@ const ROWS: readonly Row[] = [
 		[open(1), frame(T.rstStream, 0, 1, "00000008"), request("80")],
 		connectionError(E.compression, "header block: index 0"),
 	],
+	["a list of 64 KiB, as it is counted", [...inFrames(listOf(64 << 10)), LAST_FRAME], "nothing"],
+	["a list of one byte more", [...inFrames(listOf((64 << 10) + 1)), LAST_FRAME], "reset 1: 11"],
+	["256 fields", [request(REQUEST + "90".repeat(253))], "nothing"],
 	["257 fields", [request(REQUEST + "90".repeat(254))], "reset 1: 11"],
 	[
 		"padding longer than its frame",

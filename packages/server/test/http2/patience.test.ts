@@ -5,8 +5,9 @@ import { Patience, Stillness } from "../../src/http2/patience.ts";
 import { Flag, FrameType } from "../../src/http2/protocol.ts";
 import { End, frame, OPENING, REQUEST } from "./two-ends.ts";
 
-const SILENCE_MS = DEFAULT_CONNECTION_OPTIONS.silenceMs;
-const SLOWNESS_MS = DEFAULT_CONNECTION_OPTIONS.slownessMs;
+/** As rule D4 has them, not read from the product. */
+const SILENCE_MS = 10_000;
+const SLOWNESS_MS = 30_000;
 const LOOK_MS = 1_000;
 
 class Watched {
