@@ -108,6 +108,12 @@ describe("reading", () => {
 		);
 	});
 
+	test("a field that is null by one of its names counts by the other", () => {
+		for (const text of ['{"rangeEnd":"YQ==","range_end":null}', '{"range_end":"YQ==","rangeEnd":null}']) {
+			expect(RangeRequest.decodeJson(text).rangeEnd).toEqual(Uint8Array.of(97));
+		}
+	});
+
 	test("members of a union appear directly", () => {
 		const txn = TxnRequest.decodeJson('{"compare":[{"target":"VERSION","version":"3"}],"success":[{"request_put":{"key":"YQ=="}}]}');
 		expect(txn.compare[0]?.targetUnion).toEqual({ kind: "version", value: 3 });
@@ -122,6 +128,13 @@ describe("reading", () => {
 		["null", "null", "etcdserverpb.RangeRequest must be an object"],
 		["key is a number", '{"key":1}', "key must be base64"],
 		["key is no base64", '{"key":"a"}', "key must be base64"],
+		["key is of both alphabets", '{"key":"-+__"}', "key must be base64"],
+		["limit begins with zeros", '{"limit":"007"}', "limit must be an integer"],
+		["limit begins with zeros before a fraction", '{"limit":"01.0"}', "limit must be an integer"],
+		["limit has blanks around it", '{"limit":" 7"}', "limit must be an integer"],
+		["the range's end is there twice", '{"range_end":"YQ==","rangeEnd":"YQ=="}', "range_end is there by both of its names"],
+		["no JSON but blanks of another kind", "\u00a0", "the body is not valid JSON"],
+		["a mark of its encoding", "\ufeff", "the body is not valid JSON"],
 		["limit has a fraction", '{"limit":1.5}', "limit must be an integer"],
 		["limit has a fraction in a string", '{"limit":"1.5"}', "limit must be an integer"],
 		["limit has an end that rounding would hide", '{"limit":"9007199254740990.9999999999"}', "limit must be an integer"],

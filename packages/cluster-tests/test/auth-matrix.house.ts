@@ -196,7 +196,7 @@ export class House {
 		const { status, text } = await ask(`${this.cluster.member(at).clientUrl}${gatewayPath(path)}`, {
 			headers: token === "" ? {} : { Authorization: token },
 			body: jsonOf(path, request),
-			firstLine: shape !== "unary",
+			lines: shape === "unary" ? 0 : 1,
 			...tls,
 		});
 		if (status !== 200) return text;

@@ -36,8 +36,9 @@ function textOfCodes(codes: Uint8Array): string {
 	return Reflect.apply(String.fromCharCode, null, codes);
 }
 
-/** Either alphabet, padded or not. Null for anything else. */
+/** Either alphabet, padded or not. Null for anything else, and for a mixture of both. */
 export function fromBase64(text: string): Uint8Array | null {
+	if (/[-_]/.test(text) && /[+/]/.test(text)) return null;
 	let length = text.length;
 	if (length % 4 === 0 && text.endsWith("=")) length -= text.endsWith("==") ? 2 : 1;
 	const tail = length % 4;

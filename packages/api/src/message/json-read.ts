@@ -9,8 +9,11 @@ export class JsonError extends Error {
 
 /** An empty text is an empty message. Fields may carry their proto name or its lowerCamelCase form; unknown ones are ignored. */
 export function readJsonMessage(table: MessageTable, text: string): Shape {
-	return readMessage(table, text.trim() === "" ? {} : parse(text), 1);
+	return readMessage(table, NOTHING.test(text) ? {} : parse(text), 1);
 }
+
+/** Only what JSON itself passes over. */
+const NOTHING = /^[ \t\r\n]*$/;
 
 /** More digits than a number surely holds. */
 const LONG_NUMBER = /\d{16}/;
@@ -37,6 +40,8 @@ function readMessage(table: MessageTable, value: unknown, depth: number): Shape 
 		const field = fields.get(name);
 		// Null stands for the default, which is there already.
 		if (field === undefined || given === null) continue;
+		if (name !== field.protoName && ((value as Shape)[field.protoName] ?? null) !== null)
+			throw new JsonError(`${field.protoName} is there by both of its names`);
 		if (field.repeated) message[field.property] = readList(field, given, depth);
 		else if (field.union === null) message[field.property] = readValue(field, field.type, given, depth);
 		else readUnion(message, field, field.union, given, depth);
@@ -91,9 +96,9 @@ function readScalar(field: Field, type: ScalarType, given: unknown): unknown {
 const INT64_MIN = -(1n << 63n);
 const INT64_MAX = (1n << 63n) - 1n;
 const UINT64_MAX = (1n << 64n) - 1n;
-const INTEGER = /^-?\d{1,20}$/;
+const INTEGER = /^-?(0|[1-9]\d{0,19})$/;
 /** With a fraction of nothing or an exponent: surely whole, before it is rounded. */
-const WRITTEN_OUT = /^-?\d{1,16}(\.0{1,16})?([eE]\+?\d{1,2})?$/;
+const WRITTEN_OUT = /^-?(?:0|[1-9]\d{0,15})(\.0{1,16})?([eE]\+?\d{1,2})?$/;
 
 /** 64-bit integers come as strings, and as numbers too; `1.0` and `"1e2"` are whole, as in etcd 3.6. */
 function readInteger(field: Field, given: unknown, min: bigint, max: bigint): bigint {

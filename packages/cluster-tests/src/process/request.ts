@@ -16,8 +16,8 @@ export interface Asked {
 	readonly body?: string | Uint8Array;
 	readonly tls?: TlsFiles;
 	readonly timeoutMs?: number;
-	/** The answer is a stream that goes on: its first line is enough. */
-	readonly firstLine?: boolean;
+	/** The answer is a stream that goes on: so many of its lines are enough. */
+	readonly lines?: number;
 }
 
 export interface Answered {
@@ -30,17 +30,19 @@ const ANSWER_MS = 90_000;
 const agents = new Map<string, Agent>();
 
 export function ask(url: string, asked: Asked = {}): Promise<Answered> {
-	const { method = asked.body === undefined ? "GET" : "POST", headers = {}, body, tls, timeoutMs = ANSWER_MS, firstLine = false } = asked;
+	const { method = asked.body === undefined ? "GET" : "POST", headers = {}, body, tls, timeoutMs = ANSWER_MS, lines = 0 } = asked;
 	return new Promise((resolve, reject) => {
-		const options = { method, headers, signal: AbortSignal.timeout(timeoutMs) };
+		// Of some methods Node.js would send a body without its length.
+		const length = body === undefined || body.length === 0 ? {} : { "Content-Length": String(Buffer.byteLength(body)) };
+		const options = { method, headers: { ...length, ...headers }, signal: AbortSignal.timeout(timeoutMs) };
 		const request = tls === undefined ? httpRequest(url, options) : httpsRequest(url, { ...options, agent: agentFor(tls) });
 		request.once("error", reject);
 		request.once("response", (response) => {
 			let text = "";
-			const settle = (): void => resolve({ status: response.statusCode ?? 0, headers: response.headers, text });
+			const settle = (): void => resolve({ status: response.statusCode ?? 0, headers: response.headers, text: firstLines(text, lines) });
 			response.setEncoding("utf8").on("data", (piece: string) => {
 				text += piece;
-				if (!firstLine || !text.includes("\n")) return;
+				if (lines === 0 || text.split("\n").length <= lines) return;
 				settle();
 				request.destroy();
 			});
@@ -49,6 +51,10 @@ export function ask(url: string, asked: Asked = {}): Promise<Answered> {
 		});
 		request.end(body);
 	});
+}
+
+function firstLines(text: string, lines: number): string {
+	return lines === 0 ? text : `${text.split("\n").slice(0, lines).join("\n")}\n`;
 }
 
 function agentFor(tls: TlsFiles): Agent {

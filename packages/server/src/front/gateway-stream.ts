@@ -2,7 +2,7 @@
 import type { Method } from "@flotilla/api";
 import { MALFORMED_IN_STREAM } from "./etcd-texts.ts";
 import { type Exchange, GatewayCall } from "./gateway-context.ts";
-import { CALL_HEADERS, httpStatusOf, refusal, refusalHeaders } from "./gateway-status.ts";
+import { CALL_HEADERS, GATEWAY_HEADERS, httpStatusOf, refusal, refusalHeaders } from "./gateway-status.ts";
 import { isMalformed } from "./handler-errors.ts";
 import { Inbox, type InboxOwner } from "./inbox.ts";
 import { Grpc, type HttpSocket, type HttpStream, type Status, type StreamCall, type StreamHandler } from "./seam.ts";
@@ -90,12 +90,9 @@ export class GatewayStreamCall extends GatewayCall implements StreamCall, InboxO
 
 	end(status: Status): void {
 		if (!this.finish()) return;
-		if (status.code === Grpc.ok) {
-			this.stream ??= this.begin();
-			this.stream.end();
-		} else {
-			this.refuse(status);
-		}
+		if (status.code !== Grpc.ok) this.refuse(status);
+		else if (this.stream !== null) this.stream.end();
+		else this.exchange.respond({ status: 200, headers: GATEWAY_HEADERS, body: "" });
 	}
 
 	run<T>(work: (argument: T) => void, argument: T): void {

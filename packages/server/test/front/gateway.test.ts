@@ -174,6 +174,14 @@ describe("unary calls", () => {
 		(await unary.next()).respond(new Uint8Array(0));
 		expect((await later).status).toBe(200);
 		expect((await post("/v3/kv/range", {}, { "grpc-timeout": "soon" })).status).toBe(400);
+		expect((await post("/v3/kv/range", {}, { "grpc-timeout": "-1S" })).status).toBe(504);
+		for (const none of ["", "0S"]) {
+			const unbounded = post("/v3/kv/range", {}, { "grpc-timeout": none });
+			const handled = await unary.next();
+			expect(handled.remainingMs).toBe(Number.POSITIVE_INFINITY);
+			handled.respond(new Uint8Array(0));
+			expect((await unbounded).status).toBe(200);
+		}
 	});
 
 	test("a client that leaves cancels its call", async () => {
