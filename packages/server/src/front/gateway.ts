@@ -18,7 +18,7 @@ export function createGateway(methods: MethodTable, options: GatewayOptions): Ht
 	const routes = routesOf(methods);
 	return {
 		handle(request, respond) {
-			const route = routes.get(request.path.replace(/^\/v3beta\//, "/v3/"));
+			const route = routes.get(request.path);
 			if (route === undefined) return respond(refusal({ code: Grpc.notFound, message: "Not Found" }, 404));
 			const openSocket = request.openSocket?.bind(request);
 			if (openSocket !== undefined) return callOverSocket(route, request, { openSocket, ...options }, respond);

@@ -10,7 +10,7 @@ export interface HttpRoute extends HttpHandler {
 export interface HttpRouterOptions {
 	/** By path. One that ends in `/` serves everything below it, too. */
 	readonly routes: ReadonlyMap<string, HttpRoute>;
-	/** Serves `/v3/`; it answers for methods and unknown paths there by itself. */
+	/** Serves `/v3/`, which `/v3beta/` stands for, too; it answers for methods and unknown paths there by itself. */
 	readonly gateway?: HttpHandler;
 	/** Origins that browsers may call from; `*` stands for all. */
 	readonly corsOrigins?: readonly string[];
@@ -27,7 +27,8 @@ export function createHttpRouter(options: HttpRouterOptions): HttpHandler {
 	const hostAllowed = hostCheck(options.hostWhitelist ?? ["*"]);
 	const find = pathFinder(options);
 	return {
-		handle(request, respond) {
+		handle(asked, respond) {
+			const request = underPresentName(asked);
 			const cors = corsHeaders(request.headers.get("origin"));
 			const answer = (response: HttpResponse): void => respond({ ...response, headers: [...response.headers, ...cors] });
 			// Whoever came over TLS has checked the name by the certificate.
@@ -50,6 +51,13 @@ export function createHttpRouter(options: HttpRouterOptions): HttpHandler {
 	};
 }
 
+const FORMER = "/v3beta/";
+
+/** Before anything else is asked: what holds for `/v3/` holds there. */
+function underPresentName(request: HttpRequest): HttpRequest {
+	return request.path.startsWith(FORMER) ? { ...request, path: `/v3/${request.path.slice(FORMER.length)}` } : request;
+}
+
 const COMMON_NAME_IGNORED = "CommonName of client sending a request against gateway will be ignored and not used as expected";
 
 /** An answer that is streamed carries the same headers as any other. */
@@ -64,7 +72,7 @@ function pathFinder({ routes, gateway }: HttpRouterOptions): (path: string) => H
 	return (path) => {
 		const exact = routes.get(path);
 		if (exact !== undefined) return exact;
-		if (gateway !== undefined && (path.startsWith("/v3/") || path.startsWith("/v3beta/"))) return gateway;
+		if (gateway !== undefined && path.startsWith("/v3/")) return gateway;
 		const folder = folders.find((prefix) => path.startsWith(prefix));
 		return folder === undefined ? null : (routes.get(folder) ?? null);
 	};

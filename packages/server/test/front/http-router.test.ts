@@ -18,16 +18,21 @@ const gateway: HttpHandler = { handle: (request, respond) => routeOf("gateway").
 interface Ask {
 	readonly method?: string;
 	readonly headers?: Readonly<Record<string, string>>;
+	/** Of the certificate that the client shows. */
+	readonly commonName?: string;
 	readonly options?: Partial<HttpRouterOptions>;
 }
 
 function ask(
 	path: string,
-	{ method = "GET", headers = {}, options = {} }: Ask = {},
+	{ method = "GET", headers = {}, commonName, options = {} }: Ask = {},
 ): HttpResponse & { readonly fields: Record<string, string> } {
 	const answers: HttpResponse[] = [];
 	createHttpRouter({ routes, gateway, ...options }).handle(
-		{ method, path, query: new URLSearchParams(), headers: new Map(Object.entries(headers)), body: new Uint8Array(0) },
+		{
+			...{ method, path, query: new URLSearchParams(), headers: new Map(Object.entries(headers)), body: new Uint8Array(0) },
+			...(commonName === undefined ? {} : { secure: true, commonName }),
+		},
 		(response) => answers.push(response),
 	);
 	expect(answers).toHaveLength(1);
@@ -87,6 +92,19 @@ describe("origins", () => {
 	test.each(["/health", "/v3/kv/range", "/nothing"])("OPTIONS %s is answered and nothing else is done", (path) => {
 		expect(ask(path, { method: "OPTIONS" })).toMatchObject({ status: 200, body: "", fields: CORS });
 	});
+});
+
+describe("certificates with a name", () => {
+	const options = { certificatesName: () => true };
+	const words = "CommonName of client sending a request against gateway will be ignored and not used as expected\n";
+
+	test.each(["/v3/kv/range", "/v3beta/kv/range", "/v3beta/nothing"])("%s is refused, since the gateway does not believe them", (path) => {
+		expect(ask(path, { options, commonName: "ann" })).toMatchObject({ status: 400, body: words });
+		expect(ask(path, { options }).body).toBe("gateway");
+		expect(ask(path, { options: { certificatesName: () => false }, commonName: "ann" }).body).toBe("gateway");
+	});
+
+	test("other paths are served", () => expect(ask("/health", { options, commonName: "ann" }).status).toBe(200));
 });
 
 describe("host names", () => {
