@@ -127,18 +127,24 @@ export const DEFAULT_WEB_SOCKET_LIMITS: WebSocketLimits = {
 };
 
 export interface PortLimits {
-	/** Open connections of all kinds; one more is closed at once. */
+	/** Open connections of all kinds; one more is closed at once: Node cannot leave it waiting, and a client that hears so tries another member. */
 	readonly connectionsMax: number;
+	/** Of those, how many may not have shown yet which protocol they speak: the one that came first then goes, if it had `strangerMs` for it. */
+	readonly strangersMax: number;
+	readonly strangerMs: number;
 	/** How long a new connection may take to show which protocol it speaks; then it is closed. */
 	readonly sniffMs: number;
 	/** How long the head of an HTTP/1.1 request may take; then 408. */
 	readonly httpHeadersMs: number;
-	/** How long a whole HTTP/1.1 request may take to arrive; then 408. */
+	/** How long a whole HTTP/1.1 request may take to arrive; then 408. What stands still meanwhile ends sooner (`webSockets.stallMs`). */
 	readonly httpRequestMs: number;
 	/** An idle HTTP/1.1 connection is closed after this. */
 	readonly httpIdleMs: number;
-	/** Bytes of all headers of one HTTP/1.1 request; more is answered 431. */
+	/** Bytes of target and headers of one HTTP/1.1 request, and how many headers; more is answered 431. */
 	readonly httpHeaderBytesMax: number;
+	readonly httpHeadersMax: number;
+	/** Requests that a client of HTTP/1.1 may send while one is not answered; one more ends the connection. */
+	readonly httpPipelinedMax: number;
 	/** Hears of connections that are closed for being too many. */
 	readonly onConnectionsFull?: (peer: string) => void;
 	/** Body of one HTTP/1.1 request; more is answered 413. JSON takes a third more bytes than the message inside. */
@@ -147,12 +153,16 @@ export interface PortLimits {
 }
 
 export const DEFAULT_PORT_LIMITS: PortLimits = {
-	connectionsMax: 16_384,
+	connectionsMax: 10_000,
+	strangersMax: 1_000,
+	strangerMs: 1_000,
 	sniffMs: 10_000,
-	httpHeadersMs: 60_000,
+	httpHeadersMs: 10_000,
 	httpRequestMs: 300_000,
 	httpIdleMs: 120_000,
-	httpHeaderBytesMax: 64 << 10,
+	httpHeaderBytesMax: 16 << 10,
+	httpHeadersMax: 100,
+	httpPipelinedMax: 16,
 	httpBodyBytesMax: 4 << 20,
 	webSockets: DEFAULT_WEB_SOCKET_LIMITS,
 };

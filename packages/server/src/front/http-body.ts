@@ -1,11 +1,15 @@
 /** The body of a request of HTTP/1.1: whole, or refused. What has come of those that are not whole is counted by the port. */
 import type { Readable } from "node:stream";
-import type { ConnectionHold, HeldBytes, UnfinishedRequest } from "./held-bytes.ts";
+import type { AbandonReason, ConnectionHold, HeldBytes, UnfinishedRequest } from "./held-bytes.ts";
 
 export type BodyReading =
 	| { readonly ok: true; readonly bytes: Uint8Array }
-	/** `tooMany`: all bodies together have grown too large, and this was one of the largest. `gone`: the client left before its request was whole. */
-	| { readonly ok: false; readonly code: "tooLarge" | "tooMany" | "gone" };
+	/**
+	 * `tooMany`: all bodies together have grown too large, and this was one of the largest. `stalled`: too little of it came in too long.
+	 * `gone`: the client left before its request was whole.
+	 */
+	| { readonly ok: false; readonly code: Refusal | "gone" };
+type Refusal = "tooLarge" | "tooMany" | "stalled";
 
 /** What still comes of one that is refused is thrown away, so that the answer is not lost to a reset. */
 export function readBody(request: Readable, bytesMax: number, held: HeldBytes): Promise<BodyReading> {
@@ -19,8 +23,7 @@ export function readBody(request: Readable, bytesMax: number, held: HeldBytes): 
 }
 
 class IncomingBody implements UnfinishedRequest {
-	/** How long it may take is the server's own bound (`httpRequestMs`). */
-	readonly held = true;
+	readonly held = false;
 	readonly paused = false;
 	progressBytes = 0;
 	watchedSinceMs = Number.NaN;
@@ -39,6 +42,7 @@ class IncomingBody implements UnfinishedRequest {
 		this.port = port;
 		this.hold = port.connect(() => request.destroy());
 		this.done = done;
+		this.hold.expect(this);
 	}
 
 	take(chunk: Buffer): void {
@@ -48,6 +52,7 @@ class IncomingBody implements UnfinishedRequest {
 			return;
 		}
 		this.bytes += chunk.length;
+		this.progressBytes += chunk.length;
 		this.chunks.push(chunk);
 		this.hold.grew(this, chunk.length);
 	}
@@ -68,15 +73,15 @@ class IncomingBody implements UnfinishedRequest {
 		this.done(reading);
 	}
 
-	abandon(): void {
-		this.refuse("tooMany");
+	abandon(reason: AbandonReason): void {
+		this.refuse(reason === "stalled" ? "stalled" : "tooMany");
 	}
 
 	/** There is one at a time on a connection. */
 	pause(): void {}
 	resume(): void {}
 
-	private refuse(code: "tooLarge" | "tooMany"): void {
+	private refuse(code: Refusal): void {
 		this.end({ ok: false, code });
 		this.request.resume();
 	}

@@ -1,12 +1,13 @@
 /** HTTP/1.1 on sockets that the port hands over: whole bodies in, whole answers out, all of it bounded; and how WebSockets begin. */
-import { createServer, type IncomingMessage, ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, ServerResponse, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { commonNameOf } from "../tls/peer-names.ts";
 import type { PortLimits } from "./front-options.ts";
-import type { HeldBytes } from "./held-bytes.ts";
+import { type HeldBytes, LOOKS_PER_STALL } from "./held-bytes.ts";
 import { type BodyReading, readBody } from "./http-body.ts";
+import { RequestLines } from "./request-lines.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, HttpResponseHead, HttpStream } from "./seam.ts";
 import { WebSockets } from "./web-sockets.ts";
 
@@ -16,45 +17,72 @@ export interface Http1Server {
 	close(graceMs: number): Promise<void>;
 }
 
+const LOOK_MS_MAX = 1_000;
+
 export function createHttp1Server(handler: HttpHandler, limits: PortLimits): Http1Server {
 	const connections = new Set<Socket>();
-	/** Connections with a request that is not answered yet. */
-	const busy = new Set<Socket>();
+	const lines = new RequestLines(limits.httpPipelinedMax);
+	/** Of each connection the request that is served now. */
+	const serving = new Map<Socket, IncomingMessage>();
 	let closing: Promise<void> | null = null;
 	let allGone: () => void = () => {};
 
 	const webSockets = new WebSockets(limits.webSockets);
 	const isClosing = (): boolean => closing !== null;
-	const work = (socket: Socket, end: { once(event: "close", listener: () => void): unknown }): void => {
-		busy.add(socket);
-		end.once("close", () => {
-			busy.delete(socket);
-			if (closing !== null) socket.destroySoon();
-		});
+	const answered = (socket: Socket): void => {
+		serving.delete(socket);
+		lines.leave(socket, isClosing());
+		if (isClosing()) socket.destroySoon();
 	};
 
 	const server = createServer(
 		{
 			// Other protocols that a client offers to go on in are none of ours: it gets its answer in this one.
 			shouldUpgradeCallback: isWebSocket,
+			// Two lengths, a length beside chunks, and other ways to let two readers see two requests: 400, whatever the environment says.
+			insecureHTTPParser: false,
+			// Its answer would be Node's own, and what comes behind it would be served.
+			requireHostHeader: false,
 			maxHeaderSize: limits.httpHeaderBytesMax,
 			headersTimeout: limits.httpHeadersMs,
 			requestTimeout: Math.max(limits.httpRequestMs, limits.httpHeadersMs),
 			keepAliveTimeout: limits.httpIdleMs,
-			connectionsCheckingInterval: Math.min(30_000, limits.httpHeadersMs),
+			connectionsCheckingInterval: Math.min(LOOK_MS_MAX, limits.httpHeadersMs),
 		},
 		(request, response) => {
-			work(request.socket, response);
-			void serve({ handler, limits, held: webSockets.held, isClosing }, request, response);
+			const { socket } = request;
+			// What was read with others still comes when their connection is gone.
+			if (socket.destroyed) return;
+			const entered = lines.enter(socket, () => {
+				response.once("close", () => answered(socket));
+				serving.set(socket, request);
+				void serve({ handler, limits, held: webSockets.held, isClosing }, request, response);
+			});
+			// Whatever it were told would stand where the answer to one of those ahead of it is expected.
+			if (!entered) socket.destroy();
 		},
 	);
+	// Node leaves out what comes behind so many: one more shows that there were too many.
+	server.maxHeadersCount = limits.httpHeadersMax + 1;
+	server.on("clientError", (error: NodeJS.ErrnoException, stream: Duplex) => {
+		const socket = stream as Socket;
+		// Where a whole request is served, what its client hears next must be its answer; and behind one that was to be the last nothing came.
+		if (serving.get(socket)?.complete !== true) refuseMalformed(socket, error);
+		else if (error.code !== "HPE_CLOSED_CONNECTION") socket.destroy();
+	});
 	server.on("upgrade", (request: IncomingMessage, stream: Duplex, head: Buffer) => {
 		const socket = stream as Socket;
 		// Node has let go of it.
 		socket.on("error", () => {});
-		work(socket, socket);
-		upgrade(handler, webSockets, { request, socket, head });
+		// Its answer would overtake those of the requests ahead of it.
+		if (lines.isBusy(socket)) socket.destroy();
+		else {
+			socket.once("close", () => answered(socket));
+			lines.enter(socket, () => upgrade({ handler, limits, webSockets }, { request, socket, head }));
+		}
 	});
+	const { stallMs } = limits.webSockets;
+	const looks = setInterval(() => webSockets.held.endStalled(performance.now()), Math.min(LOOK_MS_MAX, stallMs / LOOKS_PER_STALL)).unref();
 	// It never listens itself, and only then would it begin to enforce its time limits.
 	server.emit("listening");
 
@@ -78,10 +106,11 @@ export function createHttp1Server(handler: HttpHandler, limits: PortLimits): Htt
 				}, graceMs);
 				allGone = () => {
 					clearTimeout(cut);
+					clearInterval(looks);
 					server.close(() => resolve());
 				};
 				webSockets.leave();
-				for (const socket of connections) if (!busy.has(socket)) socket.destroy();
+				for (const socket of connections) if (!lines.isBusy(socket)) socket.destroy();
 				if (connections.size === 0) allGone();
 			});
 			return closing;
@@ -98,8 +127,14 @@ interface Serving {
 
 async function serve({ handler, limits, held, isClosing }: Serving, request: IncomingMessage, response: ServerResponse): Promise<void> {
 	const answer = answering(response, isClosing);
+	const fault = faultOf(request, limits);
+	if (fault !== null) {
+		answer.respond(fault);
+		return;
+	}
 	const body: BodyReading = await readBody(request, limits.httpBodyBytesMax, held);
 	if (!body.ok) {
+		if (body.code === "stalled") answer.respond(plain(408, "the request did not arrive in time", [["Connection", "close"]]));
 		if (body.code === "tooLarge") answer.respond(plain(413, "request body is too large", [["Connection", "close"]]));
 		if (body.code === "tooMany") {
 			limits.webSockets.onLimit?.("unfinishedBodies", peerOf(request.socket));
@@ -124,8 +159,12 @@ interface Upgrade {
 	readonly head: Buffer;
 }
 
+interface Upgrading extends Pick<Serving, "handler" | "limits"> {
+	readonly webSockets: WebSockets;
+}
+
 /** What the handler answers without opening the socket is the last that this connection hears. */
-function upgrade(handler: HttpHandler, webSockets: WebSockets, { request, socket, head }: Upgrade): void {
+function upgrade({ handler, limits, webSockets }: Upgrading, { request, socket, head }: Upgrade): void {
 	const respond = (answer: HttpResponse): void => {
 		if (socket.destroyed) return;
 		const response = new ServerResponse(request);
@@ -142,7 +181,9 @@ function upgrade(handler: HttpHandler, webSockets: WebSockets, { request, socket
 			return null;
 		},
 	});
-	if (parsed === null) respond(MALFORMED_TARGET);
+	const fault = faultOf(request, limits);
+	if (fault !== null) respond(fault);
+	else if (parsed === null) respond(MALFORMED_TARGET);
 	else handler.handle(parsed, respond);
 }
 
@@ -222,6 +263,24 @@ function isWebSocket({ method, headers }: IncomingMessage): boolean {
 	return method === "GET" && headers.upgrade?.toLowerCase() === "websocket";
 }
 
+function faultOf({ rawHeaders, httpVersion, headers }: IncomingMessage, { httpHeadersMax }: PortLimits): HttpResponse | null {
+	if (rawHeaders.length / 2 > httpHeadersMax) return TOO_MANY_HEADERS;
+	return httpVersion === "1.1" && headers.host === undefined ? NO_HOST : null;
+}
+
+/** What is no HTTP/1.1, or did not come in time; it is the last on its connection. */
+function refuseMalformed(socket: Socket, { code = "" }: NodeJS.ErrnoException): void {
+	const status = REFUSALS.get(code) ?? 400;
+	if (socket.writable) socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`);
+	socket.destroy();
+}
+
+const REFUSALS: ReadonlyMap<string, number> = new Map([
+	["HPE_HEADER_OVERFLOW", 431],
+	["HPE_CHUNK_EXTENSIONS_OVERFLOW", 413],
+	["ERR_HTTP_REQUEST_TIMEOUT", 408],
+]);
+
 function decodePath(path: string): string | null {
 	if (!path.includes("%")) return path;
 	try {
@@ -231,6 +290,8 @@ function decodePath(path: string): string | null {
 	}
 }
 
+const TOO_MANY_HEADERS = plain(431, "too many header fields", [["Connection", "close"]]);
+const NO_HOST = plain(400, "missing required Host header", [["Connection", "close"]]);
 const MALFORMED_TARGET = plain(400, "malformed request target");
 
 /** A text as Go's net/http answers it, for tools that compare. */

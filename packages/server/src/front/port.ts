@@ -73,8 +73,10 @@ class Door {
 	private readonly grpc: GrpcFront | null;
 	private readonly http: Http1Server | null;
 	private readonly sockets = new Set<Socket>();
-	/** Those that did not show their protocol yet. */
+	/** Those that are not handed over yet. */
 	private readonly strangers = new Set<Socket>();
+	/** Those of them that did not show their protocol, oldest first, with when they came. */
+	private readonly silent = new Map<Socket, number>();
 	private closed = false;
 
 	constructor(options: ClientPortOptions) {
@@ -88,7 +90,8 @@ class Door {
 	}
 
 	welcome(socket: Socket): void {
-		const { connectionsMax, onConnectionsFull } = this.limits;
+		const { connectionsMax, strangersMax, onConnectionsFull } = this.limits;
+		if (this.silent.size >= strangersMax || this.sockets.size >= connectionsMax) this.dropSilent();
 		if (this.closed || this.sockets.size >= connectionsMax) {
 			if (!this.closed) onConnectionsFull?.(`${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`);
 			socket.destroy();
@@ -100,16 +103,29 @@ class Door {
 		this.sniff(socket);
 	}
 
+	/** The one that came first, if it had time to speak: of a burst of honest clients none was read yet. */
+	private dropSilent(): void {
+		for (const [socket, sinceMs] of this.silent) {
+			if (performance.now() - sinceMs < this.limits.strangerMs) return;
+			this.silent.delete(socket);
+			this.sockets.delete(socket);
+			socket.destroy();
+			return;
+		}
+	}
+
 	/** Reads until it is known who speaks, and of HTTP/2 until the first call; then puts everything back. */
 	private sniff(socket: Socket): void {
-		const { strangers } = this;
+		const { strangers, silent } = this;
 		strangers.add(socket);
+		silent.set(socket, performance.now());
 		let patience = setTimeout(() => socket.destroy(), this.limits.sniffMs);
 		let seen: Buffer | null = null;
 		let opening: Http2Opening | null = null;
 		const settle = (): void => {
 			clearTimeout(patience);
 			strangers.delete(socket);
+			silent.delete(socket);
 			socket.removeListener("readable", look);
 			socket.removeListener("error", ignore);
 			socket.removeListener("end", leave);
@@ -126,6 +142,7 @@ class Door {
 			seen = seen === null ? chunk : Buffer.concat([seen, chunk]);
 			const protocol = protocolOf(seen);
 			if (protocol === null) return;
+			silent.delete(socket);
 			if (protocol === "http2" && this.grpc?.wantsOpeningMended === true) {
 				opening = new Http2Opening();
 				follow(opening, seen);

@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { WebSocketServer } from "ws";
 import type { WebSocketLimits } from "./front-options.ts";
-import { HeldBytes, LOOKS_PER_STALL } from "./held-bytes.ts";
+import { HeldBytes } from "./held-bytes.ts";
 import { CloseCode, type CutReason, WebSocketLink, type WebSocketWorld } from "./web-socket.ts";
 
 const LOOK_MS_MAX = 1_000;
@@ -18,7 +18,7 @@ export const BEARER = "Bearer";
 
 export class WebSockets implements WebSocketWorld {
 	readonly limits: WebSocketLimits;
-	/** With the bodies of plain requests. */
+	/** With the bodies of plain requests; whoever serves those looks for what stands still. */
 	readonly held: HeldBytes;
 	private readonly server: WebSocketServer;
 	private readonly links = new Set<WebSocketLink>();
@@ -78,12 +78,11 @@ export class WebSockets implements WebSocketWorld {
 	}
 
 	private lookOn(): void {
-		const { stallMs, pingMs, pongMs, readMs } = this.limits;
-		const lookMs = Math.min(LOOK_MS_MAX, stallMs / LOOKS_PER_STALL, pingMs / 2, pongMs / 2, readMs / 2);
+		const { pingMs, pongMs, readMs } = this.limits;
+		const lookMs = Math.min(LOOK_MS_MAX, pingMs / 2, pongMs / 2, readMs / 2);
 		this.looks ??= setInterval(() => {
 			const nowMs = performance.now();
 			for (const link of this.links) link.look(nowMs);
-			this.held.endStalled(nowMs);
 		}, lookMs).unref();
 	}
 }

@@ -1,9 +1,9 @@
 /** What hostile or careless clients can make the gRPC port keep in memory. */
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { DEFAULT_GRPC_OPTIONS, type GrpcFrontOptions } from "../../src/front/front-options.ts";
 import { createGrpcJsFront } from "../../src/front/grpc-js-front.ts";
-import type { CountedFront } from "../../src/front/held-bytes.ts";
+import { type CountedFront, HeldBytes, type UnfinishedRequest } from "../../src/front/held-bytes.ts";
 import { createNativeFront } from "../../src/front/native/native-front.ts";
 import { Grpc } from "../../src/front/seam.ts";
 import { frame, type RawCall, RawClient } from "./raw-client.ts";
@@ -294,4 +294,55 @@ describe.each([
 		const answer = await client.call(ECHO, new Uint8Array(0), { "grpc-timeout": timeout });
 		expect(answer).toMatchObject({ code: Grpc.internal, message: "malformed grpc-timeout" });
 	});
+});
+
+test("ten requests of a connection may stand still for 30 s at once, and five a minute in the long run; the next one costs the connection", () => {
+	let nowMs = 1_000_000;
+	vi.spyOn(performance, "now").mockImplementation(() => nowMs);
+	cleanUp.push(() => vi.restoreAllMocks());
+	const held = new HeldBytes(DEFAULT_GRPC_OPTIONS);
+	const cuts: string[] = [];
+	const connection = held.connect((reason) => void cuts.push(reason));
+	let abandoned = 0;
+	/** So many that stand still from now on. */
+	const stall = (count: number): void => {
+		for (let at = 0; at < count; at++) {
+			const request: UnfinishedRequest = {
+				paused: false,
+				held: false,
+				progressBytes: 0,
+				watchedSinceMs: Number.NaN,
+				pause() {},
+				resume() {},
+				abandon: () => {
+					abandoned++;
+					connection.settled(request);
+				},
+			};
+			connection.expect(request);
+		}
+		held.endStalled(nowMs);
+	};
+	const pass = (ms: number): void => {
+		nowMs += ms;
+		held.endStalled(nowMs);
+	};
+	stall(10);
+	pass(29_999);
+	expect(abandoned).toBe(0);
+	pass(1);
+	expect([abandoned, cuts]).toEqual([10, []]);
+	// A minute gave back five.
+	stall(2);
+	pass(30_000);
+	expect([abandoned, cuts]).toEqual([12, []]);
+	// Three were left, and a minute gave back five.
+	pass(30_000);
+	stall(8);
+	pass(30_000);
+	expect([abandoned, cuts]).toEqual([20, []]);
+	// Half a minute gives two and a half.
+	stall(4);
+	pass(30_000);
+	expect([abandoned, cuts]).toEqual([22, ["requests do not arrive"]]);
 });

@@ -51,6 +51,10 @@ function rawClient(port: number): RawClient {
 	return client;
 }
 
+const GET = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+/** Empty. */
+const SETTINGS = Buffer.from("000000040000000000", "hex");
+
 class Wire {
 	readonly socket: Socket;
 	readonly closed: Promise<void>;
@@ -231,17 +235,40 @@ describe.each([
 			.toMatch(/hello$/);
 	});
 
-	test("a head that does not end is answered 408, one that is too large 431", async () => {
-		const impatient = await open({ limits: { httpHeadersMs: 60 } });
-		const slow = new Wire(impatient.number);
-		slow.socket.write("GET / HTTP/1.1\r\nhost: ");
-		await slow.closed;
-		expect(slow.text).toMatch(/^HTTP\/1\.1 408/);
-		const { number } = await open({ limits: { httpHeaderBytesMax: 2_000 } });
-		const large = new Wire(number);
-		large.socket.write(`GET / HTTP/1.1\r\nhost: a\r\nx: ${"y".repeat(3_000)}\r\n\r\n`);
-		await large.closed;
-		expect(large.text).toMatch(/^HTTP\/1\.1 431/);
+	test("beyond a thousand that say nothing the one that came first goes, if it had time to speak; so do silent ones where the port is full", async () => {
+		for (const limits of [
+			{ strangersMax: 2, strangerMs: 0 },
+			{ connectionsMax: 2, strangerMs: 0 },
+		]) {
+			const { number } = await open({ limits });
+			const silent: Wire[] = [];
+			for (let at = 0; at < 2; at++) {
+				silent.push(new Wire(number));
+				await silent[at]?.connected();
+			}
+			const third = new Wire(number);
+			third.socket.write(GET);
+			await silent[0]?.closed;
+			expect(await third.until(/hello$/)).toMatch(/^HTTP\/1\.1 200/);
+			silent[1]?.socket.write(GET);
+			expect(await silent[1]?.until(/hello$/)).toMatch(/^HTTP\/1\.1 200/);
+		}
+		const { number } = await open({ limits: { strangersMax: 2, strangerMs: 60_000 } });
+		const burst = Array.from({ length: 10 }, () => new Wire(number));
+		await Promise.all(burst.map((wire) => wire.connected()));
+		for (const wire of burst) wire.socket.write(GET);
+		for (const wire of burst) expect(await wire.until(/hello$/)).toMatch(/^HTTP\/1\.1 200/);
+		// Those that have spoken are strangers no more, also before their first call.
+		const crowded = await open({ limits: { strangersMax: 1, strangerMs: 0 } });
+		const idle = new Wire(crowded.number);
+		idle.socket.write(Buffer.concat([HTTP2_PREFACE, SETTINGS]));
+		await idle.until(/^.{4}/s);
+		const other = new Wire(crowded.number);
+		other.socket.write(GET);
+		await other.until(/hello$/);
+		// An acknowledgement, and PING.
+		idle.socket.write(Buffer.concat([Buffer.from("000000040100000000000008060000000000", "hex"), Buffer.from("question")]));
+		await idle.until(/question/);
 	});
 
 	test("a body at the limit is taken, one byte more is answered 413", async () => {
