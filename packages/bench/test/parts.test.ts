@@ -4,12 +4,13 @@ import { describe, expect, test } from "vitest";
 import { readBenchCall } from "../src/cli/options.ts";
 import { type ComparedValue, goalMet, median } from "../src/compare/comparison.ts";
 import { read } from "../src/compare/h2load.ts";
+import { checkH2load } from "../src/compare/measure-row.ts";
 import { ROWS } from "../src/compare/rows.ts";
 import { requestsOf } from "../src/load/requests.ts";
 import type { RunResult } from "../src/load/run.ts";
 import { DEFAULT_SETTINGS } from "../src/load/settings.ts";
 import { countEvents, visitValues } from "../src/load/watch-response.ts";
-import { OwnLoadWatch } from "../src/measure/own-load.ts";
+import { isClientBound, OwnLoadWatch } from "../src/measure/own-load.ts";
 import { Recorder } from "../src/measure/recorder.ts";
 import { chart } from "../src/report/chart.ts";
 import { loadPage } from "../src/report/page.ts";
@@ -136,10 +137,19 @@ describe("a generator that is the limit itself", () => {
 		const busy = new OwnLoadWatch();
 		const untilMs = performance.now() + 200;
 		while (performance.now() < untilMs);
-		expect(busy.look()).toMatchObject({ clientBound: true });
+		expect(busy.look().loopShare).toBeGreaterThan(0.9);
 		const idle = new OwnLoadWatch();
 		await new Promise((resolve) => setTimeout(resolve, 200));
-		expect(idle.look()).toMatchObject({ clientBound: false });
+		expect(idle.look().cpuShare).toBeLessThan(0.9);
+	});
+
+	test("is told from one that waits for a processor, which others have", () => {
+		expect([isClientBound(0.95, 0.99), isClientBound(0.6, 0.95), isClientBound(0.18, 0.99), isClientBound(0.95, 0.7)]).toEqual([
+			true,
+			true,
+			false,
+			false,
+		]);
 	});
 
 	test("says so, in every form of a report; one that is not says nothing of it", () => {
@@ -293,7 +303,7 @@ describe("the command line", () => {
 
 describe("comparing", () => {
 	const compared = (ratios: number[], goal: number | null, rises: boolean): ComparedValue =>
-		({ ratios, value: { name: "rate", unit: "", rises, goal } }) as unknown as ComparedValue;
+		({ ratios, flotilla: [], value: { name: "rate", unit: "", rises, goal } }) as unknown as ComparedValue;
 
 	test("a goal is met by the median of the rounds' ratios, in its direction", () => {
 		expect(median([3, 1, 2])).toBe(2);
@@ -304,6 +314,9 @@ describe("comparing", () => {
 		expect(goalMet(compared([0.2, 0.4, 0.35], 0.3, false))).toBe(false);
 		expect(goalMet(compared([], 4, true))).toBe(null);
 		expect(goalMet(compared([1], null, true))).toBe(null);
+		const own = { ...compared([5], 0.8, true), flotilla: [0.7, null, 0.9, 0.75] };
+		expect(goalMet({ ...own, value: { ...own.value, goalIsOwn: true } })).toBe(false);
+		expect(goalMet({ ...own, flotilla: [null, 0.8], value: { ...own.value, goalIsOwn: true } })).toBe(true);
 	});
 
 	test("rows have names of their own, and an open loop comes behind the row it takes its pace from", () => {
@@ -317,10 +330,23 @@ describe("comparing", () => {
 	test("what h2load prints is read, and failures in it are failures", () => {
 		const output = (failed: number): string =>
 			`finished in 5.00s, 1000.20 req/s, 1MB/s\nrequests: 5001 total, 5001 started, 5000 done, 5000 succeeded, ${failed} failed, 0 errored, 0 timeout\n` +
+			"traffic: 332.13KB (340105) total, 97.75KB (100100) headers (space savings 79.00%), 146.48KB (150000) data\n" +
 			"                     min         max         mean         sd        +/- sd\ntime for request:      512us     20.50ms      1.00ms       400us    90.00%\n";
-		const load = { connections: 1, streams: 1, seconds: 5, warmUpSeconds: 1 };
-		expect(read(output(0), load)).toEqual({ answered: 5_000, perSecond: 1_000, meanUs: 1_000, maxUs: 20_500 });
+		const load = { connections: 1, streams: 1, seconds: 5 };
+		expect(read(output(0), load)).toEqual({ answered: 5_000, bodyBytes: 150_000, perSecond: 1_000, meanUs: 1_000, maxUs: 20_500 });
 		expect(() => read(output(3), load)).toThrow("3 failed");
 		expect(() => read("nothing", load)).toThrow("said something else");
+	});
+
+	test("a refusal among h2load's answers is seen, whatever else it says", () => {
+		const put = { call: "put", answerBytes: 30, moved: 1_004, atOnce: 32 } as const;
+		const range = { ...put, call: "range", moved: 0 } as const;
+		const ran = { answered: 1_000, bodyBytes: 30_000 };
+		expect(() => checkH2load(ran, put)).not.toThrow();
+		expect(() => checkH2load(ran, range)).not.toThrow();
+		for (const about of [put, range]) expect(() => checkH2load({ ...ran, bodyBytes: 29_970 }, about)).toThrow("some were refusals");
+		expect(() => checkH2load(ran, { ...put, moved: 999 })).toThrow("the revision rose by 999");
+		expect(() => checkH2load(ran, { ...put, moved: 1_033 })).toThrow("the revision rose by 1033");
+		expect(() => checkH2load(ran, { ...range, moved: 1 })).toThrow("reads have moved the revision");
 	});
 });

@@ -189,7 +189,8 @@ export function median(values: readonly number[]): number {
 }
 
 /** Null where there is no goal or nothing to compare with. */
-export function goalMet({ value, ratios }: ComparedValue): boolean | null {
-	if (value.goal === null || ratios.length === 0) return null;
-	return value.rises ? median(ratios) >= value.goal : median(ratios) <= value.goal;
+export function goalMet({ value, ratios, flotilla }: ComparedValue): boolean | null {
+	const judged = value.goalIsOwn === true ? flotilla.filter((each) => each !== null) : ratios;
+	if (value.goal === null || judged.length === 0) return null;
+	return value.rises ? median(judged) >= value.goal : median(judged) <= value.goal;
 }

@@ -3,10 +3,12 @@ import { etcdserverpb } from "@flotilla/api";
 import type { Target } from "../client/target.ts";
 import { type RunHooks, type RunResult, runLoad } from "../load/run.ts";
 import { DEFAULT_SETTINGS, type Settings } from "../load/settings.ts";
+import { BOUND_SHARE } from "../measure/own-load.ts";
 import type { Point } from "../measure/recorder.ts";
-import { haveH2load, runH2load } from "./h2load.ts";
+import { type H2Result, haveH2load, runH2load } from "./h2load.ts";
 import type { Row, RowValue } from "./rows.ts";
-import type { Trio, Usage } from "./trio.ts";
+import type { Trio } from "./trio.ts";
+import type { Usage } from "./usage.ts";
 
 export interface Measured {
 	readonly values: Readonly<Partial<Record<RowValue["name"], number>>>;
@@ -23,13 +25,16 @@ export interface Pace {
 
 /** Rows that run until a number of operations take at most so many times the seconds of the others. */
 const COUNTED_TIMES = 30;
+const PUT = "/etcdserverpb.KV/Put";
+const RANGE = "/etcdserverpb.KV/Range";
+const GRPC_HEAD_BYTES = 5;
 const KEY = Buffer.from("benchkey");
 const VALUE = Buffer.alloc(DEFAULT_SETTINGS.valueBytes, "v");
 
 export async function measureRow(row: Row, trio: Trio, target: Target, pace: Pace, hooks: RunHooks): Promise<Measured> {
 	const before = await trio.usage();
 	const leader = (await target.states()).find(({ leads }) => leads)?.endpoint;
-	const { operations, perSecond, result, total } =
+	const { operations, perSecond, result, total, clientBound } =
 		row.measure.kind === "h2load" && haveH2load() ? await byH2load(row.measure, target, pace) : await byOwnClient(row, target, pace, hooks);
 	const after = await trio.usage();
 	const values: Partial<Record<RowValue["name"], number>> = { rate: perSecond };
@@ -42,7 +47,7 @@ export async function measureRow(row: Row, trio: Trio, target: Target, pace: Pac
 		values.endByStart = endByStart(result.points);
 	}
 	if (operations === 0) throw new Error(`${row.id}: nothing was answered by ${trio.name}`);
-	return { values, clientBound: result?.client.clientBound ?? false };
+	return { values, clientBound };
 }
 
 interface Ran {
@@ -51,22 +56,55 @@ interface Ran {
 	readonly result: RunResult | null;
 	/** Everything that was answered, warm-up included: what the processor time was spent on. */
 	readonly total: number;
+	readonly clientBound: boolean;
 }
 
 async function byH2load({ call, shape, aim }: Extract<Row["measure"], { kind: "h2load" }>, target: Target, pace: Pace): Promise<Ran> {
 	const [endpoint] = (await target.aim(aim)) as [string];
 	const put = etcdserverpb.PutRequest.encode({ key: KEY, value: VALUE });
-	if (call !== "put") await target.ask("/etcdserverpb.KV/Put", put);
+	await target.ask(PUT, put);
+	const path = call === "put" ? PUT : RANGE;
 	const message = call === "put" ? put : etcdserverpb.RangeRequest.encode({ key: KEY, serializable: call === "serializable" });
+	const answerBytes = GRPC_HEAD_BYTES + (await answerOf(target, endpoint, path, message)).length;
+	// The warm-up is a call of its own, so that all that is counted can be checked.
+	const run = (seconds: number): Promise<H2Result> => runH2load(endpoint, path, message, { ...shape, seconds }, target.loginToken);
+	const warmUp = pace.warmUpSeconds > 0 ? await run(pace.warmUpSeconds) : null;
 	const before = await target.revision();
-	const path = call === "put" ? "/etcdserverpb.KV/Put" : "/etcdserverpb.KV/Range";
-	const { answered, perSecond } = await runH2load(endpoint, path, message, { ...shape, ...pace }, target.loginToken);
-	const moved = (await target.revision()) - before;
-	// h2load takes refusals for answers. The warm-up's puts move the revision, too.
-	if (call === "put" && moved < answered)
-		throw new Error(`h2load counted ${answered} answers, but the revision rose by ${moved}: some were refusals`);
+	const ran = await run(pace.seconds);
+	checkH2load(ran, { call, answerBytes, moved: (await target.revision()) - before, atOnce: shape.connections * shape.streams });
+	return {
+		...{ operations: ran.answered, perSecond: ran.perSecond, result: null, total: ran.answered + (warmUp?.answered ?? 0) },
+		clientBound: ran.cpuShare > BOUND_SHARE,
+	};
+}
+
+/** Of this very member: its id is in the answer, and not all ids are of one length. */
+async function answerOf(target: Target, endpoint: string, path: string, message: Uint8Array): Promise<Buffer> {
+	const connection = await target.dial(endpoint);
+	try {
+		return await connection.ask(path, message);
+	} finally {
+		connection.close();
+	}
+}
+
+/**
+ * h2load takes refusals for answers: throws unless every one of them was an answer. `answerBytes`: of the shortest answer. `moved`: by how
+ * much the revision rose. `atOnce`: calls that may have been under way when it ended, and count nowhere.
+ */
+export function checkH2load(
+	{ answered, bodyBytes }: Pick<H2Result, "answered" | "bodyBytes">,
+	{ call, answerBytes, moved, atOnce }: { call: "put" | "range" | "serializable"; answerBytes: number; moved: number; atOnce: number },
+): void {
+	if (bodyBytes < answered * answerBytes) {
+		throw new Error(
+			`h2load counted ${answered} answers, which would be ${answered * answerBytes} bytes, but ${bodyBytes} came: some were refusals`,
+		);
+	}
 	if (call !== "put" && moved !== 0) throw new Error("reads have moved the revision");
-	return { operations: answered, perSecond, result: null, total: call === "put" ? moved : answered };
+	if (call === "put" && (moved < answered || moved > answered + atOnce)) {
+		throw new Error(`h2load counted ${answered} answers with ${atOnce} at once, but the revision rose by ${moved}`);
+	}
 }
 
 async function byOwnClient(row: Row, target: Target, pace: Pace, hooks: RunHooks): Promise<Ran> {
@@ -75,7 +113,7 @@ async function byOwnClient(row: Row, target: Target, pace: Pace, hooks: RunHooks
 	if (result.doubt !== null) throw new Error(`${row.id}: ${result.doubt}`);
 	if (result.failed > 0) throw new Error(`${row.id}: ${result.failed} calls failed: ${Object.keys(result.failures).join("; ")}`);
 	const total = result.points.reduce((count, { operations }) => count + operations, 0);
-	return { operations: result.operations, perSecond: result.perSecond, result, total };
+	return { operations: result.operations, perSecond: result.perSecond, result, total, clientBound: result.client.clientBound };
 }
 
 function settingsOf({ measure }: Row, { seconds, warmUpSeconds, rate }: Pace): Settings {

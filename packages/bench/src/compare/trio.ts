@@ -1,7 +1,7 @@
 /** Three members of one kind on free loopback ports, each a process of its own, with their data below one temporary folder. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync } from "node:fs";
-import { readFile, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,21 +10,15 @@ import type { Access } from "../client/access.ts";
 import { Target } from "../client/target.ts";
 import { accessOf, demandLogins, type Equipment, flagsOf, nameOf, PLAIN } from "./equipment.ts";
 import { Scraper } from "./scraper.ts";
+import { type Usage, usageOf } from "./usage.ts";
 
 export type Program = "flotilla" | "etcd";
 
 const FLOTILLA = fileURLToPath(new URL("../../../../bin/flotilla", import.meta.url));
 const READY: Readonly<Record<Program, string>> = { flotilla: "ready to serve client requests", etcd: "serving client traffic insecurely" };
 const READY_MS = 60_000;
-/** Clock ticks a second in /proc: the same on every Linux that Node runs on. */
-const TICKS_PER_SECOND = 100;
 /** The last words of a process, for a failure's message. */
 const TAIL_CHARACTERS = 2_000;
-
-export interface Usage {
-	readonly cpuSeconds: number;
-	readonly residentBytes: number;
-}
 
 interface Running {
 	readonly endpoint: string;
@@ -168,13 +162,4 @@ async function ended(child: ChildProcess): Promise<void> {
 	const exit = new Promise((resolve) => child.once("exit", resolve));
 	child.kill("SIGKILL");
 	await exit;
-}
-
-async function usageOf(pid: number): Promise<Usage> {
-	const [stat, status] = await Promise.all(["stat", "status"].map((name) => readFile(`/proc/${pid}/${name}`, "utf8").catch(() => "")));
-	// The name of the program stands in brackets and may hold blanks.
-	const fields = (stat as string).slice((stat as string).lastIndexOf(")") + 2).split(" ");
-	const ticks = Number(fields[11] ?? 0) + Number(fields[12] ?? 0);
-	const resident = Number(/VmRSS:\s+(\d+) kB/.exec(status as string)?.[1] ?? 0);
-	return { cpuSeconds: ticks / TICKS_PER_SECOND, residentBytes: resident * 1_024 };
 }

@@ -60,7 +60,10 @@ function cellsOf(compared: ComparedValue): [flotilla: string, etcd: string, rati
 		ratios.length === 0 ? "-" : `${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})`;
 	const met = goalMet(compared);
 	const sign = value.rises ? ">=" : "<=";
-	const goal = value.goal === null ? "-" : `${sign} ${value.goal}${met === null ? "" : met ? ", met" : ", NOT met"}`;
+	const goal =
+		value.goal === null
+			? "-"
+			: `${value.goalIsOwn === true ? "its own " : ""}${sign} ${value.goal}${met === null ? "" : met ? ", met" : ", NOT met"}`;
 	return [shown(flotilla), shown(etcd), `${ratio}${clientBound ? ", client-bound" : ""}`, goal];
 }
 
