@@ -1,13 +1,21 @@
 /** The client's own gRPC against Node's HTTP/2 server: messages cut anywhere, statuses, lost connections, and the open loop. */
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { etcdserverpb } from "@flotilla/api";
 import { ChunkPool } from "@flotilla/server/internal";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { type LoadReport, loadCommand } from "../src/cli/load-command.ts";
+import { type LoadCall, readBenchCall } from "../src/cli/options.ts";
 import { OPEN_ACCESS } from "../src/client/access.ts";
 import { GrpcConnection } from "../src/client/grpc-connection.ts";
 import { MessageStream } from "../src/client/message-stream.ts";
+import { LeaseLoad } from "../src/load/lease-load.ts";
 import { UnaryLoad } from "../src/load/unary-load.ts";
+import { WatchLoad } from "../src/load/watch-load.ts";
 import { Recorder } from "../src/measure/recorder.ts";
 
 let server: Http2Server;
@@ -15,12 +23,18 @@ let endpoint: string;
 let sessions: Set<ServerHttp2Session>;
 let handle: (stream: ServerHttp2Stream) => void;
 const open: GrpcConnection[] = [];
+const paths = new WeakMap<ServerHttp2Stream, string>();
+
+function pathOf(stream: ServerHttp2Stream): string {
+	return paths.get(stream) ?? "";
+}
 
 beforeEach(async () => {
 	sessions = new Set();
 	server = createServer();
 	server.on("session", (session) => void sessions.add(session));
-	server.on("stream", (stream) => {
+	server.on("stream", (stream, headers) => {
+		paths.set(stream, String(headers[":path"]));
 		stream.on("error", () => {});
 		stream.resume();
 		handle(stream);
@@ -193,6 +207,94 @@ test("an open loop charges a stall to all that it held up; a closed one hardly n
 	const [openLoop = 0, closedLoop = 0] = shares;
 	expect(openLoop).toBeGreaterThan(0.1);
 	expect(openLoop).toBeGreaterThan(3 * closedLoop);
+});
+
+test("renewals at a rate are due at fixed times: one stall is charged to all that it held up, on as few leases as there are", async () => {
+	const STALL_MS = 600;
+	let renewals = 0;
+	let stalledUntil = 0;
+	handle = (stream) => {
+		const path = pathOf(stream);
+		if (path.endsWith("LeaseGrant")) return answer(stream, framed(etcdserverpb.LeaseGrantResponse.encode({ ID: 7n, TTL: 600 })));
+		if (path.endsWith("LeaseRevoke")) return answer(stream, framed(etcdserverpb.LeaseRevokeResponse.encode({})));
+		stream.respond({ ":status": 200, "content-type": "application/grpc" });
+		stream.on("data", () => {
+			if (++renewals === 50) stalledUntil = performance.now() + STALL_MS;
+			const renewal = framed(etcdserverpb.LeaseKeepAliveResponse.encode({ ID: 7n, TTL: 600 }));
+			setTimeout(() => !stream.destroyed && stream.write(renewal), Math.max(1, stalledUntil - performance.now()));
+		});
+	};
+	const recorder = new Recorder();
+	const took: number[] = [];
+	recorder.took = (ms) => void took.push(ms);
+	const load = new LeaseLoad([await dial()], { clients: 2, rate: 200, recorder });
+	await load.prepare();
+	load.start();
+	await until(() => took.length > 300);
+	await load.stop();
+	// 600 ms of 200 a second are 120, of which those in the first two thirds waited for more than a third of it.
+	expect(took.filter((ms) => ms > STALL_MS / 3).length).toBeGreaterThan(60);
+	expect(recorder.failedCount).toBe(0);
+});
+
+test("events count from when their put was due: a put that waits for the watchers is charged for that", async () => {
+	const STALL_MS = 600;
+	let puts = 0;
+	let stalledUntil = 0;
+	let watcher: ServerHttp2Stream | null = null;
+	handle = (stream) => {
+		if (pathOf(stream).endsWith("Watch")) {
+			watcher = stream;
+			stream.respond({ ":status": 200, "content-type": "application/grpc" });
+			stream.once("data", () => stream.write(framed(etcdserverpb.WatchResponse.encode({ watchId: 0n, created: true }))));
+			return;
+		}
+		stream.on("data", (message: Buffer) => {
+			const { key, value } = etcdserverpb.PutRequest.decode(message.subarray(5));
+			answer(stream, framed(etcdserverpb.PutResponse.encode({})));
+			if (++puts === 50) stalledUntil = performance.now() + STALL_MS;
+			const event = framed(
+				etcdserverpb.WatchResponse.encode({
+					watchId: 0n,
+					events: [{ type: 0, kv: { key, value, createRevision: 1, modRevision: 1, version: 1, lease: 0n }, prevKv: null }],
+				}),
+			);
+			setTimeout(() => watcher?.write(event), Math.max(1, stalledUntil - performance.now()));
+		});
+	};
+	const recorder = new Recorder();
+	const took: number[] = [];
+	recorder.latencyOf = (ms) => void took.push(ms);
+	const load = new WatchLoad([await dial()], {
+		watchers: 1,
+		streams: 1,
+		rate: 200,
+		ahead: 2,
+		valueBytes: 16,
+		recorder,
+		everyLatency: true,
+	});
+	await load.prepare();
+	load.start();
+	await until(() => took.length > 300);
+	await load.stop();
+	expect(took.filter((ms) => ms > STALL_MS / 3).length).toBeGreaterThan(60);
+	expect([recorder.failedCount, load.doubt()]).toEqual([0, null]);
+});
+
+test("a server that answers writes and does not make them is doubted, and the command ends with 1", async () => {
+	handle = (stream) => {
+		const header = { clusterId: 1n, memberId: 5n, revision: 9, raftTerm: 2 };
+		if (pathOf(stream).endsWith("Status")) answer(stream, framed(etcdserverpb.StatusResponse.encode({ header, version: "3", leader: 5n })));
+		else if (pathOf(stream).endsWith("Range")) answer(stream, framed(etcdserverpb.RangeResponse.encode({ header })));
+		else answer(stream, framed(etcdserverpb.PutResponse.encode({ header })));
+	};
+	const file = join(await mkdtemp(join(tmpdir(), "flotilla-bench-")), "report.json");
+	const args = ["put", "--endpoints", endpoint, "--seconds", "1", "--warm-up", "0", "--json", file];
+	expect(await loadCommand(readBenchCall(args, {}) as LoadCall)).toBe(1);
+	const [run] = (JSON.parse(await readFile(file, "utf8")) as LoadReport).runs;
+	expect(run?.doubt).toBe(`${run?.operations} writes were acknowledged, the revision rose by 0`);
+	await rm(dirname(file), { recursive: true });
 });
 
 async function until(holds: () => boolean): Promise<void> {

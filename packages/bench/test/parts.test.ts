@@ -272,6 +272,7 @@ describe("the command line", () => {
 		[["put", "--keys", "1000", "--key-bytes", "2"], "1000 keys need more than 2 bytes each"],
 		[["mixed", "--reads", "1.5"], "--reads 1.5: need a number from 0 to 1"],
 		[["put", "--sweep", "--rate", "5"], "--sweep is a closed loop"],
+		[["put", "--ahead", "3"], "--ahead does not go with put"],
 		[["lease-keepalive", "--sweep"], "--sweep does not go with lease-keepalive"],
 		[["put", "--rounds", "3"], "--rounds belongs to compare"],
 		[["put", "--with", "tls"], "--with belongs to compare"],

@@ -3,7 +3,15 @@ import { besideEtcd, type Contender, compare, costs, nameOfContender } from "../
 import { haveH2load } from "../compare/h2load.ts";
 import { ROWS, type Row } from "../compare/rows.ts";
 import { haveEtcd, Trio } from "../compare/trio.ts";
-import { type CompareReport, compareLines, comparePage, describeMachine, describeOtherWork } from "../report/compare-report.ts";
+import {
+	type CompareReport,
+	compareLines,
+	comparePage,
+	describeLoad,
+	describeMachine,
+	describeOtherWork,
+	describeSubject,
+} from "../report/compare-report.ts";
 import { type CostReport, costLines, costPage } from "../report/cost-report.ts";
 import { rate } from "../report/units.ts";
 import { write } from "./load-command.ts";
@@ -24,6 +32,8 @@ export async function compareCommand(call: CompareCall): Promise<number> {
 	const beside = call.equipments.length === 0;
 	const otherWork = describeOtherWork();
 	const notes: string[] = [
+		describeSubject(),
+		describeLoad("at the start"),
 		...(otherWork === null ? [] : [otherWork]),
 		...(!beside || haveEtcd() ? [] : ["etcd is not installed (Debian: etcd-server): there is nothing to compare with"]),
 		...(haveH2load() ? [] : ["h2load is not installed (Debian: nghttp2-client): the own client carried all loads"]),
@@ -60,6 +70,7 @@ export async function compareCommand(call: CompareCall): Promise<number> {
 		},
 	);
 	for (const [name, times] of scraped) notes.push(`the metrics of ${name} were read ${times} times`);
+	notes.push(describeLoad("at the end"));
 	const about = { version: 1, rounds, seconds, warmUpSeconds, machine: describeMachine(), notes } as const;
 	if (beside) {
 		const report: CompareReport = { tool: "flotilla bench compare", ...about, values: besideEtcd(rows, results) };

@@ -20,6 +20,7 @@ Loads: ${LOAD_NAMES.join(", ")}
   --clients N          calls under way at once; watchers, or leases (default 1)
   --connections N      over so many connections (default 1)
   --streams N          streams that the watchers share (default 10)
+  --ahead N            puts that may be under way, and ahead of the watchers (default 16)
   --rate N             calls a second of an open loop, puts a second of watch loads; latency counts from when a call was due
                        (default: closed loop, each client asks again when it was answered)
   --seconds N          measured time (default 10)
@@ -87,6 +88,7 @@ const FLAGS = {
 	clients: { type: "string" },
 	connections: { type: "string" },
 	streams: { type: "string" },
+	ahead: { type: "string" },
 	rate: { type: "string" },
 	seconds: { type: "string" },
 	operations: { type: "string" },
@@ -143,6 +145,7 @@ function readLoad(load: LoadName, values: Values, environment: Readonly<Record<s
 		clients: whole("clients", text("clients"), defaults.clients, 1),
 		connections: whole("connections", text("connections"), defaults.connections, 1),
 		streams: whole("streams", text("streams"), defaults.streams, 1),
+		ahead: whole("ahead", text("ahead"), defaults.ahead, 1),
 		rate: whole("rate", text("rate"), defaults.rate, 0),
 		seconds: whole("seconds", text("seconds"), defaults.seconds, 1),
 		operations: whole("operations", text("operations"), defaults.operations, 0),
@@ -154,6 +157,7 @@ function readLoad(load: LoadName, values: Values, environment: Readonly<Record<s
 		readShare: share("reads", text("reads"), defaults.readShare),
 	};
 	if (settings.keys > 10 ** settings.keyBytes) throw new Mistake(`${settings.keys} keys need more than ${settings.keyBytes} bytes each`);
+	if (values.ahead !== undefined && !load.startsWith("watch")) throw new Mistake(`--ahead does not go with ${load}`);
 	if (values.sweep === true && settings.rate > 0) throw new Mistake("--sweep is a closed loop: it does not go with --rate");
 	if (values.sweep === true && (load.startsWith("watch") || load.startsWith("lease")))
 		throw new Mistake(`--sweep does not go with ${load}`);

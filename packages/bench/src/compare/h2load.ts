@@ -82,9 +82,10 @@ function outputOf(program: string, args: readonly string[], timeoutMs: number): 
 		const startedMs = performance.now();
 		let [output, cpuShare] = ["", 0];
 		// Looked at while it runs: nobody tells what a child that has ended had used.
-		const look = setInterval(async () => {
-			const { cpuSeconds } = await usageOf(child.pid ?? 0);
-			if (cpuSeconds > 0) cpuShare = (cpuSeconds * 1_000) / (performance.now() - startedMs);
+		const look = setInterval(() => {
+			void usageOf(child.pid ?? 0).then(({ cpuSeconds }) => {
+				if (cpuSeconds > 0) cpuShare = (cpuSeconds * 1_000) / (performance.now() - startedMs);
+			});
 		}, LOOK_MS);
 		for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => (output += text));
 		child.once("error", (error) => {

@@ -105,7 +105,7 @@ export const ROWS: readonly Row[] = [
 	{
 		id: "watch-fanout",
 		title: "watch fan-out, 1,000 watchers on 10 streams",
-		measure: { kind: "own", settings: { load: "watch-fanout", clients: 1_000, streams: 10, connections: 10, valueBytes: 256 } },
+		measure: { kind: "own", settings: { load: "watch-fanout", clients: 1_000, streams: 10, connections: 10, valueBytes: 256, ahead: 256 } },
 		values: [
 			rate(1, " events/s"),
 			{ name: "leaderCpuPerEvent", label: ": the leader's processor time an event", unit: " us", rises: false, goal: 0.5 },

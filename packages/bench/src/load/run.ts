@@ -109,12 +109,20 @@ async function makeLoad(
 		case "watch-fanout":
 		case "watch-latency": {
 			const everyLatency = settings.load === "watch-latency";
-			const load = new WatchLoad(connections, { watchers: clients, streams, rate, valueBytes, recorder, everyLatency });
+			const load = new WatchLoad(connections, {
+				watchers: clients,
+				streams,
+				rate,
+				ahead: settings.ahead,
+				valueBytes,
+				recorder,
+				everyLatency,
+			});
 			await load.prepare();
 			return { load, written: () => load.puts, lost: () => load.doubt() };
 		}
 		case "lease-keepalive": {
-			const load = new LeaseLoad(connections, clients, recorder);
+			const load = new LeaseLoad(connections, { clients, rate, recorder });
 			await load.prepare();
 			return { load, written: () => 0 };
 		}

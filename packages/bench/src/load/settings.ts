@@ -26,6 +26,8 @@ export interface Settings {
 	readonly readShare: number;
 	/** Of the loads with watchers: streams that they share. */
 	readonly streams: number;
+	/** Of the same: puts that may be under way, and ahead of the watchers. */
+	readonly ahead: number;
 }
 
 export const DEFAULT_SETTINGS: Settings = {
@@ -43,4 +45,5 @@ export const DEFAULT_SETTINGS: Settings = {
 	serializable: false,
 	readShare: 0.8,
 	streams: 10,
+	ahead: 16,
 };

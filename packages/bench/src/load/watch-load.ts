@@ -1,7 +1,7 @@
 /**
- * Watchers on some streams, and puts that all of them see. Operations are events that arrived; latency is the time from the
- * sending of a put to its event, by a stamp in the value. Nothing is put before the watchers have nearly all of what was put
- * already, so that what is measured is not how fast a backlog grows.
+ * Watchers on some streams, and puts that all of them see. Operations are events that arrived; latency is the time from
+ * when a put was due (at a rate), or sent (without one), to its event, by a stamp in the value. Nothing is put before the watchers have
+ * nearly all of what was put already, so that what is measured is not how fast a backlog grows.
  */
 import { etcdserverpb } from "@flotilla/api";
 import { CallError, type GrpcConnection } from "../client/grpc-connection.ts";
@@ -19,8 +19,6 @@ const STAMP_BYTES = 8;
 const CREATED_MS = 30_000;
 /** How long what was put last may be on its way when the load ends. */
 const ARRIVAL_MS = 30_000;
-/** Puts that may be ahead of the slowest watchers. */
-const AHEAD_MAX = 16;
 /** Of the messages of a stream every so many is looked into for its stamp. */
 const LOOKED_INTO = 16;
 
@@ -29,6 +27,8 @@ export interface WatchLoadOptions {
 	readonly streams: number;
 	/** Puts a second; 0: as fast as the watchers take them. */
 	readonly rate: number;
+	/** Puts that may be under way, and ahead of the watchers. */
+	readonly ahead: number;
 	readonly valueBytes: number;
 	readonly recorder: Recorder;
 	/** Every event is timed, not one now and then. */
@@ -112,16 +112,19 @@ export class WatchLoad implements RunningLoad {
 
 	private pace(): void {
 		if (!this.running) return;
-		const { rate, watchers } = this.options;
+		const { rate, watchers, ahead } = this.options;
 		const due = rate > 0 ? Math.floor(((performance.now() - this.startedMs) / 1_000) * rate) : Number.POSITIVE_INFINITY;
-		while (this.sent < due && this.sent - this.events / watchers < AHEAD_MAX && this.asking.size < AHEAD_MAX) this.put();
+		while (this.sent < due && this.sent - this.events / watchers < ahead && this.asking.size < ahead) {
+			this.put(rate > 0 ? this.startedMs + (this.sent / rate) * 1_000 : performance.now());
+		}
 		this.pacer = setTimeout(() => this.pace(), 1);
 	}
 
-	private put(): void {
+	/** `dueMs`: one that could not leave then, since watchers or answers were behind, is charged for that, too. */
+	private put(dueMs: number): void {
 		const connection = this.connections[this.sent % this.connections.length] as GrpcConnection;
 		const value = Buffer.alloc(Math.max(STAMP_BYTES, this.options.valueBytes));
-		value.writeDoubleLE(performance.now(), 0);
+		value.writeDoubleLE(dueMs, 0);
 		this.sent++;
 		const asked: Promise<void> = connection.ask(PATHS.put, etcdserverpb.PutRequest.encode({ key: Buffer.from(WATCHED_KEY), value })).then(
 			() => {

@@ -1,4 +1,5 @@
 /** A comparison as a table: in words, and as a page. */
+import { spawnSync } from "node:child_process";
 import { arch, availableParallelism, cpus, loadavg, platform, release, totalmem } from "node:os";
 import { type ComparedValue, goalMet, median } from "../compare/comparison.ts";
 import { escapeHtml } from "./chart.ts";
@@ -19,6 +20,24 @@ export interface CompareReport {
 export function describeMachine(): string {
 	const all = cpus();
 	return `${all.length} x ${all[0]?.model ?? "unknown processor"}, ${mebibytes(totalmem())}, ${platform()} ${release()} ${arch()}, Node ${process.version}`;
+}
+
+/** When, and what: the commit of a checkout and the version of etcd, as far as they are known. To be asked before anything is started. */
+export function describeSubject(): string {
+	const commit = firstLine("git", ["-C", import.meta.dirname, "describe", "--always", "--dirty", "--abbrev=7", "--exclude=*"]);
+	const etcd = firstLine("etcd", ["--version"]).replace("etcd Version: ", "etcd ");
+	const now = new Date().toISOString().slice(0, 16).replace("T", " ");
+	return [`${now} UTC`, ...(commit === "" ? [] : [`commit ${commit}`]), ...(etcd === "" ? [] : [etcd])].join(", ");
+}
+
+/** Empty where there is no such program, or it fails. */
+function firstLine(program: string, args: readonly string[]): string {
+	const { stdout, status } = spawnSync(program, args, { encoding: "utf8" });
+	return status === 0 ? (stdout.split("\n")[0] ?? "") : "";
+}
+
+export function describeLoad(when: string): string {
+	return `load average ${when}: ${loadavg()[0]?.toFixed(1)} on ${availableParallelism()} processors`;
 }
 
 /** Null while the machine has nothing else to do. To be asked before anything is started. */
