@@ -93,7 +93,8 @@ export const SLOW_CLIENTS: readonly SlowClient[] = [
 		reason: UNREAD,
 		deaf: true,
 		begin: (attacker) => {
-			attacker.greet(WIDE_WINDOW, update(0, 0x7fff_0000));
+			// Wide, and not so wide that a byte more would be too much before the member has sent its first.
+			attacker.greet(WIDE_WINDOW, update(0, 0x7ffe_0000));
 			attacker.socket.pause();
 			askForMuch(attacker);
 			// Only who writes learns that the other end is gone.
