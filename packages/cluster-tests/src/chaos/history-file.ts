@@ -12,7 +12,7 @@ import type { Attempt, Change } from "../history/operation.ts";
 import type { RunRecord, StruckFault, WatchRecord } from "./run.ts";
 import type { FaultLine, Scenario } from "./scenario.ts";
 
-const FORMAT = 1;
+const FORMAT = 2;
 /** Far more than a run of an hour makes. */
 const REVISIONS_MAX = 100_000_000;
 
@@ -22,7 +22,7 @@ type Line =
 	| { readonly call: Attempt }
 	/** Who told these changes of this revision. */
 	| { readonly revision: number; readonly changes: readonly Change[]; readonly told: readonly number[] }
-	| { readonly lease: string; readonly records: LeaseHistory["records"]; readonly keys: readonly string[]; readonly certain: boolean }
+	| { readonly lease: string; readonly records: LeaseHistory["records"] }
 	| { readonly end: number };
 
 interface Head extends Omit<RunRecord, "attempts" | "followers" | "leased" | "faults" | "scenario"> {
@@ -61,7 +61,7 @@ function* linesOf({ attempts, followers, leased, faults, scenario, ...rest }: Ru
 	for (const call of attempts) yield { call };
 	const revisions = new Set(followers.flatMap((follower) => [...follower.revisions.keys()]));
 	for (const revision of [...revisions].sort((a, b) => a - b)) yield* toldOf(revision, followers);
-	for (const [id, { records, keys, certain }] of leased.leases) yield { lease: String(id), records, keys: [...keys], certain };
+	for (const [id, { records }] of leased.leases) yield { lease: String(id), records };
 }
 
 /** Mostly one line: all members tell the same. */
@@ -147,8 +147,8 @@ class HistoryReader {
 		else if ("call" in line) this.attempts.push(checkedCall(line.call));
 		else if ("revision" in line) for (const at of line.told) this.revisions[at]?.set(line.revision, line.changes);
 		else if ("lease" in line) {
-			const { lease, records, keys, certain } = line;
-			this.leases.set(BigInt(lease), { records, keys: new Set(keys), certain });
+			const { lease, records } = line;
+			this.leases.set(BigInt(lease), { records });
 		} else {
 			if (line.end !== this.count) throw new Error(`${this.count} lines of ${line.end} are there`);
 			this.ended = true;

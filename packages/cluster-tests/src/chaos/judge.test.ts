@@ -1,6 +1,7 @@
 /** The verdict must fall when one thing of a good run is changed, and name the promise that was broken. */
 import { describe, expect, test } from "vitest";
 import type { LeaseRecord } from "../history/lease-checks.ts";
+import type { LockTurn } from "../history/lock-checks.ts";
 import type { Attempt, Change } from "../history/operation.ts";
 import { type CheckName, judge } from "./judge.ts";
 import type { LeaseRecords } from "./lease-load.ts";
@@ -58,12 +59,17 @@ function leased(change: (records: LeaseRecord[]) => void = () => {}): LeaseRecor
 	const key = "a7/1";
 	const records: LeaseRecord[] = [
 		{ kind: "granted", invoked: 0, returned: 1_000, ttl: 2 },
-		{ kind: "attached", invoked: 2_000, returned: 3_000, key, ok: true },
+		{ kind: "attached", invoked: 2_000, returned: 3_000, key, revision: 5 },
 		{ kind: "renewed", invoked: 1_000_000, returned: 1_001_000, ttl: 2 },
 		{ kind: "looked", invoked: 3_100_000, returned: 3_101_000, grantedTtl: 0, ttl: -1 },
 	];
 	change(records);
-	return { leases: new Map([[7n, { records, keys: new Set([key]), certain: true }]]), locks: [{ key: "b/1", revision: 7 }], leftOver: [] };
+	return { leases: new Map([[7n, { records }]]), locks: [turn("b/1", 7), turn("b/2", null)], leftOver: [] };
+}
+
+/** A try for the lock, answered at this revision or not at all. */
+function turn(key: string, revision: number | null): LockTurn {
+	return { key, granted: { invoked: 3_000_000, ttl: 2 }, invoked: 3_100_000, revision, leftFrom: revision === null ? 3_100_000 : null };
 }
 
 const NOTHING_LEASED: LeaseRecords = { leases: new Map(), locks: [], leftOver: [] };
@@ -254,14 +260,33 @@ describe("one thing changed", () => {
 		[
 			"a key of a lease that goes without its sister",
 			{
-				leased: leased((records) => records.push({ kind: "attached", invoked: 4_000, returned: 5_000, key: "a7/2", ok: true })),
+				leased: leased((records) => records.push({ kind: "attached", invoked: 4_000, returned: 5_000, key: "a7/2", revision: 4 })),
 			},
 			"leases",
 			"violated",
 		],
+		["a key of a lease that nobody wrote", { leased: leased((records) => records.splice(1, 1)) }, "leases", "violated"],
+		[
+			"a put of a lease that was made twice",
+			{ leased: leased((records) => records.splice(1, 1, { ...(records[1] as LeaseRecord), revision: 4 } as LeaseRecord)) },
+			"leases",
+			"violated",
+		],
+		[
+			"a key of a lease that goes before its time, as an answer tells",
+			{ attempts: [...record().attempts, get(9, 6, 1_500)] },
+			"leases",
+			"violated",
+		],
+		["a key of a lock that nobody queued with", { leased: { ...leased(), locks: [turn("b/1", 7)] } }, "locks", "violated"],
 		["a lock of which something outlives its lease", { leased: { ...leased(), leftOver: ["b/1 is left over"] } }, "locks", "violated"],
-		["two holders of one lock", { leased: { ...leased(), locks: [{ key: "b/2", revision: 8 }] } }, "locks", "violated"],
-		["a lock without its key", { leased: { ...leased(), locks: [{ key: "b/3", revision: 8 }] } }, "locks", "violated"],
+		["two holders of one lock", { leased: { ...leased(), locks: [turn("b/1", null), turn("b/2", 8)] } }, "locks", "violated"],
+		[
+			"a lock without its key",
+			{ leased: { ...leased(), locks: [turn("b/1", 7), turn("b/2", null), turn("b/3", 8)] } },
+			"locks",
+			"violated",
+		],
 		["no lease at all", { leased: { leases: new Map(), locks: [], leftOver: [] }, scenario: { ...scenario } }, "enough", "unknown"],
 		["two leaders of one term", { leaderFindings: ["two leaders of term 3"] }, "leaders", "violated"],
 		["no fault at all", { faults: [] }, "enough", "unknown"],
@@ -329,7 +354,7 @@ describe("one thing changed", () => {
 	});
 
 	test("what etcd is known to break is told with the number of its issue, and still is broken", () => {
-		const lost = { leased: { ...leased(), locks: [{ key: "b/3", revision: 8 }] } };
+		const lost = { leased: { ...leased(), locks: [turn("b/1", 7), turn("b/2", null), turn("b/3", 8)] } };
 		const told = (program: "flotilla" | "etcd") =>
 			judge(record({ ...lost, setting: settingOf(program) })).checks.find(({ name }) => name === "locks");
 		const finding = "at revision 8 b/3 has the lock and is not there";

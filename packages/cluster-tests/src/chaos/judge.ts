@@ -1,9 +1,11 @@
 /** The verdict over a run: every promise that the recorded history can be held against, one by one. */
 import { checkHistory } from "../history/holes.ts";
-import { checkLate, checkLeases } from "../history/lease-checks.ts";
-import { checkLocks } from "../history/lock-checks.ts";
+import { checkLate, checkLease, ownerOf } from "../history/lease-checks.ts";
+import { answeredOf, checkLocks, ownerOfTurn } from "../history/lock-checks.ts";
 import { SequentialStore } from "../history/model.ts";
 import type { Attempt, Change, Pair } from "../history/operation.ts";
+import { checkOwned } from "../history/owned-keys.ts";
+import { RevisionTimes } from "../history/revision-times.ts";
 import { smallestContradiction } from "../history/smallest.ts";
 import { drawTimeline } from "../history/timeline.ts";
 import { LEASED } from "../sim/lease-holder.ts";
@@ -82,11 +84,12 @@ function mergeOracle(followers: readonly WatchRecord[]): Oracle {
 	return { changes, disagreements };
 }
 
-function linearizable({ attempts, finalRevision, scenario, startedMs }: RunRecord, { changes }: Oracle): Check {
+function linearizable(record: RunRecord, { changes }: Oracle): Check {
 	const promise =
 		"There is one order of all calls that respects real time and explains every answer; nothing acknowledged is lost, nothing happens twice.";
+	const { attempts, scenario, startedMs } = record;
 	const accounted = new Set([...changes].flatMap(([revision, group]) => (isLeased(group.map(({ key }) => key)) ? [revision] : [])));
-	const last = finalRevision ?? greatest(changes.keys());
+	const last = lastRevision(record, changes);
 	const others = scenario.holders + scenario.lockers > 0;
 	const verdict = checkHistory(attempts, { oracle: changes, finalRevision: last, accounted, others });
 	if (verdict.kind !== "violated") {
@@ -163,9 +166,16 @@ function bank({ attempts, startedMs }: RunRecord, { changes }: Oracle): Check {
 	return { ...found("bank", promise, findings), attempts: smallest, drawing: drawTimeline(smallest, changes, 1, startedMs) };
 }
 
-function leases({ leased, faultsUntilMs, setting }: RunRecord, { changes }: Oracle): Check {
-	const promise = "No lease ends before its time or lives on for ever; its keys are there until it ends, and go with it, all at once.";
-	const breaches = [...checkLeases(LEASED, leased.leases, changes), ...checkLate(leased.leases, faultsUntilMs * 1_000)];
+function leases(record: RunRecord, { changes }: Oracle): Check {
+	const promise =
+		"No lease ends before its time or lives on for ever; its keys are there until it ends, and go with it, all at once; each is written once.";
+	const { leased, faultsUntilMs, setting } = record;
+	const owners = [...leased.leases].map(([id, lease]) => ownerOf(id, lease));
+	const breaches = [
+		...[...leased.leases].flatMap(([id, { records }]) => checkLease(id, records)),
+		...checkLate(leased.leases, faultsUntilMs * US_PER_MS),
+		...checkOwned(LEASED, owners, changes, lastRevision(record, changes), timesOf(record)),
+	];
 	return foundBySeeingAll(
 		"leases",
 		promise,
@@ -174,15 +184,34 @@ function leases({ leased, faultsUntilMs, setting }: RunRecord, { changes }: Orac
 	);
 }
 
-function locks({ leased, setting }: RunRecord, { changes }: Oracle): Check {
-	const promise = "A lock has one holder at a time, in the order of asking, and nothing of it outlives its lease.";
-	const findings = [...leased.leftOver, ...checkLocks(LOCKED, changes, leased.locks)];
+function locks(record: RunRecord, { changes }: Oracle): Check {
+	const promise =
+		"A lock has one holder at a time, in the order of asking, and nothing of it outlives its lease; nobody else writes its keys.";
+	const { leased, setting } = record;
+	const owned = checkOwned(LOCKED, leased.locks.map(ownerOfTurn), changes, lastRevision(record, changes), timesOf(record));
+	const findings = [
+		...leased.leftOver,
+		...checkLocks(LOCKED, changes, answeredOf(leased.locks)),
+		...[...owned].map(({ check, text }) => `${check}: ${text}`),
+	];
 	return foundBySeeingAll(
 		"locks",
 		promise,
 		changes,
 		findings.map((finding) => withIssue(setting.program, finding)),
 	);
+}
+
+/** Leases and locks count microseconds, calls milliseconds. */
+const US_PER_MS = 1_000;
+
+function timesOf({ attempts }: RunRecord): RevisionTimes {
+	const answered = attempts.flatMap(({ outcome }) => (outcome.kind === "ok" ? [outcome] : []));
+	return new RevisionTimes(answered.map(({ returned, answer }) => ({ returned: returned * US_PER_MS, revision: answer.revision })));
+}
+
+function lastRevision({ finalRevision }: RunRecord, changes: Oracle["changes"]): number {
+	return finalRevision ?? greatest(changes.keys());
 }
 
 function leaders({ leaderFindings }: RunRecord): Check {

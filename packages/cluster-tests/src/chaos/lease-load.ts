@@ -1,7 +1,7 @@
 /** Holders of leases and lockers against real members: the clients of the simulator, in real time. */
 import type { Dice } from "@flotilla/base";
 import type { LeaseHistory } from "../history/lease-checks.ts";
-import type { AnsweredLock } from "../history/lock-checks.ts";
+import type { LockTurn } from "../history/lock-checks.ts";
 import { eventually } from "../process/wait.ts";
 import { LEASED } from "../sim/lease-holder.ts";
 import { LeasePart } from "../sim/lease-part.ts";
@@ -18,12 +18,12 @@ const LONG_SECONDS = 20;
 /** What holders and lockers were told. */
 export interface LeaseRecords {
 	readonly leases: ReadonlyMap<bigint, LeaseHistory>;
-	readonly locks: readonly AnsweredLock[];
+	readonly locks: readonly LockTurn[];
 	/** Keys of locks that outlived their leases, in words. */
 	readonly leftOver: readonly string[];
 }
 
-/** Whether all of these changes are of leases or locks, whose holders vouch for them. */
+/** Whether all of these changes are of leases or locks: they are held against what their holders asked for, by the checks of these. */
 export function isLeased(keys: readonly string[]): boolean {
 	return keys.every((key) => key.startsWith(LEASED)) || keys.every((key) => key.startsWith(LOCKED));
 }
@@ -71,7 +71,7 @@ export class LeaseLoad {
 	}
 
 	get records(): LeaseRecords {
-		return { leases: this.leases.leases, locks: this.locks.answers, leftOver: this.locks.leftOver };
+		return { leases: this.leases.leases, locks: this.locks.turns, leftOver: this.locks.leftOver };
 	}
 
 	close(): void {

@@ -88,7 +88,7 @@ export function reportData(record: RunRecord, judgement: Judgement): ReportData 
 		revisions: record.finalRevision ?? 0,
 		events: record.followers.reduce((sum, { events }) => sum + events, 0),
 		leases: record.leased.leases.size,
-		locks: record.leased.locks.length,
+		locks: record.leased.locks.filter(({ revision }) => revision !== null).length,
 		leaders: record.tenures.length,
 		faults: faults.length,
 	};

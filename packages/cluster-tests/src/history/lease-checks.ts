@@ -1,46 +1,47 @@
 /**
- * What clients were told of one lease, held against its promises (faults 7.4). Times are the recorder's. Of attempts without an
- * answer only those are kept that may have ended the lease.
+ * What clients were told of one lease, held against its promises (faults 7.4). Times are the recorder's, in microseconds. Of attempts
+ * without an answer only those are kept that may have changed something.
  */
-import type { Change } from "./operation.ts";
+import { type OwnedPut, type Owner, soonestEnd } from "./owned-keys.ts";
 
 /** Keys are those that hang on the lease and that nobody else touches. */
 export type LeaseRecord =
 	| { readonly kind: "granted"; readonly invoked: number; readonly returned: number; readonly ttl: number }
 	| { readonly kind: "renewed"; readonly invoked: number; readonly returned: number; readonly ttl: number }
 	| { readonly kind: "looked"; readonly invoked: number; readonly returned: number; readonly grantedTtl: number; readonly ttl: number }
-	| { readonly kind: "attached"; readonly invoked: number; readonly returned: number; readonly key: string; readonly ok: boolean }
+	| { readonly kind: "attached"; readonly invoked: number; readonly returned: number; readonly key: string; readonly revision: number }
+	/** A key was not attached, since the lease is not there. */
+	| { readonly kind: "refused"; readonly invoked: number; readonly returned: number; readonly key: string }
+	/** A key may have been attached. */
+	| { readonly kind: "tried"; readonly invoked: number; readonly returned: null; readonly key: string }
 	| { readonly kind: "read"; readonly invoked: number; readonly returned: number; readonly key: string; readonly present: boolean }
 	| { readonly kind: "revoked"; readonly invoked: number; readonly returned: number | null };
 
 export interface LeaseBreach {
-	readonly check: "notEarly" | "deadIsDead" | "timeLeft" | "whole" | "notLate";
+	readonly check: "notEarly" | "deadIsDead" | "timeLeft" | "notLate";
 	readonly text: string;
 }
 
 /** One lease as its holder knows it. */
 export interface LeaseHistory {
 	readonly records: readonly LeaseRecord[];
-	/** All that it tried to attach. */
-	readonly keys: ReadonlySet<string>;
-	/** Every put had an answer. */
-	readonly certain: boolean;
 }
 
-/** Seconds to microseconds, shorter by what a leader's clock may run too fast (per mille) and by a few ticks. */
-const DRIFT_PER_MILLE = 110;
-const TICKS_US = 50_000;
 /** Beyond its time, when nothing is wrong any more: an election, a checkpoint's rest, and a machine that does much else. */
 const LATE_US = 20_000_000;
 
-/** All leases of a run. `prefix`: that of all their keys, and of no others. */
-export function* checkLeases(
-	prefix: string,
-	leases: ReadonlyMap<bigint, LeaseHistory>,
-	changes: ReadonlyMap<number, readonly Change[]>,
-): Generator<LeaseBreach> {
-	for (const [id, { records }] of leases) yield* checkLease(id, records);
-	yield* whole(prefix, leases, changes);
+/** Its keys hold its number; only its holder writes them, each once. */
+export function ownerOf(id: bigint, { records }: LeaseHistory): Owner {
+	const puts = records.flatMap((record): OwnedPut[] => {
+		if (record.kind !== "attached" && record.kind !== "tried") return [];
+		const { key, invoked } = record;
+		return [{ key, value: `${id}`, invoked, revision: record.kind === "attached" ? record.revision : null }];
+	});
+	return {
+		...{ name: `lease ${id}`, puts, spans: records.filter((record) => record.kind === "granted" || record.kind === "renewed") },
+		letGoFrom: Math.min(...records.map((record) => (record.kind === "revoked" ? record.invoked : Number.POSITIVE_INFINITY))),
+		aliveAt: Math.max(0, ...records.map((record) => (saysAlive(record) ? record.invoked : 0))),
+	};
 }
 
 /** G2: nobody broke anything from `calmUs` on, so a lease that is not renewed is gone soon after its time. */
@@ -71,8 +72,7 @@ function* notEarly(id: bigint, records: readonly LeaseRecord[]): Generator<Lease
 		if (!saysDead(end, records) || end.returned === null || end.returned >= revokedFrom) continue;
 		for (const life of records) {
 			const ttl = life.kind === "granted" || life.kind === "renewed" ? life.ttl : 0;
-			const untilUs = life.invoked + (ttl * 1_000_000 * 1_000) / (1_000 + DRIFT_PER_MILLE) - TICKS_US;
-			if (ttl === 0 || end.returned >= untilUs) continue;
+			if (ttl === 0 || end.returned >= soonestEnd({ invoked: life.invoked, ttl })) continue;
 			yield { check: "notEarly", text: `lease ${id}: ${describe(life)}, but ${describe(end)}` };
 			return;
 		}
@@ -96,47 +96,18 @@ function* deadIsDead(id: bigint, records: readonly LeaseRecord[]): Generator<Lea
 	}
 }
 
-/** G3: with a lease all of its keys go, in order, in one revision, and nothing else goes with them. */
-function* whole(
-	prefix: string,
-	leases: ReadonlyMap<bigint, LeaseHistory>,
-	changes: ReadonlyMap<number, readonly Change[]>,
-): Generator<LeaseBreach> {
-	const leaseOf = new Map([...leases.values()].flatMap((lease) => [...lease.keys].map((key) => [key, lease] as const)));
-	for (const [revision, group] of changes) {
-		const gone = group.filter(({ key, value }) => key.startsWith(prefix) && value === null);
-		const [first] = gone;
-		if (first === undefined) continue;
-		const lease = leaseOf.get(first.key);
-		const keys = gone.map(({ key }) => key);
-		const attached = lease?.records.flatMap((record) => (record.kind === "attached" && record.ok ? [record.key] : [])) ?? [];
-		const missing = attached.filter((key) => !keys.includes(key));
-		const ordered = keys.every((key, at) => at === 0 || (keys[at - 1] as string) < key);
-		const alone = gone.length === group.length && keys.every((key) => leaseOf.get(key) === lease);
-		// A put without an answer may have come before the end or after it.
-		const told = lease?.certain === true ? missing.length === 0 : true;
-		if (lease === undefined || !ordered || !alone || !told) {
-			yield {
-				check: "whole",
-				text: `revision ${revision} deletes ${keys.join(" ")} of ${group.length} changes; attached were ${attached.join(" ")}`,
-			};
-		}
-	}
-}
-
 function saysDead(record: LeaseRecord, records: readonly LeaseRecord[]): boolean {
 	switch (record.kind) {
 		case "renewed":
 			return record.ttl === 0;
 		case "looked":
 			return record.grantedTtl === 0;
-		case "attached":
-			return !record.ok;
+		case "refused":
+			return true;
 		case "read":
-			return (
-				!record.present &&
-				records.some((put) => put.kind === "attached" && put.ok && put.key === record.key && put.returned < record.invoked)
-			);
+			return !record.present && records.some((put) => put.kind === "attached" && put.key === record.key && put.returned < record.invoked);
+		case "attached":
+		case "tried":
 		case "granted":
 		case "revoked":
 			return false;
@@ -150,9 +121,11 @@ function saysAlive(record: LeaseRecord): boolean {
 		case "looked":
 			return record.grantedTtl > 0;
 		case "attached":
-			return record.ok;
+			return true;
 		case "read":
 			return record.present;
+		case "refused":
+		case "tried":
 		case "granted":
 		case "revoked":
 			return false;

@@ -1,4 +1,5 @@
 import { etcdserverpb as pb } from "@flotilla/api";
+import type { LeaseSpan } from "../history/owned-keys.ts";
 import type { ClientWorld } from "./parts.ts";
 import { type Life, ScriptedClient } from "./scripted-client.ts";
 
@@ -20,15 +21,22 @@ export abstract class Contestant extends ScriptedClient {
 	}
 
 	/** One turn under a lease that was granted. */
-	protected abstract takeTurn(lease: bigint): Life;
+	protected abstract takeTurn(lease: bigint, granted: LeaseSpan): Life;
+
+	/** Of all that it does under this lease. */
+	protected keyOf(lease: bigint): string {
+		return `${this.prefix}${lease.toString(16)}`;
+	}
 
 	protected override *life(): Life {
 		while (!this.stopping) {
 			const id = this.nextId++;
 			const grant = pb.LeaseGrantRequest.encode({ ID: id, TTL: LEASE_SECONDS });
-			if ((yield* this.ask("/etcdserverpb.Lease/LeaseGrant", grant)) === null) yield* this.wait(RETRY_US);
+			const invoked = this.world.moment();
+			const granted = yield* this.ask("/etcdserverpb.Lease/LeaseGrant", grant);
+			if (granted === null) yield* this.wait(RETRY_US);
 			else {
-				yield* this.takeTurn(id);
+				yield* this.takeTurn(id, { invoked, ttl: pb.LeaseGrantResponse.decode(granted).TTL });
 				yield* this.awaitEnd(id);
 			}
 		}
@@ -41,7 +49,7 @@ export abstract class Contestant extends ScriptedClient {
 			if (look !== null && pb.LeaseTimeToLiveResponse.decode(look).grantedTTL === 0) break;
 			yield* this.wait(RETRY_US);
 		}
-		const key = `${this.prefix}${id.toString(16)}`;
+		const key = this.keyOf(id);
 		const read = yield* this.ask("/etcdserverpb.KV/Range", pb.RangeRequest.encode({ key: Buffer.from(key) }));
 		if (read !== null && pb.RangeResponse.decode(read).count > 0) this.leftOver.push(`${key} is left over of a lease that has ended`);
 	}

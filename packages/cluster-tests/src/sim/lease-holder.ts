@@ -19,7 +19,6 @@ export const LEASED = "a";
 interface HeldLease extends LeaseHistory {
 	readonly records: LeaseRecord[];
 	readonly keys: Set<string>;
-	certain: boolean;
 }
 
 const NOT_FOUND = "etcdserver: requested lease not found";
@@ -41,7 +40,7 @@ export class LeaseHolder extends ScriptedClient {
 	protected override *life(): Life {
 		while (!this.stopping) {
 			const id = this.world.dice.chance(1, 4) ? -this.nextId++ : this.nextId++;
-			const lease: HeldLease = { records: [], keys: new Set(), certain: true };
+			const lease: HeldLease = { records: [], keys: new Set() };
 			this.leases.set(id, lease);
 			yield* this.hold(id, lease);
 			// Where the grant had no answer it may come to pass at any time: nothing can be said of such a lease.
@@ -95,11 +94,15 @@ export class LeaseHolder extends ScriptedClient {
 		const key = `${LEASED}${id}/${number}`;
 		lease.keys.add(key);
 		const invoked = this.world.moment();
+		const place = lease.records.push({ kind: "tried", invoked, returned: null, key }) - 1;
 		const heard = yield this.kv("Put", pb.PutRequest.encode({ key: encode(key), value: encode(`${id}`), lease: id }));
-		if (heard.kind === "answer") lease.records.push({ kind: "attached", invoked, returned: this.world.moment(), key, ok: true });
-		else if (heard.kind === "refused" && heard.text === NOT_FOUND) {
-			lease.records.push({ kind: "attached", invoked, returned: this.world.moment(), key, ok: false });
-		} else lease.certain = false;
+		const returned = this.world.moment();
+		if (heard.kind === "answer") {
+			const revision = pb.PutResponse.decode(heard.bytes).header?.revision ?? 0;
+			lease.records[place] = { kind: "attached", invoked, returned, key, revision };
+		} else if (heard.kind === "refused" && heard.text === NOT_FOUND) {
+			lease.records[place] = { kind: "refused", invoked, returned, key };
+		}
 	}
 
 	private *renew(id: bigint, lease: HeldLease): Life {
@@ -130,8 +133,9 @@ export class LeaseHolder extends ScriptedClient {
 
 	private *revoke(id: bigint, lease: HeldLease): Life {
 		const invoked = this.world.moment();
+		const place = lease.records.push({ kind: "revoked", invoked, returned: null }) - 1;
 		const heard = yield this.call("LeaseRevoke", pb.LeaseRevokeRequest.encode({ ID: id }));
-		lease.records.push({ kind: "revoked", invoked, returned: heard.kind === "answer" ? this.world.moment() : null });
+		if (heard.kind === "answer") lease.records[place] = { kind: "revoked", invoked, returned: this.world.moment() };
 	}
 
 	private call(name: string, request: Uint8Array): Step {
@@ -147,8 +151,6 @@ export class LeaseHolder extends ScriptedClient {
 function isOver({ records }: HeldLease): boolean {
 	return records.some(
 		(record) =>
-			(record.kind === "renewed" && record.ttl === 0) ||
-			(record.kind === "looked" && record.grantedTtl === 0) ||
-			(record.kind === "attached" && !record.ok),
+			(record.kind === "renewed" && record.ttl === 0) || (record.kind === "looked" && record.grantedTtl === 0) || record.kind === "refused",
 	);
 }

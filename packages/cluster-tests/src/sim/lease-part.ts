@@ -1,4 +1,6 @@
-import { checkLeases, type LeaseHistory } from "../history/lease-checks.ts";
+import { checkLease, type LeaseHistory, ownerOf } from "../history/lease-checks.ts";
+import { checkOwned } from "../history/owned-keys.ts";
+import { RevisionTimes } from "../history/revision-times.ts";
 import { LEASED, LeaseHolder, type LeasePlan } from "./lease-holder.ts";
 import type { ClientWorld, Evidence, Judgement, PartCounts, PartKind, WorkloadPart } from "./parts.ts";
 import { sumTallies } from "./scripted-client.ts";
@@ -54,12 +56,21 @@ export class LeasePart implements WorkloadPart {
 		return sumTallies(this.holders);
 	}
 
+	/** Each of them is held against what the holders asked for. */
 	*accountsFor(changes: Evidence["changes"]): Iterable<number> {
 		for (const [revision, group] of changes) if (group.every(({ key }) => key.startsWith(LEASED))) yield revision;
 	}
 
-	judge({ changes }: Evidence): Judgement {
-		const findings = [...checkLeases(LEASED, this.leases, changes)].slice(0, FINDINGS_MAX);
-		return { findings: findings.map(({ check, text }) => `lease, ${check}: ${text}`), undecided: null };
+	judge({ changes, finalRevision }: Evidence): Judgement {
+		const { leases } = this;
+		const answers = [...leases.values()].flatMap(({ records }) =>
+			records.flatMap((record) => (record.kind === "attached" ? [record] : [])),
+		);
+		const owners = [...leases].map(([id, lease]) => ownerOf(id, lease));
+		const findings = [
+			...[...leases].flatMap(([id, { records }]) => checkLease(id, records)),
+			...checkOwned(LEASED, owners, changes, finalRevision, new RevisionTimes(answers)),
+		];
+		return { findings: findings.slice(0, FINDINGS_MAX).map(({ check, text }) => `lease, ${check}: ${text}`), undecided: null };
 	}
 }

@@ -32,7 +32,7 @@ describe("what is said of one lease", () => {
 			"keeps its keys until then",
 			[
 				life,
-				{ kind: "attached", invoked: 20, returned: 30, key: "a", ok: true },
+				{ kind: "attached", invoked: 20, returned: 30, key: "a", revision: 2 },
 				{ kind: "read", invoked: 40, returned: 50, key: "a", present: false },
 			],
 			"notEarly",

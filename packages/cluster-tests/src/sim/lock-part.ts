@@ -1,5 +1,7 @@
 import { v3lockpb } from "@flotilla/api";
-import { type AnsweredLock, checkLocks } from "../history/lock-checks.ts";
+import { answeredOf, checkLocks, type LockTurn, ownerOfTurn } from "../history/lock-checks.ts";
+import { checkOwned, type LeaseSpan } from "../history/owned-keys.ts";
+import { RevisionTimes } from "../history/revision-times.ts";
 import { Contestant } from "./contestant.ts";
 import type { ClientWorld, Evidence, Judgement, PartCounts, PartKind, WorkloadPart } from "./parts.ts";
 import { type Life, sumTallies } from "./scripted-client.ts";
@@ -39,8 +41,8 @@ export class LockPart implements WorkloadPart {
 		this.lockers = Array.from({ length: lockers }, (_, at) => new Locker(at, plan, { ...world, dice: world.dice.fork(`locker ${at}`) }));
 	}
 
-	get answers(): readonly AnsweredLock[] {
-		return this.lockers.flatMap(({ answers }) => answers);
+	get turns(): readonly LockTurn[] {
+		return this.lockers.flatMap(({ turns }) => turns);
 	}
 
 	/** Keys that outlived their leases, in words. */
@@ -64,18 +66,25 @@ export class LockPart implements WorkloadPart {
 		return sumTallies(this.lockers);
 	}
 
+	/** Each of them is held against what the lockers asked for. */
 	*accountsFor(changes: Evidence["changes"]): Iterable<number> {
 		for (const [revision, group] of changes) if (group.every(({ key }) => key.startsWith(LOCKED))) yield revision;
 	}
 
-	judge({ changes }: Evidence): Judgement {
-		const findings = [...this.leftOver, ...checkLocks(LOCKED, changes, this.answers)];
+	judge({ changes, finalRevision }: Evidence): Judgement {
+		const { turns } = this;
+		const owned = checkOwned(LOCKED, turns.map(ownerOfTurn), changes, finalRevision, new RevisionTimes([]));
+		const findings = [
+			...this.leftOver,
+			...checkLocks(LOCKED, changes, answeredOf(turns)),
+			...[...owned].map(({ check, text }) => `${check}: ${text}`),
+		];
 		return { findings: findings.slice(0, FINDINGS_MAX).map((text) => `lock: ${text}`), undecided: null };
 	}
 }
 
 class Locker extends Contestant {
-	readonly answers: AnsweredLock[] = [];
+	readonly turns: LockTurn[] = [];
 	private readonly plan: Omit<LockPlan, "lockers">;
 
 	constructor(number: number, plan: Omit<LockPlan, "lockers">, world: ClientWorld) {
@@ -83,13 +92,20 @@ class Locker extends Contestant {
 		this.plan = plan;
 	}
 
-	protected override *takeTurn(lease: bigint): Life {
+	protected override *takeTurn(lease: bigint, granted: LeaseSpan): Life {
 		const { dice } = this.world;
+		const invoked = this.world.moment();
+		// Whoever gets no answer has waited no longer from some moment on: the member takes the key away when it notices.
+		const tried: LockTurn = { key: this.keyOf(lease), granted, invoked, revision: null, leftFrom: invoked };
+		const place = this.turns.push(tried) - 1;
 		const answer = yield* this.ask("/v3lockpb.Lock/Lock", v3lockpb.LockRequest.encode({ name: Buffer.from(NAME), lease }));
 		if (answer === null) return;
-		const { header, key } = v3lockpb.LockResponse.decode(answer);
-		this.answers.push({ key: Buffer.from(key).toString(), revision: header?.revision ?? 0 });
+		const { header, key: bytes } = v3lockpb.LockResponse.decode(answer);
+		const held = { ...tried, key: Buffer.from(bytes).toString(), revision: header?.revision ?? 0, leftFrom: null };
+		this.turns[place] = held;
 		yield* this.wait(dice.range(1_000, this.plan.holdMs * 1_000));
-		if (dice.range(1, 100) <= this.plan.unlockPercent) yield* this.ask("/v3lockpb.Lock/Unlock", v3lockpb.UnlockRequest.encode({ key }));
+		if (dice.range(1, 100) > this.plan.unlockPercent) return;
+		this.turns[place] = { ...held, leftFrom: this.world.moment() };
+		yield* this.ask("/v3lockpb.Lock/Unlock", v3lockpb.UnlockRequest.encode({ key: bytes }));
 	}
 }
