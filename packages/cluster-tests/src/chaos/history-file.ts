@@ -1,5 +1,5 @@
 /**
- * All that a run recorded, as a file of JSON lines under gzip: every call with its answer, every change that the watches told, leases
+ * All that a run recorded, as a file of JSON lines under gzip: every call with its answer, all that the watches were told, leases
  * and locks, faults, leaders. Enough to judge the run anew, by this tool or by another one.
  */
 import { createReadStream, createWriteStream } from "node:fs";
@@ -8,8 +8,10 @@ import { pipeline } from "node:stream/promises";
 import { StringDecoder } from "node:string_decoder";
 import { createGunzip, createGzip } from "node:zlib";
 import type { LeaseHistory } from "../history/lease-checks.ts";
-import type { Attempt, Change } from "../history/operation.ts";
-import type { RunRecord, StruckFault, WatchRecord } from "./run.ts";
+import type { Attempt } from "../history/operation.ts";
+import type { HeardEvent, StreamEntry, StreamRecord, WatchAnswer } from "../history/watch-record.ts";
+import type { WatchRecord } from "./follower.ts";
+import type { RunRecord, StruckFault } from "./run.ts";
 import type { FaultLine, Scenario } from "./scenario.ts";
 
 const FORMAT = 2;
@@ -20,8 +22,11 @@ const REVISIONS_MAX = 100_000_000;
 type Line =
 	| { readonly history: number; readonly run: Head }
 	| { readonly call: Attempt }
-	/** Who told these changes of this revision. */
-	| { readonly revision: number; readonly changes: readonly Change[]; readonly told: readonly number[] }
+	/** An event of a watch. All members tell the same, so it stands here once, and answers name it by its place among the events. */
+	| { readonly event: HeardEvent }
+	/** Of this stream of all, in their order. */
+	| { readonly stream: number; readonly entry: Exclude<StreamEntry, { kind: "answer" }> }
+	| { readonly stream: number; readonly at: number; readonly answer: Omit<WatchAnswer, "events">; readonly events: readonly number[] }
 	| { readonly lease: string; readonly records: LeaseHistory["records"] }
 	| { readonly end: number };
 
@@ -29,7 +34,7 @@ interface Head extends Omit<RunRecord, "attempts" | "followers" | "leased" | "fa
 	readonly scenario: Omit<Scenario, "faults"> & {
 		readonly faults: ReadonlyArray<Omit<FaultLine, "given"> & { readonly given: readonly string[] }>;
 	};
-	readonly watches: ReadonlyArray<Omit<WatchRecord, "member" | "revisions"> & { readonly member: string }>;
+	readonly watches: ReadonlyArray<{ readonly member: string; readonly streams: ReadonlyArray<Omit<StreamRecord, "entries">> }>;
 	readonly locks: RunRecord["leased"]["locks"];
 	readonly leftOver: readonly string[];
 	/** `untilMs` null: it never ended. */
@@ -53,29 +58,37 @@ function* linesOf({ attempts, followers, leased, faults, scenario, ...rest }: Ru
 	const run = {
 		...rest,
 		scenario: { ...scenario, faults: scenario.faults.map((line) => ({ ...line, given: [...line.given] })) },
-		watches: followers.map(({ member, findings, events, next, skips }) => ({ member: member.name, findings, events, next, skips })),
+		watches: followers.map(({ member, streams }) => ({
+			member: member.name,
+			streams: streams.map(({ entries: _told, ...stream }) => stream),
+		})),
 		...{ locks: leased.locks, leftOver: leased.leftOver },
 		faults: faults.map((fault) => ({ ...fault, untilMs: fault.untilMs === Number.POSITIVE_INFINITY ? null : fault.untilMs })),
 	};
 	yield { history: FORMAT, run };
 	for (const call of attempts) yield { call };
-	const revisions = new Set(followers.flatMap((follower) => [...follower.revisions.keys()]));
-	for (const revision of [...revisions].sort((a, b) => a - b)) yield* toldOf(revision, followers);
+	yield* told(followers.flatMap(({ streams }) => streams));
 	for (const [id, { records }] of leased.leases) yield { lease: String(id), records };
 }
 
-/** Mostly one line: all members tell the same. */
-function* toldOf(revision: number, followers: readonly WatchRecord[]): Generator<Line> {
-	const ways = new Map<string, { readonly changes: readonly Change[]; readonly told: number[] }>();
-	for (const [at, { revisions }] of followers.entries()) {
-		const changes = revisions.get(revision);
-		if (changes === undefined) continue;
-		const text = JSON.stringify(changes);
-		const way = ways.get(text);
-		if (way === undefined) ways.set(text, { changes, told: [at] });
-		else way.told.push(at);
+function* told(streams: readonly StreamRecord[]): Generator<Line> {
+	const places = new Map<string, number>();
+	for (const [stream, { entries }] of streams.entries()) {
+		for (const entry of entries) {
+			if (entry.kind !== "answer") {
+				yield { stream, entry };
+				continue;
+			}
+			const { events, ...answer } = entry.answer;
+			for (const event of events) {
+				const text = JSON.stringify(event);
+				if (places.has(text)) continue;
+				places.set(text, places.size);
+				yield { event };
+			}
+			yield { stream, at: entry.at, answer, events: events.map((event) => places.get(JSON.stringify(event)) as number) };
+		}
 	}
-	for (const { changes, told } of ways.values()) yield { revision, changes, told };
 }
 
 /** Throws with the name of the file when it is none of these, or is cut off. */
@@ -134,18 +147,25 @@ class HistoryReader {
 	private ended = false;
 	private count = 0;
 	private readonly attempts: Attempt[] = [];
-	private revisions: Array<Map<number, readonly Change[]>> = [];
+	private readonly events: HeardEvent[] = [];
+	private watches: WatchRecord[] = [];
+	private streams: StreamRecord[] = [];
 	private readonly leases = new Map<bigint, LeaseHistory>();
 
 	take(line: Line): void {
 		if ("history" in line) {
 			if (line.history !== FORMAT) throw new Error(`it is of format ${line.history}, and ${FORMAT} is known`);
 			this.head = checked(line.run);
-			this.revisions = line.run.watches.map(() => new Map());
+			this.watches = line.run.watches.map(({ member, streams }) => ({
+				...{ member: { name: member }, events: 0 },
+				streams: streams.map((stream) => ({ ...stream, entries: [] })),
+			}));
+			this.streams = this.watches.flatMap(({ streams }) => streams);
 		} else if (this.head === null) throw new Error("it does not begin as one");
 		else if (this.ended) throw new Error("something stands behind its end");
 		else if ("call" in line) this.attempts.push(checkedCall(line.call));
-		else if ("revision" in line) for (const at of line.told) this.revisions[at]?.set(line.revision, line.changes);
+		else if ("event" in line) this.events.push(line.event);
+		else if ("stream" in line) this.takeTold(line);
 		else if ("lease" in line) {
 			const { lease, records } = line;
 			this.leases.set(BigInt(lease), { records });
@@ -156,21 +176,34 @@ class HistoryReader {
 		this.count++;
 	}
 
+	private takeTold(line: Extract<Line, { readonly stream: number }>): void {
+		const entries = this.streams[line.stream]?.entries;
+		if (entries === undefined) throw new Error(`there is no stream ${line.stream}`);
+		if ("entry" in line) {
+			entries.push(line.entry);
+			return;
+		}
+		const events = line.events.map((place) => this.events[place]);
+		if (!events.every((event) => event !== undefined)) throw new Error("it names an event that is not there");
+		entries.push({ kind: "answer", at: line.at, answer: { ...line.answer, events } });
+	}
+
 	/** Null: it was cut off. */
 	record(): RunRecord | null {
 		if (this.head === null || !this.ended) return null;
-		const { watches, locks, leftOver, faults, scenario, ...rest } = this.head;
+		const { watches: _watches, locks, leftOver, faults, scenario, ...rest } = this.head;
 		return {
 			...rest,
 			scenario: { ...scenario, faults: scenario.faults.map((line) => ({ ...line, given: new Set(line.given) })) },
 			attempts: this.attempts,
-			followers: watches.map(({ member, ...watch }, at) => ({
-				...watch,
-				member: { name: member },
-				revisions: this.revisions[at] as ReadonlyMap<number, readonly Change[]>,
-			})),
+			followers: this.watches.map((watch) => ({ ...watch, events: eventsIn(watch) })),
 			leased: { leases: this.leases, locks, leftOver },
 			faults: faults.map((fault) => ({ ...fault, untilMs: fault.untilMs ?? Number.POSITIVE_INFINITY })),
 		};
 	}
+}
+
+function eventsIn({ streams }: WatchRecord): number {
+	const count = (entry: StreamEntry): number => (entry.kind === "answer" ? entry.answer.events.length : 0);
+	return streams.flatMap(({ entries }) => entries).reduce((sum, entry) => sum + count(entry), 0);
 }

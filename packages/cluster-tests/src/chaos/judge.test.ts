@@ -3,9 +3,12 @@ import { describe, expect, test } from "vitest";
 import type { LeaseRecord } from "../history/lease-checks.ts";
 import type { LockTurn } from "../history/lock-checks.ts";
 import type { Attempt, Change } from "../history/operation.ts";
+import type { StreamEntry, StreamRecord, WatchAnswer, WatchAsk } from "../history/watch-record.ts";
+import { WatchTruth } from "../history/watch-truth.ts";
+import type { WatchRecord } from "./follower.ts";
 import { type CheckName, judge } from "./judge.ts";
 import type { LeaseRecords } from "./lease-load.ts";
-import type { RunRecord, WatchRecord } from "./run.ts";
+import type { RunRecord } from "./run.ts";
 import type { Scenario } from "./scenario.ts";
 
 const scenario: Scenario = {
@@ -42,16 +45,79 @@ function get(id: number, revision: number, fromMs: number): Attempt {
 	return { id, client: 0, member: "m1#1", operation, invoked: fromMs, outcome: { kind: "ok", returned: fromMs + 1, answer } };
 }
 
-function follower(name: string, values: readonly string[], findings: readonly string[] = []): WatchRecord {
-	const own = values.map((value, at): [number, readonly Change[]] => [at + 2, [{ key: "k", value }]]);
-	const revisions = new Map([...own, ...LEASED_CHANGES]);
-	return { member: { name }, revisions, findings, next: 9, skips: [[5 - (3 - values.length), 5]], events: values.length };
+function compaction(id: number, revision: number, fromMs: number): Attempt {
+	const operation = { kind: "compact", revision } as const;
+	const outcome = { kind: "ok", returned: fromMs + 1, answer: { kind: "compact", revision: 4 } } as const;
+	return { id, client: 0, member: "m1#1", operation, invoked: fromMs, outcome };
 }
 
-/** The same without what leases and a lock wrote. */
+function withOtherPair(entry: StreamEntry, revision: number): StreamEntry {
+	if (entry.kind !== "answer") return entry;
+	const other = { key: "k", value: "?", create: 2, mod: 2, version: 1 };
+	const events = entry.answer.events.map((event) => (event.mod === revision ? { ...event, previous: other } : event));
+	return { ...entry, answer: { ...entry.answer, events } };
+}
+
+const ASK: WatchAsk = {
+	...{ key: "\0", end: "\0", start: 2, id: "0" },
+	...{ prevKv: true, noPut: false, noDelete: false, fragment: false, progressNotify: true },
+};
+const SILENT: WatchAnswer = {
+	...{ id: "0", revision: 1, created: false, canceled: false, compactRevision: 0, reason: "" },
+	...{ fragment: false, events: [] },
+};
+
+/** A watch of these changes, each revision in an answer of its own; what comes behind a revision that is not there, on another stream. */
+function watchOf(name: string, changes: ReadonlyMap<number, readonly Change[]>): WatchRecord {
+	const last = Math.max(1, ...[...changes.keys()].slice(-1));
+	const truth = new WatchTruth(changes, last, 0);
+	const streams: StreamRecord[] = [];
+	const open = (start: number): StreamRecord => {
+		const entries: StreamEntry[] = [
+			{ kind: "create", at: 0, ask: { ...ASK, start } },
+			{ kind: "answer", at: 0, answer: { ...SILENT, created: true } },
+		];
+		const stream = { name: `watch of ${name}, stream ${streams.length + 1}`, member: name, entries, endedAt: null };
+		streams.push(stream);
+		return stream;
+	};
+	let stream = open(2);
+	let events = 0;
+	for (let revision = 2; revision <= last; revision++) {
+		const heard = truth.heard(ASK, revision, revision);
+		if (heard.length === 0) {
+			const cancel = { ...SILENT, revision: 0, canceled: true, compactRevision: revision + 1 };
+			stream.entries.push({ kind: "answer", at: 0, answer: cancel });
+			stream.endedAt = 1;
+			stream = open(revision + 1);
+			continue;
+		}
+		events += heard.length;
+		stream.entries.push({ kind: "answer", at: 0, answer: { ...SILENT, revision, events: heard } });
+	}
+	return { member: { name }, streams, events };
+}
+
+/** With what leases and a lock wrote. */
+function follower(name: string, values: readonly string[]): WatchRecord {
+	return watchOf(name, new Map([...plain(values), ...LEASED_CHANGES]));
+}
+
+/** The same without. */
 function plainFollower(name: string, values: readonly string[]): WatchRecord {
-	const revisions = new Map(values.map((value, at): [number, readonly Change[]] => [at + 2, [{ key: "k", value }]]));
-	return { member: { name }, revisions, findings: [], next: values.length + 2, skips: [], events: values.length };
+	return watchOf(name, plain(values));
+}
+
+function plain(values: readonly string[]): Map<number, readonly Change[]> {
+	return new Map(values.map((value, at): [number, readonly Change[]] => [at + 2, [{ key: "k", value }]]));
+}
+
+/** The answers of its first stream, changed. */
+function spoilt(watch: WatchRecord, change: (answers: StreamEntry[]) => void): WatchRecord {
+	const [first, ...rest] = watch.streams as [StreamRecord, ...StreamRecord[]];
+	const entries = [...first.entries];
+	change(entries);
+	return { ...watch, streams: [{ ...first, entries }, ...rest] };
 }
 
 /** A lease of two seconds with a key, granted at `fromMs`, that ends when it has run out; its key is written at revision 5 and deleted at 6. */
@@ -204,7 +270,30 @@ describe("one thing changed", () => {
 			"watches",
 			"violated",
 		],
-		["a watch that goes back", { followers: [follower("m1", ["v2", "v3", "v4"], ["revision 3 came again"])] }, "watches", "violated"],
+		[
+			"a watch that goes back",
+			{ followers: [spoilt(follower("m1", ["v2", "v3", "v4"]), (all) => all.splice(5, 0, all[3] as StreamEntry))] },
+			"watches",
+			"violated",
+		],
+		[
+			"a watch that says that it is complete when it is not",
+			{
+				followers: [
+					spoilt(follower("m1", ["v2", "v3", "v4"]), (all) =>
+						all.splice(3, 0, { kind: "answer", at: 0, answer: { ...SILENT, revision: 4 } }),
+					),
+				],
+			},
+			"watches",
+			"violated",
+		],
+		[
+			"a watch that is silent at the end",
+			{ followers: [follower("m2", ["v2", "v3", "v4"]), spoilt(follower("m1", ["v2", "v3", "v4"]), (all) => all.pop())] },
+			"watches",
+			"violated",
+		],
 		[
 			"a member with another hash",
 			{
@@ -308,10 +397,32 @@ describe("one thing changed", () => {
 	});
 
 	test("a watch that came to the end and was not told of a revision: watches", () => {
-		const deaf: WatchRecord = { ...follower("m3", ["v2", "v3", "v4"]), revisions: new Map() };
+		const deaf = spoilt(follower("m3", ["v2", "v3", "v4"]), (all) => all.splice(2, 1));
 		const check = judge(record({ followers: [follower("m1", ["v2", "v3", "v4"]), deaf] })).checks.find(({ name }) => name === "watches");
 		expect(check?.verdict).toBe("violated");
-		expect(check?.findings[0]).toBe("watch of m3: it came to revision 8 and was not told of 2");
+		expect(check?.findings[0]).toMatch(/^complete: watch of m3, stream 1 at m3, .*: lacks 2 put k$/);
+	});
+
+	test("a pair before a change that never was: watches, but not behind a change that nobody saw", () => {
+		const lying = (watch: WatchRecord, revision: number): WatchRecord => ({
+			...watch,
+			streams: watch.streams.map((stream) => ({ ...stream, entries: stream.entries.map((entry) => withOtherPair(entry, revision)) })),
+		});
+		const verdictOf = (followers: readonly WatchRecord[], compacted: number) =>
+			judge(record({ followers, attempts: [...record().attempts, compaction(9, compacted, 20)] })).checks.find(
+				({ name }) => name === "watches",
+			)?.verdict;
+		expect(verdictOf([lying(follower("m1", ["v2", "v3", "v4"]), 4)], 1)).toBe("violated");
+		const values = ["v2", "v3"];
+		expect(verdictOf([follower("m1", values)], 5)).toBe("ok");
+		expect(verdictOf([lying(follower("m1", values), 6)], 5)).toBe("ok");
+		expect(verdictOf([lying(follower("m1", values), 3)], 5)).toBe("violated");
+	});
+
+	test("where the members came to no rest, no watch has to have come to the end", () => {
+		const followers = [follower("m1", ["v2", "v3", "v4"]), spoilt(follower("m2", ["v2", "v3", "v4"]), (all) => all.pop())];
+		const check = judge(record({ followers, finalRevision: null, finalStates: [] })).checks.find(({ name }) => name === "watches");
+		expect(check?.verdict).toBe("ok");
 	});
 
 	test("a serializable read of what nobody had asked for yet: linearizable", () => {
@@ -326,11 +437,9 @@ describe("one thing changed", () => {
 	});
 
 	test("a lock whose change no watch saw: nobody can tell", () => {
-		const blind = record().followers.map((one) => ({
-			...one,
-			revisions: new Map([...one.revisions].filter(([revision]) => revision !== 7)),
-			skips: [[7, 8]] as const,
-		}));
+		const blind = ["m1", "m2"].map((name) =>
+			watchOf(name, new Map([...plain(["v2", "v3", "v4"]), ...LEASED_CHANGES].filter(([revision]) => revision !== 7))),
+		);
 		const check = judge(record({ followers: blind })).checks.find(({ name }) => name === "locks");
 		expect(check?.verdict).toBe("unknown");
 		expect(check?.findings[0]).toBe("no watch saw revision 7, without which nobody can tell");

@@ -3,19 +3,23 @@ import { checkHistory } from "../history/holes.ts";
 import { checkLate, checkLease, ownerOf } from "../history/lease-checks.ts";
 import { answeredOf, checkLocks, ownerOfTurn } from "../history/lock-checks.ts";
 import { SequentialStore } from "../history/model.ts";
-import type { Attempt, Change, Pair } from "../history/operation.ts";
+import type { Attempt, Pair } from "../history/operation.ts";
 import { checkOwned } from "../history/owned-keys.ts";
 import { RevisionTimes } from "../history/revision-times.ts";
 import { smallestContradiction } from "../history/smallest.ts";
 import { drawTimeline } from "../history/timeline.ts";
+import { checkWatches } from "../history/watch-checks.ts";
+import type { StreamRecord } from "../history/watch-record.ts";
+import { WatchTruth } from "../history/watch-truth.ts";
 import { LEASED } from "../sim/lease-holder.ts";
 import { LOCKED } from "../sim/lock-part.ts";
 import { contentsOf } from "./contents.ts";
 import { lacking } from "./enough.ts";
 import { withIssue } from "./known-of-etcd.ts";
 import { isLeased } from "./lease-load.ts";
+import { mergeOracle, type Oracle } from "./oracle.ts";
 import { BANK } from "./programs.ts";
-import type { FinalState, RunRecord, WatchRecord } from "./run.ts";
+import type { FinalState, RunRecord } from "./run.ts";
 
 export type CheckName = "linearizable" | "watches" | "agreement" | "bank" | "leases" | "locks" | "leaders" | "recovery" | "enough";
 
@@ -61,35 +65,13 @@ export function judge(record: RunRecord): Judgement {
 	return { verdict, checks, checked: record.attempts.filter(({ outcome }) => outcome.kind === "ok").length };
 }
 
-interface Oracle {
-	readonly changes: ReadonlyMap<number, readonly Change[]>;
-	readonly disagreements: readonly string[];
-}
-
-/** All watches together: what one of them missed another may have; where two know a revision they must tell the same. */
-function mergeOracle(followers: readonly WatchRecord[]): Oracle {
-	const changes = new Map<number, readonly Change[]>();
-	const disagreements: string[] = [];
-	for (const follower of followers) {
-		for (const [revision, told] of follower.revisions) {
-			const known = changes.get(revision);
-			if (known === undefined) changes.set(revision, told);
-			else if (known !== told && JSON.stringify(known) !== JSON.stringify(told)) {
-				disagreements.push(
-					`revision ${revision}: ${follower.member.name} tells ${JSON.stringify(told)}, another member ${JSON.stringify(known)}`,
-				);
-			}
-		}
-	}
-	return { changes, disagreements };
-}
-
-function linearizable(record: RunRecord, { changes }: Oracle): Check {
+function linearizable(record: RunRecord, oracle: Oracle): Check {
 	const promise =
 		"There is one order of all calls that respects real time and explains every answer; nothing acknowledged is lost, nothing happens twice.";
 	const { attempts, scenario, startedMs } = record;
+	const { changes } = oracle;
 	const accounted = new Set([...changes].flatMap(([revision, group]) => (isLeased(group.map(({ key }) => key)) ? [revision] : [])));
-	const last = lastRevision(record, changes);
+	const last = lastRevision(record, oracle);
 	const others = scenario.holders + scenario.lockers > 0;
 	const verdict = checkHistory(attempts, { oracle: changes, finalRevision: last, accounted, others });
 	if (verdict.kind !== "violated") {
@@ -102,21 +84,32 @@ function linearizable(record: RunRecord, { changes }: Oracle): Check {
 	return { ...found("linearizable", promise, findings), attempts: smallest, drawing: drawTimeline(smallest, changes, 1, startedMs) };
 }
 
-function watches({ followers }: RunRecord, { disagreements }: Oracle): Check {
-	const untold = followers.flatMap(untoldTo);
+function watches(record: RunRecord, oracle: Oracle): Check {
 	const promise =
-		"Every watch tells every change once, in order, whole revisions, the same on all members, and no bookmark before its changes.";
-	return found("watches", promise, [...followers.flatMap(({ findings }) => findings), ...untold, ...disagreements]);
+		"Every watch tells every change once, in order, whole revisions with the pairs before and after, the same on all members, and no bookmark before its changes.";
+	const { changes, disagreements } = oracle;
+	const last = lastRevision(record, oracle);
+	const truth = new WatchTruth(changes, last, greatestCompaction(record.attempts), oracle.unseen ?? last + 1);
+	const streams = record.followers.flatMap((follower) => follower.streams.map((stream) => judged(stream, record)));
+	const findings = checkWatches(streams, truth).map(({ check, text }) => withIssue(record.setting.program, `${check}: ${text}`));
+	return found("watches", promise, [...findings, ...disagreements]);
 }
 
-/** Up to where it came each revision was told, or taken by compaction. */
-function untoldTo({ member, revisions, next, skips }: WatchRecord): string[] {
-	const findings: string[] = [];
-	for (let revision = 2; revision < next; revision++) {
-		if (revisions.has(revision) || skips.some(([from, until]) => revision >= from && revision < until)) continue;
-		findings.push(`watch of ${member.name}: it came to revision ${next - 1} and was not told of ${revision}`);
+/** Without what came behind the last write, and, where there was no rest, without the demand that it had come to the end. */
+function judged(stream: StreamRecord, { finalRevision, endedMs }: RunRecord): StreamRecord {
+	const last = finalRevision ?? Number.POSITIVE_INFINITY;
+	const beyond = stream.entries.findIndex((entry) => entry.kind === "answer" && entry.answer.events.some(({ mod }) => mod > last));
+	const entries = beyond < 0 ? stream.entries : stream.entries.slice(0, beyond);
+	return { ...stream, entries, endedAt: stream.endedAt ?? (finalRevision === null ? endedMs : null) };
+}
+
+/** That somebody asked for, and that may have come to pass. */
+function greatestCompaction(attempts: readonly Attempt[]): number {
+	let greatest = 0;
+	for (const { operation, outcome } of attempts) {
+		if (operation.kind === "compact" && outcome.kind !== "refused") greatest = Math.max(greatest, operation.revision);
 	}
-	return findings;
+	return greatest;
 }
 
 function agreement({ finalStates, finalRevision }: RunRecord, { changes }: Oracle): Check {
@@ -166,29 +159,31 @@ function bank({ attempts, startedMs }: RunRecord, { changes }: Oracle): Check {
 	return { ...found("bank", promise, findings), attempts: smallest, drawing: drawTimeline(smallest, changes, 1, startedMs) };
 }
 
-function leases(record: RunRecord, { changes }: Oracle): Check {
+function leases(record: RunRecord, oracle: Oracle): Check {
 	const promise =
 		"No lease ends before its time or lives on for ever; its keys are there until it ends, and go with it, all at once; each is written once.";
 	const { leased, faultsUntilMs, setting } = record;
+	const { changes } = oracle;
 	const owners = [...leased.leases].map(([id, lease]) => ownerOf(id, lease));
 	const breaches = [
 		...[...leased.leases].flatMap(([id, { records }]) => checkLease(id, records)),
 		...checkLate(leased.leases, faultsUntilMs * US_PER_MS),
-		...checkOwned(LEASED, owners, changes, lastRevision(record, changes), timesOf(record)),
+		...checkOwned(LEASED, owners, changes, lastRevision(record, oracle), timesOf(record)),
 	];
 	return foundBySeeingAll(
 		"leases",
 		promise,
-		changes,
+		oracle,
 		breaches.map(({ check, text }) => withIssue(setting.program, `${check}: ${text}`)),
 	);
 }
 
-function locks(record: RunRecord, { changes }: Oracle): Check {
+function locks(record: RunRecord, oracle: Oracle): Check {
 	const promise =
 		"A lock has one holder at a time, in the order of asking, and nothing of it outlives its lease; nobody else writes its keys.";
 	const { leased, setting } = record;
-	const owned = checkOwned(LOCKED, leased.locks.map(ownerOfTurn), changes, lastRevision(record, changes), timesOf(record));
+	const { changes } = oracle;
+	const owned = checkOwned(LOCKED, leased.locks.map(ownerOfTurn), changes, lastRevision(record, oracle), timesOf(record));
 	const findings = [
 		...leased.leftOver,
 		...checkLocks(LOCKED, changes, answeredOf(leased.locks)),
@@ -197,7 +192,7 @@ function locks(record: RunRecord, { changes }: Oracle): Check {
 	return foundBySeeingAll(
 		"locks",
 		promise,
-		changes,
+		oracle,
 		findings.map((finding) => withIssue(setting.program, finding)),
 	);
 }
@@ -210,8 +205,8 @@ function timesOf({ attempts }: RunRecord): RevisionTimes {
 	return new RevisionTimes(answered.map(({ returned, answer }) => ({ returned: returned * US_PER_MS, revision: answer.revision })));
 }
 
-function lastRevision({ finalRevision }: RunRecord, changes: Oracle["changes"]): number {
-	return finalRevision ?? greatest(changes.keys());
+function lastRevision({ finalRevision }: RunRecord, { last }: Oracle): number {
+	return finalRevision ?? last;
 }
 
 function leaders({ leaderFindings }: RunRecord): Check {
@@ -232,24 +227,10 @@ function enough({ scenario, attempts, faults, leased, endedEarly, faultsFromMs, 
 	return { name: "enough", promise, verdict: findings.length === 0 ? "ok" : "unknown", findings, attempts: [], drawing: [] };
 }
 
-function firstUnseen(changes: Oracle["changes"]): number | null {
-	const last = greatest(changes.keys());
-	for (let revision = 2; revision < last; revision++) if (!changes.has(revision)) return revision;
-	return null;
-}
-
-function greatest(revisions: Iterable<number>): number {
-	let last = 1;
-	for (const revision of revisions) last = Math.max(last, revision);
-	return last;
-}
-
 /** What was found may be no more than that nobody saw a change. */
-function foundBySeeingAll(name: CheckName, promise: string, changes: Oracle["changes"], findings: readonly string[]): Check {
+function foundBySeeingAll(name: CheckName, promise: string, { unseen }: Oracle, findings: readonly string[]): Check {
 	const check = found(name, promise, findings);
-	if (findings.length === 0) return check;
-	const unseen = firstUnseen(changes);
-	if (unseen === null) return check;
+	if (findings.length === 0 || unseen === null) return check;
 	return { ...check, verdict: "unknown", findings: [`no watch saw revision ${unseen}, without which nobody can tell`, ...check.findings] };
 }
 

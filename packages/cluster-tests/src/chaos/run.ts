@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Dice } from "@flotilla/base";
 import { KvClient } from "../client/kv-client.ts";
-import type { Attempt, Change } from "../history/operation.ts";
+import type { Attempt } from "../history/operation.ts";
 import { reasonOf } from "../process/reason.ts";
 import { eventually, pause } from "../process/wait.ts";
 import { contentsOf } from "./contents.ts";
@@ -10,7 +10,7 @@ import { lacking } from "./enough.ts";
 import type { FaultWorld } from "./faults/fault.ts";
 import { FAULTS } from "./faults/index.ts";
 import { POINT_FAULT } from "./faults/points.ts";
-import { Follower } from "./follower.ts";
+import { Follower, type WatchRecord } from "./follower.ts";
 import { LeaseLoad, type LeaseRecords } from "./lease-load.ts";
 import { Nurse } from "./nurse.ts";
 import { Observer, type Tenure } from "./observer.ts";
@@ -57,19 +57,6 @@ export interface FinalState {
 	readonly revision: number;
 	readonly hash: string;
 	readonly contents: string;
-}
-
-/** What one complete watch of a member told. */
-export interface WatchRecord {
-	readonly member: { readonly name: string };
-	readonly revisions: ReadonlyMap<number, readonly Change[]>;
-	/** Promises of a watch that were broken, in words. */
-	readonly findings: readonly string[];
-	readonly events: number;
-	/** The first revision that it did not come to. */
-	readonly next: number;
-	/** What compaction took from it: first revision, and the first one behind. */
-	readonly skips: ReadonlyArray<readonly [from: number, until: number]>;
 }
 
 /** What happened. Times are milliseconds of the tester's clock. */
@@ -192,7 +179,7 @@ class Run {
 			endedEarly: this.cutShort,
 			...{
 				attempts: recorder.attempts,
-				followers: this.followers,
+				followers: this.followers.map((follower) => follower.told()),
 				leased: this.leaseLoad.records,
 				tenures: this.observer.tenures,
 				leaderFindings: this.observer.findings,

@@ -2,7 +2,16 @@
  * The promises of a watch (etcd API 14.1 and the list of guarantees that watchers rest on), each a function over what a client
  * recorded and what really happened. A finding is a sentence; none: the promise was kept.
  */
-import { isProgress, STREAM_ID, type StreamRecord, type WatchAnswer, type WatcherRecord, watchersOf } from "./watch-record.ts";
+import type { Pair } from "./operation.ts";
+import {
+	type HeardEvent,
+	isProgress,
+	STREAM_ID,
+	type StreamRecord,
+	type WatchAnswer,
+	type WatcherRecord,
+	watchersOf,
+} from "./watch-record.ts";
 import { concerns, type WatchTruth } from "./watch-truth.ts";
 
 export const WATCH_CHECKS = {
@@ -93,10 +102,11 @@ function once(watcher: WatcherRecord): string | null {
 function complete(watcher: WatcherRecord, truth: WatchTruth): string | null {
 	const first = firstRevision(watcher);
 	if (first === 0) return null;
-	const want = truth.heard(watcher.ask, first, lastHeard(watcher)).map(name);
-	const got = eventsOf(watcher)
-		.filter(({ mod }) => mod >= first)
-		.map(name);
+	const due = truth.heard(watcher.ask, first, lastHeard(watcher));
+	const told = eventsOf(watcher).filter(({ mod }) => mod >= first);
+	if (due.length === told.length && due.every((event, at) => sameEvent(event, told[at] as HeardEvent))) return null;
+	const want = due.map(name);
+	const got = told.map(name);
 	const [wanted, heard] = [new Set(want), new Set(got)];
 	const missing = want.find((each) => !heard.has(each));
 	if (missing !== undefined) return `lacks ${missing}`;
@@ -104,6 +114,10 @@ function complete(watcher: WatcherRecord, truth: WatchTruth): string | null {
 	if (strange !== undefined) return `heard what never happened: ${strange}`;
 	const at = got.length === want.length && order(watcher) === null ? got.findIndex((each, index) => each !== want[index]) : -1;
 	return at < 0 ? null : `heard ${got[at]} where ${want[at]} was due`;
+}
+
+function sameEvent(a: HeardEvent, b: HeardEvent): boolean {
+	return a.mod === b.mod && a.type === b.type && a.key === b.key;
 }
 
 function name({ mod, type, key }: { readonly mod: number; readonly type: string; readonly key: string }): string {
@@ -153,26 +167,40 @@ function bookmark(watcher: WatcherRecord, truth: WatchTruth): string | null {
 }
 
 function previous(watcher: WatcherRecord, truth: WatchTruth): string | null {
-	const want = new Map(truth.heard(watcher.ask, 2, truth.finalRevision).map((event) => [name(event), event.previous]));
+	const want = dueByName(watcher, truth);
 	for (const event of eventsOf(watcher)) {
-		const due = watcher.ask.prevKv ? (want.get(name(event)) ?? null) : null;
+		if (event.mod >= truth.pairsUntil) break;
+		const pair = watcher.ask.prevKv ? (want.get(name(event))?.previous ?? null) : null;
 		const hidden = event.previous === null && event.mod - 1 < truth.compacted;
-		if (JSON.stringify(event.previous) === JSON.stringify(due) || hidden) continue;
-		return `${name(event)} with the previous pair ${JSON.stringify(event.previous)} where ${JSON.stringify(due)} was due`;
+		if (samePair(event.previous, pair) || hidden) continue;
+		return `${name(event)} with the previous pair ${JSON.stringify(event.previous)} where ${JSON.stringify(pair)} was due`;
 	}
 	return null;
 }
 
 /** A put shows the pair as a read at its revision would. */
 function content(watcher: WatcherRecord, truth: WatchTruth): string | null {
-	const want = new Map(truth.heard(watcher.ask, 2, truth.finalRevision).map((event) => [name(event), event.pair]));
+	const want = dueByName(watcher, truth);
 	for (const event of eventsOf(watcher)) {
-		const due = want.get(name(event));
-		if (due !== undefined && JSON.stringify(event.pair) !== JSON.stringify(due)) {
-			return `${name(event)} shows ${JSON.stringify(event.pair)} where ${JSON.stringify(due)} was due`;
+		if (event.mod >= truth.pairsUntil) break;
+		const pair = want.get(name(event))?.pair;
+		if (pair !== undefined && !samePair(event.pair, pair)) {
+			return `${name(event)} shows ${JSON.stringify(event.pair)} where ${JSON.stringify(pair)} was due`;
 		}
 	}
 	return null;
+}
+
+/** What it is to hear at the revisions that it heard of, by name. */
+function dueByName(watcher: WatcherRecord, truth: WatchTruth): Map<string, HeardEvent> {
+	let [from, upto] = [Number.POSITIVE_INFINITY, 0];
+	for (const { mod } of eventsOf(watcher)) [from, upto] = [Math.min(from, mod), Math.max(upto, mod)];
+	return new Map(truth.heard(watcher.ask, from, upto).map((event) => [name(event), event]));
+}
+
+function samePair(a: Pair | null, b: Pair | null): boolean {
+	if (a === null || b === null) return a === b;
+	return a.key === b.key && a.value === b.value && a.create === b.create && a.mod === b.mod && a.version === b.version;
 }
 
 function header({ answers }: WatcherRecord): string | null {

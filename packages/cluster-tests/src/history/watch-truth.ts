@@ -6,11 +6,19 @@ export class WatchTruth {
 	readonly finalRevision: number;
 	/** Highest revision that was compacted; what lies below may be missing. */
 	readonly compacted: number;
+	/** From here on nobody can tell what pairs were like: a change before it was seen by nobody. */
+	readonly pairsUntil: number;
 	private readonly byRevision: HeardEvent[][] = [];
 
-	constructor(changes: ReadonlyMap<number, readonly Change[]>, finalRevision: number, compacted: number) {
+	constructor(
+		changes: ReadonlyMap<number, readonly Change[]>,
+		finalRevision: number,
+		compacted: number,
+		pairsUntil = Number.POSITIVE_INFINITY,
+	) {
 		this.finalRevision = finalRevision;
 		this.compacted = compacted;
+		this.pairsUntil = pairsUntil;
 		const state = new Map<string, Pair>();
 		for (let revision = 2; revision <= finalRevision; revision++) {
 			const before = new Map<string, Pair | undefined>();
