@@ -3,7 +3,7 @@
  * test's name.
  * Exit status 0 only if everything passed and something ran.
  */
-import { spawnSync } from "node:child_process";
+import { exec } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { startVitest } from "vitest/node";
@@ -12,32 +12,38 @@ const { values, positionals: filters } = parseArgs({ options: { name: { type: "s
 const some = filters.length > 0 || values.name !== undefined;
 /** Enough of an error for its place and its last output. */
 const ERROR_CHARACTERS = 3_000;
+/** Of a static check: more than all of its findings. */
+const OUTPUT_BYTES = 64 << 20;
 process.env.NO_COLOR ??= "1";
 // Members and tools that tests start as processes run from source, like the tests themselves.
 process.env.UV_THREADPOOL_SIZE ??= "8";
 // Each file of tests is a process, and starts others: compiled code is kept where `bin/flotilla` keeps it.
 process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL("../node_modules/.cache/flotilla", import.meta.url));
 
-function staticChecks(): boolean {
-	let clean = true;
-	for (const [name, command] of [
+/** Beside each other; told in their order. The last one leaves compiled code behind for all the processes of the tests. */
+async function staticChecks(): Promise<boolean> {
+	const checks = [
 		["format and lint", "biome check ."],
 		["types", "tsc -p tsconfig.check.json"],
 		["promises and switches", "oxlint --deny-warnings packages tools scripts"],
 		["rooms", "node tools/tidy.ts"],
 		["scenarios", "node tools/scenarios.ts --check"],
-	] as const) {
+		["program", "node scripts/ready.mjs"],
+	] as const;
+	const run = async ([name, command]: (typeof checks)[number]): Promise<{ good: boolean; said: string }> => {
 		const started = Date.now();
-		const result = spawnSync(command, { shell: true, encoding: "utf8" });
-		const good = result.status === 0;
-		console.log(`${good ? "ok  " : "FAIL"} ${name} (${Date.now() - started} ms)`);
-		if (!good) console.log(`${result.stdout}${result.stderr}`);
-		clean &&= good;
-	}
-	return clean;
+		const { error, stdout, stderr } = await new Promise<{ error: Error | null; stdout: string; stderr: string }>((resolve) => {
+			exec(command, { maxBuffer: OUTPUT_BYTES }, (error, stdout, stderr) => resolve({ error, stdout, stderr }));
+		});
+		const good = error === null;
+		return { good, said: `${good ? "ok  " : "FAIL"} ${name} (${Date.now() - started} ms)${good ? "" : `\n${stdout}${stderr}`}` };
+	};
+	const results = await Promise.all(checks.map(run));
+	for (const { said } of results) console.log(said);
+	return results.every(({ good }) => good);
 }
 
-const checksFailed = !some && !staticChecks() ? 1 : 0;
+const checksFailed = !some && !(await staticChecks()) ? 1 : 0;
 const vitest = await startVitest("test", filters, {
 	watch: false,
 	...(values.name === undefined ? {} : { testNamePattern: values.name }),
