@@ -66,7 +66,7 @@ test("the last term there is, forged in the name of each member to each other on
 				{ kind: "vote", ...base, ...log, transfer: true },
 				{ kind: "heartbeatResp", ...base, readPosition: 0, sequence: 1 },
 				{ kind: "appendResp", ...base, index: 0, reject: false, hintIndex: 0, hintTerm: 0, commit: 1 },
-				{ kind: "heartbeat", ...base, commit: 1, readPosition: 0, sequence: 1 },
+				{ kind: "heartbeat", ...base, commit: 1, commitTerm: 1, readPosition: 0, sequence: 1 },
 			];
 			for (const message of messages) {
 				const { process } = cluster.member(at);

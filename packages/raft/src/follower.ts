@@ -59,16 +59,29 @@ function checkHistory(r: Raft, leader: NodeId, index: LogIndex, term: Term): voi
 }
 
 export function onHeartbeat(r: Raft, m: Heartbeat): void {
-	if (m.commit > r.log.lastIndex) {
-		fail("this member has lost entries that it acknowledged: was an old copy of its data folder put back?", {
-			commit: m.commit,
-			lastIndex: r.log.lastIndex,
-		});
-	}
-	raiseCommit(r, m.commit);
+	takeCommit(r, m);
 	r.emit("heartbeatHeard", m.commit, { leader: m.from });
 	const { readPosition, sequence } = m;
 	r.send({ kind: "heartbeatResp", from: r.id, to: m.from, term: r.term, readPosition, sequence });
+}
+
+/**
+ * The leader names what this member has acknowledged to it (rule C5). A log that ends before it, or holds another entry there, is not the
+ * one that was acknowledged: nothing of it may be taken for committed, and no append would mend it, since none begins below that.
+ */
+function takeCommit(r: Raft, { commit, commitTerm }: Heartbeat): void {
+	const { log } = r;
+	if (commit <= log.commit) return;
+	const own = log.termAt(commit);
+	if (own === UNKNOWN_TERM || (commitTerm !== 0 && commitTerm !== own)) {
+		const { lastIndex } = log;
+		fail("this member has lost entries that it acknowledged: was an old copy of its data folder put back?", {
+			...{ commit, commitTerm, lastIndex },
+			term: own,
+		});
+	}
+	// A leader that no longer knows the term has to send the state anyway.
+	if (commitTerm !== 0) raiseCommit(r, commit);
 }
 
 export function onSnapshot(r: Raft, m: SnapshotMessage): StepStatus {

@@ -56,8 +56,9 @@ function closeReadPosition(r: Raft): void {
 }
 
 function send(r: Raft, slot: number, sequence: number): void {
-	// Never beyond what the peer is known to hold: it would take its own unverified tail for committed.
+	// Never beyond what the peer has acknowledged: what it then lacks it has lost, and can be told so.
 	const commit = Math.min(r.progress.match[slot] as number, r.log.commit);
+	const commitTerm = Math.max(0, r.log.termAt(commit));
 	const readPosition = r.reads.closedPosition;
-	r.send({ kind: "heartbeat", from: r.id, to: r.members.idOf(slot), term: r.term, commit, readPosition, sequence });
+	r.send({ kind: "heartbeat", from: r.id, to: r.members.idOf(slot), term: r.term, commit, commitTerm, readPosition, sequence });
 }

@@ -88,6 +88,8 @@ export interface Heartbeat extends Base {
 	readonly kind: "heartbeat";
 	/** min(match of the receiver, commit of the leader). */
 	readonly commit: LogIndex;
+	/** Of the entry there (rule C5); 0 where the leader has forgotten it, since the log below was let go. */
+	readonly commitTerm: Term;
 	/** Read position that this heartbeat carries and thereby closes (rule R1). */
 	readonly readPosition: number;
 	readonly sequence: number;

@@ -12,7 +12,7 @@ export function isPlausible(m: Message, self: NodeId): boolean {
 		case "appendResp":
 			return isPosition(m.index) && isPosition(m.hintIndex) && isPosition(m.hintTerm) && isPosition(m.commit);
 		case "heartbeat":
-			return isPosition(m.commit) && isPosition(m.readPosition) && isPosition(m.sequence);
+			return isPosition(m.commit) && isPosition(m.commitTerm) && isPosition(m.readPosition) && isPosition(m.sequence);
 		case "heartbeatResp":
 			return isPosition(m.readPosition) && isPosition(m.sequence);
 		case "vote":

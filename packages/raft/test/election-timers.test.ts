@@ -34,7 +34,7 @@ test("SC-019 only the leader's word and a granted vote put an election off", () 
 	const last = { lastIndex: 3, lastTerm: 2, commit: 2, commitTerm: 2 };
 	const rows: [string, boolean, Message][] = [
 		["an append of the leader", true, { ...base, kind: "append", term: 2, prevIndex: 2, prevTerm: 2, commit: 2, entries: [] }],
-		["its heartbeat", true, { ...base, kind: "heartbeat", term: 2, commit: 2, readPosition: 0, sequence: 1 }],
+		["its heartbeat", true, { ...base, kind: "heartbeat", term: 2, commit: 2, commitTerm: 2, readPosition: 0, sequence: 1 }],
 		["a vote that is granted", true, { ...base, ...last, from: 3n, kind: "vote", term: 3, transfer: true }],
 		["a vote that is refused", false, { ...base, ...last, from: 3n, kind: "vote", term: 3, transfer: true, lastIndex: 1, lastTerm: 1 }],
 		["a vote that stickiness refuses", false, { ...base, ...last, from: 3n, kind: "vote", term: 3, transfer: false }],
@@ -44,7 +44,11 @@ test("SC-019 only the leader's word and a granted vote put an election off", () 
 			false,
 			{ ...base, from: 3n, kind: "append", term: 1, prevIndex: 1, prevTerm: 1, commit: 1, entries: [] },
 		],
-		["a heartbeat of an earlier term", false, { ...base, from: 3n, kind: "heartbeat", term: 1, commit: 1, readPosition: 0, sequence: 1 }],
+		[
+			"a heartbeat of an earlier term",
+			false,
+			{ ...base, from: 3n, kind: "heartbeat", term: 1, commit: 1, commitTerm: 1, readPosition: 0, sequence: 1 },
+		],
 		["an answer", false, { ...base, from: 3n, kind: "heartbeatResp", term: 2, readPosition: 0, sequence: 1 }],
 	];
 	for (const [name, putsOff, message] of rows) {

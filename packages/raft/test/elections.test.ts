@@ -148,7 +148,7 @@ test("SC-012 the own vote counts when it is durable, and not for a candidacy tha
 	const mark = { commit: 1, commitTerm: 1, from: 2n, to: 1n };
 	cluster.hand({ kind: "voteResp", term: 2, reject: false, ...mark });
 	expect(cluster.status(1n).role).toBe("candidate");
-	cluster.hand({ kind: "heartbeat", from: 3n, to: 1n, term: 2, commit: 1, readPosition: 0, sequence: 1 });
+	cluster.hand({ kind: "heartbeat", from: 3n, to: 1n, term: 2, commit: 1, commitTerm: 1, readPosition: 0, sequence: 1 });
 	cluster.persist(1n);
 	expect(cluster.status(1n)).toMatchObject({ role: "follower", leader: 3n });
 });

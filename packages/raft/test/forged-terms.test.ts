@@ -24,7 +24,7 @@ function forged(from: NodeId, to: NodeId, term: number): Message[] {
 	return [
 		{ kind: "append", ...base, prevIndex: 1, prevTerm: 1, commit: 1, entries: [] },
 		{ kind: "appendResp", ...base, index: 0, reject: false, hintIndex: 0, hintTerm: 0, commit: 1 },
-		{ kind: "heartbeat", ...base, commit: 1, readPosition: 0, sequence: 1 },
+		{ kind: "heartbeat", ...base, ...mark, readPosition: 0, sequence: 1 },
 		{ kind: "heartbeatResp", ...base, readPosition: 0, sequence: 1 },
 		{ kind: "vote", ...base, ...log, transfer: false, ...mark },
 		{ kind: "vote", ...base, ...log, transfer: true, ...mark },

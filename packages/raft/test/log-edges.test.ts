@@ -65,7 +65,7 @@ describe("SC-116 the smallest logs", () => {
 	test("only the first point: a commit at it, and a heartbeat that knows no more", () => {
 		const cluster = new Cluster({ voters: [1n, 2n, 3n], dice: new Dice(1) });
 		expect(cluster.status(1n)).toMatchObject({ term: 1, commit: 1, applied: 1, stable: 1, firstIndex: 2, lastIndex: 1, lastTerm: 1 });
-		cluster.hand({ kind: "heartbeat", from: 2n, to: 1n, term: 1, commit: 0, readPosition: 0, sequence: 1 });
+		cluster.hand({ kind: "heartbeat", from: 2n, to: 1n, term: 1, commit: 0, commitTerm: 0, readPosition: 0, sequence: 1 });
 		cluster.drain(1n);
 		expect(cluster.messages).toMatchObject([{ kind: "heartbeatResp", to: 2n, term: 1 }]);
 		expect(cluster.status(1n).commit).toBe(1);

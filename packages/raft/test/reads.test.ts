@@ -39,7 +39,16 @@ test("SC-043 a read at a leader that is alone is not granted; the next leader's 
 	cluster.settle();
 	cluster.member(1n).core.drain();
 	cluster.heal();
-	cluster.hand({ kind: "heartbeat", from: 2n, to: 1n, term: cluster.status(2n).term, commit: 1, readPosition: 0, sequence: 1 });
+	cluster.hand({
+		kind: "heartbeat",
+		from: 2n,
+		to: 1n,
+		term: cluster.status(2n).term,
+		commit: 1,
+		commitTerm: 1,
+		readPosition: 0,
+		sequence: 1,
+	});
 	const output = cluster.member(1n).core.drain();
 	expect(output.readFailures.map(({ token }) => token.counter)).toEqual([counter]);
 });

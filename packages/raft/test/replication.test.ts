@@ -1,6 +1,16 @@
 import { Dice } from "@flotilla/base";
 import { describe, expect, test } from "vitest";
-import { type Append, type AppendResp, Entry, EntryKind, type Message, type NodeId, type Term } from "../src/index.ts";
+import {
+	type Append,
+	type AppendResp,
+	type CoreStatus,
+	Entry,
+	EntryKind,
+	type Heartbeat,
+	type Message,
+	type NodeId,
+	type Term,
+} from "../src/index.ts";
 import { Cluster } from "./sim/cluster.ts";
 
 const three = (config = {}) => new Cluster({ voters: [1n, 2n, 3n], dice: new Dice(1), config });
@@ -422,14 +432,73 @@ test("SC-094 SC-097 two leaders of one term, or a peer that acknowledges what do
 	cluster.elect(1n);
 	const { term, lastIndex } = cluster.status(1n);
 	const { core } = cluster.member(1n);
-	expect(() => core.step({ kind: "heartbeat", from: 3n, to: 1n, term, commit: 1, readPosition: 0, sequence: 1 })).toThrow(
+	expect(() => core.step({ kind: "heartbeat", from: 3n, to: 1n, term, commit: 1, commitTerm: 1, readPosition: 0, sequence: 1 })).toThrow(
 		/at most one leader/,
 	);
 	expect(() =>
 		core.step({ kind: "appendResp", from: 3n, to: 1n, term, index: lastIndex + 1, reject: false, hintIndex: 0, hintTerm: 0, commit: 1 }),
 	).toThrow(/do not exist/);
-	const heartbeat: Message = { kind: "heartbeat", from: 1n, to: 2n, term, commit: lastIndex + 5, readPosition: 0, sequence: 1 };
+	const heartbeat: Message = {
+		...{ kind: "heartbeat", from: 1n, to: 2n, term },
+		...{ commit: lastIndex + 5, commitTerm: term, readPosition: 0, sequence: 1 },
+	};
 	expect(() => cluster.member(2n).core.step(heartbeat)).toThrow(/lost entries/);
+});
+
+describe("a heartbeat names an entry by index and term (rule C5)", () => {
+	/** 2 follows 1 in term 2 and holds entries up to 4; it knows 2 to be committed. */
+	function beaten(mark: { readonly commit: number; readonly commitTerm: Term }): () => CoreStatus {
+		const cluster = three();
+		cluster.elect(1n);
+		cluster.propose(1n, 2);
+		cluster.drain(1n);
+		handAll(cluster, cluster.take(isAppend(2n)));
+		const { core } = cluster.member(2n);
+		expect(core.status()).toMatchObject({ term: 2, commit: 2, lastIndex: 4 });
+		return () => {
+			core.step({ kind: "heartbeat", from: 1n, to: 2n, term: 2, ...mark, readPosition: 0, sequence: 1 });
+			return core.status();
+		};
+	}
+
+	test("the very entry is committed, and all before it", () => {
+		expect(beaten({ commit: 3, commitTerm: 2 })().commit).toBe(3);
+		expect(beaten({ commit: 4, commitTerm: 2 })().commit).toBe(4);
+	});
+
+	test("one whose term the leader has forgotten is not", () => {
+		expect(beaten({ commit: 4, commitTerm: 0 })().commit).toBe(2);
+		expect(beaten({ commit: 5, commitTerm: 0 })).toThrow(/lost entries that it acknowledged/);
+	});
+
+	test("SC-094 another one, or none, in its place ends the process: what it acknowledged is lost", () => {
+		expect(beaten({ commit: 4, commitTerm: 1 })).toThrow(/lost entries that it acknowledged.*"commit":4,"commitTerm":1/);
+		expect(beaten({ commit: 5, commitTerm: 2 })).toThrow(/lost entries that it acknowledged.*"lastIndex":4/);
+	});
+
+	test("what is known to be committed stays so, whatever is named below it", () => {
+		expect(beaten({ commit: 2, commitTerm: 1 })().commit).toBe(2);
+		expect(beaten({ commit: 0, commitTerm: 0 })().commit).toBe(2);
+	});
+
+	test("a leader that has let go of its log sends the index alone, and the state brings the commit", () => {
+		const cluster = three({ memoryEntriesMax: 0 });
+		cluster.elect(1n);
+		cluster.settle();
+		cluster.isolate(3n);
+		cluster.propose(1n, 10);
+		cluster.settle();
+		cluster.floor(1n, 0);
+		cluster.heal();
+		const named: Heartbeat[] = [];
+		cluster.onMessage = (message) => {
+			if (message.kind === "heartbeat" && message.to === 3n) named.push(message);
+		};
+		cluster.pass(6);
+		expect(named[0]).toMatchObject({ commit: 2, commitTerm: 0 });
+		expect(named.at(-1)).toMatchObject({ commit: 12, commitTerm: 2 });
+		expect(cluster.status(3n).commit).toBe(12);
+	});
 });
 
 test("SC-096 what no member would send is refused and changes nothing", () => {

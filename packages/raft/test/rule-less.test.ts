@@ -118,16 +118,10 @@ test("SC-121 a follower that was wiped would, under its old id, help to elect a 
 	cluster.settle();
 	expect(cluster.status(1n).commit).toBe(3);
 	// A process refuses to start from an empty folder under an id that the cluster knows (see server/src/member.test.ts).
-	const { disk, machine } = cluster.member(2n);
-	cluster.crash(2n, () => 0);
-	const wiped = disk.synced.copy();
+	const wiped = cluster.member(2n).disk.synced.copy();
 	wiped.entries = [];
 	wiped.hardState = { term: 1, vote: 0n, commit: 1 };
-	disk.revert(wiped);
-	machine.restore(machine.at(1));
-	cluster.checker.afterWipe(cluster.member(2n));
-	cluster.checker.afterCrash(cluster.member(2n));
-	cluster.restart(2n);
+	cluster.putBack(2n, wiped);
 	cluster.crash(1n, () => 0);
 	cluster.input(3n, ({ core }) => core.campaign());
 	expect(() => cluster.settle()).toThrow(/leader 3 of term 3 lacks committed entry 3/);

@@ -156,7 +156,7 @@ export class Invariants {
 		return this.confs.newest.votersOutgoing.length > 0;
 	}
 
-	/** Rot has made its log shorter, and it has not caught up since. */
+	/** Damage has taken something from its log, and it has not caught up since. */
 	owes(id: NodeId): boolean {
 		return this.mirror(id).owes;
 	}
@@ -196,12 +196,10 @@ export class Invariants {
 		const mirror = this.mirror(id);
 		const damaged = damage !== "none";
 		mirror.everDamaged ||= damaged;
-		const before = Math.max(0, ...mirror.durable.keys());
 		if (!damaged) this.checkKept(mirror, log);
 		else if (damage === "oneBit") this.checkVouched(mirror, log);
 		this.bounds?.restored(id);
-		mirror.restored(log);
-		if (damaged && mirror.lastIndex < before) mirror.owed = before;
+		mirror.restored(log, damaged);
 		this.checkCommittedKept(id, "came back");
 	}
 

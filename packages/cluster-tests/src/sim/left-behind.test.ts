@@ -101,7 +101,7 @@ describe("a read that a leader grants to another member", () => {
 	const base = { term: 4 };
 	const ask = { ...base, kind: "readIndex", from: 3n, to: 1n, token } as LaneMessage;
 	const beat = (readPosition: number) =>
-		({ ...base, kind: "heartbeat", from: 1n, to: 2n, commit: 0, readPosition, sequence: 1 }) as LaneMessage;
+		({ ...base, kind: "heartbeat", from: 1n, to: 2n, commit: 0, commitTerm: 0, readPosition, sequence: 1 }) as LaneMessage;
 	const echo = (readPosition: number) => ({ ...base, kind: "heartbeatResp", from: 2n, to: 1n, readPosition, sequence: 1 }) as LaneMessage;
 	const grant = { ...base, kind: "readIndexResp", from: 1n, to: 3n, token, index: 7 } as LaneMessage;
 

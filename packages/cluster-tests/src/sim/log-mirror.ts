@@ -58,8 +58,8 @@ export class LogMirror {
 	transferTicks = 0;
 	/** Last index when it was seen to hand over; 0 when it did not. */
 	transferringFrom: LogIndex = 0;
-	/** Up to here its log was durable before rot made it shorter; 0: it is as long as it ever was. */
-	owed: LogIndex = 0;
+	/** The last entry that its disk held before damage took it, and what stands in its place since. */
+	private owed: { readonly index: LogIndex; readonly instead: Mark | undefined } = { index: 0, instead: undefined };
 	/** Rot has struck its disk: what it once held durably may have been cut off. */
 	everDamaged = false;
 	/** By which work of this life what is durable came there; what is older is not listed. */
@@ -81,9 +81,10 @@ export class LogMirror {
 		return index === this.base.index ? this.base.term : (this.memory.get(index)?.term ?? null);
 	}
 
-	/** Rot took something from the end of its log that has not come back. */
+	/** Damage took something from the end of its log, and nothing has been written there since. */
 	get owes(): boolean {
-		return this.owed > this.durableBase && !this.durable.has(this.owed);
+		const { index, instead } = this.owed;
+		return index > this.durableBase && isSame(this.durable.get(index), instead);
 	}
 
 	/** Term of the last entry on its disk, as far as it is there by itself. */
@@ -101,7 +102,16 @@ export class LogMirror {
 		return (this.writtenBy.get(index) ?? 0) <= this.vouchedSeq;
 	}
 
-	restored(log: RestoredLog): void {
+	/** `damaged`: what was durable may be gone, or have become what it was at an earlier time. */
+	restored(log: RestoredLog, damaged: boolean): void {
+		const last = Math.max(0, ...this.durable.keys());
+		const before = this.durable.get(last);
+		this.read(log);
+		const after = this.durable.get(last);
+		if (damaged && before !== undefined && !isSame(before, after)) this.owed = { index: last, instead: after };
+	}
+
+	private read(log: RestoredLog): void {
 		this.writtenBy.clear();
 		this.saysDurable.length = 0;
 		this.toldSeq = 0;
@@ -195,6 +205,10 @@ export class LogMirror {
 				snapshot !== null || (truncateFrom > 0 && truncateFrom <= index) || (entries[0] !== undefined && entries[0].index <= index),
 		);
 	}
+}
+
+function isSame(one: Mark | undefined, other: Mark | undefined): boolean {
+	return one?.term === other?.term && one?.hash === other?.hash;
 }
 
 export function markOf(entry: Entry): Mark {

@@ -41,7 +41,7 @@ export interface MemberWorld {
 /** A member that ended by itself is started again, as a supervisor would. */
 const SUPERVISOR_US = 500_000;
 
-/** How a member words that its log is shorter than what it acknowledged. */
+/** How a member words that its log is not what it acknowledged. */
 const LOST_ENTRIES = "this member has lost entries that it acknowledged";
 
 /** What one process life holds; gone with it. */
@@ -352,11 +352,11 @@ export class SimMember {
 	/** Whether what nobody caught is how a process ends that meets damage in its store: it must not answer from it. */
 	private endsBy(error: unknown, life: Life): boolean {
 		if (this.damage() === "none") return false;
-		const isShort = error instanceof InvariantError && error.message.startsWith(LOST_ENTRIES);
-		if (!(error instanceof StoreDamageError) && !isShort) return false;
+		const lacks = error instanceof InvariantError && error.message.startsWith(LOST_ENTRIES);
+		if (!(error instanceof StoreDamageError) && !lacks) return false;
 		life.booted?.driver.end();
 		// Rot at the very end of a log looks like a torn write. Its leader knows better, and the member must not go on.
-		if (isShort) this.refuses(life, error.message);
+		if (lacks) this.refuses(life, error.message);
 		else this.ended(life);
 		return true;
 	}

@@ -110,8 +110,12 @@ export class MessageChecks {
 		}
 	}
 
-	private beats(from: NodeId, { to, commit }: MessageOf<"heartbeat">): void {
+	private beats(from: NodeId, { term, to, commit, commitTerm }: MessageOf<"heartbeat">): void {
 		const mirror = this.mirror(from);
+		const known = mirror.termAt(commit);
+		// 0: it has forgotten the term.
+		if (mirror.term === term && commitTerm !== 0 && known !== null && known !== commitTerm)
+			this.breach("messageSane", `${hex(from)} says that ${commit} is of term ${commitTerm}, where it holds term ${known}`);
 		const match = mirror.matches.get(to) ?? 0;
 		// One that leaves after the end of its leadership was made before, and what was known then is not known here.
 		if (mirror.role === "leader" && commit > match)

@@ -75,4 +75,9 @@ export const REGRESSION_SEEDS: readonly RegressionSeed[] = [
 		limits: DEFAULT_LIMITS,
 		was: "the simulator: who learned late that it had been elected was asked for an entry that a later leader had committed since",
 	},
+	{
+		seed: "776167211",
+		limits: DEFAULT_LIMITS,
+		was: "a heartbeat let an old copy of a folder commit entries of its own, since only their number was looked at",
+	},
 ];

@@ -273,6 +273,17 @@ export class Cluster {
 		this.checker.afterCrash(member);
 	}
 
+	/** Dies, and an earlier copy of its disk is put in the place of what it had: what it promised since is forgotten. */
+	putBack(id: NodeId, image: LogImage): void {
+		this.crash(id, () => 0);
+		const member = this.member(id);
+		member.disk.revert(image.copy());
+		member.machine.restore(member.machine.at(image.base.index));
+		this.checker.afterWipe(member);
+		this.checker.afterCrash(member);
+		this.restart(id);
+	}
+
 	restart(id: NodeId): void {
 		const member = this.member(id);
 		if (member.up) return;

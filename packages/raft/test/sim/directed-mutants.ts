@@ -3,9 +3,10 @@
  * or the story's own bound says; null when nothing did, which is what it must return for cores without the bug.
  */
 
-import { Dice } from "@flotilla/base";
-import type { Message, NodeId, RaftConfig, Term } from "../../src/index.ts";
+import { Dice, InvariantError } from "@flotilla/base";
+import type { Message, NodeId, RaftConfig, RaftCore, Term } from "../../src/index.ts";
 import { SELF } from "../../src/members.ts";
+import type { Raft } from "../../src/raft.ts";
 import { Cluster } from "./cluster.ts";
 import type { PlantedBug } from "./mutants.ts";
 import { plantIn } from "./schedule.ts";
@@ -36,14 +37,14 @@ export function tell(mutant: DirectedMutant, planted: boolean): string | null {
 
 export const DIRECTED_MUTANTS: readonly DirectedMutant[] = [
 	{
-		// An append ends a tail that contradicts before it tells a commit, so the heartbeat is where this bug lives.
+		// An append ends a tail that contradicts before it tells a commit, so the heartbeat is where this bug lives; and there it takes two,
+		// since its leader names what was acknowledged and its follower looks at the term.
 		name: "min(commit, lastIndex) instead of verified prefix",
 		breaks: /holds another entry than was committed at 3/,
 		plant: (core, raft) => {
 			const send = raft.send.bind(raft);
 			raft.send = (message) => send(message.kind === "heartbeat" ? { ...message, commit: raft.log.commit } : message);
-			const step = core.step.bind(core);
-			core.step = (m) => step(m.kind === "heartbeat" ? { ...m, commit: Math.min(m.commit, raft.log.lastIndex) } : m);
+			trustHeartbeats(core, raft);
 		},
 		story: (cluster) => {
 			strandTail(cluster, 1n, 5);
@@ -54,6 +55,28 @@ export const DIRECTED_MUTANTS: readonly DirectedMutant[] = [
 			// Appends are late; a heartbeat comes first.
 			cluster.loses = ({ kind, to }) => kind === "append" && to === 1n;
 			cluster.pass(4);
+		},
+	},
+	{
+		// The leader names what its follower had acknowledged; the follower's disk is an old copy, with a tail of its own up to there (C5).
+		name: "a heartbeat's index is trusted without its term",
+		breaks: /1 holds another entry than was committed at 3/,
+		plant: trustHeartbeats,
+		story: (cluster) => {
+			strandTail(cluster, 1n, 5);
+			const copy = cluster.member(1n).disk.synced.copy();
+			const leader = leaderBeside(cluster, 1n);
+			cluster.propose(leader, 5);
+			cluster.settle();
+			cluster.heal();
+			cluster.pass(4);
+			cluster.putBack(1n, copy);
+			try {
+				cluster.pass(4);
+			} catch (error) {
+				// So it must end; with the bug it does not.
+				if (!(error instanceof InvariantError) || !/lost entries/.test(error.message)) throw error;
+			}
 		},
 	},
 	{
@@ -257,6 +280,16 @@ export const DIRECTED_MUTANTS: readonly DirectedMutant[] = [
 		},
 	},
 ];
+
+/** Whatever a heartbeat names is taken for committed, as far as the log goes. */
+function trustHeartbeats(core: RaftCore, { log }: Raft): void {
+	const step = core.step.bind(core);
+	core.step = (m) => {
+		if (m.kind !== "heartbeat") return step(m);
+		const commit = Math.min(m.commit, log.lastIndex);
+		return step({ ...m, commit, commitTerm: Math.max(0, log.termAt(commit)) });
+	};
+}
 
 function expectThat(holds: boolean, otherwise: string): void {
 	if (!holds) throw new Violation(otherwise);

@@ -1,4 +1,5 @@
 import type { MembershipOp, MembershipRequest, Message, NodeId, RaftConfig, Term } from "../../src/index.ts";
+import type { LogImage } from "../sim/disk.ts";
 import type { Stage } from "./stage.ts";
 import { describeEntries, describeMessage, describePeer, describeStatus } from "./words.ts";
 
@@ -83,6 +84,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 	/** crash 1 [n]: of what was not synced, n writes survive */
 	crash: input((stage, id, [kept = "0"]) => stage.cluster.crash(id, () => Number(kept))),
 	restart: input((stage, id) => stage.cluster.restart(id)),
+	/** copy 1: of its disk, and later putBack 1: its process ends and begins again on that */
+	copy: input((stage, id) => stage.copies.set(id, stage.cluster.member(id).disk.synced.copy())),
+	putBack: input((stage, id) => stage.cluster.putBack(id, stage.copies.get(id) as LogImage)),
 
 	settle: ({ cluster }) => cluster.settle(),
 	pass: ({ cluster }, [ticks = "1"]) => cluster.pass(Number(ticks)),

@@ -2,6 +2,7 @@ import type { TapFields, TapSink } from "@flotilla/base";
 import { Dice } from "@flotilla/base";
 import type { CoreOutput, Message, NodeId, RaftConfig, StepStatus, Term } from "../../src/index.ts";
 import { Cluster } from "../sim/cluster.ts";
+import type { LogImage } from "../sim/disk.ts";
 import { describeConf, describeEntries, describeMessage, describeWork } from "./words.ts";
 
 /** Events of the tap that a transcript shows: changes of role, leader and term, and what no message or write tells. */
@@ -17,6 +18,8 @@ export class Stage {
 	readonly hidden = new Set<string>();
 	/** Messages that are late. */
 	readonly held: Message[] = [];
+	/** Of disks. */
+	readonly copies = new Map<NodeId, LogImage>();
 	private current: Cluster | null = null;
 
 	get cluster(): Cluster {

@@ -51,7 +51,7 @@ function contentOf(m: Message): string {
 			if (!m.reject) return ` holds ${m.index}, knows commit ${m.commit}`;
 			return ` REFUSED after ${m.index}, hint ${m.hintIndex}@${m.hintTerm}`;
 		case "heartbeat":
-			return ` commit ${m.commit}${m.readPosition > 0 ? ` read position ${m.readPosition}` : ""}`;
+			return ` commit ${m.commit}@${m.commitTerm}${m.readPosition > 0 ? ` read position ${m.readPosition}` : ""}`;
 		case "heartbeatResp":
 			return m.readPosition > 0 ? ` read position ${m.readPosition}` : "";
 		case "vote":

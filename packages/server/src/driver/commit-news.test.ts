@@ -14,7 +14,16 @@ const append = (to: bigint, commit: number, entries = 0): Append => ({
 	commit,
 	entries: Array.from({ length: entries }, (_, i) => ({ index: 11 + i, term: 3, kind: 0, data: new Uint8Array(0) })) as Append["entries"],
 });
-const heartbeat = (to: bigint): Message => ({ kind: "heartbeat", from: 1n, to, term: 3, commit: 5, readPosition: 0, sequence: 1 });
+const heartbeat = (to: bigint): Message => ({
+	kind: "heartbeat",
+	from: 1n,
+	to,
+	term: 3,
+	commit: 5,
+	commitTerm: 3,
+	readPosition: 0,
+	sequence: 1,
+});
 
 describe("news of a commit", () => {
 	let nowMs: number;

@@ -91,7 +91,7 @@ function messageFields(m: LaneMessage): readonly TupleValue[] {
 		case "appendResp":
 			return [m.index, m.reject, m.hintIndex, m.hintTerm, m.commit];
 		case "heartbeat":
-			return [m.commit, m.readPosition, m.sequence];
+			return [m.commit, m.commitTerm, m.readPosition, m.sequence];
 		case "heartbeatResp":
 			return [m.readPosition, m.sequence];
 		case "vote":
@@ -187,7 +187,7 @@ function readCoreMessage(kind: Exclude<Message["kind"], "append">, base: Base, r
 				commit: r.integer(),
 			};
 		case "heartbeat":
-			return { kind, ...base, commit: r.integer(), readPosition: r.integer(), sequence: r.integer() };
+			return { kind, ...base, ...readCommitMark(r), readPosition: r.integer(), sequence: r.integer() };
 		case "heartbeatResp":
 			return { kind, ...base, readPosition: r.integer(), sequence: r.integer() };
 		case "vote":

@@ -170,5 +170,5 @@ export class Wire {
 }
 
 export function heartbeat(from: bigint, to: bigint, sequence: number): PeerMessage {
-	return { kind: "heartbeat", from, to, term: 1, commit: 0, readPosition: 0, sequence };
+	return { kind: "heartbeat", from, to, term: 1, commit: 0, commitTerm: 0, readPosition: 0, sequence };
 }

@@ -89,7 +89,7 @@ export function randomMessage(dice: Dice, kind: PeerMessage["kind"], from: bigin
 				commit: randomCount(dice),
 			};
 		case "heartbeat":
-			return { kind, ...base, commit: randomCount(dice), readPosition: randomCount(dice), sequence: randomCount(dice) };
+			return { kind, ...base, ...mark, readPosition: randomCount(dice), sequence: randomCount(dice) };
 		case "heartbeatResp":
 			return { kind, ...base, readPosition: randomCount(dice), sequence: randomCount(dice) };
 		case "vote":

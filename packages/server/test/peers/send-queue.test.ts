@@ -18,7 +18,7 @@ function append(dataBytes: number): PeerMessage {
 }
 
 function heartbeat(sequence: number): PeerMessage {
-	return { kind: "heartbeat", from: 1n, to: 2n, term: 1, commit: 0, readPosition: 0, sequence };
+	return { kind: "heartbeat", from: 1n, to: 2n, term: 1, commit: 0, commitTerm: 0, readPosition: 0, sequence };
 }
 
 describe("the send queue", () => {
