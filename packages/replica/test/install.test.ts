@@ -1,5 +1,5 @@
 /** Rule N6: a state that another member sent takes the place of this one's, whole, in one turn, or not at all. */
-import type { SnapshotMessage } from "@flotilla/raft";
+import { Entry, EntryKind, type ReadToken, type SnapshotMessage } from "@flotilla/raft";
 import { describe, expect, test } from "vitest";
 import { AlarmAction, AlarmType, CommandKind, encodeAlarmCommand, type ReceivedState, type ReplicaOptions } from "../src/index.ts";
 import type { Member } from "./world/member.ts";
@@ -108,6 +108,54 @@ describe("a state that is behind nothing of this member's", () => {
 			[write1.call, unknown],
 			[change.call, unknown],
 		]);
+	});
+
+	test("lets a read be asked for again that its leader refused before an entry of its term was applied", () => {
+		const all = scene("refused");
+		const { world, leader, behind } = all;
+		const asked: ReadToken[] = [];
+		world.network.onSend = (message) => {
+			if (message.kind === "readIndex" && message.from === behind.id) asked.push(message.token);
+		};
+		world.network.drop = ({ kind }) => kind === "readIndex";
+		world.read(behind);
+		world.until("it has asked", () => asked.length > 0);
+		behind.pause();
+		cutOff(all);
+		write(world, leader, 5);
+		const { message, received } = sentBy(all);
+		const { term } = message;
+		const asks = (): number => behind.replica.drain().send.filter(({ kind }) => kind === "readIndex").length;
+		for (const token of asked) behind.replica.receive({ kind: "readIndexResp", from: leader.id, to: behind.id, term, token, index: 0 });
+		// Not at once: that leader would refuse it again. It is asked when an entry of its term is applied.
+		expect(asks()).toBe(0);
+		expect(behind.replica.installSnapshot(message, received)).toBe(true);
+		expect(asks()).toBe(1);
+	});
+
+	test("ends the wait for a comparison in the skipped range: the next one is answered", () => {
+		const all = scene("compared");
+		const { world, leader, behind } = all;
+		cutOff(all);
+		write(world, leader, 5);
+		const { message, received } = sentBy(all);
+		const { replica } = behind;
+		const { index } = message.meta;
+		const base = { from: leader.id, to: behind.id, term: message.term };
+		/** A turn, and another one when what it gave to the disk is written. */
+		const answers = (): number[] => {
+			const { appends, send } = replica.drain();
+			for (const { seq } of appends) replica.onPersisted(seq);
+			return [...send, ...replica.drain().send].flatMap((sent) => (sent.kind === "digest" ? [sent.appliedIndex] : []));
+		};
+		replica.receive({ kind: "digest", ...base, appliedIndex: index - 1, digest: 1 });
+		expect(replica.installSnapshot(message, received)).toBe(true);
+		expect(answers()).toEqual([]);
+		replica.receive({ kind: "digest", ...base, appliedIndex: index + 1, digest: 1 });
+		const entries = [new Entry(index + 1, message.term, EntryKind.normal, new Uint8Array(0))];
+		const { term: prevTerm } = message.meta;
+		replica.receive({ kind: "append", ...base, prevIndex: index, prevTerm, commit: index + 1, entries });
+		expect(answers()).toEqual([index + 1]);
 	});
 
 	test("takes the place of entries that wait to be applied, and the next one follows it", () => {
