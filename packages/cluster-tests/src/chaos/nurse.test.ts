@@ -22,6 +22,7 @@ function scene(refuses = false) {
 		dice: new Dice("nurse"),
 		pause,
 		ending: () => false,
+		truce: () => () => {},
 		replaced: () => {},
 		note: () => {},
 	};

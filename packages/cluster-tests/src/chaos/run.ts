@@ -16,7 +16,7 @@ import { Nurse } from "./nurse.ts";
 import { Observer, type Tenure } from "./observer.ts";
 import type { PlaceName } from "./places/place.ts";
 import { Programs } from "./programs.ts";
-import { Caller, Recorder } from "./recorder.ts";
+import { Caller, Connections, Recorder } from "./recorder.ts";
 import type { FaultLine, Scenario } from "./scenario.ts";
 import { type Setting, settingOf } from "./setting.ts";
 import { drawMs } from "./span.ts";
@@ -34,6 +34,8 @@ export interface RunOptions {
 	readonly leastFaults?: number;
 	/** A line of the scenario of one of whose strikes this is true strikes no more; with `leastFaults` the faults go on until all have. */
 	readonly enoughOf?: (line: FaultLine, strike: StruckFault) => boolean;
+	/** How long clients rest between two steps; not at all unless it is said. */
+	readonly restMs?: number;
 	/** Flags for every member, besides the scenario's. */
 	readonly flags: readonly string[];
 	/** Called now and then with a line for people. */
@@ -87,6 +89,7 @@ export interface RunRecord {
 const REST_MS = 60_000;
 const MEND_MS = 240_000;
 const PROGRESS_MS = 2_000;
+const TRUCE_LOOK_MS = 50;
 /** Where it takes so long beyond the scenario's seconds until enough has happened, that is the verdict. */
 const GO_ON_MS = 300_000;
 
@@ -121,11 +124,14 @@ class Run {
 	private readonly taps: TapWatch;
 	private readonly programs: Programs;
 	private readonly leaseLoad: LeaseLoad;
+	private readonly connections = new Connections();
 	private readonly callers: readonly Caller[];
 	private readonly faults: StruckFault[] = [];
 	private readonly troubles: string[] = [];
 	private readonly nurse: Nurse;
 	private readonly endings = new Set<() => void>();
+	/** While there is one no line strikes. */
+	private readonly truces = new Set<() => void>();
 	private linesLeft: number;
 	private ending = false;
 	private loading = true;
@@ -146,7 +152,7 @@ class Run {
 		const callable = (): StageMember[] => stage.present.filter(({ process }) => process.running);
 		this.leaseLoad = new LeaseLoad(scenario, this.dice.fork("leases"), callable, () => this.recorder.moment());
 		const { clients, timeoutMs } = scenario;
-		this.callers = Array.from({ length: clients }, (_, id) => new Caller(id, this.recorder, stage.members, timeoutMs));
+		this.callers = Array.from({ length: clients }, (_, id) => new Caller(id, this.recorder, stage.members, this.connections, timeoutMs));
 	}
 
 	async go(): Promise<RunRecord> {
@@ -191,7 +197,7 @@ class Run {
 
 	stopWatching(): void {
 		for (const follower of this.followers) follower.stop();
-		for (const caller of this.callers) caller.close();
+		this.connections.close();
 		this.leaseLoad.close();
 		this.observer.stop();
 		this.taps.stop();
@@ -203,7 +209,9 @@ class Run {
 			await this.programs.step(caller);
 			// Whoever finds nobody must not spin.
 			const last = this.recorder.attempts[before];
-			if (last?.outcome.kind !== "ok") await pause(20);
+			const { restMs = 0 } = this.options;
+			if (last?.outcome.kind !== "ok") await pause(Math.max(restMs, 20));
+			else if (restMs > 0) await pause(restMs);
 		}
 	}
 
@@ -212,6 +220,7 @@ class Run {
 		if (fault === undefined) throw new Error(`there is no fault ${line.fault}`);
 		do {
 			await this.sleep(drawMs(dice, line.every ?? line.at ?? line.for));
+			while (this.truces.size > 0 && !this.ending) await this.sleep(TRUCE_LOOK_MS);
 			if (this.ending) return;
 			const notes: string[] = [];
 			const fromMs = this.recorder.moment();
@@ -243,9 +252,16 @@ class Run {
 			dice,
 			pause: (ms) => this.sleep(ms),
 			ending: () => this.ending,
+			truce: () => this.truce(),
 			replaced: (member) => this.replaced(member),
 			note: (text) => notes.push(text),
 		};
+	}
+
+	private truce(): () => void {
+		const over = (): void => void this.truces.delete(over);
+		this.truces.add(over);
+		return over;
 	}
 
 	private replaced(member: StageMember): void {
@@ -336,7 +352,7 @@ class Run {
 		const members = this.stage.present;
 		const clients = members.map(({ address }) => new KvClient(address));
 		try {
-			const caller = new Caller(this.callers.length, this.recorder, members, 3_000);
+			const caller = new Caller(this.callers.length, this.recorder, members, this.connections, 3_000);
 			const revision = await eventually(
 				"a last write",
 				async () => {
@@ -345,7 +361,7 @@ class Run {
 					return answer.revision;
 				},
 				REST_MS,
-			).finally(() => caller.close());
+			);
 			const states = await eventually(
 				"every member shows its state",
 				() => Promise.all(clients.map((client, at) => finalState(client, members[at] as StageMember, revision))),

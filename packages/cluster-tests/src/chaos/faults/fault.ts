@@ -11,6 +11,8 @@ export interface FaultWorld {
 	pause(ms: number): Promise<void>;
 	/** The faults are to end now. */
 	ending(): boolean;
+	/** No line strikes anew until the function that is returned is called; what is under way is mended in its time. */
+	truce(): () => void;
 	/** A member of the watchers has another process or folder now. */
 	replaced(member: StageMember): void;
 	/** For the report: more about what was done. */

@@ -2,7 +2,7 @@
 import { KvClient } from "../../client/kv-client.ts";
 import { addMember, type ListedMember, promoteMember, removeMember } from "../../client/member-changes.ts";
 import { eventually } from "../../process/wait.ts";
-import type { Stage, StageMember } from "../stage.ts";
+import type { StageMember } from "../stage.ts";
 import { who, word } from "./details.ts";
 import { choose, type Fault, type FaultWorld, holding, lasting, momentary } from "./fault.ts";
 
@@ -15,39 +15,50 @@ async function withClient<T>(member: StageMember, work: (client: KvClient) => Pr
 	}
 }
 
-/** Members are changed only while all others have been connected for five seconds, and other faults seldom leave so much peace. */
+/** On a machine as busy as may be. */
 const ANSWER_MS = 180_000;
+/**
+ * Nobody is added to a cluster in which somebody was away within the last five seconds, and other faults seldom leave so much peace. Whoever
+ * has been refused for so long in their midst asks for it, as an operator would wait for a better hour.
+ */
+const TRUCE_MS = 3_000;
 
 /** A call to any member but those given; errors of single ones lead to the next, and to a new round until time is up. */
-function atAny<T>(stage: Stage, except: readonly StageMember[], what: string, work: (client: KvClient) => Promise<T>): Promise<T> {
-	return eventually(
-		what,
-		async () => {
-			let last: unknown = new Error("nobody to ask");
-			for (const member of stage.present) {
-				if (except.includes(member) || !member.process.running) continue;
-				try {
-					return await withClient(member, work);
-				} catch (error) {
-					last = error;
-				}
+async function atAny<T>(
+	world: FaultWorld,
+	except: readonly StageMember[],
+	what: string,
+	work: (client: KvClient) => Promise<T>,
+): Promise<T> {
+	const { stage } = world;
+	const sinceMs = performance.now();
+	let over: (() => void) | null = null;
+	const round = async (): Promise<T> => {
+		let last: unknown = new Error("nobody to ask");
+		for (const member of stage.present) {
+			if (except.includes(member) || !member.process.running) continue;
+			try {
+				return await withClient(member, work);
+			} catch (error) {
+				last = error;
 			}
-			throw last;
-		},
-		ANSWER_MS,
-	);
+		}
+		if (performance.now() - sinceMs > TRUCE_MS) over ??= world.truce();
+		throw last;
+	};
+	return eventually(what, round, ANSWER_MS).finally(() => over?.());
 }
 
 const idOf = (member: StageMember): string => BigInt(`0x${member.id ?? "0"}`).toString();
 
-function remove(stage: Stage, member: StageMember): Promise<void> {
-	return atAny(stage, [member], `${member.name} removed`, (client) => removeMember(client, idOf(member)));
+function remove(world: FaultWorld, member: StageMember): Promise<void> {
+	return atAny(world, [member], `${member.name} removed`, (client) => removeMember(client, idOf(member)));
 }
 
 /** The old one is gone; whoever has its place is added, and known by the id under which it was. */
-async function add(stage: Stage, member: StageMember, learner: boolean): Promise<void> {
+async function add(world: FaultWorld, member: StageMember, learner: boolean): Promise<void> {
 	const wanted = { peerUrl: member.peerUrl, learner, instead: idOf(member) };
-	const id = await atAny(stage, [member], `${member.name} added`, (client) => addMember(client, wanted));
+	const id = await atAny(world, [member], `${member.name} added`, (client) => addMember(client, wanted));
 	member.id = BigInt(id).toString(16);
 }
 
@@ -60,7 +71,7 @@ async function listWith(client: KvClient, id: string): Promise<readonly ListedMe
 
 async function join(world: FaultWorld, member: StageMember): Promise<void> {
 	const { stage } = world;
-	const members = await atAny(stage, [member], `a list with ${member.name}`, (client) => listWith(client, idOf(member)));
+	const members = await atAny(world, [member], `a list with ${member.name}`, (client) => listWith(client, idOf(member)));
 	const cluster = members.map(({ name, peerURLs }) => `${name === "" ? member.name : name}=${peerURLs[0]}`).join(",");
 	stage.prepare(member, cluster, "existing");
 	// Whom it has to ask may be down or cut off by other faults, and then it ends: it is started until somebody answers it.
@@ -70,21 +81,21 @@ async function join(world: FaultWorld, member: StageMember): Promise<void> {
 	world.replaced(member);
 }
 
-function promote(stage: Stage, member: StageMember): Promise<void> {
-	return atAny(stage, [member], `${member.name} promoted`, (client) => promoteMember(client, idOf(member)));
+function promote(world: FaultWorld, member: StageMember): Promise<void> {
+	return atAny(world, [member], `${member.name} promoted`, (client) => promoteMember(client, idOf(member)));
 }
 
 async function successor(world: FaultWorld, member: StageMember, learner: boolean, forMs: number): Promise<void> {
 	const { stage } = world;
 	member.out = true;
-	await remove(stage, member);
+	await remove(world, member);
 	await member.process.kill("SIGKILL");
 	await member.process.dispose();
 	await world.pause(forMs);
 	await stage.freshFolder(member);
-	await add(stage, member, learner);
+	await add(world, member, learner);
 	await join(world, member);
-	if (learner) await promote(stage, member);
+	if (learner) await promote(world, member);
 }
 
 export const OPERATIONS: Readonly<Record<string, Fault>> = {
