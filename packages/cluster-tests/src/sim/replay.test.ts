@@ -37,11 +37,21 @@ function modulesBelow(folder: string): string[] {
 		.map((name) => `${folder.replace(/\/$/, "")}/${name}`);
 }
 
+/** Of the seed in this process, simulated once. */
+const hashes = new Map<string, string>();
+function hashHere(seed: string): string {
+	const hash = hashes.get(seed) ?? simulate(drawPlan(seed, LIMITS)).traceHash;
+	hashes.set(seed, hash);
+	return hash;
+}
+
 test("a seed is replayed byte for byte, in another process as well, and ends with its trace hash", () => {
 	for (const seed of ["7", "8"]) {
 		const first = replay(seed);
 		expect(replay(seed)).toBe(first);
-		expect(first.trimEnd().split("\n").at(-1)).toBe(`trace hash: ${simulate(drawPlan(seed, LIMITS)).traceHash}`);
+		expect(first.trimEnd().split("\n").at(-1)).toBe(`trace hash: ${hashHere(seed)}`);
+		// What a run leaves behind in its process is of no account to the next one.
+		expect(simulate(drawPlan(seed, LIMITS)).traceHash).toBe(hashHere(seed));
 	}
 });
 
@@ -55,5 +65,5 @@ test.each([
 	["with modules that are loaded in a third order", shuffledModules("another order")],
 ])("SC-113 whole members give the same trace hash %s", (_how, flags) => {
 	const last = replay("7", flags).trimEnd().split("\n").at(-1);
-	expect(last).toBe(`trace hash: ${simulate(drawPlan("7", LIMITS)).traceHash}`);
+	expect(last).toBe(`trace hash: ${hashHere("7")}`);
 });
