@@ -33,6 +33,7 @@ export const MUTANTS = [
 	"truncatesMidLog",
 	"drawsElsewhere",
 	"ignoresLimits",
+	"trustsHeartbeats",
 ] as const;
 /** Those of watching, of leases, of locks and elections, of lost connections, of slices, of what is stored and of members have lists of their own. */
 export type Mutant =
@@ -91,6 +92,8 @@ export function mutate(machine: ReplicaMachine, mutant: Mutant | null): ReplicaM
 				},
 				onPersisted: () => {},
 			});
+		case "trustsHeartbeats":
+			return override(machine, trustHeartbeats(machine));
 		case "readsWithoutBarrier":
 			// Answered from what this member has, as a serializable read would be.
 			return override(machine, { read: (call: ReadCall) => call.done({ ok: true }) });
@@ -110,6 +113,18 @@ export function mutate(machine: ReplicaMachine, mutant: Mutant | null): ReplicaM
 				},
 			});
 	}
+}
+
+/** Rule C5 left out: whatever a heartbeat names is taken for committed, as far as the log goes, whichever entry stands there. */
+function trustHeartbeats(machine: ReplicaMachine): Partial<ReplicaMachine> {
+	const { log } = (machine as unknown as { core: { r: { log: { lastIndex: number; termAt(index: number): number } } } }).core.r;
+	return {
+		receive: (message) => {
+			if (message.kind !== "heartbeat") return machine.receive(message);
+			const commit = Math.min(message.commit, log.lastIndex);
+			return machine.receive({ ...message, commit, commitTerm: Math.max(0, log.termAt(commit)) });
+		},
+	};
 }
 
 /** Outlives every run, as the state of Math.random does. */

@@ -45,8 +45,23 @@ const CIRCUMSTANCES: Partial<Record<Mutant, (plan: RunPlan) => Partial<RunPlan>>
 		members: Math.max(3, members),
 		faults: { ...faults, rotMs: 500, wipeMs: 0, oldFolderMs: 0 },
 	}),
+	trustsHeartbeats: oldFolders,
 	ignoresLimits: () => ({ coreLimits: { appendBytesMax: 1, inflightMessagesMax: 1, uncommittedBytesMax: 300, unstableBytesMax: 300 } }),
 };
+
+/** Leaders go while entries are on slow links one by one, so that folders are copied with tails that nobody else has, and put back. */
+function oldFolders({ faults, network }: RunPlan): Partial<RunPlan> {
+	const none = Object.fromEntries(Object.keys(faults).map((kind) => [kind, 0])) as unknown as FaultRates;
+	return {
+		...{ members: 3, electionTicks: 20, heartbeatTicks: 2 },
+		faults: { ...none, oldFolderMs: 300, transferMs: 300, clogMs: 400 },
+		network: { ...network, ...{ mode: "stream", delayMinUs: 100, delayMeanUs: 20_000, lossPerMille: 10, corruptPerMille: 0, queueMax: 0 } },
+		coreLimits: {
+			...{ appendBytesMax: 1, inflightMessagesMax: 2, inflightBytesMax: 1_000, uncommittedBytesMax: 300 },
+			...{ unstableBytesMax: 300, unappliedBytesMax: 300, queuedReadsMax: 2 },
+		},
+	};
+}
 
 /** Leases are never left out. */
 export function withLeases(plan: RunPlan): RunPlan {
