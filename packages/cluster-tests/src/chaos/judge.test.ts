@@ -7,6 +7,7 @@ import type { StreamEntry, StreamRecord, WatchAnswer, WatchAsk } from "../histor
 import { WatchTruth } from "../history/watch-truth.ts";
 import type { WatchRecord } from "./follower.ts";
 import { type CheckName, judge } from "./judge.ts";
+import { isKnown, withIssue } from "./known-of-etcd.ts";
 import type { LeaseRecords } from "./lease-load.ts";
 import type { RunRecord } from "./run.ts";
 import type { Scenario } from "./scenario.ts";
@@ -389,6 +390,22 @@ describe("one thing changed", () => {
 		});
 	}
 
+	test("a change that nobody asked for is drawn with the calls on its key around it, and with what was written", () => {
+		const check = judge(record({ attempts: [put(0, 2, 0), get(2, 3, 4), put(3, 4, 6)] })).checks.find(
+			({ name }) => name === "linearizable",
+		);
+		expect(check?.findings).toEqual(["phantom: revision 3 changed k=v3, and nobody can have asked for that"]);
+		expect(check?.attempts.map(({ id }) => id)).toEqual([0, 2, 3]);
+		expect(check?.drawing).toEqual([
+			expect.stringContaining("put k=v2"),
+			expect.stringContaining("get k"),
+			expect.stringContaining("put k=v4"),
+			"members wrote at revision 2: k=v2",
+			"members wrote at revision 3: k=v3",
+			"members wrote at revision 4: k=v4",
+		]);
+	});
+
 	test("what all members have lost alike: agreement", () => {
 		const without = record().finalStates.map((state) => ({ ...state, contents: "b/1=@7/7/1\nb/2=@8/8/1" }));
 		const agreement = judge(record({ finalStates: without })).checks.find(({ name }) => name === "agreement");
@@ -469,6 +486,21 @@ describe("one thing changed", () => {
 		const finding = "at revision 8 b/3 has the lock and is not there";
 		expect(told("flotilla")).toMatchObject({ verdict: "violated", findings: [finding] });
 		expect(told("etcd")).toMatchObject({ verdict: "violated", findings: [`${finding} (known: etcd #9921)`] });
+	});
+
+	test.each([
+		['timeLeft: lease 3: {"kind":"looked","invoked":1,"returned":2,"grantedTtl":2,"ttl":-1}', 12260],
+		['timeLeft: lease 3: {"kind":"looked","invoked":1,"returned":2,"grantedTtl":2,"ttl":9223372036}', 17642],
+		['deadIsDead: lease 3: {}, but later {"kind":"renewed","invoked":1,"returned":2,"ttl":2}', 15247],
+		["early: revision 6 changed a7/1=(deleted) by 70, and lease 7 was given {}", 15247],
+		['timeLeft: lease 3: {"kind":"looked","invoked":1,"returned":2,"grantedTtl":2,"ttl":3}', null],
+		['deadIsDead: lease 3: {}, but later {"kind":"read","invoked":1,"returned":2,"key":"a3/1","present":true}', null],
+		["phantom: revision 6 changed a7/1=7, and lease 7 did not ask for that", null],
+		["complete: watch of m3, stream 1: lacks 2 put k", null],
+	] as const)("of etcd is known or not: %s", (finding, issue) => {
+		expect(withIssue("etcd", finding)).toBe(issue === null ? finding : `${finding} (known: etcd #${issue})`);
+		expect(isKnown(withIssue("etcd", finding))).toBe(issue !== null);
+		expect(withIssue("flotilla", finding)).toBe(finding);
 	});
 
 	test("a read that finds money made or lost: bank", () => {

@@ -1,13 +1,16 @@
 import { checkByRevision, type Violation } from "./by-revision.ts";
 import { mayMake } from "./gaps.ts";
-import type { Attempt, Change } from "./operation.ts";
+import type { Attempt, Change, Operation } from "./operation.ts";
 
 /** Attempts and revisions that may be gone through, in all checks together, before the search for a smaller set ends where it is. */
 const WORK_MAX = 20_000_000;
+/** Calls that are shown on either side of a change that nobody asked for. */
+const NEIGHBOURS = 2;
 
 /**
  * Attempts that contradict each other, and of which none can be left out: what is not among them is vouched for by the oracle.
- * For a change that nobody asked for, those who asked for the same one and were answered otherwise.
+ * For a change that nobody asked for, those who asked for the same one and were answered otherwise,
+ * and what was answered of its keys just before and just behind it.
  */
 export function smallestContradiction(
 	history: readonly Attempt[],
@@ -48,5 +51,37 @@ function chunkStarts(length: number, size: number): number[] {
 function askersOf(history: readonly Attempt[], oracle: ReadonlyMap<number, readonly Change[]>, text: string): Attempt[] {
 	const revision = Number(/^revision (\d+)/.exec(text)?.[1]);
 	const changes = oracle.get(revision) ?? [];
-	return history.filter(({ operation }) => changes.some((change) => mayMake(operation, change)));
+	const askers = history.filter(({ operation }) => changes.some((change) => mayMake(operation, change)));
+	const around = neighboursOf(history, new Set(changes.map(({ key }) => key)), revision);
+	return [...new Set([...around, ...askers])];
+}
+
+/** Of the calls on these keys (of all where nobody knows the keys), those that were answered just before and just behind the revision. */
+function neighboursOf(history: readonly Attempt[], keys: ReadonlySet<string>, revision: number): Attempt[] {
+	const dated = history.flatMap((attempt) => {
+		const { operation, outcome } = attempt;
+		return outcome.kind === "ok" && (keys.size === 0 || touches(operation, keys)) ? [{ attempt, at: outcome.answer.revision }] : [];
+	});
+	dated.sort((a, b) => a.at - b.at || a.attempt.invoked - b.attempt.invoked);
+	const before = dated.filter(({ at }) => at < revision).slice(-NEIGHBOURS);
+	const behind = dated.filter(({ at }) => at >= revision).slice(0, NEIGHBOURS);
+	return [...before, ...behind].map(({ attempt }) => attempt);
+}
+
+function touches(operation: Operation, keys: ReadonlySet<string>): boolean {
+	switch (operation.kind) {
+		case "put":
+			return keys.has(operation.key);
+		case "range":
+		case "delete": {
+			const { key, end } = operation;
+			return end === "" ? keys.has(key) : [...keys].some((one) => one >= key && (end === "\0" || one < end));
+		}
+		case "txn":
+			return (
+				operation.compare.some(({ key }) => keys.has(key)) || [...operation.success, ...operation.failure].some((one) => touches(one, keys))
+			);
+		case "compact":
+			return false;
+	}
 }

@@ -79,10 +79,11 @@ test("a change that was made twice: who asked for it once, though an answer neve
 	const violation = violationOf(history, oracle, 52);
 	expect(violation.check).toBe("phantom");
 	const smallest = smallestContradiction(history, oracle, 52, violation);
-	expect(smallest.map(({ id }) => id)).toEqual([10]);
-	expect(drawTimeline(smallest, oracle, 1_000)).toEqual([
-		"client 1  m1  10.000 ms - ?  =============================>  put a=v10  no answer",
-	]);
+	// Before them the calls on that key that were answered last.
+	expect(smallest.map(({ id }) => id)).toEqual([48, 49, 10]);
+	expect(drawTimeline(smallest, oracle, 1_000)).toContainEqual(
+		expect.stringMatching(/^client 1 {2}m1 {2}10\.000 ms - \? .*put a=v10 +no answer$/),
+	);
 });
 
 test("many lines are cut short, and it is said how many", () => {
