@@ -1,6 +1,6 @@
 /**
- * The tester on itself: clusters of flotilla, with either gRPC adapter, and of etcd where it is installed, broken by shipped
- * scenarios and found whole. With FLOTILLA_CHAOS_CALLS the runs are long, and so many answers of flotilla are judged by all of them
+ * The tester on itself: clusters of flotilla, with either gRPC adapter, broken by shipped scenarios and found whole (etcd:
+ * chaos-control.test.ts). With FLOTILLA_CHAOS_CALLS the runs are long, and so many answers of flotilla are judged by all of them
  * together, half of them under a bit of everything, an eighth by grpc-js.
  */
 import { existsSync, readFileSync } from "node:fs";
@@ -13,7 +13,6 @@ import { reportData } from "../src/chaos/report-data.ts";
 import { reportPage } from "../src/chaos/report-page.ts";
 import type { Scenario } from "../src/chaos/scenario.ts";
 import { CHROMIUM, pageText } from "../src/process/browser.ts";
-import { haveProgram } from "../src/process/tools.ts";
 import { runKept, shipped } from "./chaos-run.ts";
 
 const LONG = process.env.FLOTILLA_CHAOS_CALLS !== undefined;
@@ -65,10 +64,6 @@ test.skipIf(missing !== null)(
 		await runJudged(disks, { flags: ["--grpc-server=grpc-js"] });
 	},
 );
-
-test.skipIf(!haveProgram("etcd"))("the same on a real etcd (needs etcd)", { timeout: 10 * MINUTES }, async () => {
-	await runKept(shipped("leader-kill", 5), { program: "etcd" });
-});
 
 interface LogLine {
 	readonly ts: string;

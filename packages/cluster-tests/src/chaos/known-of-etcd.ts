@@ -4,6 +4,11 @@ const KNOWN: ReadonlyArray<{ readonly finding: RegExp; readonly issue: number }>
 	{ finding: /has the lock and is not there$/, issue: 9921 },
 	// A member that stops leading while it is asked for the time left answers with the largest one there is.
 	{ finding: /^timeLeft: .*"ttl":9223372036\}$/, issue: 17642 },
+	// Of a lease whose time is up and whose end is not committed yet, less than nothing is left.
+	{ finding: /^timeLeft: .*"ttl":-\d+\}$/, issue: 12260 },
+	// A leader that was deposed and does not know it yet goes on renewing and ending leases.
+	{ finding: /^(?:early|notEarly): /, issue: 15247 },
+	{ finding: /^deadIsDead: .*, but later \{"kind":"renewed"/, issue: 15247 },
 ];
 
 export function withIssue(program: "flotilla" | "etcd", finding: string): string {
