@@ -18,6 +18,8 @@ import { cannotAt, PLACES } from "./places/place.ts";
 import { ReportFolder } from "./report-folder.ts";
 import { type RunOptions, runScenario } from "./run.ts";
 import { BOUNDS, parseScenario, type Scenario } from "./scenario.ts";
+import { adaptersOf, labelOf, type PlannedRun, type RunEnd, tableOf, verdictOver } from "./series.ts";
+import { LinesLeft, REST_MS, SHORT_SECONDS, shortForm } from "./short-form.ts";
 
 const SCENARIOS = fileURLToPath(new URL("../../scenarios/", import.meta.url));
 /** All of them are kept in memory until they are judged. */
@@ -31,9 +33,10 @@ const MEMBERS = "members";
 let begun = false;
 
 const USAGE = `flotilla chaos [--scenario NAME|FILE] [--seconds N] [--seed S] [--program flotilla|etcd]
-               [--place processes|namespaces|containers] [--grpc-server native|grpc-js]
+               [--place processes|namespaces|containers] [--grpc-server native|grpc-js|both]
                [--report FOLDER] [--data-dir FOLDER] [--calls N] [--flag=FLAG ...]
                [--holders N] [--lockers N]
+flotilla chaos --all [--grpc-server both] [the same but --scenario]
 flotilla chaos --judge HISTORY [--report FOLDER]
 flotilla chaos --list
 
@@ -45,7 +48,9 @@ Starts a cluster of real processes, runs a workload, strikes the faults of a sce
   --program    what is tested: flotilla, or etcd as Debian's etcd-server installs it
   --place      where members live: processes behind proxies (the default), network namespaces of the tool's own
                (needs root, ip and iptables), or containers of the image of this working tree (needs a Docker engine)
-  --grpc-server  which of flotilla's two adapters serves the clients
+  --grpc-server  which of flotilla's two adapters serves the clients; both: a run with each
+  --all        every scenario that is shipped, one after another, in a short form: until each of its faults has struck (with
+               --seconds as they are); what this machine cannot do is named and left out
   --report     folder for report.html, report.json and history.jsonl.gz (all that was recorded), and, unless every promise was
                kept, members/ (their data and logs); chaos-report/SCENARIO-SEED by default
   --data-dir   keep the members' data and logs there in any case
@@ -74,6 +79,7 @@ async function main(): Promise<number> {
 			holders: { type: "string" },
 			lockers: { type: "string" },
 			flag: { type: "string", multiple: true, default: [] },
+			all: { type: "boolean", default: false },
 			list: { type: "boolean", default: false },
 			help: { type: "boolean", default: false },
 		},
@@ -85,46 +91,91 @@ async function main(): Promise<number> {
 	if (program !== "flotilla" && program !== "etcd") throw new Error(`--program is flotilla or etcd, not ${program}`);
 	const place = PLACES.find((name) => name === values.place);
 	if (place === undefined) throw new Error(`--place is one of ${PLACES.join(", ")}, not ${values.place}`);
-	const adapter = values["grpc-server"];
-	if (adapter !== undefined && adapter !== "native" && adapter !== "grpc-js") {
-		throw new Error(`--grpc-server is native or grpc-js, not ${adapter}`);
-	}
-	if (adapter !== undefined && program === "etcd") throw new Error("--grpc-server is a choice of flotilla's");
-	let scenario = await load(values.scenario);
+	const adapters = adaptersOf(values["grpc-server"], program);
+	const changes: Partial<Record<"seconds" | "holders" | "lockers", number>> = {};
 	for (const name of ["seconds", "holders", "lockers"] as const) {
 		const text = values[name];
-		if (text !== undefined) scenario = { ...scenario, [name]: wholeNumber(`--${name}`, text, BOUNDS[name]) };
+		if (text !== undefined) changes[name] = wholeNumber(`--${name}`, text, BOUNDS[name]);
 	}
 	const leastCalls = wholeNumber("--calls", values.calls, CALLS);
-	const missing = missingFor(scenario, program) ?? cannotAt(place, scenario) ?? (await missingAt(place, program));
-	if (missing !== null) throw new Error(`Cannot run ${scenario.name}: ${missing}`);
-	const report = await ReportFolder.claim(resolve(values.report ?? join("chaos-report", `${scenario.name}-${seed}`)));
+	const short = values.all && changes.seconds === undefined;
+	const runs: PlannedRun[] = [];
+	for (const source of values.all ? await shippedNames() : [values.scenario]) {
+		const own = { ...(await load(source)), ...changes };
+		const scenario = short ? { ...shortForm(own), seconds: SHORT_SECONDS } : own;
+		runs.push(...adapters.map((adapter) => ({ source, scenario, adapter, short })));
+	}
+	const alone = runs.length === 1;
 	// From the first word on.
 	const early = EarlyEnd.listen((words) => console.log(words));
-	console.log(`${scenario.name}: ${scenario.title}`);
-	console.log(
-		`${scenario.members} members of ${program}, ${scenario.clients} clients, ${scenario.seconds} s of faults, in ${place}, seed ${seed}`,
-	);
-	begun = true;
+	const ends: RunEnd[] = [];
 	try {
-		const folder = values["data-dir"] === undefined ? null : resolve(values["data-dir"]);
-		const flags = [...values.flag, ...(adapter === undefined ? [] : [`--grpc-server=${adapter}`])];
-		const judgement = await runAndConclude(
-			scenario,
-			{ program, place, seed, folder, leastCalls, leastFaults: 0, flags, enough: early.signal },
-			report,
-		);
-		const { seconds, holders, lockers } = scenario;
-		const calls = leastCalls === 0 ? undefined : leastCalls;
-		const same = { scenario: values.scenario, seconds, holders, lockers, seed, program, place, "grpc-server": adapter, calls };
-		const options = Object.entries(same).flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${quoted(String(value))}`]));
-		console.log(`again:  npm run chaos -- ${[...options, ...values.flag.map((flag) => `--flag=${quoted(flag)}`)].join(" ")}`);
-		console.log(`verdict: ${judgement.verdict}`);
-		return STATUS[judgement.verdict];
+		for (const run of runs) {
+			if (early.signal.aborted && ends.length > 0) break;
+			const { scenario, adapter } = run;
+			const missing = missingFor(scenario, program) ?? cannotAt(place, scenario) ?? (await missingAt(place, program));
+			if (missing !== null) {
+				if (alone) throw new Error(`Cannot run ${scenario.name}: ${missing}`);
+				ends.push({ run, verdict: null, note: missing });
+				continue;
+			}
+			const report = await ReportFolder.claim(reportPath(run, values.report, seed, alone));
+			try {
+				const dataDir = values["data-dir"];
+				const folder = dataDir === undefined ? null : resolve(dataDir, alone ? "" : labelOf(run));
+				const flags = [...values.flag, ...(adapter === null ? [] : [`--grpc-server=${adapter}`])];
+				ends.push(await runOne(run, { program, place, seed, folder, leastCalls, leastFaults: 0, flags, enough: early.signal }, report));
+			} finally {
+				await report.release();
+			}
+			console.log(again(run, { seed, program, place, calls: leastCalls === 0 ? null : leastCalls }, values.flag));
+		}
 	} finally {
 		early.close();
-		await report.release();
 	}
+	if (!alone) for (const line of tableOf(ends)) console.log(line);
+	const verdict = verdictOver(ends);
+	console.log(`verdict: ${verdict}`);
+	return STATUS[verdict];
+}
+
+function reportPath(run: PlannedRun, folder: string | undefined, seed: string, alone: boolean): string {
+	if (folder !== undefined) return resolve(folder, alone ? "" : labelOf(run));
+	return resolve(join("chaos-report", `${alone ? run.scenario.name : labelOf(run)}-${seed}`));
+}
+
+async function runOne(run: PlannedRun, options: Omit<RunOptions, "progress">, report: ReportFolder): Promise<RunEnd> {
+	const { scenario, short, adapter } = run;
+	const { program, place, seed } = options;
+	const how = adapter === null ? "" : `, served by ${adapter}`;
+	console.log(`${scenario.name}: ${scenario.title}`);
+	console.log(
+		`${scenario.members} members of ${program}, ${scenario.clients} clients, ${scenario.seconds} s of faults, in ${place}${how}, seed ${seed}`,
+	);
+	begun = true;
+	const left = short ? new LinesLeft(scenario, null) : null;
+	const shortly = left === null ? {} : { enoughOf: left.enoughOf, restMs: REST_MS };
+	const { verdict } = await runAndConclude(scenario, { ...options, ...shortly }, report);
+	const idle = left === null || options.enough?.aborted === true ? [] : left.lines;
+	if (verdict !== "ok" || idle.length === 0) return { run, verdict, note: "" };
+	return { run, verdict: "unknown", note: `${idle.map(({ fault }) => fault).join(", ")} never did what the line is there for` };
+}
+
+/** The call that repeats a run. */
+function again(
+	{ source, scenario, adapter, short }: PlannedRun,
+	same: Readonly<Record<string, string | number | null>>,
+	flags: readonly string[],
+): string {
+	const { seconds, holders, lockers } = scenario;
+	// A short form has no call of its own: as it is shipped, for as long.
+	const own = { scenario: source, seconds: short ? null : seconds, holders, lockers, ...same, "grpc-server": adapter };
+	const options = Object.entries(own).flatMap(([name, value]) => (value === null ? [] : [`--${name} ${quoted(String(value))}`]));
+	return `again:  npm run chaos -- ${[...options, ...flags.map((flag) => `--flag=${quoted(flag)}`)].join(" ")}`;
+}
+
+async function shippedNames(): Promise<string[]> {
+	return (await readdir(SCENARIOS)).map((file) => basename(file, ".yaml")).sort();
 }
 
 /** What was recorded is written before it is judged: a mistake of the judge costs no run. */
@@ -177,8 +228,8 @@ async function load(nameOrFile: string): Promise<Scenario> {
 }
 
 async function list(): Promise<number> {
-	for (const file of (await readdir(SCENARIOS)).sort()) {
-		const scenario = await load(basename(file, ".yaml"));
+	for (const name of await shippedNames()) {
+		const scenario = await load(name);
 		console.log(`${scenario.name.padEnd(24)} ${scenario.title}`);
 	}
 	console.log("\nFaults:");
