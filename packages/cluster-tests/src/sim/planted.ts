@@ -53,7 +53,7 @@ const CIRCUMSTANCES: Partial<Record<Mutant, (plan: RunPlan) => Partial<RunPlan>>
 function oldFolders({ faults, network }: RunPlan): Partial<RunPlan> {
 	const none = Object.fromEntries(Object.keys(faults).map((kind) => [kind, 0])) as unknown as FaultRates;
 	return {
-		...{ members: 3, electionTicks: 20, heartbeatTicks: 2 },
+		...{ faultyMs: 20_000, members: 3, electionTicks: 20, heartbeatTicks: 2 },
 		faults: { ...none, oldFolderMs: 300, transferMs: 300, clogMs: 400 },
 		network: { ...network, ...{ mode: "stream", delayMinUs: 100, delayMeanUs: 20_000, lossPerMille: 10, corruptPerMille: 0, queueMax: 0 } },
 		coreLimits: {
