@@ -5,6 +5,7 @@ import { appendTermOpening } from "./propose.ts";
 import { jointVote, VOTE_GRANTED, VOTE_NONE } from "./quorum.ts";
 import type { CampaignReason, Raft } from "./raft.ts";
 import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from "./roles.ts";
+import { drawRetryTicks } from "./round-spans.ts";
 
 /** Asks for leadership, by a pre-vote first (raft thesis §9.6) unless a leader handed over. Nothing happens where it must not. */
 export function campaign(r: Raft, reason: CampaignReason): void {
@@ -59,7 +60,7 @@ function startElection(r: Raft): void {
 
 /** While a lost connection is the reason, a lost or split round is tried again soon (rule H4). */
 function planRetry(r: Raft): void {
-	r.campaignInTicks = r.hintTicksLeft > 0 ? r.drawRetryTicks() : 0;
+	r.campaignInTicks = r.hintTicksLeft > 0 ? drawRetryTicks(r) : 0;
 }
 
 function judgeVotes(r: Raft): void {

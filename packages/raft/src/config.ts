@@ -14,8 +14,8 @@ export interface RaftConfig {
 	readonly checkQuorum: boolean;
 	/** Rules H: a lost connection to the leader starts a pre-vote early. */
 	readonly connectionHints: boolean;
-	/** H4: this node's fsync median in ticks scales its campaign rank; 2 ticks at least. */
-	readonly hintRankTicks: number;
+	/** H4: a node asks so many ticks behind the one before it in rank, more where its disk is slow. */
+	readonly hintRankTicksMin: number;
 	/** Entries are packed into one append until the next would exceed this; always at least one. */
 	readonly appendBytesMax: number;
 	readonly inflightMessagesMax: number;
@@ -55,7 +55,7 @@ export const DEFAULT_RAFT_CONFIG: Omit<RaftConfig, "id" | "incarnation"> = {
 	preVote: true,
 	checkQuorum: true,
 	connectionHints: true,
-	hintRankTicks: 2,
+	hintRankTicksMin: 2,
 	appendBytesMax: 1 << 20,
 	inflightMessagesMax: 256,
 	inflightBytesMax: 16 << 20,

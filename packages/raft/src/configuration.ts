@@ -6,6 +6,7 @@ import { EntryKind, NO_NODE } from "./message.ts";
 import type { RestoredLog } from "./output.ts";
 import type { PendingConfig, Raft } from "./raft.ts";
 import { becomeFollower } from "./roles.ts";
+import { drawRetryTicks } from "./round-spans.ts";
 
 /**
  * When a configuration takes effect (rules C1 and C4): the one in force is that of the newest configuration entry at or
@@ -103,7 +104,7 @@ function putInForce(r: Raft, pending: PendingConfig): void {
 			marks.candidateMetConfig++;
 			// The votes were asked for under a configuration that is no longer in force: ask again soon.
 			becomeFollower(r, r.term, NO_NODE, { reason: "configChanged", keepTimer: false });
-			r.campaignInTicks = r.drawRetryTicks();
+			r.campaignInTicks = drawRetryTicks(r);
 			return;
 		case "follower":
 			return;

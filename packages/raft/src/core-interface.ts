@@ -42,6 +42,8 @@ export interface Consensus {
 	onCompacted(firstIndex: LogIndex): void;
 	/** While true no campaign starts; a leader hands over or steps down (raft.md 2.10, rule W6). */
 	setDiskStalled(stalled: boolean): void;
+	/** What a write to the log takes until it is durable; may be a part of a tick (rule H4). */
+	setSyncTicks(ticks: number): void;
 	/** A long pause of this process was noticed: a leader must check its quorum anew (raft.md 2.6). */
 	onStall(elapsedTicks: number): void;
 	/** Collects everything decided since the last drain. The object is reused. */

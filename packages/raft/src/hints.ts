@@ -4,6 +4,7 @@ import { NO_NODE } from "./message.ts";
 import { jointVote, VOTE_GRANTED } from "./quorum.ts";
 import type { Raft } from "./raft.ts";
 import { setLeader } from "./roles.ts";
+import { placeTicks } from "./round-spans.ts";
 
 /** Rules H: what a closed connection to the leader tells, and how nobody is unseated by it who is alive. */
 
@@ -21,7 +22,7 @@ export function rankTicks(r: Raft, lostLeader: NodeId): number {
 		const id = r.members.idOf(slot);
 		if (r.members.isVoter(slot) && id !== lostLeader && id < r.id) rank++;
 	}
-	return rank * r.config.hintRankTicks;
+	return rank * placeTicks(r);
 }
 
 /** One request a peer, for a short while: it is answered anew if this node loses the leader meanwhile (rule H5). */

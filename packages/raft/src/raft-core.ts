@@ -14,6 +14,7 @@ import { isReadyForConfChange, proposeAutoLeave, proposeBatch, proposeConfChange
 import { Raft } from "./raft.ts";
 import { isReadRoundDue, type ReadIndexResult, readIndex } from "./reads.ts";
 import { endSnapshot, onFetched, sendAppends } from "./replicate.ts";
+import { noteSyncTicks } from "./round-spans.ts";
 import { step } from "./step.ts";
 import { tick } from "./tick.ts";
 import { abdicate, maybeHandOver, transferLeadership } from "./transfer.ts";
@@ -132,6 +133,10 @@ export class RaftCore implements Consensus {
 		if (r.diskStalled === stalled) return;
 		r.diskStalled = stalled;
 		if (stalled) abdicate(r);
+	}
+
+	setSyncTicks(ticks: number): void {
+		noteSyncTicks(this.r, ticks);
 	}
 
 	onStall(elapsedTicks: number): void {

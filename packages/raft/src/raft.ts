@@ -68,6 +68,8 @@ export class Raft {
 	electionElapsed = 0;
 	electionDrawTicks = 0;
 	diskStalled = false;
+	/** What a write to the log takes here, as the driver measures it; 0: too short to matter, or not known. */
+	syncTicks = 0;
 	pendingConfigs: PendingConfig[] = [];
 
 	// Campaigns.
@@ -162,11 +164,6 @@ export class Raft {
 
 	drawElectionTimeout(): void {
 		this.electionDrawTicks = this.dice.range(this.config.electionTicks, 2 * this.config.electionTicks - 1);
-	}
-
-	/** A short random span before a campaign is tried again: not long enough to be an outage, not equal on two nodes. */
-	drawRetryTicks(): number {
-		return this.dice.range(this.spans.retryTicksMin, this.spans.retryTicksMax);
 	}
 
 	swapOutput(): CoreOutputBuffer {

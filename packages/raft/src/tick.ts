@@ -7,6 +7,7 @@ import { NO_NODE } from "./message.ts";
 import type { Raft } from "./raft.ts";
 import { endSnapshot } from "./replicate.ts";
 import { becomeFollower, setLeader } from "./roles.ts";
+import { drawRetryTicks, isRoundUnwritten } from "./round-spans.ts";
 import { ageTransfer } from "./transfer.ts";
 
 export function tick(r: Raft): void {
@@ -20,8 +21,11 @@ function tickFollower(r: Raft): void {
 	if (r.hintTicksLeft > 0) r.hintTicksLeft--;
 	if (r.goodbyeTicksLeft > 0 && --r.goodbyeTicksLeft === 0 && r.leader !== NO_NODE && r.heldLostLeader === r.leader) loseLeader(r);
 	if (r.campaignInTicks > 0 && --r.campaignInTicks === 0) {
-		campaign(r, r.hintTicksLeft > 0 ? "connectionLost" : r.campaignReason);
-		return;
+		if (!isRoundUnwritten(r)) {
+			campaign(r, r.hintTicksLeft > 0 ? "connectionLost" : r.campaignReason);
+			return;
+		}
+		r.campaignInTicks = drawRetryTicks(r);
 	}
 	if (r.electionElapsed < r.electionDrawTicks) return;
 	r.electionElapsed = 0;

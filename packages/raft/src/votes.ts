@@ -6,6 +6,7 @@ import type { PreVote, PreVoteResp, Vote, VoteResp } from "./message.ts";
 import { NO_NODE } from "./message.ts";
 import { VOTE_GRANTED, VOTE_REFUSED } from "./quorum.ts";
 import type { Raft } from "./raft.ts";
+import { drawRetryTicks } from "./round-spans.ts";
 
 /**
  * Votes are answered in every role, by learners and by nodes that believe they were removed, and for candidates outside the
@@ -79,5 +80,5 @@ function refuseAsSticky(r: Raft, m: PreVote): void {
 
 /** Another candidate is on its way: an early campaign of this node would only split the votes (rule H4). */
 function giveWay(r: Raft): void {
-	r.campaignInTicks = r.hintTicksLeft > 0 ? r.drawRetryTicks() : 0;
+	r.campaignInTicks = r.hintTicksLeft > 0 ? drawRetryTicks(r) : 0;
 }

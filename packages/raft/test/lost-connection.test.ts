@@ -24,7 +24,7 @@ test("after a kill the first by rank is elected without waiting for the election
 });
 
 test("ranks differ, so that two who notice at once do not split the votes", () => {
-	const cluster = three({ hintRankTicks: 3 });
+	const cluster = three({ hintRankTicksMin: 3 });
 	cluster.elect(1n);
 	cluster.crash(1n, () => 0);
 	lose(cluster, 1n, 3n);
@@ -32,6 +32,87 @@ test("ranks differ, so that two who notice at once do not split the votes", () =
 	expect(cluster.status(3n).role).toBe("follower");
 	cluster.tick(3n);
 	expect(cluster.status(3n).role).toBe("preCandidate");
+});
+
+test("on a slow disk the next by rank waits for four writes to the log (rule H4)", () => {
+	for (const [syncTicks, waits] of [
+		[0.2, 2],
+		[0.6, 3],
+		[6, 24],
+		[1_000, 67],
+	] as const) {
+		const cluster = three();
+		cluster.elect(1n);
+		cluster.crash(1n, () => 0);
+		cluster.input(3n, ({ core }) => core.setSyncTicks(syncTicks));
+		lose(cluster, 1n, 3n);
+		for (let i = 1; i < waits; i++) cluster.tick(3n);
+		expect(cluster.status(3n).role, `${syncTicks}`).toBe("follower");
+		cluster.tick(3n);
+		expect(cluster.status(3n).role, `${syncTicks}`).toBe("preCandidate");
+	}
+});
+
+test("a round of votes has the time that it takes on slow disks: one term, and hardly more than its two writes (rule H4)", () => {
+	for (const syncTicks of [2, 4, 6, 10, 16]) {
+		for (let seed = 1; seed <= 20; seed++) {
+			const { ticks, terms } = electionOnSlowDisks(syncTicks, seed);
+			expect(terms, `${syncTicks} ${seed}`).toBe(1);
+			expect(ticks, `${syncTicks} ${seed}`).toBeLessThanOrEqual(2 * syncTicks + 1);
+		}
+	}
+});
+
+/** Writes to the log take so long on both that are left; until one leads. */
+function electionOnSlowDisks(syncTicks: number, seed: number): { readonly ticks: number; readonly terms: number } {
+	const cluster = three({}, seed);
+	cluster.elect(1n);
+	cluster.settle();
+	const { term } = cluster.status(2n);
+	cluster.crash(1n, () => 0);
+	const left = [2n, 3n];
+	for (const id of left) cluster.input(id, ({ core }) => core.setSyncTicks(syncTicks));
+	lose(cluster, 1n, ...left);
+	const due = new Map<NodeId, number[]>(left.map((id) => [id, []]));
+	let ticks = 0;
+	for (; ticks < 300 && cluster.leaders.length === 0; ticks++) {
+		// A message takes no time, and what it leads to neither, but for the disk.
+		for (let hops = 0; hops < 3; hops++) {
+			for (const id of left) {
+				cluster.drain(id);
+				const writes = due.get(id) as number[];
+				while (writes.length < cluster.member(id).outstanding.length) writes.push(ticks + syncTicks);
+				const done = writes.filter((at) => at <= ticks).length;
+				writes.splice(0, done);
+				if (done > 0) cluster.persist(id, done);
+			}
+			for (const message of cluster.take(({ to }) => to !== 1n)) cluster.hand(message);
+		}
+		for (const id of left) cluster.tick(id);
+	}
+	return { ticks, terms: Math.max(...left.map((id) => cluster.status(id).term)) - term };
+}
+
+test("a round that has not left the disk yet is not given up for another one", () => {
+	const cluster = three();
+	cluster.elect(1n);
+	cluster.settle();
+	cluster.crash(1n, () => 0);
+	const { term } = cluster.status(2n);
+	lose(cluster, 1n, 2n, 3n);
+	for (const id of [2n, 3n, 2n]) {
+		cluster.drain(id);
+		for (const message of cluster.take((each) => each.to !== 1n)) cluster.hand(message);
+	}
+	expect(cluster.status(2n)).toMatchObject({ role: "candidate", term: term + 1 });
+	for (let i = 0; i < 80; i++) {
+		cluster.tick(2n);
+		cluster.drain(2n);
+	}
+	expect(cluster.status(2n)).toMatchObject({ role: "candidate", term: term + 1 });
+	cluster.persist(2n);
+	for (let i = 0; i < 12; i++) cluster.tick(2n);
+	expect(cluster.status(2n).role).toBe("preCandidate");
 });
 
 test("a voter that still hears the leader refuses at once, remembers, and answers anew when it loses it too", () => {

@@ -171,6 +171,8 @@ export interface ReplicaMachine {
 	/** A peer turned this member away as removed from the cluster. */
 	turnedAway(): void;
 	setDiskStalled(stalled: boolean): void;
+	/** What a write to the log takes until it is durable; may be a part of a tick (rule H4). */
+	setSyncTicks(ticks: number): void;
 	onStall(elapsedTicks: number): void;
 	/** Counts the election clock forward once, for a quick first election after a start. */
 	advanceElection(ticks: number): void;

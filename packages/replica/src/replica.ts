@@ -351,6 +351,10 @@ export class Replica implements ReplicaMachine {
 		this.core.setDiskStalled(stalled);
 	}
 
+	setSyncTicks(ticks: number): void {
+		this.core.setSyncTicks(ticks);
+	}
+
 	onStall(elapsedTicks: number): void {
 		this.core.onStall(elapsedTicks);
 	}

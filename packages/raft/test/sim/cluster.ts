@@ -38,7 +38,7 @@ export interface ClusterOptions {
 	readonly tapOf?: (id: NodeId) => TapSink;
 }
 
-export const SMALL_CONFIG: Partial<RaftConfig> = { electionTicks: 10, heartbeatTicks: 2, hintRankTicks: 2 };
+export const SMALL_CONFIG: Partial<RaftConfig> = { electionTicks: 10, heartbeatTicks: 2, hintRankTicksMin: 2 };
 const MESSAGES_MAX = 400;
 
 /**

@@ -149,6 +149,9 @@ export class ScriptedReplica implements ReplicaMachine {
 	setDiskStalled(stalled: boolean): void {
 		this.inputs.push(`stalled ${stalled}`);
 	}
+	setSyncTicks(ticks: number): void {
+		this.inputs.push(`sync ${ticks}`);
+	}
 	onStall(ticks: number): void {
 		this.inputs.push(`stall ${ticks}`);
 	}

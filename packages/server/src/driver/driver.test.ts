@@ -106,6 +106,36 @@ describe("durability", () => {
 		expect(machine.inputs).toContain("stalled false");
 	});
 
+	test("tells the replica how long a write to the log takes, in ticks, and only when that changes (rule H4)", () => {
+		const { machine, time, driver } = started();
+		for (const [seq, ms] of [
+			[1, 25],
+			[2, 25],
+			[3, 5],
+		] as const) {
+			machine.next = { appends: [append(seq)] };
+			driver.messages([message("heartbeat")]);
+			time.settle();
+			time.pass(ms);
+			driver.walDurable(seq);
+			time.settle();
+			time.pass(20);
+		}
+		expect(machine.inputs.filter((input) => input.startsWith("sync "))).toHaveLength(1);
+		expect(Number(machine.inputs.find((input) => input.startsWith("sync "))?.slice(5))).toBeCloseTo(2.5, 1);
+	});
+
+	test("what rides with a later write tells nothing of the disk", () => {
+		const { machine, time, driver } = started();
+		machine.next = { appends: [append(1, [], false)] };
+		driver.messages([message("heartbeat")]);
+		time.settle();
+		time.pass(500);
+		driver.walDurable(1);
+		time.pass(20);
+		expect(machine.inputs.filter((input) => input.startsWith("sync "))).toEqual([]);
+	});
+
 	test("has the log note its head about once a second", () => {
 		const { time, effects } = started();
 		time.pass(5_000);

@@ -30,6 +30,7 @@ import { floorDue } from "./floor.ts";
 import { LiveStore, type LiveStoreOwner } from "./live-store.ts";
 import { PendingAppends } from "./pending-appends.ts";
 import { Snapshots } from "./snapshots.ts";
+import { SyncTimes } from "./sync-times.ts";
 import { Ticker } from "./ticker.ts";
 import type { Watches } from "./watches.ts";
 
@@ -61,6 +62,7 @@ export class Driver implements MemberPort, PeerEvents {
 	private readonly snapshots: Snapshots;
 	private live: LiveStore;
 	private readonly pending = new PendingAppends();
+	private readonly syncTimes = new SyncTimes();
 	private readonly news: CommitNews;
 	private readonly firstElection: FirstElection | null;
 
@@ -84,6 +86,8 @@ export class Driver implements MemberPort, PeerEvents {
 	durableTerm: number;
 	leaderlessTicks = 0;
 	private diskStalled = false;
+	/** As the replica was told. */
+	private expectedSyncMs = 0;
 	private headNotedMs = 0;
 	private wasRemoved = false;
 	private compactionWaiters: Array<() => void> = [];
@@ -383,7 +387,7 @@ export class Driver implements MemberPort, PeerEvents {
 		if (this.durableSeq > this.deliveredSeq) {
 			this.deliveredSeq = this.durableSeq;
 			const release: PeerMessage[] = [];
-			this.pending.takeUpto(this.durableSeq, release);
+			this.pending.takeUpto(this.durableSeq, release, this.world.clock.monotonicMs(), this.syncTimes);
 			if (release.length > 0) this.transport?.send(release);
 			this.machine.onPersisted(this.durableSeq);
 		}
@@ -409,6 +413,7 @@ export class Driver implements MemberPort, PeerEvents {
 		this.leaderlessTicks = this.machine.status().leader === NO_NODE ? this.leaderlessTicks + passed : 0;
 		const nowMs = this.world.clock.monotonicMs();
 		this.watchDisk(nowMs);
+		this.tellSyncTime();
 		if (nowMs < this.headNotedMs + HEAD_MS) return;
 		this.headNotedMs = nowMs;
 		this.world.wal.noteHead();
@@ -422,6 +427,14 @@ export class Driver implements MemberPort, PeerEvents {
 		this.diskStalled = stalled;
 		if (stalled) this.emit("walSlow", { stalled: true, limitMs });
 		this.machine.setDiskStalled(stalled);
+	}
+
+	/** How long a round of votes takes follows from it (rule H4). */
+	private tellSyncTime(): void {
+		const { expectedMs } = this.syncTimes;
+		if (expectedMs === this.expectedSyncMs) return;
+		this.expectedSyncMs = expectedMs;
+		this.machine.setSyncTicks(expectedMs / this.tickMs);
 	}
 
 	/** The log first: its write runs in another thread while the messages leave from this one. */

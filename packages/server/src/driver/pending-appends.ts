@@ -1,6 +1,7 @@
 import { assert } from "@flotilla/base";
 import type { AppendWork } from "@flotilla/raft";
 import type { PeerMessage } from "@flotilla/replica";
+import type { SyncTimes } from "./sync-times.ts";
 
 interface Pending {
 	readonly seq: number;
@@ -30,12 +31,13 @@ export class PendingAppends {
 		});
 	}
 
-	/** Takes all frames up to `seq` off and collects what they held back, in order. */
-	takeUpto(seq: number, release: PeerMessage[]): void {
+	/** Takes all frames up to `seq` off, collects what they held back, in order, and notes how long those took that were synced for it. */
+	takeUpto(seq: number, release: PeerMessage[], nowMs: number, times: SyncTimes): void {
 		let count = 0;
 		for (const frame of this.frames) {
 			if (frame.seq > seq) break;
 			for (const message of frame.release) release.push(message);
+			if (frame.mustSync) times.note(nowMs - frame.handedOverMs);
 			count++;
 		}
 		this.frames.splice(0, count);
