@@ -136,7 +136,10 @@ export const CATALOGUE: readonly Section[] = [
 			"a failed sync",
 			"Whole members: the simulator's failing disks. Real processes: `npm run chaos -- --scenario failing-disk` and `npm run damage -- --calls`; a short form of both runs in the tests (`chaos.test.ts`, `damage.test.ts`).",
 		],
-		["a full disk", "Whole members: the simulator's full disks. Real processes: the scenario full-disk in `chaos-places.test.ts`."],
+		[
+			"a full disk",
+			"Whole members: the simulator's full disks. Real processes: the scenario full-disk in `chaos-places.test.ts`. No refusals and no handing over while there is no spare segment: see [consensus.md](consensus.md).",
+		],
 		["an old copy of a data folder"],
 		["power loss"],
 		["kinds that no peer may send"],

@@ -134,6 +134,25 @@ describe("a state that is received", () => {
 		expect([to.receiver.ready, to.acks.at(-1)?.outcome, to.asked.at(-1)]).toEqual([null, "refused", "remove 2"]);
 	});
 
+	test("is given up, and nothing of it stays, when its sender has been silent for a minute (rule N7)", () => {
+		const to = new Receiving();
+		const { floor, rows, records } = soundState();
+		const base = { kind: "snapshotPart", from: SENDER, to: RECEIVER, term: 3, transfer: 100, last: false } as const;
+		const parts = [encodeHead({ floor, rows, rowsBehind: 0 }), encodeRecords(records.slice(0, 4))];
+		// Each of them is a sign of life.
+		for (const [sequence, data] of parts.entries()) {
+			to.receiver.part({ ...base, sequence, data });
+			to.time.settle();
+			to.time.jump(60_000);
+			to.receiver.watch();
+			expect(to.told).toEqual([]);
+		}
+		to.time.jump(1);
+		to.receiver.watch();
+		expect(to.told).toEqual(["snapshotFailed the sender is silent"]);
+		expect([to.receiver.ready, to.acks.at(-1)?.outcome, to.asked.at(-1)]).toEqual([null, "refused", "remove 2"]);
+	});
+
 	const spoils: Readonly<Record<string, readonly [(state: State) => void, RegExp]>> = {
 		"a record that lacks a bit": [({ records }) => spoil(records, 4, (value) => value.with(3, (value[3] as number) ^ 4)), /checksum/],
 		"a record that was changed together with its checksum": [

@@ -160,6 +160,32 @@ describe("a state that is sent", () => {
 		expect(decodeRecords(told?.data ?? new Uint8Array(0))).toEqual([record(revision, "of the state")]);
 	});
 
+	test("ends when its view has become too old, however lively the receiver is, and begins anew with a young one (rule N7)", () => {
+		const time = new ManualTime();
+		const from = new SendingEnd(imageOf([]), 1_000, time);
+		from.want();
+		expect(from.answer()).toBe("openView");
+		const more = { kind: "snapshotAck", from: RECEIVER, to: SENDER, term: 3, transfer: 100, next: 1, outcome: "more" } as const;
+		const beginsMs = time.nowMs;
+		const goOn = (untilMs: number): void => {
+			while (time.nowMs < beginsMs + untilMs) {
+				time.jump(10_000);
+				from.sender.acknowledged(more);
+				from.sender.turn();
+			}
+		};
+		goOn(3_600_000);
+		expect(from.asked.map(({ kind }) => kind)).toEqual(["readView"]);
+		goOn(3_610_000);
+		expect(from.asked.map(({ kind }) => kind)).toEqual(["readView", "closeView"]);
+		time.pass(1_000);
+		expect(from.reports).toEqual([false]);
+		from.answer();
+		from.answer();
+		from.want();
+		expect(from.asked.map(({ kind }) => kind)).toEqual(["openView"]);
+	});
+
 	test("with rows that are missing is refused", () => {
 		const time = new ManualTime();
 		const [from, to] = [new SendingEnd(imageOf(rowsOf(100, 100)), 2_000, time), new ReceivingEnd(time)];

@@ -1,5 +1,6 @@
-import { spawn } from "node:child_process";
-import { mkdtemp, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { spawn, spawnSync } from "node:child_process";
+import { constants } from "node:fs";
+import { mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,6 +11,7 @@ import type { FileCompletion, FileOp } from "../../src/disk/file-ops.ts";
 import { NodeDisk } from "../../src/disk/node-disk.ts";
 import { nodeBytes } from "../../src/node-bytes.ts";
 import { LogFolder, type LogOpening } from "../../src/wal/log-folder.ts";
+import { foldersNotSynced, framesNotSynced } from "./calls.ts";
 import { BASE, FIRST_STATE, IDENTITY, Model, matchingSeq, SMALL } from "./log-fixture.ts";
 
 let root = "";
@@ -210,4 +212,57 @@ describe("a real disk", () => {
 		await again.close();
 		expect((await readdir("/proc/self/fd")).length).toBe(held);
 	});
+
+	const noDsync = process.platform === "linux" ? "" : " (left out: only Linux syncs within the write)";
+	it.skipIf(noDsync !== "")(
+		`writes each lane on a descriptor of its own that syncs within the write (rules W2, W3)${noDsync}`,
+		async () => {
+			const disk = new NodeDisk(root);
+			const ask = asker(disk);
+			await ask({ kind: "create", path: "x", bytes: 100 });
+			for (const lane of [0, 1])
+				expect((await ask({ kind: "write", path: "x", lane, offset: lane, data: new Uint8Array(1) })).error).toBe(null);
+			const held: number[] = [];
+			for (const fd of await readdir("/proc/self/fd")) {
+				const leadsTo = await readlink(`/proc/self/fd/${fd}`).catch(() => "");
+				if (leadsTo !== join(root, "x")) continue;
+				const info = await readFile(`/proc/self/fdinfo/${fd}`, "utf8");
+				held.push(Number.parseInt(/^flags:\s+([0-7]+)$/m.exec(info)?.[1] ?? "", 8));
+			}
+			expect(held.length).toBe(2);
+			for (const flags of held) expect(flags & constants.O_DSYNC).toBe(constants.O_DSYNC);
+			await disk.close();
+		},
+	);
 });
+
+describe("what the kernel is asked for", () => {
+	const noTrace =
+		spawnSync("strace", ["-f", "-o", "/dev/null", "true"]).status === 0 ? "" : " (left out: needs strace, and leave to trace)";
+	it.skipIf(noTrace !== "")(
+		`frames are synced within their write, and a new segment's name before the next word (rules W2, W5)${noTrace}`,
+		async () => {
+			const calls = await traceWriter(400);
+			const files = new Set(calls.match(/wal\/[^/>]*\.wal(?=>, )/g));
+			expect(files.size).toBeGreaterThan(2);
+			expect(framesNotSynced(calls)).toEqual([]);
+			expect(foldersNotSynced(calls, 1)).toEqual([]);
+		},
+		120_000,
+	);
+});
+
+/** The calls of a writer that ends when nobody hears it any more, which is after so many lines. */
+async function traceWriter(lines: number): Promise<string> {
+	const script = fileURLToPath(new URL("./kill-child.ts", import.meta.url));
+	const trace = ["-f", "-y", "-qq", "-s", "8", "-e", "trace=openat,pwrite64,write,rename,fsync", "-o", join(root, "calls")];
+	const writer = [process.execPath, "--conditions=@flotilla/source", script, root, "make"];
+	const child = spawn("strace", [...trace, ...writer], { stdio: ["ignore", "pipe", "ignore"] });
+	let heard = 0;
+	child.stdout.on("data", (data: Buffer) => {
+		heard += data.toString().split("\n").length - 1;
+		if (heard > lines) child.stdout.destroy();
+	});
+	await new Promise((resolve) => child.on("close", resolve));
+	return await readFile(join(root, "calls"), "utf8");
+}
