@@ -8,10 +8,11 @@ import { Attacker } from "../src/hostile/attacker.ts";
 import { FLOODS, type Flood } from "../src/hostile/floods.ts";
 import { Neighbour } from "../src/hostile/neighbour.ts";
 import { WatchedMember } from "../src/hostile/watched-member.ts";
-import { eventually } from "../src/process/wait.ts";
 
 const PROMISED_FRAMES = 10_000;
 const PROMISED_BYTES = 32 << 20;
+/** With what the collector keeps for the next objects. */
+const RESIDENT_BYTES = 96 << 20;
 const ROUND_FRAMES = 100;
 /** Behind so many frames of a connection memory is looked at; what a look costs is far more than the frames between. */
 const LOOKS: ReadonlySet<number> = new Set([1, 501, 1_001, 2_001, 4_001, 6_001, 8_001, 9_501]);
@@ -24,11 +25,13 @@ const CUT = { timeout: 60_000 };
 describe.each(["http", "https"] as const)("floods over %s", (scheme) => {
 	let member: WatchedMember;
 	let neighbour: Neighbour;
+	let residentBefore: number;
 
 	beforeAll(async () => {
 		member = await WatchedMember.start(scheme);
 		neighbour = new Neighbour(member.url);
-		await eventually("a neighbour that is served", async () => expect(neighbour.served).toBeGreaterThan(50));
+		await neighbour.calm();
+		residentBefore = await member.residentBytes();
 	});
 	afterAll(async () => {
 		await neighbour.stop();
@@ -58,5 +61,10 @@ describe.each(["http", "https"] as const)("floods over %s", (scheme) => {
 		}
 		expect(await member.lookAtMemory()).toBeLessThan(PROMISED_BYTES);
 		expect(neighbour.failures).toEqual([]);
+		expect(neighbour.slowestMs).toBeLessThan(neighbour.bearableMs);
+	});
+
+	test("behind all of them the process is hardly larger", async () => {
+		expect((await member.residentBytes()) - residentBefore).toBeLessThan(RESIDENT_BYTES);
 	});
 });

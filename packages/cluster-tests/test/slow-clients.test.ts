@@ -21,6 +21,7 @@ test.concurrent.each(["http", "https"] as const)("over %s", async (scheme) => {
 	await using member = await WatchedMember.start(scheme);
 	const neighbour = new Neighbour(member.url);
 	await neighbour.put(LARGE_KEY, Buffer.alloc(LARGE_BYTES, "l"));
+	await neighbour.calm();
 	await member.watchMemory();
 
 	const begin = async <Client extends (typeof STEADY_CLIENTS)[number]>(client: Client) => {
@@ -51,5 +52,6 @@ test.concurrent.each(["http", "https"] as const)("over %s", async (scheme) => {
 	await neighbour.stop();
 	expect(neighbour.failures).toEqual([]);
 	expect(neighbour.served).toBeGreaterThan(SLOW_CLIENTS.length);
+	expect(neighbour.slowestMs).toBeLessThan(neighbour.bearableMs);
 	for (const { attacker } of steady) attacker.socket.destroy();
 });

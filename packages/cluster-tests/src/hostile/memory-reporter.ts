@@ -1,6 +1,7 @@
 /**
  * Loaded before a member (`node --import`): tells on a port of loopback how much memory the member uses that cannot be collected.
- * `GET /begin` starts anew, `GET /look` answers the most that any look since then found above what there was at the beginning.
+ * `GET /begin` starts anew, `GET /look` answers the most that any look since then found above what there was at the beginning,
+ * `GET /resident` what the system counts for the whole process now.
  */
 import { createServer } from "node:http";
 import { setFlagsFromString } from "node:v8";
@@ -25,6 +26,10 @@ function report(port: number): void {
 	let peak = 0;
 	createServer(({ url }, response) => {
 		const used = usedBytes();
+		if (url === "/resident") {
+			response.end(String(process.memoryUsage.rss()));
+			return;
+		}
 		if (url === "/begin") {
 			base = used;
 			peak = used;

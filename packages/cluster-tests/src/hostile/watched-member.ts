@@ -43,6 +43,11 @@ export class WatchedMember implements AsyncDisposable {
 		return Number(await this.ask("look"));
 	}
 
+	/** What the system counts for its process now, after a collection. */
+	async residentBytes(): Promise<number> {
+		return Number(await this.ask("resident"));
+	}
+
 	/** Why it has ended connections of clients so far, as its log tells it: each reason once. */
 	async cutReasons(): Promise<ReadonlySet<string>> {
 		const lines = (await readFile(this.process.spec.logFile, "utf8")).split("\n").filter((line) => line.includes(CUT));

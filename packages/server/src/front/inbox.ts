@@ -1,18 +1,29 @@
 /** Messages of a stream on their way to its handler: they wait until somebody listens, and while the handler holds them back. */
 
+/** A message that is compressed still: it grows only when its handler takes it, since what waits is counted as it came. */
+export class Packed {
+	readonly bytes: Uint8Array;
+
+	constructor(bytes: Uint8Array) {
+		this.bytes = bytes;
+	}
+}
+
 /** The call whose messages they are. */
 export interface InboxOwner {
 	/** It has its status, or was called off: nothing is handed on any more. */
 	readonly over: boolean;
 	/** Runs what belongs to the handler. */
 	run<T>(work: (argument: T) => void, argument: T): void;
+	/** Null where it cannot be done: then the call has its status. Of owners that put nothing packed there is none. */
+	unpack?(message: Packed): Uint8Array | null;
 	/** The handler takes more than has come. */
 	emptied(): void;
 }
 
 export class Inbox {
 	private readonly owner: InboxOwner;
-	private readonly waiting: Uint8Array[] = [];
+	private readonly waiting: Array<Uint8Array | Packed> = [];
 	private ended = false;
 	private held = false;
 	private messageListener: ((message: Uint8Array) => void) | null = null;
@@ -27,8 +38,8 @@ export class Inbox {
 		return this.messageListener !== null && !this.held;
 	}
 
-	put(message: Uint8Array): void {
-		if (this.messageListener !== null && !this.held && this.waiting.length === 0) this.owner.run(this.messageListener, message);
+	put(message: Uint8Array | Packed): void {
+		if (this.messageListener !== null && !this.held && this.waiting.length === 0) this.hand(this.messageListener, message);
 		else this.waiting.push(message);
 	}
 
@@ -58,6 +69,11 @@ export class Inbox {
 		this.deliverSoon();
 	}
 
+	private hand(listener: (message: Uint8Array) => void, message: Uint8Array | Packed): void {
+		const bytes = message instanceof Packed ? this.owner.unpack?.(message) : message;
+		if (bytes !== null && bytes !== undefined) this.owner.run(listener, bytes);
+	}
+
 	private deliverSoon(): void {
 		queueMicrotask(() => this.deliver());
 	}
@@ -66,7 +82,7 @@ export class Inbox {
 		const { messageListener, owner, waiting } = this;
 		let taken = 0;
 		while (messageListener !== null && !this.held && !owner.over && taken < waiting.length) {
-			owner.run(messageListener, waiting[taken++] as Uint8Array);
+			this.hand(messageListener, waiting[taken++] as Uint8Array | Packed);
 		}
 		if (taken > 0) waiting.splice(0, taken);
 		if (owner.over) return;

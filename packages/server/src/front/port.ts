@@ -29,6 +29,7 @@ export interface PortTls {
 	readonly live: LiveTls;
 	/** A handshake that failed, or a certificate that was refused. */
 	readonly onRefused: TlsServerOptions["onRefused"];
+	readonly handshakeMs?: number;
 }
 
 export interface ClientPort {
@@ -197,7 +198,8 @@ function createListener(address: ListenAddress, { tls, grpc, http }: ClientPortO
 	if (!("host" in address) || address.secure !== true) return createServer({ allowHalfOpen: true }, onSocket);
 	assert(tls !== null && tls !== undefined, "a secure address needs a certificate");
 	const protocols = [...(grpc === null ? [] : ["h2"]), ...(http === null ? [] : ["http/1.1"])];
-	return createTlsServer({ tls: tls.live, protocols, onSocket, onRefused: tls.onRefused });
+	const { live, onRefused, handshakeMs } = tls;
+	return createTlsServer({ tls: live, protocols, onSocket, onRefused, ...(handshakeMs === undefined ? {} : { handshakeMs }) });
 }
 
 function listen(server: Server, address: ListenAddress): Promise<Server> {

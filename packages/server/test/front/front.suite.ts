@@ -200,6 +200,61 @@ export function testFront(createFront: (methods: MethodTable, options: GrpcFront
 		expect((await plain.answer).messages.map(String)).toEqual(["not compressed"]);
 	});
 
+	/** As a client of gRPC frames a message that it has compressed. */
+	const packed = (message: Uint8Array): Buffer => {
+		const framed = frame(gzipSync(message));
+		framed[0] = 1;
+		return framed;
+	};
+
+	test("messages of a stream may be compressed, each or not, cut anywhere, and before anybody listens", async () => {
+		const sent = Array.from({ length: 40 }, (_, at) => Buffer.alloc(1_000 * at + 1, `message ${at} `));
+		const bytes = Buffer.concat(sent.map((message, at) => (at % 3 === 1 ? frame(message) : packed(message))));
+		for (const path of [BIDI, CLIENT_STREAM]) {
+			const client = raw.open(path, { "grpc-encoding": "gzip" });
+			for (let at = 0; at < bytes.length; at += 777) client.stream.write(bytes.subarray(at, at + 777));
+			client.stream.end();
+			const call = await service.streams.next();
+			await raw.call(ECHO, new Uint8Array(0));
+			const taken: Buffer[] = [];
+			call.onMessage((message) => void taken.push(Buffer.from(message)));
+			call.onHalfClose(() => {
+				call.send(Buffer.from("all"));
+				call.end(OK);
+			});
+			expect(await client.answer).toMatchObject({ code: 0, messages: [Buffer.from("all")] });
+			expect(taken.length).toBe(sent.length);
+			expect(taken.every((message, at) => message.equals(sent[at] as Buffer))).toBe(true);
+		}
+		const one = raw.open(SERVER_STREAM, { "grpc-encoding": "gzip" });
+		one.stream.end(packed(Buffer.from("give")));
+		const call = await service.streams.next();
+		const asked = new Promise<Uint8Array>((resolve) => call.onMessage(resolve));
+		expect(Buffer.from(await asked).toString()).toBe("give");
+		call.end(OK);
+		expect((await one.answer).code).toBe(0);
+	});
+
+	test("a compressed message of a stream that grows beyond the limit, or is none, ends the stream, and its handler is told", async () => {
+		for (const [bytes, code] of [
+			[packed(Buffer.alloc(MESSAGE_BYTES_MAX + 1)), Grpc.resourceExhausted],
+			[Buffer.concat([Buffer.of(1), frame(Buffer.from("no gzip")).subarray(1)]), Grpc.internal],
+		] as const) {
+			const client = raw.open(BIDI, { "grpc-encoding": "gzip" });
+			const call = await service.streams.next();
+			const taken: number[] = [];
+			const told = new Promise<void>((resolve) => call.onCancel(resolve));
+			call.onMessage((message) => void taken.push(message.length));
+			client.stream.write(packed(Buffer.alloc(MESSAGE_BYTES_MAX)));
+			await expect.poll(() => taken.length).toBe(1);
+			client.stream.write(Buffer.concat([bytes, packed(Buffer.from("behind it"))]));
+			expect(await client.answer).toMatchObject({ code });
+			await told;
+			expect(taken).toEqual([MESSAGE_BYTES_MAX]);
+		}
+		expect(await raw.call(ECHO, new Uint8Array(0))).toMatchObject({ code: 0 });
+	});
+
 	test("what is compressed may not grow beyond the limit", async () => {
 		const bomb = frame(gzipSync(Buffer.alloc(50 << 20)));
 		bomb[0] = 1;

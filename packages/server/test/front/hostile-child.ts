@@ -4,7 +4,7 @@ import { DEFAULT_GRPC_OPTIONS } from "../../src/front/front-options.ts";
 import { createNativeFront } from "../../src/front/native/native-front.ts";
 import { openClientPort } from "../../src/front/port.ts";
 import type { MethodHandler, UnaryCall } from "../../src/front/seam.ts";
-import { BIDI, ECHO, HELD, LARGE } from "./hostile-methods.ts";
+import { BIDI, ECHO, HELD, HOLDING, LARGE } from "./hostile-methods.ts";
 import { usedBytes } from "./used-bytes.ts";
 
 const LARGE_BYTES = 1 << 20;
@@ -17,6 +17,7 @@ const methods = new Map<string, MethodHandler>([
 		{ shape: "unary", handle: (call: UnaryCall) => setImmediate(() => call.whenRead?.(() => call.respond(new Uint8Array(LARGE_BYTES)))) },
 	],
 	[BIDI, { shape: "stream", clientStreams: true, serverStreams: true, handle: (call) => call.onMessage((message) => call.send(message)) }],
+	[HOLDING, { shape: "stream", clientStreams: true, serverStreams: true, handle: (call) => call.onMessage(() => call.holdBack()) }],
 ]);
 
 let cuts: string[] = [];

@@ -6,11 +6,12 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { HpackEncoder } from "../../src/http2/hpack-encoder.ts";
 import { ErrorCode, Flag, FrameType as T } from "../../src/http2/protocol.ts";
 import { frame, OPENING } from "../http2/two-ends.ts";
-import { BIDI, ECHO, HELD, LARGE } from "./hostile-methods.ts";
+import { BIDI, ECHO, HELD, HOLDING, LARGE } from "./hostile-methods.ts";
 import { frame as message, RawClient } from "./raw-client.ts";
 
 const MB = 1 << 20;
@@ -105,6 +106,8 @@ class Attacker {
 	closed = false;
 	/** The first GOAWAY. */
 	goaway: { readonly code: number; readonly reason: string } | null = null;
+	/** PING and its answers. */
+	pongs = 0;
 	readonly #encoder = new HpackEncoder();
 	#rest: Buffer = Buffer.alloc(0);
 
@@ -170,6 +173,7 @@ class Attacker {
 		while (this.#rest.length >= 9) {
 			const end = 9 + this.#rest.readUIntBE(0, 3);
 			if (this.#rest.length < end) return;
+			if (this.#rest[3] === T.ping) this.pongs++;
 			if (this.#rest[3] === T.goaway) {
 				this.goaway = { code: this.#rest.readUInt32BE(13), reason: this.#rest.toString("latin1", 17, end) };
 				return;
@@ -265,6 +269,38 @@ test("requests without end: a thousand calls, each with all that a window lets i
 		await attacker.send(attacker.request(idOf(at), ECHO, Flag.endHeaders), ...parts);
 	}
 	await expectGoaway(attacker, "requests do not arrive");
+});
+
+/** A thousandth of the megabyte that it grows to. */
+const PACKED = message(gzipSync(Buffer.alloc(MB)));
+PACKED[0] = 1;
+const GZIP = [["grpc-encoding", "gzip"]] as const;
+
+test("requests that would grow a thousandfold, whole but never ended: they wait as they came", async () => {
+	const attacker = new Attacker();
+	await once(attacker.socket, "connect");
+	for (let at = 0; at < 1_000; at++) {
+		await attacker.send(attacker.request(idOf(at), ECHO, Flag.endHeaders, GZIP), frame(T.data, 0, idOf(at), PACKED));
+	}
+	await expectGoaway(attacker, "requests do not arrive");
+});
+
+test("messages that would grow a thousandfold, in streams that are held back: they wait as they came", async () => {
+	const attacker = new Attacker();
+	await once(attacker.socket, "connect");
+	const messages = Buffer.concat(Array.from({ length: 30 }, () => PACKED));
+	for (let at = 0; at < 30; at++) {
+		const parts = [0, 1, 2].map((part) => messages.subarray(part * 16_000, (part + 1) * 16_000)).filter((data) => data.length > 0);
+		await attacker.send(
+			attacker.request(idOf(at), HOLDING, Flag.endHeaders, GZIP),
+			...parts.map((data) => frame(T.data, 0, idOf(at), data)),
+		);
+	}
+	// Answered behind all of it.
+	await attacker.send(frame(T.ping, 0, 0, "0102030405060708"));
+	await expect.poll(() => attacker.pongs, { timeout: GONE_MS }).toBe(1);
+	expect((await ask("state")).peakBytes).toBeLessThan(PROMISED_BYTES);
+	expect(attacker.goaway).toBeNull();
 });
 
 test("as many calls as may be open, each with large headers, none with a request", async () => {

@@ -46,11 +46,11 @@ class BlockCounts {
 	}
 }
 
-function workOf(run: () => void, inputs: number, counts: BlockCounts): Work {
+async function workOf(run: () => void | Promise<void>, inputs: number, counts: BlockCounts): Promise<Work> {
 	let [total, most, mostAt] = [0, 0, 0];
 	counts.take();
 	for (let at = 0; at < inputs; at++) {
-		run();
+		await run();
 		const work = counts.take();
 		total += work;
 		if (work <= most) continue;
@@ -68,7 +68,8 @@ const longBlock: Target = () => {
 if (import.meta.main) {
 	const [inputs, seed] = [Number(process.argv[2]), process.argv[3] ?? ""];
 	const counts = new BlockCounts();
-	const found = [...TARGETS].map(([name, target]) => [name, workOf(target(new Dice(`${seed}/${name}/0`)), inputs, counts)]);
-	found.push([LONG, workOf(longBlock(new Dice(seed)), 3, counts)]);
+	const found: Array<[string, Work]> = [];
+	for (const [name, target] of TARGETS) found.push([name, await workOf(target(new Dice(`${seed}/${name}/0`)), inputs, counts)]);
+	found.push([LONG, await workOf(longBlock(new Dice(seed)), 3, counts)]);
 	process.stdout.write(JSON.stringify(Object.fromEntries(found)));
 }

@@ -1,17 +1,20 @@
 /** What is fuzzed: each target takes one random input a call and throws when it does what it must not. All of it follows from the dice. */
-import { createHotCodec } from "@flotilla/api";
+import { gzipSync } from "node:zlib";
+import { createHotCodec, decodeKeyValue, decodeKeyValueEvent } from "@flotilla/api";
 import { assert, type Dice, portableBytes, WireError } from "@flotilla/base";
 import { DEFAULT_GRPC_OPTIONS } from "../../src/front/front-options.ts";
 import { HeldBytes } from "../../src/front/held-bytes.ts";
 import { FramingFault, MessageReader } from "../../src/front/message-reader.ts";
+import { inflate } from "../../src/front/native/inflate.ts";
 import { HpackDecoder } from "../../src/http2/hpack-decoder.ts";
 import { HpackEncoder } from "../../src/http2/hpack-encoder.ts";
 import { huffmanBytes, huffmanDecode, huffmanEncode } from "../../src/http2/huffman.ts";
 import { ConnectionFault, Flag, FrameType } from "../../src/http2/protocol.ts";
 import { End, frame, OPENING, REQUEST } from "../http2/two-ends.ts";
 import { inPieces, mutate } from "./mutate.ts";
+import { nativeConnection } from "./native-connection.ts";
 
-export type Target = (dice: Dice) => () => void;
+export type Target = (dice: Dice) => () => void | Promise<void>;
 
 const BLOCKS = [
 	REQUEST,
@@ -165,7 +168,24 @@ const messages: Target = (dice) => {
 	};
 };
 
-/** Requests that are no protobuf. */
+/** What is no gzip, and what is and grows: never beyond the bound. */
+const compressed: Target = (dice) => {
+	const messageBytesMax = 1_000;
+	const sound = [Buffer.from("short"), Buffer.alloc(900, "repeats "), Buffer.alloc(messageBytesMax), Buffer.alloc(100_000)].map((bytes) =>
+		gzipSync(bytes),
+	);
+	return () => {
+		try {
+			assert(inflate(mutate(dice, sound), { messageBytesMax }).length <= messageBytesMax, "what grows is bounded");
+		} catch (error) {
+			if (!(error instanceof FramingFault)) throw error;
+		}
+		// What was used for it is given back in a later turn.
+		return dice.chance(1, 20) ? new Promise((resolve) => setImmediate(resolve)) : undefined;
+	};
+};
+
+/** Requests, and pairs and events as clients read them, that are no protobuf. */
 const hotCodecs: Target = (dice) => {
 	const codec = createHotCodec(portableBytes);
 	const decoders: ReadonlyArray<(bytes: Buffer) => unknown> = [
@@ -175,6 +195,14 @@ const hotCodecs: Target = (dice) => {
 		(bytes) => codec.decodeTxnRequest(bytes),
 		(bytes) => codec.decodeCompactionRequest(bytes),
 		(bytes) => codec.decodeKeepAliveRequest(bytes),
+		decodeKeyValue,
+		decodeKeyValueEvent,
+		(bytes) => {
+			if (!codec.isPlainPut(bytes)) return;
+			const { key, value, lease, ...flags } = codec.decodePutRequest(bytes);
+			assert(key.length > 0 && key.length + value.length <= bytes.length, "a plain put has a key");
+			assert(lease === 0n && Object.values(flags).every((flag) => flag === false), "and nothing else but a value");
+		},
 	];
 	const corpus = [
 		"0a036b6579120576616c7565180120012801",
@@ -183,6 +211,10 @@ const hotCodecs: Target = (dice) => {
 		"0a0c080012001a016122013a0a03120308011a0b0a090a0161120162180322021a00",
 		"08051001",
 		"12080a060a01611201621a0022",
+		"0a0161120162",
+		"0a8100611203626364",
+		"0a03666f6f10021803200128012a0362617230b960",
+		"0801120a0a03666f6f18042a00100c1a0d0a03666f6f10022a0362617230ff01",
 	].map((hex) => Buffer.from(hex, "hex"));
 	return () => {
 		const bytes = mutate(dice, corpus);
@@ -194,10 +226,18 @@ const hotCodecs: Target = (dice) => {
 	};
 };
 
+/** Of those that take far longer a part of the inputs is enough: one of so many. */
+export const SHARES: ReadonlyMap<string, number> = new Map([
+	["compressed messages", 40],
+	["native connections", 40],
+]);
+
 export const TARGETS: ReadonlyMap<string, Target> = new Map([
 	["connections", connections],
 	["header blocks", headerBlocks],
 	["header pairs", headerPairs],
 	["messages", messages],
+	["compressed messages", compressed],
 	["hot codecs", hotCodecs],
+	["native connections", nativeConnection],
 ]);

@@ -42,7 +42,12 @@ afterEach(async () => {
 	for (const work of cleanUp.splice(0).reverse()) await work();
 });
 
-async function open(config: TlsConfig, lookMs?: number, createFront: typeof createNativeFront = createNativeFront): Promise<number> {
+async function open(
+	config: TlsConfig,
+	lookMs?: number,
+	createFront: typeof createNativeFront = createNativeFront,
+	{ handshakeMs, ...limits }: { readonly handshakeMs?: number; readonly sniffMs?: number } = {},
+): Promise<number> {
 	service = createTestService();
 	refused = [];
 	problems = [];
@@ -55,7 +60,12 @@ async function open(config: TlsConfig, lookMs?: number, createFront: typeof crea
 		addresses: [{ host: "127.0.0.1", port: 0, secure: true }],
 		grpc: createFront(service.methods, DEFAULT_GRPC_OPTIONS, http),
 		http,
-		tls: { live, onRefused: (address, reason) => refused.push(`${address} ${reason}`) },
+		limits,
+		tls: {
+			live,
+			onRefused: (address, reason) => refused.push(`${address} ${reason}`),
+			...(handshakeMs === undefined ? {} : { handshakeMs }),
+		},
 	});
 	cleanUp.push(() => live.close());
 	cleanUp.push(() => port.close(0));
@@ -271,6 +281,23 @@ test("old protocols, plain text and silence get nowhere", async () => {
 	expect(said).not.toContain("hello");
 	expect(refused.length).toBeGreaterThanOrEqual(2);
 	expect(await get(port, own(alice))).toBe("1.1 hello");
+
+	const begunMs = performance.now();
+	const silent = connect(await open(authority.config(server), undefined, createNativeFront, { handshakeMs: 400 }), "127.0.0.1");
+	silent.on("error", () => {});
+	await ended(silent);
+	expect(performance.now() - begunMs).toBeGreaterThanOrEqual(400);
+	expect(refused).toEqual([expect.stringMatching(/ ERR_TLS_HANDSHAKE_TIMEOUT$/)]);
+	// Who shook hands and then says nothing was not refused: its time is up.
+	const shaken = connectTls({
+		...own(alice),
+		host: "127.0.0.1",
+		port: await open(authority.config(server), undefined, createNativeFront, { sniffMs: 400 }),
+	});
+	shaken.on("error", () => {});
+	await new Promise((resolve) => shaken.once("secureConnect", resolve));
+	await ended(shaken);
+	expect(refused).toEqual([]);
 });
 
 test("a renewed certificate holds for the next handshake; half of one, and rubbish, change nothing", async () => {

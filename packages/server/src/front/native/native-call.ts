@@ -10,6 +10,7 @@ import { Http2Stream } from "../../http2/stream.ts";
 import { DEADLINE_EXCEEDED, TRUNCATED_REQUEST } from "../etcd-texts.ts";
 import { isMalformed } from "../handler-errors.ts";
 import { ABANDONED, type AbandonReason, UNREAD } from "../held-bytes.ts";
+import { Packed } from "../inbox.ts";
 import { FramingFault, MessageReader, type PieceSource } from "../message-reader.ts";
 import { Grpc, type Status } from "../seam.ts";
 import { loneStatus, refusalOf, trailersOf } from "./answer-headers.ts";
@@ -58,7 +59,7 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 	}
 
 	/** A message is whole. */
-	protected abstract take(message: Uint8Array): void;
+	protected abstract take(message: Uint8Array | Packed): void;
 	/** The client sends no more. */
 	protected abstract halfClosed(): void;
 	/** Its headers came and are sound. */
@@ -267,15 +268,29 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 		try {
 			for (const message of this.reader.write(piece)) {
 				if (this.over) return;
-				this.take(message[0] === 0 ? message.subarray(HEAD_BYTES) : inflate(message.subarray(HEAD_BYTES), this.connection.options));
+				const content = message.subarray(HEAD_BYTES);
+				this.take(message[0] === 0 ? content : new Packed(content));
 			}
 		} catch (error) {
-			if (!(error instanceof FramingFault)) throw error;
-			if (error.status.code === Grpc.resourceExhausted) this.connection.options.onLimit?.("messageBytes", this);
-			this.refuse(error.status);
+			this.refuseFramed(error);
 			return;
 		}
 		this.topUp();
+	}
+
+	unpack({ bytes }: Packed): Uint8Array | null {
+		try {
+			return inflate(bytes, this.connection.options);
+		} catch (error) {
+			this.refuseFramed(error);
+			return null;
+		}
+	}
+
+	private refuseFramed(error: unknown): void {
+		if (!(error instanceof FramingFault)) throw error;
+		if (error.status.code === Grpc.resourceExhausted) this.connection.options.onLimit?.("messageBytes", this);
+		this.refuse(error.status);
 	}
 
 	/** Counted while the call is not over. False when it is too much. */

@@ -1,6 +1,6 @@
 /** A call with many messages in either or both directions, as the seam has it. */
 import { MALFORMED_IN_STREAM, NO_REQUEST, SECOND_REQUEST } from "../etcd-texts.ts";
-import { Inbox, type InboxOwner } from "../inbox.ts";
+import { Inbox, type InboxOwner, type Packed } from "../inbox.ts";
 import type { Status, StreamCall } from "../seam.ts";
 import { NativeCall } from "./native-call.ts";
 
@@ -56,7 +56,7 @@ abstract class NativeStream extends NativeCall implements StreamCall, InboxOwner
 		if (!this.over) this.finish(status);
 	}
 
-	protected override take(message: Uint8Array): void {
+	protected override take(message: Uint8Array | Packed): void {
 		this.inbox.put(message);
 	}
 
@@ -96,7 +96,7 @@ export class NativeServerStreamCall extends NativeStream {
 
 	protected override begin(): void {}
 
-	protected override take(message: Uint8Array): void {
+	protected override take(message: Uint8Array | Packed): void {
 		if (this.requests++ === 0) super.take(message);
 		else this.refuse(SECOND_REQUEST);
 	}

@@ -1,5 +1,6 @@
 /** A call with one request and one answer, as the seam has it. */
 import { MALFORMED, NO_REQUEST, SECOND_REQUEST } from "../etcd-texts.ts";
+import { Packed } from "../inbox.ts";
 import type { Status, UnaryCall, UnaryHandler } from "../seam.ts";
 import { NativeCall, OK } from "./native-call.ts";
 
@@ -10,6 +11,7 @@ export class NativeUnaryCall extends NativeCall implements UnaryCall {
 	protected override readonly single = true;
 	protected override readonly malformed = MALFORMED;
 	private requests = 0;
+	private packed: Packed | null = null;
 	private produce: (() => void) | null = null;
 
 	respond(message: Uint8Array): void {
@@ -38,9 +40,10 @@ export class NativeUnaryCall extends NativeCall implements UnaryCall {
 
 	protected override begin(): void {}
 
-	protected override take(message: Uint8Array): void {
-		if (this.requests++ === 0) this.request = message;
-		else this.refuse(SECOND_REQUEST);
+	protected override take(message: Uint8Array | Packed): void {
+		if (this.requests++ > 0) this.refuse(SECOND_REQUEST);
+		else if (message instanceof Packed) this.packed = message;
+		else this.request = message;
 	}
 
 	/** Only now is it known that no second request comes. */
@@ -48,6 +51,12 @@ export class NativeUnaryCall extends NativeCall implements UnaryCall {
 		if (this.requests === 0) {
 			this.finish(NO_REQUEST);
 			return;
+		}
+		if (this.packed !== null) {
+			const request = this.unpack(this.packed);
+			this.packed = null;
+			if (request === null) return;
+			this.request = request;
 		}
 		const { method } = this.head;
 		if (method?.shape === "unary") this.run<UnaryCall>(method.handle as UnaryHandler, this);
