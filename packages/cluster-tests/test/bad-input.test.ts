@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KvClient, RpcError } from "../src/client/kv-client.ts";
 import { encodeMessage, type Plain } from "../src/client/protocol.ts";
 import { ProcessCluster } from "../src/process/cluster.ts";
+import { drawnFront } from "../src/process/drawn-front.ts";
 
 const text = (value: string): Buffer => Buffer.from(value);
 const put = (key: string, value = "v", more: Plain = {}): Plain => ({ request_put: { key: text(key), value: text(value), ...more } });
@@ -107,12 +108,14 @@ const cases: readonly Case[] = [
 	],
 ];
 
-describe("bad input", () => {
+const front = drawnFront("bad-input");
+
+describe(`bad input (${front.told})`, () => {
 	let cluster: ProcessCluster;
 	let clients: KvClient[];
 
 	beforeAll(async () => {
-		cluster = await ProcessCluster.start();
+		cluster = await ProcessCluster.start({ flags: front.flags });
 		clients = cluster.endpoints.map((endpoint) => new KvClient(endpoint));
 		const [client] = clients as [KvClient];
 		for (let i = 0; i < 4; i++) await client.put("a", String(i));

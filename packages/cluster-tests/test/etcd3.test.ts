@@ -2,13 +2,16 @@
 import { Etcd3, Range } from "etcd3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ProcessCluster } from "../src/process/cluster.ts";
+import { drawnFront } from "../src/process/drawn-front.ts";
 
-describe("npm etcd3", () => {
+const front = drawnFront("etcd3");
+
+describe(`npm etcd3 (${front.told})`, () => {
 	let cluster: ProcessCluster;
 	let client: Etcd3;
 
 	beforeAll(async () => {
-		cluster = await ProcessCluster.start();
+		cluster = await ProcessCluster.start({ flags: front.flags });
 		client = new Etcd3({ hosts: cluster.members.map((member) => member.clientUrl) });
 	});
 	afterAll(async () => {

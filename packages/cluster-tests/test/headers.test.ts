@@ -2,14 +2,17 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Header, KvClient } from "../src/client/kv-client.ts";
 import { ProcessCluster } from "../src/process/cluster.ts";
+import { drawnFront } from "../src/process/drawn-front.ts";
 import { eventually } from "../src/process/wait.ts";
 
-describe("response headers of a 3-member cluster", () => {
+const front = drawnFront("headers");
+
+describe(`response headers of a 3-member cluster (${front.told})`, () => {
 	let cluster: ProcessCluster;
 	let clients: KvClient[];
 
 	beforeAll(async () => {
-		cluster = await ProcessCluster.start();
+		cluster = await ProcessCluster.start({ flags: front.flags });
 		clients = cluster.endpoints.map((endpoint) => new KvClient(endpoint));
 	});
 	afterAll(async () => {
