@@ -102,6 +102,18 @@ export const SLOW_CLIENTS: readonly SlowClient[] = [
 		},
 	},
 	{
+		name: "does not read what it asked for by HTTP/1.1",
+		reason: UNREAD,
+		deaf: true,
+		begin: ({ socket }) => {
+			socket.pause();
+			const body = JSON.stringify({ key: Buffer.from(LARGE_KEY).toString("base64") });
+			const ask = `POST /v3/kv/range HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+			socket.write(ask.repeat(LARGE_CALLS));
+			return () => void socket.write("P");
+		},
+	},
+	{
 		name: "never opens its window",
 		reason: UNREAD,
 		begin: (attacker) => {

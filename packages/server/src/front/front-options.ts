@@ -92,7 +92,7 @@ export type HoldLimits = Pick<
 	| "unreadBytesMax"
 >;
 
-/** Of one port. What they hold, with the bodies of HTTP/1.1 that are not whole, is counted apart from what gRPC does. */
+/** Of one port, and in part of its plain HTTP/1.1. What they hold, with the bodies of HTTP/1.1 that are not whole, is counted apart from what gRPC does. */
 export interface WebSocketLimits extends HoldLimits {
 	/** Open at once; the handshake of one more is answered 503. */
 	readonly socketsMax: number;
@@ -101,7 +101,7 @@ export interface WebSocketLimits extends HoldLimits {
 	/** A client that was silent for so long is pinged, and cut off when nothing comes of it in `pongMs` more. */
 	readonly pingMs: number;
 	readonly pongMs: number;
-	/** A client that reads nothing of its answers for so long is cut off. */
+	/** A client that reads nothing of its answers for so long is cut off; one of plain HTTP/1.1 as well. */
 	readonly readMs: number;
 	readonly onLimit?: (limit: WebSocketLimit, peer: string) => void;
 	/** Hears of each that is cut off for what its client does or fails to do. */

@@ -7,6 +7,7 @@ import { commonNameOf } from "../tls/peer-names.ts";
 import type { PortLimits } from "./front-options.ts";
 import { type HeldBytes, LOOKS_PER_STALL } from "./held-bytes.ts";
 import { type BodyReading, readBody } from "./http-body.ts";
+import { type Answer, Answers } from "./http1-answer.ts";
 import { RequestLines } from "./request-lines.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, HttpResponseHead, HttpStream } from "./seam.ts";
 import { WebSockets } from "./web-sockets.ts";
@@ -28,6 +29,7 @@ export function createHttp1Server(handler: HttpHandler, limits: PortLimits): Htt
 	let allGone: () => void = () => {};
 
 	const webSockets = new WebSockets(limits.webSockets);
+	const answers = new Answers(limits.webSockets);
 	const isClosing = (): boolean => closing !== null;
 	const answered = (socket: Socket): void => {
 		serving.delete(socket);
@@ -56,7 +58,7 @@ export function createHttp1Server(handler: HttpHandler, limits: PortLimits): Htt
 			const entered = lines.enter(socket, () => {
 				response.once("close", () => answered(socket));
 				serving.set(socket, request);
-				void serve({ handler, limits, held: webSockets.held, isClosing }, request, response);
+				void serve({ handler, limits, held: webSockets.held, answers, isClosing }, request, response);
 			});
 			// Whatever it were told would stand where the answer to one of those ahead of it is expected.
 			if (!entered) socket.destroy();
@@ -78,7 +80,7 @@ export function createHttp1Server(handler: HttpHandler, limits: PortLimits): Htt
 		if (lines.isBusy(socket)) socket.destroy();
 		else {
 			socket.once("close", () => answered(socket));
-			lines.enter(socket, () => upgrade({ handler, limits, webSockets }, { request, socket, head }));
+			lines.enter(socket, () => upgrade({ handler, limits, webSockets, answers }, { request, socket, head }));
 		}
 	});
 	const { stallMs } = limits.webSockets;
@@ -107,6 +109,7 @@ export function createHttp1Server(handler: HttpHandler, limits: PortLimits): Htt
 				allGone = () => {
 					clearTimeout(cut);
 					clearInterval(looks);
+					answers.close();
 					server.close(() => resolve());
 				};
 				webSockets.leave();
@@ -122,11 +125,16 @@ interface Serving {
 	readonly handler: HttpHandler;
 	readonly limits: PortLimits;
 	readonly held: HeldBytes;
+	readonly answers: Answers;
 	readonly isClosing: () => boolean;
 }
 
-async function serve({ handler, limits, held, isClosing }: Serving, request: IncomingMessage, response: ServerResponse): Promise<void> {
-	const answer = answering(response, isClosing);
+async function serve(
+	{ handler, limits, held, answers, isClosing }: Serving,
+	request: IncomingMessage,
+	response: ServerResponse,
+): Promise<void> {
+	const answer = answering(response, answers, isClosing);
 	const fault = faultOf(request, limits);
 	if (fault !== null) {
 		answer.respond(fault);
@@ -159,18 +167,18 @@ interface Upgrade {
 	readonly head: Buffer;
 }
 
-interface Upgrading extends Pick<Serving, "handler" | "limits"> {
+interface Upgrading extends Pick<Serving, "handler" | "limits" | "answers"> {
 	readonly webSockets: WebSockets;
 }
 
 /** What the handler answers without opening the socket is the last that this connection hears. */
-function upgrade({ handler, limits, webSockets }: Upgrading, { request, socket, head }: Upgrade): void {
+function upgrade({ handler, limits, webSockets, answers }: Upgrading, { request, socket, head }: Upgrade): void {
 	const respond = (answer: HttpResponse): void => {
 		if (socket.destroyed) return;
 		const response = new ServerResponse(request);
 		response.assignSocket(socket);
 		response.once("finish", () => socket.destroySoon());
-		answering(response, () => true).respond(answer);
+		answering(response, answers, () => true).respond(answer);
 	};
 	const parsed = describeRequest(request, new Uint8Array(0), {
 		onCancel: (listener) => void socket.once("close", listener),
@@ -192,25 +200,25 @@ interface Answering {
 	stream(head: HttpResponseHead): HttpStream;
 }
 
-function answering(response: ServerResponse, isClosing: () => boolean): Answering {
-	const begin = ({ status, headers }: HttpResponseHead): void => {
+function answering(response: ServerResponse, answers: Answers, isClosing: () => boolean): Answering {
+	const begin = ({ status, headers }: HttpResponseHead): Answer => {
 		response.statusCode = status;
 		for (const [name, value] of headers) response.setHeader(name, value);
 		if (isClosing()) response.setHeader("Connection", "close");
+		return answers.begin(response);
 	};
 	return {
 		respond(answer) {
 			if (response.destroyed || response.headersSent) return;
-			begin(answer);
-			response.end(answer.body);
+			begin(answer).whole(answer.body);
 		},
 		stream(head) {
-			begin(head);
+			const answer = begin(head);
 			response.flushHeaders();
 			return {
-				write: (text) => response.destroyed || response.writableEnded || response.write(text),
-				onDrain: (listener) => void response.on("drain", listener),
-				end: () => void response.end(),
+				write: (text) => answer.write(text),
+				onDrain: (listener) => answer.onDrain(listener),
+				end: () => answer.end(),
 			};
 		},
 	};
