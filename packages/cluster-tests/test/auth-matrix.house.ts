@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { METHODS, type MethodShape, etcdserverpb as pb } from "@flotilla/api";
 import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { NAMED } from "../src/client/channel.ts";
 import { GatewaySocket } from "../src/client/gateway-socket.ts";
 import type { Certificates } from "../src/process/certificates.ts";
 import { ProcessCluster, STAYS } from "../src/process/cluster.ts";
@@ -135,8 +136,7 @@ export class House {
 		const key = `${at}/${certificate}`;
 		let client = this.clients.get(key);
 		if (client === undefined) {
-			// The library would ask for an address as if that were a name.
-			const named = this.certificates === undefined ? {} : { "grpc.ssl_target_name_override": "localhost" };
+			const named = this.certificates === undefined ? {} : NAMED;
 			client = new Client(this.cluster.endpoints[at] as string, this.channel(certificate), { "grpc.enable_retries": 0, ...named });
 			this.clients.set(key, client);
 		}

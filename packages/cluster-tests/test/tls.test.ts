@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { freePorts } from "@flotilla/server/internal";
 import { Etcd3 } from "etcd3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { NAMED } from "../src/client/channel.ts";
 import { Certificates } from "../src/process/certificates.ts";
 import { FLOTILLA_PROGRAM } from "../src/process/cluster.ts";
 import { MemberProcess } from "../src/process/member-process.ts";
@@ -156,7 +157,7 @@ describe.skipIf(tools.length > 0)(`TLS${tools.length > 0 ? ` (without ${tools.jo
 			privateKey: await readFile(path("client.key")),
 			certChain: await readFile(path("client.pem")),
 		};
-		const client = new Etcd3({ hosts: endpoints, credentials });
+		const client = new Etcd3({ hosts: endpoints, credentials, grpcOptions: NAMED });
 		await client.put("npm").value("over TLS");
 		expect(await client.get("npm").string()).toBe("over TLS");
 		client.close();
@@ -274,7 +275,7 @@ describe.skipIf(!haveProgram("etcdctl"))("--auto-tls and --peer-auto-tls", () =>
 		);
 		await Promise.all(members.map((member) => member.start()));
 		const certificate = (at: number): string => join(folder, `a${at}`, "fixtures", "client", "cert.pem");
-		const client = new Etcd3({ hosts: url(0), credentials: { rootCertificate: await readFile(certificate(0)) } });
+		const client = new Etcd3({ hosts: url(0), credentials: { rootCertificate: await readFile(certificate(0)) }, grpcOptions: NAMED });
 		await client.put("a").value("b");
 		client.close();
 		const get = ["--endpoints", url(1), "--cacert", certificate(1), "--command-timeout=60s", "get", "a", "--print-value-only"];

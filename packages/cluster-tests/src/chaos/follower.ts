@@ -59,8 +59,9 @@ export class Follower {
 	}
 
 	private open(): void {
-		const { target, credentials } = channelTo(this.member.address);
+		const { target, credentials, options } = channelTo(this.member.address);
 		this.client = new Client(target, credentials, {
+			...options,
 			"grpc.max_receive_message_length": 2 ** 31 - 1,
 			"grpc.initial_reconnect_backoff_ms": 50,
 			"grpc.max_reconnect_backoff_ms": 300,

@@ -11,8 +11,9 @@ export class RemoteMember implements ClientMember {
 	private readonly client: Client;
 
 	constructor(address: string) {
-		const { target, credentials } = channelTo(address);
+		const { target, credentials, options } = channelTo(address);
 		this.client = new Client(target, credentials, {
+			...options,
 			"grpc.initial_reconnect_backoff_ms": 50,
 			"grpc.max_reconnect_backoff_ms": 300,
 			"grpc.enable_retries": 0,

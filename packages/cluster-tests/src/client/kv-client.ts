@@ -44,8 +44,9 @@ export class KvClient {
 
 	constructor(address: string) {
 		this.address = address;
-		const { target, credentials } = channelTo(address);
+		const { target, credentials, options } = channelTo(address);
 		this.client = new Client(target, credentials, {
+			...options,
 			"grpc.max_receive_message_length": 2 ** 31 - 1,
 			"grpc.initial_reconnect_backoff_ms": 50,
 			"grpc.max_reconnect_backoff_ms": 300,
