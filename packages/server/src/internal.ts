@@ -5,6 +5,7 @@ export { readConfigFile } from "./cli/config-file.ts";
 export { answersWanted, refuseFirstStart } from "./cli/first-start.ts";
 export { findSelf } from "./cli/join.ts";
 export { type LoginWish, loginWish, readLogin } from "./cli/login.ts";
+export { isReaderGone, OutputLost, print, watchOutput } from "./cli/output.ts";
 export { runMember } from "./cli/run-member.ts";
 export type { FileCompletion, FileDisk, FileOp } from "./disk/file-ops.ts";
 export { type DiskCrash, SimDisk, type SimDiskOptions } from "./disk/memory-disk.ts";

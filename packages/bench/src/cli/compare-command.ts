@@ -1,4 +1,5 @@
 /** `flotilla bench compare`: the table of flotilla's goals beside etcd, or what users, TLS and metrics cost, measured here and now. */
+import { print } from "@flotilla/server/internal";
 import { besideEtcd, type Contender, compare, costs, nameOfContender } from "../compare/comparison.ts";
 import { haveH2load } from "../compare/h2load.ts";
 import { ROWS, type Row } from "../compare/rows.ts";
@@ -14,13 +15,13 @@ import {
 } from "../report/compare-report.ts";
 import { type CostReport, costLines, costPage } from "../report/cost-report.ts";
 import { rate } from "../report/units.ts";
-import { write } from "./load-command.ts";
+import { aside, write } from "./load-command.ts";
 import type { CompareCall } from "./options.ts";
 import { Progress } from "./progress.ts";
 
 export async function compareCommand(call: CompareCall): Promise<number> {
 	if (call.rows.length === 1 && call.rows[0] === "list") {
-		for (const { id, title } of ROWS) process.stdout.write(`${id.padEnd(20)} ${title}\n`);
+		for (const { id, title } of ROWS) print(`${id.padEnd(20)} ${title}\n`);
 		return 0;
 	}
 	const unknown = call.rows.find((id) => !ROWS.some((row) => row.id === id));
@@ -90,7 +91,7 @@ function contendersOf({ equipments }: CompareCall): readonly Contender[] {
 }
 
 async function tell(call: CompareCall, lines: readonly string[], report: object, page: string): Promise<void> {
-	(call.json === "-" ? process.stderr : process.stdout).write(`${lines.join("\n")}\n`);
+	(call.json === "-" ? aside : print)(`${lines.join("\n")}\n`);
 	await write(call.json, `${JSON.stringify(report, null, "\t")}\n`);
 	await write(call.html, page);
 }

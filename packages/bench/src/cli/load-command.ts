@@ -1,6 +1,6 @@
 /** `flotilla bench <load>`: one run or a sweep, told on the terminal and written where it was asked for. */
 import { readFile, writeFile } from "node:fs/promises";
-import { readLogin } from "@flotilla/server/internal";
+import { print, readLogin } from "@flotilla/server/internal";
 import type { Access } from "../client/access.ts";
 import { Target } from "../client/target.ts";
 import { type RunResult, runLoad } from "../load/run.ts";
@@ -52,7 +52,7 @@ export async function loadCommand(call: LoadCall): Promise<number> {
 			events: events.take(),
 		};
 		// With JSON on standard output the words go beside it.
-		tell(report, sweep, call.json === "-" ? process.stderr : process.stdout);
+		tell(report, sweep, call.json === "-" ? aside : print);
 		await write(call.json, `${JSON.stringify(report, null, "\t")}\n`);
 		await write(call.html, loadPage(report));
 		return runs.every(({ doubt, operations }) => doubt === null && operations > 0) ? 0 : 1;
@@ -75,14 +75,19 @@ function sweepOf(runs: readonly RunResult[]): Sweep {
 	return { steps, knee: kneeOf(steps) };
 }
 
-function tell({ runs, stages }: LoadReport, sweep: Sweep | null, out: NodeJS.WritableStream): void {
+function tell({ runs, stages }: LoadReport, sweep: Sweep | null, say: (text: string) => void): void {
 	const lines = sweep === null ? runs.flatMap(summaryLines) : sweepLines(sweep);
 	if (stages !== null) lines.push(...stageLines(stages));
-	out.write(`${lines.join("\n")}\n`);
+	say(`${lines.join("\n")}\n`);
+}
+
+/** Words that are no result, or stand beside one. */
+export function aside(text: string): void {
+	process.stderr.write(text);
 }
 
 /** `-` is standard output. */
 export async function write(path: string | null, text: string): Promise<void> {
-	if (path === "-") process.stdout.write(text);
+	if (path === "-") print(text);
 	else if (path !== null) await writeFile(path, text);
 }

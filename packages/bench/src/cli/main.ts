@@ -1,11 +1,14 @@
 /** `flotilla bench`: exit status 0 when it was measured, 1 when it could not be or is in doubt, 2 for a wrong call. */
+import { print, watchOutput } from "@flotilla/server/internal";
 import { readBenchCall, USAGE } from "./options.ts";
 
+watchOutput();
 const call = readBenchCall(process.argv.slice(2), process.env);
 try {
 	switch (call.kind) {
 		case "usage":
-			(call.problem === "" ? process.stdout : process.stderr).write(call.problem === "" ? USAGE : `${call.problem}\n\n${USAGE}`);
+			if (call.problem === "") print(USAGE);
+			else process.stderr.write(`${call.problem}\n\n${USAGE}`);
 			process.exitCode = call.problem === "" ? 0 : 2;
 			break;
 		case "load":

@@ -6,6 +6,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { isReaderGone, OutputLost, print } from "@flotilla/server/internal";
 import { wholeNumber } from "../command-call.ts";
 import { conclude } from "./conclusion.ts";
 import { EarlyEnd } from "./early-end.ts";
@@ -60,7 +61,8 @@ Starts a cluster of real processes, runs a workload, strikes the faults of a sce
   --flag=FLAG  a flag for every member, may come several times
 
 Ctrl-C ends the faults early: what happened until then is healed, checked and reported. A second one ends all at once.
-Exit status: 0 every promise was kept, 1 one was broken, 3 nobody can tell, 2 the call was wrong, 4 the run could not be made.
+Exit status: 0 every promise was kept, 1 one was broken, 3 nobody can tell, 2 the call was wrong, 4 the run could not be made, or not told on
+standard output.
 `;
 
 async function main(): Promise<number> {
@@ -84,7 +86,10 @@ async function main(): Promise<number> {
 			help: { type: "boolean", default: false },
 		},
 	});
-	if (values.help) return say(USAGE);
+	if (values.help) {
+		say(USAGE);
+		return STATUS.ok;
+	}
 	if (values.list) return list();
 	if (values.judge !== undefined) return judgeAgain(values.judge, values.report);
 	const { program, seed } = values;
@@ -107,7 +112,7 @@ async function main(): Promise<number> {
 	}
 	const alone = runs.length === 1;
 	// From the first word on.
-	const early = EarlyEnd.listen((words) => console.log(words));
+	const early = EarlyEnd.listen(say);
 	const ends: RunEnd[] = [];
 	try {
 		for (const run of runs) {
@@ -128,14 +133,14 @@ async function main(): Promise<number> {
 			} finally {
 				await report.release();
 			}
-			console.log(again(run, { seed, program, place, calls: leastCalls === 0 ? null : leastCalls }, values.flag));
+			say(again(run, { seed, program, place, calls: leastCalls === 0 ? null : leastCalls }, values.flag));
 		}
 	} finally {
 		early.close();
 	}
-	if (!alone) for (const line of tableOf(ends)) console.log(line);
+	if (!alone) for (const line of tableOf(ends)) say(line);
 	const verdict = verdictOver(ends);
-	console.log(`verdict: ${verdict}`);
+	say(`verdict: ${verdict}`);
 	return STATUS[verdict];
 }
 
@@ -148,8 +153,8 @@ async function runOne(run: PlannedRun, options: Omit<RunOptions, "progress">, re
 	const { scenario, short, adapter } = run;
 	const { program, place, seed } = options;
 	const how = adapter === null ? "" : `, served by ${adapter}`;
-	console.log(`${scenario.name}: ${scenario.title}`);
-	console.log(
+	say(`${scenario.name}: ${scenario.title}`);
+	say(
 		`${scenario.members} members of ${program}, ${scenario.clients} clients, ${scenario.seconds} s of faults, in ${place}${how}, seed ${seed}`,
 	);
 	begun = true;
@@ -184,17 +189,17 @@ async function runAndConclude(scenario: Scenario, options: Omit<RunOptions, "pro
 	let judgement: Judgement | null = null;
 	await runScenario(scenario, {
 		...options,
-		progress: (line) => console.log(line),
+		progress: say,
 		keep: async (record, folder) => {
 			await writeHistory(report.file(HISTORY), record);
-			judgement = await conclude(record, report, (line) => console.log(line));
+			judgement = await conclude(record, report, say);
 			if (judgement.verdict === "ok" || options.folder !== null) return;
 			await report.keep(MEMBERS, folder);
-			console.log(`members: ${report.file(MEMBERS)} (data and logs)`);
+			say(`members: ${report.file(MEMBERS)} (data and logs)`);
 		},
 	});
-	console.log(`history: ${report.file(HISTORY)}`);
-	console.log(`report: ${report.file("report.html")}`);
+	say(`history: ${report.file(HISTORY)}`);
+	say(`report: ${report.file("report.html")}`);
 	return judgement as unknown as Judgement;
 }
 
@@ -204,9 +209,9 @@ async function judgeAgain(history: string, folder: string | undefined): Promise<
 	const report = await ReportFolder.claim(resolve(folder ?? dirname(file)));
 	begun = true;
 	try {
-		const { verdict } = await conclude(record, report, (line) => console.log(line));
-		console.log(`report: ${report.file("report.html")}`);
-		console.log(`verdict: ${verdict}`);
+		const { verdict } = await conclude(record, report, say);
+		say(`report: ${report.file("report.html")}`);
+		say(`verdict: ${verdict}`);
 		return STATUS[verdict];
 	} finally {
 		await report.release();
@@ -230,19 +235,31 @@ async function load(nameOrFile: string): Promise<Scenario> {
 async function list(): Promise<number> {
 	for (const name of await shippedNames()) {
 		const scenario = await load(name);
-		console.log(`${scenario.name.padEnd(24)} ${scenario.title}`);
+		say(`${scenario.name.padEnd(24)} ${scenario.title}`);
 	}
-	console.log("\nFaults:");
+	say("\nFaults:");
 	for (const [name, fault] of FAULTS) {
-		console.log(`${name.padEnd(24)} ${fault.about}${fault.lasts ? "" : " (it takes no for)"}`);
-		for (const line of takesOf(fault)) console.log(`${"".padEnd(26)} ${line}`);
+		say(`${name.padEnd(24)} ${fault.about}${fault.lasts ? "" : " (it takes no for)"}`);
+		for (const line of takesOf(fault)) say(`${"".padEnd(26)} ${line}`);
 	}
 	return 0;
 }
 
-function say(text: string): number {
-	console.log(text);
-	return 0;
+let isLost = false;
+
+/** A run goes on to its report, whoever hears of it; what it could not say is said once, and in its exit status. */
+function say(line: string): void {
+	if (isLost) return;
+	try {
+		print(`${line}\n`);
+	} catch (error) {
+		outputLost(error as Error);
+	}
+}
+
+function outputLost({ message }: Error): void {
+	if (!isLost) process.stderr.write(`${message}\n`);
+	isLost = true;
 }
 
 // A mistake of ours is no broken promise. The dead man's switch ends the members.
@@ -251,10 +268,14 @@ process.on("uncaughtException", (error) => {
 	process.exit(NO_RUN);
 });
 // Whoever reads no more of what is said wants the report all the same.
-for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+process.stderr.on("error", () => {});
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+	if (!isReaderGone(error)) outputLost(new OutputLost(error));
+});
 
 try {
-	process.exitCode = await main();
+	const status = await main();
+	process.exitCode = isLost && status === STATUS.ok ? NO_RUN : status;
 } catch (error) {
 	// What says only its message was raised to be read, and so was what is wrong with the options; anything else is a mistake of ours.
 	const meant = error instanceof Error && (error.constructor === Error || isWrongCall(error));

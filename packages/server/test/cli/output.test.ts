@@ -90,6 +90,29 @@ describe.skipIf(process.platform !== "linux")("standard output", () => {
 		2 * MINUTE,
 	);
 
+	test.each([
+		["bench --help", 1, "flotilla bench: "],
+		["bench compare --rows list", 1, "flotilla bench: "],
+		["bench put --endpoints MEMBER --seconds 1 --clients 1", 1, "flotilla bench: "],
+		["chaos --help", 4, ""],
+		["chaos --list", 4, ""],
+	])(
+		"%s > /dev/full: one sentence and status %d",
+		async (line, status, name) => {
+			const args = line.split(" ").map((word) => (word === "MEMBER" ? `127.0.0.1:${clientPort}` : word));
+			const { end, stderr } = await intoFull(...args);
+			const last = stderr.trimEnd().split("\n").at(-1);
+			expect([end, last]).toEqual([status, `${name}standard output cannot be written: ENOSPC: no space left on device`]);
+			expect(stderr).not.toContain("    at ");
+		},
+		2 * MINUTE,
+	);
+
+	test.each(["bench --help", "bench compare --rows list", "chaos --help", "chaos --list"])("%s | true: no word, status 0", async (line) => {
+		const program = new Program("/bin/bash", ["-c", `"$0" ${line} | true; exit $PIPESTATUS`, FLOTILLA]);
+		expect(await program.ended).toMatchObject({ end: 0, stderr: "" });
+	});
+
 	test("--help > /dev/full: its other half, one sentence and status 1", async () => {
 		const { end, stderr } = await intoFull("--help");
 		expect([end, stderr.split("\n").at(-2)]).toEqual([1, expect.stringMatching(/^Error: standard output cannot be written: ENOSPC/)]);
