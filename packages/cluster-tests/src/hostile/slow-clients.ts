@@ -110,7 +110,8 @@ export const SLOW_CLIENTS: readonly SlowClient[] = [
 			const body = JSON.stringify({ key: Buffer.from(LARGE_KEY).toString("base64") });
 			const ask = `POST /v3/kv/range HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 			socket.write(ask.repeat(LARGE_CALLS));
-			return () => void socket.write("P");
+			// Empty lines before the next request, which say nothing.
+			return () => void socket.write("\r\n");
 		},
 	},
 	{
