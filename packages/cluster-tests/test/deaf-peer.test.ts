@@ -9,8 +9,7 @@ import { eventually, pause } from "../src/process/wait.ts";
 
 /** Longer than a busy machine holds a member up. */
 const ELECTION_MS = 5_000;
-/** Large: bytes count here, and calls cost time. */
-const VALUE = Buffer.alloc(256 << 10, "v");
+const VALUE = Buffer.alloc(64 << 10, "v");
 const WRITERS = 16;
 /** Enough for caches and heap to have their usual size. */
 const CALM_BYTES = 96 << 20;
@@ -55,9 +54,6 @@ async function metric({ clientUrl }: ClusterMember, name: string): Promise<numbe
 	return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
 }
 
-/** Metrics cost a member some milliseconds each time. */
-const LOOK_MS = 200;
-
 /** The most that waited for peers, looked at now and then. */
 class QueueWatch {
 	private running = true;
@@ -77,7 +73,7 @@ class QueueWatch {
 	private async look(member: ClusterMember): Promise<void> {
 		while (this.running) {
 			this.peak = Math.max(this.peak, await metric(member, "flotilla_peer_queued_bytes"));
-			await pause(LOOK_MS);
+			await pause(50);
 		}
 	}
 }
