@@ -8,44 +8,46 @@ import { MessageChecks } from "./message-checks.ts";
 import { ReadChecks } from "./read-checks.ts";
 
 /** Statements about all members that must hold after every step; docs/simulator.md says which number each has elsewhere. */
-export type InvariantName =
-	| "electionSafety"
-	| "electedByQuorum"
-	| "leaderAppendsOnly"
-	| "logMatching"
-	| "leaderCompleteness"
-	| "committedImmutable"
-	| "committedKept"
-	| "committedDurable"
-	| "committedInTerm"
-	| "noReuse"
-	| "termMonotone"
-	| "termsOrdered"
-	| "commitMonotone"
-	| "appliedMonotone"
-	| "marksOrdered"
-	| "durableKept"
-	| "vouchedKept"
-	| "voteOnce"
-	| "voteDurable"
-	| "voteJustified"
-	| "acknowledgedDurable"
-	| "messageSane"
-	| "matchTrue"
-	| "progressSane"
-	| "transferStill"
-	| "transferBounded"
-	| "queuesBounded"
-	| "readProven"
-	| "confShape"
-	| "confOneOpen"
-	| "confChain"
-	| "confAgreement"
-	| "confAppend"
-	| "candidateKnows"
-	| "settledKnown"
-	| "snapshotTrue"
-	| "equalStates";
+export const INVARIANTS = [
+	"electionSafety",
+	"electedByQuorum",
+	"leaderAppendsOnly",
+	"logMatching",
+	"leaderCompleteness",
+	"committedImmutable",
+	"committedKept",
+	"committedDurable",
+	"committedInTerm",
+	"noReuse",
+	"termMonotone",
+	"termsOrdered",
+	"commitMonotone",
+	"appliedMonotone",
+	"marksOrdered",
+	"durableKept",
+	"vouchedKept",
+	"voteOnce",
+	"voteDurable",
+	"voteJustified",
+	"acknowledgedDurable",
+	"messageSane",
+	"matchTrue",
+	"progressSane",
+	"transferStill",
+	"transferBounded",
+	"queuesBounded",
+	"readProven",
+	"confShape",
+	"confOneOpen",
+	"confChain",
+	"confAgreement",
+	"confAppend",
+	"candidateKnows",
+	"settledKnown",
+	"snapshotTrue",
+	"equalStates",
+] as const;
+export type InvariantName = (typeof INVARIANTS)[number];
 
 export interface Breach {
 	readonly invariant: InvariantName;
