@@ -2,12 +2,14 @@
  * A member whose disk or store fails at one call, by its number: it must end or refuse with words, or be none the worse, and a
  * start on what it left must serve all that was acknowledged. In memory and in virtual time.
  */
+import { AlarmAction } from "@flotilla/replica";
 import type { FileCompletion, FileDisk, FileOp, StoreHouse } from "@flotilla/server/internal";
 import { partsAround } from "../fault-points/around.ts";
 import type { Operation } from "../history/operation.ts";
 import { type Ground, MemoryGround } from "./ground.ts";
-import { type Contents, Life } from "./life.ts";
+import { type Contents, Life, MEMBER_ID } from "./life.ts";
 import type { Master } from "./master.ts";
+import { alarm } from "./other-records.ts";
 import { needsFiles } from "./trials.ts";
 
 export const CALL_FAULTS = ["failed", "short"] as const;
@@ -81,11 +83,14 @@ function writeAll(life: Life, ground: MemoryGround, seen: (contents: Contents) =
 		seen(life.look());
 		if (asked === WRITES) return;
 		const n = asked++;
-		life.ask(operationOf(n), (fault) => {
+		const answered = (fault: string | null): void => {
 			if (fault !== null) return;
 			acknowledged++;
 			ground.scheduler.soon(write);
-		});
+		};
+		// Nothing can be put before the alarm is gone.
+		if (n === 0) life.submit(alarm(AlarmAction.deactivate, MEMBER_ID), answered);
+		else life.ask(operationOf(n), answered);
 	};
 	let refused: string | null = null;
 	life.begin((outcome) => {

@@ -23,7 +23,7 @@ export class LifeProcess {
 			const ended = (status: number | null, signal: string | null): void => {
 				child.removeListener("message", answered);
 				this.child = null;
-				resolve({ kind: "crashed", text: `${signal ?? status}: ${this.stderr.trim().split("\n").at(-1) ?? ""}` });
+				resolve({ kind: "crashed", text: `${signal ?? status}: ${this.stderr.trim().split("\n").slice(-14).join(" | ")}` });
 			};
 			child.once("message", answered);
 			child.once("close", ended);

@@ -13,12 +13,16 @@ import {
 import type { Operation } from "../history/operation.ts";
 import { encodeOperation } from "../history/wire.ts";
 import type { Ground } from "./ground.ts";
+import type { Command } from "./other-records.ts";
+import { textOfTables } from "./tables.ts";
 
 /** What a client could see, in a form that compares. */
 export interface Contents {
 	readonly revision: number;
 	readonly hash: number;
 	readonly compactRevision: number;
+	/** See tables.ts. */
+	readonly tables: string;
 }
 
 export type LifeOutcome =
@@ -29,7 +33,7 @@ export type LifeOutcome =
 	| { readonly kind: "stuck"; readonly text: string };
 
 /** As a test build of one member takes it. */
-const MEMBER_ID = 0x1111n;
+export const MEMBER_ID = 0x1111n;
 const PATIENCE_MS = 20_000;
 const URL = "http://127.0.0.1:1";
 
@@ -122,9 +126,12 @@ export class Life {
 	/** The same without a promise; null when it is acknowledged. */
 	ask(operation: Written, answered: (fault: string | null) => void): void {
 		const kinds = { put: CommandKind.put, delete: CommandKind.deleteRange, txn: CommandKind.txn, compact: CommandKind.compact };
-		const call = new WriteCall(kinds[operation.kind], encodeOperation(operation), "", 0, 500, (outcome) =>
-			answered(outcome.ok ? null : outcome.fault),
-		);
+		this.submit({ kind: kinds[operation.kind], payload: encodeOperation(operation) }, answered);
+	}
+
+	/** Any command; null when it is acknowledged. */
+	submit({ kind, payload }: Command, answered: (fault: string | null) => void): void {
+		const call = new WriteCall(kind, payload, "", 0, 500, (outcome) => answered(outcome.ok ? null : outcome.fault));
 		this.booted?.driver.write(call);
 	}
 
@@ -146,6 +153,8 @@ export class Life {
 		booted?.driver.end();
 		// Closing the store is needed even then: another life in this process takes its lock.
 		if (booted !== null) await new Promise<void>((done) => (clean ? booted.close(done) : booted.driver.closeStores(done)));
+		// Of a start that was refused, and of a life that is not closed, something may be on its way to the log: it does not go on.
+		if (!clean || booted === null) this.ground.disk.onCompletion = () => {};
 		await this.ground.close();
 	}
 
@@ -157,12 +166,20 @@ export class Life {
 
 	/** What clients can see now. */
 	look(): Contents {
-		const store = this.booted?.driver.store;
-		const work = store?.hashKv(0);
-		if (work === undefined || "ok" in work) throw new Error("the present state has no hash");
+		const { booted } = this;
+		if (booted === null) throw new Error("nobody is there to be looked at");
+		const { store, auth, alarms } = booted.driver;
+		const work = store.hashKv(0);
+		if ("ok" in work) throw new Error("the present state has no hash");
 		while (!work.step(1_000));
 		const { hash, hashRevision, compactRevision } = work.result();
-		return { revision: hashRevision, hash, compactRevision };
+		const tables = {
+			leases: store.leases.ids().map((id) => ({ id, ttl: store.leases.get(id)?.ttl ?? 0, keys: store.leases.get(id)?.keys() ?? [] })),
+			users: auth.userNames.map((name) => ({ name, roles: auth.user(name)?.roles ?? [] })),
+			roles: auth.roleNames.map((name) => ({ name, keys: auth.role(name)?.permissions.map(({ key }) => key) ?? [] })),
+			alarms: alarms.map(({ member, alarm }) => ({ member, type: alarm })),
+		};
+		return { revision: hashRevision, hash, compactRevision, tables: textOfTables(tables) };
 	}
 
 	private die(reason: string): void {

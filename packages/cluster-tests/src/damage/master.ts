@@ -1,12 +1,14 @@
 /** A small data folder with everything in it, and what a member says who serves from it. */
 import { cp, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
+import { AlarmAction } from "@flotilla/replica";
 import { LevelHouse, type OpenStore, type StoreCompletion, type StoreOp } from "@flotilla/server/internal";
 import { FLOTILLA_PROGRAM } from "../process/cluster.ts";
 import { runTool } from "../process/tools.ts";
 import { eventually } from "../process/wait.ts";
 import { realGround, type StoreContent } from "./ground.ts";
-import { type Contents, Life } from "./life.ts";
+import { type Contents, Life, MEMBER_ID } from "./life.ts";
+import { alarm, type Command, otherRecords } from "./other-records.ts";
 
 /** Plain data: it goes to the processes that judge. */
 export interface Master {
@@ -25,6 +27,7 @@ export interface MasterFile {
 }
 
 const WRITES = 60;
+const OTHERS_EVERY = 12;
 
 /**
  * Until the log has noted that its last frame is durable, damage there looks like a write that a crash has torn, and nobody can
@@ -41,14 +44,17 @@ async function assertNoted(folder: string): Promise<void> {
 	if (noted < last) throw new Error(`${noted} of ${last} frames`);
 }
 
-/** Puts, deletions, transactions, a compaction, floors, several segments; ended as by SIGKILL, so nothing is tidied up. */
+/**
+ * Puts, deletions, transactions, a compaction, leases, users, roles, alarms, floors, several segments; at the end an alarm stands. Ended as by
+ * SIGKILL, so nothing is tidied up.
+ */
 export async function makeMaster(folder: string): Promise<Master> {
 	const [first, older, master] = ["first", "older", "master"].map((name) => join(folder, name, "member")) as [string, string, string];
 	await mkdir(first, { recursive: true });
 	await live(first, 0);
 	await cp(first, older, { recursive: true });
 	await cp(first, master, { recursive: true });
-	const contents = await live(master, WRITES);
+	const contents = await live(master, WRITES, alarm(AlarmAction.activate, MEMBER_ID));
 	return { contents, files: await listFiles(master, older), stores: await readStores(master, join(folder, "read")) };
 }
 
@@ -98,11 +104,14 @@ function run(store: OpenStore, op: StoreOp): Promise<StoreCompletion> {
 	});
 }
 
-async function live(folder: string, from: number): Promise<Contents> {
+async function live(folder: string, from: number, last: Command | null = null): Promise<Contents> {
 	const life = new Life(realGround(folder));
 	const start = await life.start();
 	if (start.kind !== "serves") throw new Error(`the undamaged folder does not serve: ${start.text}`);
+	const submit = (command: Command): Promise<void> =>
+		new Promise((resolve, reject) => life.submit(command, (fault) => (fault === null ? resolve() : reject(new Error(fault)))));
 	for (let n = from; n < from + WRITES; n++) {
+		if (n % OTHERS_EVERY === 0) for (const command of otherRecords(n, MEMBER_ID)) await submit(command);
 		const key = `key ${n % 23}`;
 		if (n % 11 === 7) await life.write({ kind: "delete", key, end: "" });
 		else if (n % 13 === 5) await life.write({ kind: "txn", compare: [], success: [{ kind: "put", key, value: `txn ${n}` }], failure: [] });
@@ -111,6 +120,7 @@ async function live(folder: string, from: number): Promise<Contents> {
 	await life.write({ kind: "compact", revision: start.contents.revision + (WRITES >> 1) });
 	// A few that no floor holds.
 	for (let n = 0; n < 5; n++) await life.write({ kind: "put", key: `late ${n}`, value: `after ${from}` });
+	if (last !== null) await submit(last);
 	const end = life.look();
 	await eventually("the log notes how far it reaches", () => assertNoted(folder));
 	await life.end(false);

@@ -7,6 +7,7 @@ import { MemberProcess } from "../process/member-process.ts";
 import type { TunedMember } from "../process/tuned-member.ts";
 import { DAMAGE_CONFIG } from "./life.ts";
 import type { SeenOutcome } from "./life-process.ts";
+import { tablesOf, textOfTables } from "./tables.ts";
 
 const START_MS = 60_000;
 
@@ -32,7 +33,8 @@ export async function programLife(dataDir: string): Promise<SeenOutcome> {
 	} catch (error) {
 		if (program.running) return { kind: "stuck", text: (error as Error).message };
 		const status = await program.exited();
-		return { kind: typeof status === "number" ? "refused" : "crashed", text: `${status}: ${lastWords(program.tail)}` };
+		const words = lastWords(program.tail);
+		return typeof status === "number" ? { kind: "refused", text: words } : { kind: "crashed", text: `${status}: ${words}` };
 	} finally {
 		await program.dispose();
 	}
@@ -42,14 +44,26 @@ async function ask(address: string): Promise<SeenOutcome> {
 	const kv = new KvClient(address);
 	try {
 		const { hash, hash_revision, compact_revision } = await kv.hashKv(0, { timeoutMs: 10_000 });
-		return { kind: "serves", contents: { revision: Number(hash_revision), hash, compactRevision: Number(compact_revision) } };
+		const tables = textOfTables(await tablesOf(kv));
+		return { kind: "serves", contents: { revision: Number(hash_revision), hash, compactRevision: Number(compact_revision), tables } };
 	} finally {
 		kv.close();
 	}
 }
 
-/** Of an error that nobody caught, its message; of a refusal, its line. */
+/** Of an error that nobody caught, its message; of a refusal, what its line of the log says. */
 function lastWords(tail: string): string {
 	const lines = tail.split("\n").filter((line) => /error|fatal|panic/i.test(line));
-	return (lines.at(-1) ?? tail).slice(0, 1_000);
+	const last = lines.at(-1) ?? tail;
+	return (said(last) ?? last.replace(/^[A-Za-z]*Error: /, "")).slice(0, 1_000);
+}
+
+/** Null: no line of the log. */
+function said(line: string): string | null {
+	try {
+		const { error, msg } = JSON.parse(line) as { readonly error?: string; readonly msg?: string };
+		return error ?? msg ?? null;
+	} catch {
+		return null;
+	}
 }
