@@ -236,12 +236,12 @@ export class Invariants {
 	persisted(id: NodeId, seq: number): void {
 		const mirror = this.mirror(id);
 		let cut = false;
-		for (const { entries, truncateFrom, snapshot } of mirror.persist(seq)) {
+		for (const { hardState, entries, truncateFrom, snapshot } of mirror.persist(seq)) {
 			const from = truncateFrom > 0 ? truncateFrom : (entries[0]?.index ?? 0);
 			cut ||= snapshot !== null || (from > 0 && from <= this.maxCommit);
 			for (const { index } of entries) {
 				const config = mirror.durable.get(index)?.config;
-				if (config != null) this.checkConfAppend(mirror, index);
+				if (config != null) this.checkConfAppend(mirror, index, hardState?.commit ?? mirror.durableCommit);
 			}
 		}
 		if (cut) this.checkCommittedKept(id, "wrote");
@@ -345,15 +345,20 @@ export class Invariants {
 
 	/**
 	 * Behind everything that can take an entry away a quorum of the newest configuration still holds what was committed: a restart,
-	 * also of a damaged disk, and work below what was committed. Only whoever owes what rot took is excused, until it has caught up.
+	 * also of a damaged disk, and work below what was committed. Up to the entry that brought that configuration a quorum of the one
+	 * before does, so its holders meet each quorum, and no leader can do without. Only whoever owes what rot took is excused, until it
+	 * has caught up.
 	 */
 	private checkCommittedKept(who: NodeId, did: string): void {
-		const conf = this.confs.newest;
-		for (let index = this.confs.newestIndex + 1; index <= this.maxCommit; index++) {
+		const { newest, newestIndex } = this.confs;
+		for (let index = 1; index <= this.maxCommit; index++) {
 			const mark = this.canon.get(index);
-			const holds = (voter: NodeId): boolean => mark === undefined || this.mirror(voter).owes || this.mirror(voter).holds(index, mark.term);
-			if (mark === undefined || isQuorum(this.countedUnder.get(index) ?? conf, holds)) continue;
-			this.breach("committedKept", `index ${index} of term ${mark.term} is on no quorum of ${describeConf(conf)} after ${hex(who)} ${did}`);
+			if (mark === undefined) continue;
+			const holds = (voter: NodeId): boolean => this.mirror(voter).owes || this.mirror(voter).holds(index, mark.term);
+			if (index > newestIndex ? isQuorum(this.countedUnder.get(index) ?? newest, holds) : !isQuorum(newest, (voter) => !holds(voter)))
+				continue;
+			const lost = index > newestIndex ? "is on no quorum" : "can be done without by a quorum";
+			this.breach("committedKept", `index ${index} of term ${mark.term} ${lost} of ${describeConf(newest)} after ${hex(who)} ${did}`);
 			return;
 		}
 	}
@@ -445,11 +450,16 @@ export class Invariants {
 			this.breach("confAgreement", `${hex(id)} with commit ${commit} is in ${describeConf(confState)}, not in ${describeConf(want)}`);
 	}
 
-	/** A second configuration entry is made only when the first is committed: whoever holds both may rely on that (rule C1). */
-	private checkConfAppend(mirror: LogMirror, index: LogIndex): void {
+	/**
+	 * A second configuration entry is made only when the first is committed, and whoever holds both knows it durably: the frame with the
+	 * second says so (rules C1 and C2). Damage may have taken that word; then the first is committed all the same.
+	 */
+	private checkConfAppend(mirror: LogMirror, index: LogIndex, commit: LogIndex): void {
+		const known = mirror.everDamaged ? this.maxCommit : Math.max(commit, mirror.durableBase);
 		for (const [before, mark] of mirror.durable) {
-			if (before >= index || mark.config === null || before <= this.maxCommit) continue;
-			this.breach("confAppend", `${hex(mirror.id)} holds configurations at ${before} and ${index}, and the first is not committed`);
+			if (before >= index || mark.config === null || before <= known) continue;
+			const which = `configurations at ${before} and ${index}`;
+			this.breach("confAppend", `${hex(mirror.id)} holds ${which} and does not know durably that the first is committed`);
 		}
 	}
 

@@ -105,6 +105,9 @@ export class MessageChecks {
 		if (known !== null && known !== prevTerm && mirror.term === term)
 			this.breach("messageSane", `${hex(from)} anchors an append on term ${prevTerm} at ${prevIndex}, where it holds term ${known}`);
 		if (commit > mirror.commit) this.breach("messageSane", `${hex(from)} of commit ${mirror.commit} tells of commit ${commit}`);
+		// With less a follower may hold two configurations and not know that the first is committed (rule C2).
+		if (entries.length > 0 && mirror.term === term && commit < mirror.commit)
+			this.breach("messageSane", `${hex(from)} of commit ${mirror.commit} sends entries with commit ${commit}`);
 		for (const [at, entry] of entries.entries()) {
 			if (entry.index !== prevIndex + 1 + at) this.breach("messageSane", `${hex(from)} sends ${entry.index} behind ${prevIndex + at}`);
 		}

@@ -56,6 +56,22 @@ export const CONFIGURATION_STORIES = {
 				scene.writes(2n, { entries: [change(3, 2, "addLearner", 5n)] });
 			},
 		},
+		{
+			title: "a log holds two configurations, and its member has not heard that the first is committed",
+			tell: (scene, wrong) => {
+				addsLearner(scene);
+				scene.writes(2n, { entries: [change(3, 2, "addLearner", 5n)], hardState: { term: 2, vote: 1n, commit: wrong ? 1 : 2 } });
+			},
+		},
+		{
+			title: "a log that was damaged holds two configurations, and neither is committed",
+			tell: (scene, wrong) => {
+				if (wrong) scene.take([2n], change(2, 2, "addLearner", 4n));
+				else addsLearner(scene);
+				scene.boots(2n, [change(2, 2, "addLearner", 4n)], { term: 2, vote: 1n }, "more");
+				scene.writes(2n, { entries: [change(3, 2, "addLearner", 5n)] });
+			},
+		},
 	],
 	settledKnown: [
 		{

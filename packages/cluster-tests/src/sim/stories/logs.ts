@@ -1,5 +1,5 @@
 /** What logs, disks and states hold. */
-import { confOf, entry } from "./scene.ts";
+import { change, confOf, entry, peer } from "./scene.ts";
 import { ALL, JOINT, knowsCommit, leads, leadsAndCommits, type StoriesOf } from "./story.ts";
 
 export const LOG_STORIES = {
@@ -64,6 +64,16 @@ export const LOG_STORIES = {
 				scene.says(2n, { term: 3 });
 				scene.writes(2n, { durable: false, entries: [entry(2, 3)], hardState: { term: 3, vote: 0n, commit: 1 } });
 				scene.boots(2n, [entry(2, wrong ? 3 : 2)], { term: 3 });
+			},
+		},
+		{
+			title: "one of two holders of what was committed before the newest configuration takes something else",
+			tell: (scene, wrong) => {
+				leadsAndCommits(scene);
+				scene.take([1n, 2n], change(3, 2, "addVoter", 4n));
+				scene.says(1n, { commit: 3, confState: confOf([...ALL, 4n]), peers: [2n, 3n, 4n].map((id) => peer(id, 0, 4)) });
+				// Two of four are no quorum, and meet each.
+				scene.take([wrong ? 2n : 3n], entry(2, 3));
 			},
 		},
 	],

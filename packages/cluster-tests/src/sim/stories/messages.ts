@@ -49,6 +49,13 @@ export const MESSAGE_STORIES = {
 			},
 		},
 		{
+			title: "entries are sent with a commit that is less than their sender's",
+			tell: (scene, wrong) => {
+				leadsAndCommits(scene);
+				scene.sends(1n, { kind: "append", to: 3n, term: 2, prevIndex: 1, prevTerm: 1, commit: wrong ? 1 : 2, entries: [entry(2, 2)] });
+			},
+		},
+		{
 			title: "an append has a gap",
 			tell: (scene, wrong) => {
 				leads(scene);
