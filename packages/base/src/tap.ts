@@ -58,6 +58,7 @@ export const TAP_EVENTS = [
 	"snapshotSent",
 	"snapshotReceived",
 	"snapshotFailed",
+	"stateAwaited",
 	"recovered",
 	"clusterForced",
 	// peers

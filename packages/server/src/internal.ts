@@ -10,10 +10,12 @@ export { runMember } from "./cli/run-member.ts";
 export type { FileCompletion, FileDisk, FileOp } from "./disk/file-ops.ts";
 export { type DiskCrash, SimDisk, type SimDiskOptions } from "./disk/memory-disk.ts";
 export { NodeDisk } from "./disk/node-disk.ts";
+export { ADDRESS_FILE } from "./driver/addresses.ts";
 export type { Booted, BootOutcome, BootWorld } from "./driver/boot.ts";
 export { bootMember } from "./driver/boot.ts";
 export type { Driver } from "./driver/driver.ts";
 export type { StartRefusal, StartRefusalCode } from "./driver/refusal.ts";
+export { REJOIN_RULES, type RejoinRules } from "./driver/rejoin.ts";
 export { freePorts } from "./free-ports.ts";
 export type {
 	CallContext,
@@ -61,6 +63,11 @@ export type {
 	PeerEvents,
 	PeerTransport,
 	Scheduler,
+	Seeker,
+	StateDoors,
+	StateExport,
+	StateOpening,
+	StatePart,
 	StoreCompletion,
 	StoreDisk,
 	StoreHouse,

@@ -15,6 +15,7 @@ import { type MemberTls, openMemberTls } from "./member-tls.ts";
 import { nodeBytes } from "./node-bytes.ts";
 import { nodeClock, nodeDice, nodeScheduler } from "./node-ports.ts";
 import { askOthersOver } from "./peers/ask-others.ts";
+import { stateDoorsOver } from "./peers/state-doors.ts";
 import { TcpPeerTransport } from "./peers/tcp-transport.ts";
 import type { PeerTransport, Scheduler, StoreHouse } from "./ports.ts";
 import { assertPortsFree } from "./ports-free.ts";
@@ -205,6 +206,7 @@ class RunningMember implements Member {
 				dice: nodeDice(),
 				bytes: nodeBytes,
 				members: () => booted.driver.acquaintances,
+				state: () => booted.driver.giveState(),
 				term: () => booted.driver.status().core.term,
 			},
 			booted.driver,
@@ -262,6 +264,7 @@ class RunningMember implements Member {
 				die: (reason: string) => this.die(reason),
 				removed: () => this.leave(),
 				askOthers: askOthersOver(this.tls.peers),
+				stateDoors: stateDoorsOver(nodeBytes, this.tls.peers),
 			};
 			bootMember(this.config, world, (outcome) => {
 				if (outcome.ok) done(outcome.booted);

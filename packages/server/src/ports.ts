@@ -73,8 +73,46 @@ export interface PeerEvents {
 	removed(by: NodeId): void;
 }
 
-/** For whom a view of the store is open: a member that is sent the state, a client that saves it. Neither waits for the other. */
-export type ViewName = "transfer" | "export";
+/** A state of one moment on its way out, as the image of a file (docs/snapshot-file.md), as fast as it is asked for. */
+export interface StateExport {
+	/** Asks for the next part, one at a time; `done` in a later turn, never after `close`. */
+	next(done: (part: StatePart) => void): void;
+	close(): void;
+}
+
+export type StatePart =
+	/** `bytesLeft`: about, behind this part; 0 only with the last one. */
+	| { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly last: boolean; readonly bytesLeft: number }
+	| { readonly kind: "failed"; readonly reason: string };
+
+/** A member without its store that looks for somebody who gives it the state. */
+export interface Seeker {
+	readonly clusterId: bigint;
+	readonly memberId: NodeId;
+}
+
+export type StateOpening =
+	| { readonly ok: true; readonly state: StateExport }
+	/** `removed`: the seeker was removed from the cluster for good, says the one that was asked. `reason`: why not, in words. */
+	| { readonly ok: false; readonly removed: boolean; readonly reason: string };
+
+/** The doors of other members at which a member that does not run yet can ask (rule S6). All answer in a later turn, bounded in time. */
+export interface StateDoors {
+	/** The members as those know them that answer at one of these URLs, belong to the seeker's cluster and know the seeker. */
+	find(
+		seeker: Seeker,
+		urls: readonly string[],
+		done: (members: ReadonlyArray<{ readonly id: NodeId; readonly peerUrls: readonly string[] }>) => void,
+	): void;
+	/** Asks one member for its state. */
+	ask(seeker: Seeker, giver: { readonly id: NodeId; readonly peerUrls: readonly string[] }, done: (opening: StateOpening) => void): void;
+}
+
+/**
+ * For whom a view of the store is open: a member that is sent the state by its leader, a client that saves it, a member that fetches
+ * it because its own store is lost. None waits for another.
+ */
+export type ViewName = "transfer" | "export" | "fetch";
 
 /** The key-value store's disk as numbered operations (rules S1 to S5). */
 export type StoreOp =

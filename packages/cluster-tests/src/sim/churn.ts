@@ -169,8 +169,11 @@ export class Churn {
 		const address = (this.addresses.get(member) ?? 0) + 1;
 		this.addresses.set(member, address);
 		this.begin("update", [member]);
-		this.errands.update(member.id, [`http://10.${address}.0.${this.fleet.machineOf(member)}:2380`], () => {
+		const url = `http://10.${address}.0.${this.fleet.machineOf(member)}:2380`;
+		member.moveTo(url);
+		this.errands.update(member.id, [url], () => {
 			this.counts.updated++;
+			if (!this.finishing) member.leaveOldAddresses();
 			this.end();
 		});
 	}

@@ -3,8 +3,8 @@ import type { Fleet } from "./fleet.ts";
 import type { Invariants } from "./invariants.ts";
 import type { SimMember } from "./member.ts";
 
-/** What was done to a disk: nothing, a single bit was inverted, or anything else. */
-export type Damage = "none" | "oneBit" | "more";
+/** What was done to a disk: nothing, a single bit of log or votes was inverted, only the store was struck, or anything else. */
+export type Damage = "none" | "oneBit" | "store" | "more";
 
 /**
  * What damage lies within the promise, and no more of it may be done (faults outside it prove nothing). Crashes, cuts and full

@@ -67,6 +67,22 @@ export class SimStores {
 		for (const [generation, store] of copy) this.onDisk.set(generation, store);
 	}
 
+	/** Everything is gone, or the rows, or any part of the records; no process may have a store open. */
+	lose(dice: Dice): void {
+		assert(this.open.size === 0, "stores are lost while nobody reads");
+		const what = dice.pick(["all", "rows", "records"] as const);
+		if (what === "all") {
+			this.onDisk.clear();
+			this.unnamed.clear();
+		}
+		for (const [generation, store] of this.onDisk) {
+			const { records, rows } = copyOf(store).raw();
+			if (what === "rows") rows.clear();
+			else for (const key of [...records.keys()].sort()) if (dice.chance(1, 2)) records.delete(key);
+			this.onDisk.set(generation, withContent(records, rows));
+		}
+	}
+
 	/** Inverts one bit of a record; where, or null when there is none. */
 	rot(): string | null {
 		const generation = [...this.onDisk.keys()].sort().at(-1);
@@ -150,6 +166,10 @@ export class SimStores {
 
 function copyOf(store: MemoryStore): MemoryStore {
 	const { records, rows } = store.raw();
+	return withContent(records, rows);
+}
+
+function withContent(records: ReadonlyMap<string, Uint8Array>, rows: ReadonlyMap<string, Uint8Array>): MemoryStore {
 	return new MemoryStore(
 		() => {
 			throw new Error("no process has opened this store");

@@ -20,6 +20,7 @@ export const INVARIANTS = [
 	"committedInTerm",
 	"noReuse",
 	"termMonotone",
+	"voteKept",
 	"termsOrdered",
 	"commitMonotone",
 	"appliedMonotone",
@@ -196,13 +197,27 @@ export class Invariants {
 	/** A life begins with this log. `damage`: what may have made it shorter than what was once durable. */
 	restored(id: NodeId, log: RestoredLog, damage: Damage): void {
 		const mirror = this.mirror(id);
-		const damaged = damage !== "none";
+		const damaged = damage === "oneBit" || damage === "more";
 		mirror.everDamaged ||= damaged;
+		if (damage === "store") this.restoredStore(mirror, log);
 		if (!damaged) this.checkKept(mirror, log);
 		else if (damage === "oneBit") this.checkVouched(mirror, log);
 		this.bounds?.restored(id);
 		mirror.restored(log, damaged);
 		this.checkCommittedKept(id, "came back");
+		// What a state that it took knows to be committed it knows as well.
+		this.noteSettled();
+	}
+
+	/** A store that was lost came back by the log, by a state that the log goes with, or by one that has taken the log's place. */
+	private restoredStore(mirror: LogMirror, { base, entries }: RestoredLog): void {
+		const { index, term } = base;
+		if (index > 0) this.checkSnapshot(mirror.id, base);
+		// What was on its way to the disk may have come there.
+		if (mirror.holds(index, term) || mirror.termAt(index) === term) return;
+		if (entries.length > 0)
+			this.breach("logMatching", `${hex(mirror.id)} takes a state of term ${term} at ${index}, which its log has not`);
+		mirror.replaced(base);
 	}
 
 	/** The core handed this to its log. */
@@ -321,8 +336,10 @@ export class Invariants {
 	/** What was once told to be durable is there after a restart, unless it was replaced since. */
 	private checkKept(mirror: LogMirror, log: RestoredLog): void {
 		const { id } = mirror;
-		const { term, commit } = log.hardState;
+		const { term, vote, commit } = log.hardState;
 		if (term < mirror.durableTerm) this.breach("termMonotone", `${hex(id)} fell from term ${mirror.durableTerm} to ${term} by a restart`);
+		if (term === mirror.durableTerm && mirror.durableVote !== 0n && vote !== mirror.durableVote)
+			this.breach("voteKept", `${hex(id)} voted for ${hex(mirror.durableVote)} in term ${term} and remembers ${hex(vote)} after a restart`);
 		if (commit < mirror.durableCommit)
 			this.breach("commitMonotone", `${hex(id)} fell from durable commit ${mirror.durableCommit} to ${commit} by a restart`);
 		for (const { index, term: lost } of missing(mirror, log)) {

@@ -146,6 +146,12 @@ export class LogMirror {
 		this.lastIndex = log.entries.at(-1)?.index ?? log.base.index;
 	}
 
+	/** Before a start: a state has taken the place of the log. */
+	replaced({ index }: { readonly index: LogIndex }): void {
+		this.durable.clear();
+		this.durableBase = index;
+	}
+
 	append(work: AppendWork): void {
 		this.pending.push(work);
 		this.saysDurable.push(this.toldSeq);

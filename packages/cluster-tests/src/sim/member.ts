@@ -25,6 +25,7 @@ import type { SimNetwork } from "./network.ts";
 import { observeMachine, type Progress } from "./observed-machine.ts";
 import type { Oracle } from "./oracle.ts";
 import { SimProcess } from "./process.ts";
+import { spoilRejoin } from "./rejoin-mutants.ts";
 import type { TraceHash } from "./trace-hash.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 import { forgetAtSnapshot } from "./watch-mutants.ts";
@@ -79,6 +80,9 @@ export class SimMember {
 	floors = 0;
 	/** States that this member received. */
 	snapshots = 0;
+	/** Where it listens for other members: an operator moves it. */
+	private addresses: readonly string[];
+	private readonly formerAddresses = new Set<string>();
 	/** Removed from the cluster: its last start was refused for that. */
 	gone = false;
 	/** Its machine was wiped, or given to another member: it never comes back. */
@@ -88,6 +92,8 @@ export class SimMember {
 	/** A start has read and verified all that is on its disks: what was rotten until then is mended, or was of no account. */
 	onVerified: () => void = () => {};
 	onRefused: (text: string) => void = () => {};
+	/** Its store was lost, for this reason, and it took the state of another one. */
+	onFetched: (because: string) => void = () => {};
 	/** Done to its disks and not looked at by any start: it may be found at any time, and ends the process. */
 	damage: () => Damage = () => "none";
 	private readonly mutant: Mutant | null;
@@ -101,6 +107,7 @@ export class SimMember {
 		this.mutant = mutant;
 		this.joint = churn.joint;
 		this.config = config;
+		this.addresses = config.listenPeerUrls;
 		this.world = world;
 		this.id = config.memberId;
 		this.name = name;
@@ -170,6 +177,8 @@ export class SimMember {
 				die: () => this.ended(life),
 				// A supervisor starts it again all the same, which must be refused.
 				removed: () => life.booted?.noteRemoval(() => this.ended(life)),
+				stateDoors: network.doorsFor(this.id, process),
+				rejoinRules: spoilRejoin(this.mutant),
 				watchDurable: (seq) => {
 					if (process.alive) invariants.persisted(this.id, seq);
 				},
@@ -189,8 +198,9 @@ export class SimMember {
 					else this.refuses(life, outcome.refusal.text);
 					return;
 				}
+				const { driver, report } = outcome.booted;
+				if (report.fetched !== null) this.onFetched(report.fetched.because);
 				this.onVerified();
-				const { driver } = outcome.booted;
 				life.booted = outcome.booted;
 				const { mutant } = this;
 				if (mutant === "forgetsAtSnapshot") forgetAtSnapshot(driver.watches);
@@ -215,7 +225,12 @@ export class SimMember {
 					newMemberId: () => BigInt(dice.uint53()),
 				});
 				life.calls = new MemberCalls(process, this.points, services.methods, (bytes) => trace.bytes(bytes));
-				driver.start(network.attach(this.id, process, driver, this.points));
+				const door = {
+					peerUrls: () => this.addresses,
+					view: () => ({ clusterId: driver.clusterId, members: driver.acquaintances }),
+					give: () => driver.giveState(),
+				};
+				driver.start(network.attach(this.id, process, driver, this.points, door));
 				driver.publish(this.config.name, this.config.advertiseClientUrls);
 			},
 		);
@@ -234,6 +249,21 @@ export class SimMember {
 		life.calls?.end();
 	}
 
+	/** It listens at a new address, and until it has `left` the old ones there as well. */
+	moveTo(url: string): void {
+		for (const address of this.addresses) this.formerAddresses.add(address);
+		this.addresses = [url, ...this.addresses];
+	}
+
+	leaveOldAddresses(): void {
+		this.addresses = this.addresses.slice(0, 1);
+	}
+
+	/** Whoever was away may know it by one of them only. */
+	takeUpOldAddresses(): void {
+		this.addresses = [...new Set([...this.addresses, ...this.formerAddresses])];
+	}
+
 	/** It dies, and nothing starts it again, a supervisor that was about to included, until `mayLive`. */
 	stayDead(): void {
 		this.leftDead = true;
@@ -249,6 +279,12 @@ export class SimMember {
 		this.crash("power");
 		this.discarded = true;
 		this.points.disarm();
+	}
+
+	/** It dies, and with its process the store, or a part of it; log and votes stay whole. */
+	loseStore(dice: Dice): void {
+		this.crash(dice.pick(["process", "power"] as const));
+		this.stores.lose(dice);
 	}
 
 	/** Its folder as it is now, while it does not run. */

@@ -7,6 +7,7 @@ import { CONTEST_MUTANTS, type ContestMutant, isContestMutant, spoilContests } f
 import { isLeaseMutant, LEASE_MUTANTS, type LeaseMutant, spoilLeases } from "./lease-mutants.ts";
 import { isMembershipMutant, MEMBERSHIP_MUTANTS, type MembershipMutant, spoilSettlement } from "./membership-mutants.ts";
 import { override } from "./override.ts";
+import { blankAddresses, isRejoinMutant, REJOIN_MUTANTS, type RejoinMutant } from "./rejoin-mutants.ts";
 import { isSliceMutant, SLICE_MUTANTS, type SliceMutant, spoilReads, spoilSlices } from "./slice-mutants.ts";
 import {
 	isStorageMutant,
@@ -35,7 +36,7 @@ export const MUTANTS = [
 	"ignoresLimits",
 	"trustsHeartbeats",
 ] as const;
-/** Those of watching, of leases, of locks and elections, of lost connections, of slices, of what is stored and of members have lists of their own. */
+/** Those of watching, of leases, of locks and elections, of lost connections, of slices, of what is stored, of members and of lost stores have lists of their own. */
 export type Mutant =
 	| (typeof MUTANTS)[number]
 	| WatchMutant
@@ -44,7 +45,8 @@ export type Mutant =
 	| CalmMutant
 	| SliceMutant
 	| StorageMutant
-	| MembershipMutant;
+	| MembershipMutant
+	| RejoinMutant;
 export const ALL_MUTANTS: readonly Mutant[] = [
 	...MUTANTS,
 	...WATCH_MUTANTS,
@@ -54,6 +56,7 @@ export const ALL_MUTANTS: readonly Mutant[] = [
 	...SLICE_MUTANTS,
 	...STORAGE_MUTANTS,
 	...MEMBERSHIP_MUTANTS,
+	...REJOIN_MUTANTS,
 ];
 
 export function mutate(machine: ReplicaMachine, mutant: Mutant | null): ReplicaMachine {
@@ -70,7 +73,7 @@ export function mutate(machine: ReplicaMachine, mutant: Mutant | null): ReplicaM
 			},
 		});
 	}
-	if (isContestMutant(mutant)) return machine;
+	if (isContestMutant(mutant) || isRejoinMutant(mutant)) return machine;
 	switch (mutant) {
 		case null:
 		case "goesOnAfterFailedWrite":
@@ -151,6 +154,7 @@ export function spoilPort(member: MemberPort, mutant: Mutant | null): MemberPort
 /** Of this bug it is the disk that knows: what failed to be written is said to be written, and the member leads on (raft.md 9.9). */
 export function spoilDisk(disk: FileDisk, mutant: Mutant | null): FileDisk {
 	if (mutant === "trustsPageCache") return skipRepairs(disk);
+	if (mutant === "notesNoAddresses") return blankAddresses(disk);
 	if (mutant !== "goesOnAfterFailedWrite") return disk;
 	const lengths = new Map<number, number>();
 	return {

@@ -69,6 +69,7 @@ export class Nemesis {
 			transferMs: () => this.transfer(),
 			awayMs: () => this.away(),
 			oldFolderMs: () => this.oldFolder(),
+			loseStoreMs: () => this.loseStore(),
 		};
 		// In the order of the plan: the streams are forked one after the other.
 		for (const kind of Object.keys(strikes) as FaultKind[]) this.every(kind, rates[kind], strikes[kind]);
@@ -84,6 +85,8 @@ export class Nemesis {
 			member.disk.mend();
 			member.stores.mend();
 			member.mayLive();
+			// All others may have moved while a member had no store, and then nobody can tell it where they are.
+			member.takeUpOldAddresses();
 			member.start();
 		}
 		this.note("heal", []);
@@ -263,7 +266,7 @@ export class Nemesis {
 		if (!allowed || victim.lives === 0) return;
 		const where = target === "store" ? victim.stores.rot() : target === "place" ? victim.disk.misplace() : victim.disk.rot(target);
 		if (where === null) return;
-		this.budget.spoil(victim, target === "place" ? "more" : "oneBit");
+		this.budget.spoil(victim, target === "place" ? "more" : target === "store" ? "store" : "oneBit");
 		this.record(target === "place" ? "misdirected write" : `rot in ${target}`, [victim]);
 		if (this.dice.chance(1, 3)) return;
 		victim.crash(this.dice.pick(["process", "power"] as const));
@@ -300,6 +303,16 @@ export class Nemesis {
 			}
 			victim.start();
 		});
+	}
+
+	/** Log and votes are whole: it comes back by the log, or by the state of another one, whoever else is there. */
+	private loseStore(): void {
+		const victim = this.dice.pick(this.fleet.roster);
+		if (!this.budget.allowsLoss(victim) || victim.lives === 0 || !victim.present) return;
+		this.record("lost store", [victim]);
+		this.budget.spoil(victim, "store");
+		victim.loseStore(this.dice);
+		this.later(1_500, () => victim.start());
 	}
 
 	private jumpClock(): void {

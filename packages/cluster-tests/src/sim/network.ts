@@ -10,6 +10,7 @@ import {
 	laneOf,
 	type PeerEvents,
 	type PeerTransport,
+	type StateDoors,
 	TICK_MS,
 } from "@flotilla/server/internal";
 import type { CrashPoints } from "./crash-points.ts";
@@ -17,6 +18,7 @@ import { readDamaged, trusting, type Wire } from "./damaged-frame.ts";
 import { breakLink, Links, type Station, type Way } from "./links.ts";
 import { PeerWatch } from "./peer-watch.ts";
 import type { SimProcess } from "./process.ts";
+import { type MemberDoor, SimDoors } from "./state-doors.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 /** Drawn once a run. Times in microseconds, chances per thousand. */
@@ -50,6 +52,8 @@ interface Endpoint {
 	readonly takes: Array<boolean | undefined>;
 	/** What it makes of its connections, by peer. */
 	readonly watches: Map<NodeId, PeerWatch>;
+	/** What it answers to those that do not run yet. */
+	readonly door: MemberDoor;
 }
 
 const REDIAL_US = 50_000;
@@ -87,11 +91,11 @@ export class SimNetwork {
 	}
 
 	/** A life joins; its connections come up one after the other. */
-	attach(id: NodeId, process: SimProcess, events: PeerEvents, points: CrashPoints): PeerTransport {
+	attach(id: NodeId, process: SimProcess, events: PeerEvents, points: CrashPoints, door: MemberDoor): PeerTransport {
 		const station = this.links.station(id);
 		assert(station.life === null, "a member has one life at a time");
 		const endpoint: Endpoint = {
-			...{ id, station, process, events, points },
+			...{ id, station, process, events, points, door },
 			...{ contacts: null, removed: new Set(), guests: new Set(), takes: [], watches: new Map() },
 		};
 		station.life = endpoint;
@@ -176,6 +180,22 @@ export class SimNetwork {
 		if (!vouching.some(({ contacts }) => contacts?.has(stranger.id) === true)) return;
 		endpoint.guests.add(stranger.id);
 		endpoint.takes.length = 0;
+	}
+
+	/** As a member without its store sees the others, before it has joined them. */
+	doorsFor(id: NodeId, process: SimProcess): StateDoors {
+		return new SimDoors<Endpoint>(process, {
+			time: this.time,
+			dice: this.dice,
+			corruptPerMille: () => this.model.corruptPerMille,
+			delayUs: () => this.model.delayMinUs + this.dice.range(0, 2 * this.model.delayMeanUs),
+			at: (url) => [...this.endpoints.values()].find((endpoint) => endpoint.door.peerUrls().includes(url)) ?? null,
+			passes: ({ id: other }) => this.endpoints.has(other) && !this.isBarred(this.way(id, other)),
+			standing: (endpoint) => {
+				if (endpoint.removed.has(id)) return "removed";
+				return takes(endpoint, this.links.station(id)) ? "member" : "unknown";
+			},
+		});
 	}
 
 	/** The life is over: its kernel closes the connections, which the others notice unless the way to them is cut. */

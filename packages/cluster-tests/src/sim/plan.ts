@@ -33,6 +33,8 @@ export interface FaultRates {
 	readonly awayMs: number;
 	/** A member's folder is put back to an earlier copy. */
 	readonly oldFolderMs: number;
+	/** A member dies and its store is lost, or a part of it. */
+	readonly loseStoreMs: number;
 }
 export type FaultKind = keyof FaultRates;
 
@@ -105,6 +107,7 @@ export function drawPlan(seed: string, least: PlanLimits): RunPlan {
 	const slices = new Dice(`${seed}/slices`);
 	const joint = new Dice(`${seed}/joint`);
 	const limits = new Dice(`${seed}/limits`);
+	const stores = new Dice(`${seed}/stores`);
 	const rate = (minMs: number, maxMs: number, from = dice): number => (from.chance(1, 2) ? from.range(minMs, maxMs) : 0);
 	const seldom = (minMs: number, maxMs: number): number => (late.chance(1, 3) ? late.range(minMs, maxMs) : 0);
 	// Little of the log is kept, in memory and on the disk: who was away needs a snapshot.
@@ -150,6 +153,7 @@ export function drawPlan(seed: string, least: PlanLimits): RunPlan {
 			transferMs: rate(1_000, 6_000),
 			awayMs: scarce ? dice.range(1_000, 3_000) : rate(2_000, 6_000),
 			oldFolderMs: folders.chance(1, 4) ? folders.range(2_000, 8_000) : 0,
+			loseStoreMs: stores.chance(1, 3) ? stores.range(1_500, 6_000) : 0,
 		},
 		churn: {
 			everyMs: churn.chance(1, 2) ? churn.range(300, 3_000) : 0,

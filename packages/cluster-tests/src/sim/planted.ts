@@ -2,6 +2,7 @@ import { isContestMutant } from "./contest-mutants.ts";
 import { isLeaseMutant } from "./lease-mutants.ts";
 import type { Mutant } from "./mutants.ts";
 import type { FaultRates, RunPlan } from "./plan.ts";
+import { isRejoinMutant } from "./rejoin-mutants.ts";
 import { isSliceMutant } from "./slice-mutants.ts";
 import { isWatchMutant } from "./watch-mutants.ts";
 
@@ -14,6 +15,8 @@ export function planted(plan: RunPlan, mutant: Mutant): RunPlan {
 	}
 	if (isLeaseMutant(mutant)) return { ...withLeases(plan), mutant };
 	if (isWatchMutant(mutant)) return { ...withWatchers(plan), ...(mutant === "forgetsAtSnapshot" ? catchingUp(plan) : {}), mutant };
+	if (mutant === "notesNoAddresses") return { ...withGrownClusters(plan), mutant };
+	if (isRejoinMutant(mutant)) return { ...withLostStores(plan), mutant };
 	if (isSliceMutant(mutant)) return { ...withSlices(plan), mutant };
 	return { ...plan, ...CIRCUMSTANCES[mutant]?.(plan), mutant };
 }
@@ -78,6 +81,24 @@ function withSlices(plan: RunPlan): RunPlan {
 		faults: { ...plan.faults, killMs: 1_000, crashPointMs: 1_000 },
 		parts: { ...plan.parts, kv },
 	};
+}
+
+/** Three members lose their stores all the time, behind logs that are cut all the time, and are cut off from each other. */
+export function withLostStores(plan: RunPlan): RunPlan {
+	const none = Object.fromEntries(Object.keys(plan.faults).map((kind) => [kind, 0])) as unknown as FaultRates;
+	return {
+		...plan,
+		...{ members: 3, churn: { ...plan.churn, everyMs: 0 }, electionTicks: 20, heartbeatTicks: 2 },
+		...{ floorEntries: 10, floorBytes: 1_024, keepEntries: 0, keepBytes: 0, segmentBytes: 4_096, memoryEntries: 0 },
+		faults: { ...none, loseStoreMs: 600, isolateMs: 1_000, killMs: 2_000, crashPointMs: 1_500, transferMs: 3_000 },
+	};
+}
+
+/** A member that began alone, whose cluster grows, shrinks and moves while members lose their stores: whom to ask stands in no first configuration. */
+export function withGrownClusters(plan: RunPlan): RunPlan {
+	const lost = withLostStores(plan);
+	const churn = { everyMs: 250, learnersOfTen: 3, votersMax: 5, joint: false };
+	return { ...lost, members: 1, churn, leavesMinority: false, faults: { ...lost.faults, loseStoreMs: 500, isolateMs: 0, crashPointMs: 0 } };
 }
 
 /** Nor are watchers, and they have something to watch. */

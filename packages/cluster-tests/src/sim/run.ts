@@ -315,7 +315,12 @@ class World {
 		member.onRefused = (text) => {
 			this.refusedStarts++;
 			if (!budget.isSpoilt(member)) this.refusals.push(`start: ${member.name} refused without damage: ${text}`);
+			else if (budget.damageOf(member) === "store" && this.fleet.roster.length > 1)
+				this.refusals.push(`start: ${member.name} lost no more than its store, and does not wait for another one's: ${text}`);
 			else if (!NAMES_PLACE.test(text)) this.refusals.push(`start: ${member.name} refused without saying where: ${text}`);
+		};
+		member.onFetched = (because) => {
+			if (!budget.isSpoilt(member)) this.refusals.push(`start: ${member.name} lost its store without damage: ${because}`);
 		};
 		const { crashAt, crashMember } = this.plan;
 		if (crashAt > 0 && member === this.fleet.all[crashMember]) member.points.arm({ after: crashAt, area: null, kind: "power" });

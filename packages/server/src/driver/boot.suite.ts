@@ -5,11 +5,12 @@ import { PLAIN_RANGE } from "@flotilla/mvcc";
 import { CommandKind, ReadCall, WriteCall } from "@flotilla/replica";
 import { type DiskCrash, SimDisk } from "../disk/memory-disk.ts";
 import { DEFAULT_MEMBER_OPTIONS, type MemberConfig } from "../member-config.ts";
-import type { PeerTransport, StoreCompletion, StoreHouse, StoreOp, StoreOpening } from "../ports.ts";
+import type { PeerTransport, StateDoors, StateExport, StoreCompletion, StoreHouse, StoreOp, StoreOpening } from "../ports.ts";
 import { MemoryStore } from "../stores/memory-store.ts";
 import { type Booted, bootMember } from "./boot.ts";
 import type { OtherMember } from "./recovery-steps.ts";
 import type { StartRefusal } from "./refusal.ts";
+import { REJOIN_RULES, type RejoinRules } from "./rejoin.ts";
 
 export const MEMBER_ID = 0x8e9e05c52164694dn;
 export const CLUSTER_ID = 0xcdf818194e3a8c32n;
@@ -72,6 +73,9 @@ class Loop {
 	}
 }
 
+/** The parts of a state, or why there is none. */
+export type Giver = readonly Uint8Array[] | string;
+
 /** What a store's disk answers from now on. */
 export interface StoreFault {
 	readonly at: "list" | "open" | "make" | StoreOp["kind"];
@@ -95,6 +99,14 @@ export class Machine {
 	/** Where another member of the cluster answers, and who was asked for. */
 	othersAnswer: string | null = null;
 	asked: readonly OtherMember[] = [];
+	/** How other members answer that are asked for their state, one after the other; the last one ever after. Null: nobody can be asked. */
+	givers: readonly Giver[] | null = null;
+	/** A test that plants a bug breaks one of them. */
+	rejoinRules: RejoinRules = REJOIN_RULES;
+	/** Who was asked for it. */
+	readonly askedForState: string[] = [];
+	/** Whom others name as members. */
+	named: readonly OtherMember[] = [];
 	booted: Booted | null = null;
 	refusal: StartRefusal | null = null;
 
@@ -127,10 +139,57 @@ export class Machine {
 				loop.after(1, () => answer(this.othersAnswer));
 			},
 		};
-		bootMember(config, world, (outcome) => {
+		bootMember(config, { ...world, rejoinRules: this.rejoinRules, ...(this.givers && { stateDoors: this.doors() }) }, (outcome) => {
 			if (outcome.ok) this.booted = outcome.booted;
 			else this.refusal = outcome.refusal;
 		});
+	}
+
+	private doors(): StateDoors {
+		const { later } = this;
+		return {
+			find: (_seeker, _urls, done) => later(() => done(this.named)),
+			ask: (_seeker, { id, peerUrls }, done) =>
+				later(() => {
+					const giver = this.givers?.[Math.min(this.askedForState.length, this.givers.length - 1)] ?? "nobody there";
+					this.askedForState.push(`${id} at ${peerUrls.join(",")}`);
+					if (typeof giver === "string") done({ ok: false, removed: giver === "removed", reason: giver });
+					else done({ ok: true, state: this.giving(giver) });
+				}),
+		};
+	}
+
+	private giving(parts: readonly Uint8Array[]): StateExport {
+		let at = 0;
+		return {
+			next: (done) =>
+				this.later(() => {
+					const bytes = parts[at++];
+					const last = at === parts.length;
+					if (bytes === undefined) done({ kind: "failed", reason: "it closed the connection" });
+					else done({ kind: "bytes", bytes, last, bytesLeft: last ? 0 : 1 });
+				}),
+			close: () => {},
+		};
+	}
+
+	/** The state of this member as it gives it to another one, part by part. */
+	image(): readonly Uint8Array[] {
+		const state = this.up.driver.giveState();
+		assert(state !== null, "nobody else fetches it");
+		const parts: Uint8Array[] = [];
+		let ended = false;
+		const next = (): void =>
+			state.next((part) => {
+				assert(part.kind === "bytes", "a state that nothing disturbs is handed out");
+				parts.push(part.bytes.slice());
+				ended = part.last;
+				if (!ended) next();
+			});
+		next();
+		this.runUntil(() => ended);
+		state.close();
+		return parts;
 	}
 
 	/** A whole start. Returns the refusal's code, or null. */

@@ -3,16 +3,19 @@ import { recordFault, STRIDE, type StoreOptions, StoreRebuild } from "@flotilla/
 import { Replica, type ReplicaMachine, type ReplicaOptions, type ReplicaState } from "@flotilla/replica";
 import type { FileDisk } from "../disk/file-ops.ts";
 import { APPLY_BACKLOG_MAX, type MemberConfig, PENDING_CALLS_MAX, quotaBytes, TICK_MS } from "../member-config.ts";
-import type { StoreHouse, WorldPorts } from "../ports.ts";
+import type { StateDoors, StoreHouse, WorldPorts } from "../ports.ts";
 import { LogFolder } from "../wal/log-folder.ts";
 import type { WalOptions } from "../wal/wal-interface.ts";
+import { writeAddresses } from "./addresses.ts";
 import { LOG_FOLDER } from "./bootstrap.ts";
 import { Driver } from "./driver.ts";
 import type { DriverOptions } from "./driver-options.ts";
+import { FolderNotes } from "./folder-notes.ts";
 import { LogRelay } from "./log-relay.ts";
 import { noteEnd, type Recovered, type RecoveryReport, recover } from "./recover.ts";
 import { type AskOthers, runRecovery } from "./recovery-runner.ts";
 import type { StartRefusal } from "./refusal.ts";
+import type { RejoinRules } from "./rejoin.ts";
 import type { RestoreStore } from "./store-scan.ts";
 import { Watches } from "./watches.ts";
 
@@ -34,6 +37,10 @@ export interface BootWorld extends WorldPorts {
 	readonly watchDurable?: (seq: number) => void;
 	/** Who else of the cluster runs, where a member is to go on alone. */
 	readonly askOthers?: AskOthers;
+	/** Where a member whose store is lost can ask for the state of another one. */
+	readonly stateDoors?: StateDoors;
+	/** For those who plant bugs: which states are taken there. */
+	readonly rejoinRules?: RejoinRules;
 }
 
 export interface Booted {
@@ -69,9 +76,12 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 		life: incarnation,
 		walId: (BigInt(dice.uint32()) << 32n) | BigInt(dice.uint32()),
 		restore,
+		mayFetch: world.stateDoors !== undefined,
+		...(world.rejoinRules && { rejoinRules: world.rejoinRules }),
 	});
-	const others = world.askOthers === undefined ? {} : { askOthers: world.askOthers };
-	const recoveryWorld = { scheduler: world.scheduler, disk: world.disk, stores: world.stores, logs, ...others };
+	const { askOthers, stateDoors } = world;
+	const others = { ...(askOthers && { askOthers }), ...(stateDoors && { stateDoors }) };
+	const recoveryWorld = { scheduler: world.scheduler, disk: world.disk, stores: world.stores, tap: world.tap, logs, ...others };
 	runRecovery(steps, recoveryWorld, (outcome) => {
 		if (!outcome.ok) return done(outcome);
 		const recovered = outcome.value;
@@ -83,6 +93,7 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 		);
 		const machine = world.watchMachine?.(plain, state) ?? plain;
 		const { clock, scheduler } = world;
+		const notes = new FolderNotes(recoveryWorld);
 		const driver = new Driver(driverOptions(config, recovered, incarnation), {
 			clock,
 			scheduler,
@@ -93,6 +104,7 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 			store: recovered.disk,
 			stores: world.stores,
 			restore,
+			noteAddresses: (record, noted) => notes.run(writeAddresses(record), (written) => noted(written.ok ? null : written.refusal.text)),
 			recordFault: ({ key, value }) => recordFault(bytes, key, value),
 			die: (reason) => world.die(reason),
 			removed: () => world.removed(),
@@ -107,9 +119,9 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 				report: recovered.report,
 				livesKnown: recovered.lives !== null,
 				// What fails here is found out again by the next start, from the others.
-				noteRemoval: (noted) => runRecovery(noteEnd("removed"), recoveryWorld, noted),
-				noteLostFolder: (noted) => runRecovery(noteEnd("lost"), recoveryWorld, noted),
-				close: (closed) => recovered.wal.close(() => driver.closeStores(closed)),
+				noteRemoval: (noted) => notes.run(noteEnd("removed"), noted),
+				noteLostFolder: (noted) => notes.run(noteEnd("lost"), noted),
+				close: (closed) => notes.settled(() => recovered.wal.close(() => driver.closeStores(closed))),
 			},
 		});
 	});
@@ -158,7 +170,7 @@ function electionTicks(config: MemberConfig): number {
 	return Math.max(2, Math.round(config.electionMs / TICK_MS));
 }
 
-function driverOptions(config: MemberConfig, { floor, rows, report, forced }: Recovered, incarnation: number): DriverOptions {
+function driverOptions(config: MemberConfig, { floor, rows, report, forced, addresses }: Recovered, incarnation: number): DriverOptions {
 	const { clusterId, memberId, generation, appliedIndex, confState } = floor;
 	const voters = forced === null ? confState.voters : [memberId];
 	// Where nobody else votes, and where nothing was elected yet, there is no leader to listen for.
@@ -171,6 +183,7 @@ function driverOptions(config: MemberConfig, { floor, rows, report, forced }: Re
 		callsATurnMax: PENDING_CALLS_MAX,
 		identity: { clusterId, memberId, generation },
 		rows,
+		addresses,
 		floorIndex: appliedIndex,
 		snapshots: { partBytes: config.snapshotPartBytes, partPauseMs: config.snapshotPartPauseMs, incarnation },
 		firstElection: config.initialElectionTickAdvance && voters.includes(memberId) ? { voters, self: memberId, listenMs } : null,
@@ -178,10 +191,11 @@ function driverOptions(config: MemberConfig, { floor, rows, report, forced }: Re
 }
 
 function tellRecovery(world: BootWorld, { report, restoredLog, forced }: Recovered): void {
-	const { rebuiltBecause, tornBytes, ...numbers } = report;
+	const { rebuiltBecause, fetched, tornBytes, ...numbers } = report;
 	const { term } = restoredLog.hardState;
 	if (tornBytes > 0) world.tap.emit("walTornTail", term, report.lastIndex, { tornBytes });
-	const fields = rebuiltBecause === null ? numbers : { ...numbers, rebuiltBecause };
+	const repair = fetched === null ? {} : { fetchedFrom: fetched.from, fetchedBecause: fetched.because };
+	const fields = { ...numbers, ...(rebuiltBecause === null ? {} : { rebuiltBecause }), ...repair };
 	world.tap.emit("recovered", term, report.lastIndex, fields);
 	if (forced === null) return;
 	const removed = forced.removed.map((id) => id.toString(16)).join(",");

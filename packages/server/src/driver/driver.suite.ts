@@ -220,7 +220,7 @@ export function driverHarness(change: Partial<DriverOptions> = {}) {
 	const log = { bytesSinceFloor: 0, heldFrom: 0, reads: [] as Array<(entries: readonly Entry[]) => void> };
 	const wal: WriteAheadLog = {
 		append: (work) => void effects.push(`append ${work.seq}`),
-		amend: (_hardState, _entries, done) => done(),
+		amend: (_change, done) => done(),
 		flush: () => void effects.push("flush"),
 		complete() {},
 		holdFrom: (index) => {
@@ -258,6 +258,7 @@ export function driverHarness(change: Partial<DriverOptions> = {}) {
 			identity: { clusterId: 7n, memberId: 1n, generation: "1" },
 			rows: [],
 			floorIndex: 1,
+			addresses: { index: 0, members: [] },
 			firstElection: null,
 			snapshots: { partBytes: 1_000, partPauseMs: 0, incarnation: 1 },
 			...change,
@@ -274,6 +275,7 @@ export function driverHarness(change: Partial<DriverOptions> = {}) {
 			restore: () => {
 				throw new Error("this driver receives no snapshot");
 			},
+			noteAddresses: (_record, done) => done(null),
 			// Records are made up here.
 			recordFault: () => null,
 			die: (reason) => void deaths.push(reason),

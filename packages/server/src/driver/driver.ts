@@ -21,8 +21,10 @@ import type {
 	WriteOutcome,
 } from "@flotilla/replica";
 import { MemberFigures } from "../metrics/member-figures.ts";
-import type { LaneMessage, OpenStore, PeerEvents, PeerTransport } from "../ports.ts";
-import type { MemberPort, StateExport } from "../services/member-port.ts";
+import type { LaneMessage, OpenStore, PeerEvents, PeerTransport, StateExport } from "../ports.ts";
+import type { MemberPort } from "../services/member-port.ts";
+import { AddressNotes } from "./address-notes.ts";
+import { addressesIn, addressRecord } from "./addresses.ts";
 import { CommitNews } from "./commit-news.ts";
 import type { DriverOptions, DriverWorld } from "./driver-options.ts";
 import { FirstElection } from "./first-election.ts";
@@ -64,6 +66,9 @@ export class Driver implements MemberPort, PeerEvents {
 	private readonly pending = new PendingAppends();
 	private readonly syncTimes = new SyncTimes();
 	private readonly news: CommitNews;
+	private readonly addresses: AddressNotes;
+	/** Durable, and the log is not cut behind it yet. */
+	private cutBehind: FloorImage | null = null;
 	private readonly firstElection: FirstElection | null;
 
 	private turnScheduled = false;
@@ -107,6 +112,11 @@ export class Driver implements MemberPort, PeerEvents {
 		this.figures.callsOpen = () => this.openCount;
 		this.ticker = new Ticker(world.clock, world.scheduler, options.tickMs, () => this.schedule());
 		this.live = new LiveStore(world.store, options.identity, options.rows, options.floorIndex, this.storeOwner);
+		this.addresses = new AddressNotes(options.addresses, {
+			write: (record, done) => world.noteAddresses(record, done),
+			written: () => this.schedule(),
+			failed: (reason) => this.die(reason),
+		});
 		this.snapshots = new Snapshots(options.snapshots, options.identity, {
 			...{ clock: world.clock, scheduler: world.scheduler, stores: world.stores, restore: world.restore },
 			machine: this.machine,
@@ -114,6 +124,7 @@ export class Driver implements MemberPort, PeerEvents {
 			live: () => this.live,
 			send: (message) => this.transport?.send([message]),
 			schedule: () => this.schedule(),
+			noted: (index, rows) => this.addresses.note(addressesIn(index, rows)),
 			goLive: (store, identity, rows, floorIndex) => {
 				this.live = new LiveStore(store, identity, rows, floorIndex, this.storeOwner);
 			},
@@ -253,6 +264,11 @@ export class Driver implements MemberPort, PeerEvents {
 	}
 
 	// ---- what the member uses
+
+	/** The state whole, for a member of the cluster whose own store is lost (rule S6); null while another one fetches it. */
+	giveState(): StateExport | null {
+		return this.ended ? null : this.snapshots.give();
+	}
 
 	/** Runs `watcher` after each turn until the returned function is called. */
 	afterTurns(watcher: () => void): () => void {
@@ -403,6 +419,15 @@ export class Driver implements MemberPort, PeerEvents {
 			this.cutIndex = 0;
 		}
 		this.snapshots.deliver(this.deliveredSeq);
+		this.cutLog();
+	}
+
+	/** What the log tells of the members is noted before it goes: who loses the store knows whom to ask (rule S6). */
+	private cutLog(): void {
+		const image = this.cutBehind;
+		if (image === null || !this.addresses.note(addressesIn(image.appliedIndex, image.tables))) return;
+		this.cutBehind = null;
+		this.world.wal.cutBehind(image.appliedIndex);
 	}
 
 	private deliverTicks(): void {
@@ -462,6 +487,7 @@ export class Driver implements MemberPort, PeerEvents {
 			// Who was removed or moved hears of the commit that did it over the connection that is left.
 			this.news.release();
 			this.transport?.setMembers(this.machine.contacts, this.machine.removed);
+			this.addresses.note(addressRecord(this.machine.status().appliedIndex, this.machine.members));
 		}
 		if (output.moreWork) this.schedule();
 		if (output.removed) this.leaveForGood();
@@ -529,7 +555,8 @@ export class Driver implements MemberPort, PeerEvents {
 
 	private floorDurable(image: FloorImage): void {
 		this.emit("floorWritten", { revision: image.mark.revision, records: image.mark.count }, image.term, image.appliedIndex);
-		this.world.wal.cutBehind(image.appliedIndex);
+		this.cutBehind = image;
+		this.cutLog();
 		this.schedule();
 	}
 

@@ -30,6 +30,9 @@ export interface ForceRequest {
 	readonly forcedBefore: boolean;
 }
 
+/** Those that were ever members, removed ones too. */
+export type KnownMembers = Map<NodeId, MemberInfo>;
+
 /** What a member's folder says of the cluster, up to the end of its log. */
 export interface ClusterAtEnd {
 	readonly confState: ConfState;
@@ -45,22 +48,26 @@ export interface ForcedCluster {
 
 /** Where the configuration and the members stand when everything in the log has taken effect. */
 export function clusterAtEnd(log: RestoredLog, rows: ReadonlyArray<{ readonly key: string; readonly value: Uint8Array }>): ClusterAtEnd {
-	const known = new Map<NodeId, MemberInfo>();
+	const known: KnownMembers = new Map();
 	for (const { key, value } of rows) if (key.startsWith("members/")) note(known, decodeMember(value));
 	const envelope = new EnvelopeReader();
 	let confState = log.base.confState;
-	for (const { kind, data } of log.entries) {
-		if (kind === EntryKind.config) {
-			const request = confChangeOfEntry(data);
-			confState = changedConf(confState, request) ?? confState;
-			for (const member of readContext(request.context).added) note(known, member);
-		} else if (kind === EntryKind.normal && data.length > 0 && envelope.tryOpen(data) === null) followCommand(known, envelope);
+	for (const entry of log.entries) {
+		if (entry.kind === EntryKind.config) confState = changedConf(confState, confChangeOfEntry(entry.data)) ?? confState;
+		followEntry(known, entry, envelope);
 	}
 	return { confState, known };
 }
 
+/** What an entry says of members: who was added, and what they told of themselves. */
+export function followEntry(known: KnownMembers, { kind, data }: Entry, envelope: EnvelopeReader): void {
+	if (kind === EntryKind.config) {
+		for (const member of readContext(confChangeOfEntry(data).context).added) note(known, member);
+	} else if (kind === EntryKind.normal && data.length > 0 && envelope.tryOpen(data) === null) followCommand(known, envelope);
+}
+
 /** Names and addresses that members have told of themselves. */
-function followCommand(known: Map<NodeId, MemberInfo>, { kind, origin, payload }: EnvelopeReader): void {
+function followCommand(known: KnownMembers, { kind, origin, payload }: EnvelopeReader): void {
 	if (kind !== CommandKind.publish && kind !== CommandKind.memberUpdate) return;
 	const told = decodeMember(payload);
 	const before = known.get(kind === CommandKind.publish ? origin : told.id);
@@ -71,7 +78,7 @@ function followCommand(known: Map<NodeId, MemberInfo>, { kind, origin, payload }
 	);
 }
 
-function note(known: Map<NodeId, MemberInfo>, member: MemberInfo): void {
+function note(known: KnownMembers, member: MemberInfo): void {
 	known.set(member.id, member);
 }
 
@@ -114,7 +121,7 @@ export function* forceNewCluster(
 	const entries = changes.map((change, at) => new Entry(lastIndex + 1 + at, term, EntryKind.config, encodeConfChange(change)));
 	const hardState = { term, vote: memberId, commit: lastIndex + entries.length };
 	marks.clusterForced++;
-	yield* ask({ on: "amendLog", wal, hardState, entries });
+	yield* ask({ on: "amendLog", wal, change: { hardState, entries, snapshot: null } });
 	return {
 		log: { ...log, hardState, entries: [...log.entries, ...entries] },
 		forced: { removed: others.map(({ id }) => id), uncertain: lastIndex - log.hardState.commit },

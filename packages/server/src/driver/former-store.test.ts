@@ -18,6 +18,8 @@ class Place {
 	readonly reads = new Map([["1", 0]]);
 	inUse = "1";
 	takes = true;
+	/** The file of addresses says who belongs to the state that came. */
+	membersNoted = true;
 	readonly snapshots: Snapshots;
 
 	constructor() {
@@ -52,6 +54,7 @@ class Place {
 			live: () => storeOf(this.inUse),
 			send: () => {},
 			schedule: () => {},
+			noted: () => this.membersNoted,
 			goLive: (_disk, { generation }) => {
 				this.inUse = generation;
 				did.push(`live ${generation}`);
@@ -103,6 +106,15 @@ test("stays until its last long read has ended, however long the marker has been
 	expect(place.turn(MARKER_SEQ + 1)).toEqual([]);
 	place.reads.set("1", 0);
 	expect(place.turn(MARKER_SEQ + 2)).toEqual(["close 1", "remove 1"]);
+});
+
+test("is the one in use until the members of the state that came are noted: the log that names them goes with it", () => {
+	const place = new Place();
+	place.membersNoted = false;
+	place.receive("2", 50);
+	expect([place.did, place.turn(MARKER_SEQ), place.inUse]).toEqual([[], [], "1"]);
+	place.membersNoted = true;
+	expect([place.turn(MARKER_SEQ), place.inUse]).toEqual([["retire 1", "live 2"], "2"]);
 });
 
 test("is the one in use still where the state that came is not taken", () => {

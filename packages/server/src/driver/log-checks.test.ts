@@ -19,7 +19,7 @@ const LOG: RecoveredLog = {
 	identity: { clusterId: 7n, memberId: 1n, walId: 9n },
 	hardState: { term: 4, vote: 0n, commit: 110 },
 	snapshot: { index: 1, term: 1, confState, generation: "" },
-	configs: [],
+	changesMembers: false,
 	firstIndex: 50,
 	lastIndex: 120,
 	lastTerm: 4,

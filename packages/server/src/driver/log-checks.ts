@@ -26,7 +26,11 @@ export function checkLogOwner(log: RecoveredLog, format: MemberFormat): StartRef
 }
 
 /** Floor (applied index A) and log (from F to L, commit C) must meet; what was acknowledged must be there. */
-export function checkLog(floor: FloorRecord, log: RecoveredLog, termAt: (index: LogIndex) => Term | null): StartRefusal | null {
+export function checkLog(
+	floor: Pick<FloorRecord, "appliedIndex" | "term">,
+	log: RecoveredLog,
+	termAt: (index: LogIndex) => Term | null,
+): StartRefusal | null {
 	const { firstIndex, lastIndex, lastTerm, hardState } = log;
 	const { appliedIndex, term } = floor;
 	const refuseLog = (code: "logBeginsLate" | "logBehindStore" | "logDamaged", what: string, found: string, wanted: string) =>
@@ -63,6 +67,14 @@ export function checkLog(floor: FloorRecord, log: RecoveredLog, termAt: (index: 
 	});
 }
 
+/** The least floor that goes with this log: what else it must be does not depend on a store. */
+export function beginningOf(
+	{ firstIndex }: RecoveredLog,
+	termAt: (index: LogIndex) => Term | null,
+): Pick<FloorRecord, "appliedIndex" | "term"> {
+	return { appliedIndex: firstIndex - 1, term: termAt(firstIndex - 1) ?? 0 };
+}
+
 /** One read takes so much of the log into memory; all that was read stays there until it is applied. */
 const READ_BYTES = 1 << 20;
 
@@ -89,28 +101,31 @@ function* noteCommit(wal: WriteAheadLog, before: HardState, commit: LogIndex): S
 	if (commit <= before.commit) return before;
 	marks.commitNotedByStart++;
 	const hardState = { ...before, commit };
-	yield* ask({ on: "amendLog", wal, hardState, entries: [] });
+	yield* ask({ on: "amendLog", wal, change: { hardState, entries: [], snapshot: null } });
 	return hardState;
 }
 
 function* readEntries(wal: WriteAheadLog, fromIndex: number, uptoIndex: number): Steps<Entry[]> {
 	const entries: Entry[] = [];
 	for (let next = fromIndex; next <= uptoIndex; ) {
-		const read = (yield* ask({ on: "readLog", wal, fromIndex: next, uptoIndex, bytesMax: READ_BYTES })).entries;
-		if (read.length === 0) {
-			throw refuse("logDamaged", {
-				what: "the log cannot be read again",
-				where: `${LOG_FOLDER}, entry ${next}`,
-				found: "nothing",
-				wanted: "the entry that was there a moment ago",
-				next: "Look for disk errors in the system's log, then start again",
-			});
-		}
-		for (const entry of read) {
+		for (const entry of yield* entriesOf(wal, next, uptoIndex)) {
 			assert(entry.index === next, "the log gives entries in order");
 			entries.push(entry);
 			next++;
 		}
 	}
 	return entries;
+}
+
+/** One of them at least, and not more than a read takes. */
+export function* entriesOf(wal: WriteAheadLog, fromIndex: LogIndex, uptoIndex: LogIndex): Steps<readonly Entry[]> {
+	const { entries } = yield* ask({ on: "readLog", wal, fromIndex, uptoIndex, bytesMax: READ_BYTES });
+	if (entries.length > 0) return entries;
+	throw refuse("logDamaged", {
+		what: "the log cannot be read again",
+		where: `${LOG_FOLDER}, entry ${fromIndex}`,
+		found: "nothing",
+		wanted: "the entry that was there a moment ago",
+		next: "Look for disk errors in the system's log, then start again",
+	});
 }

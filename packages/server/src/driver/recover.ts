@@ -4,15 +4,18 @@ import type { NodeId, RestoredLog } from "@flotilla/raft";
 import type { TableRow } from "@flotilla/replica";
 import type { OpenStore } from "../ports.ts";
 import type { RecoveredLog, WalRefusal, WriteAheadLog } from "../wal/wal-interface.ts";
+import { type AddressRecord, addressesIn, firstAddresses, keepAddresses, readAddresses } from "./addresses.ts";
 import * as bootstrap from "./bootstrap.ts";
+import type { NewStore } from "./fetch-state.ts";
 import type { FloorRecord } from "./floor-record.ts";
 import { type ForcedCluster, forceNewCluster, nothingToForce } from "./force-cluster.ts";
 import { decodeFormat, FORMAT_FILE, type MemberFormat } from "./format-file.ts";
 import { livesWith } from "./former-lives.ts";
-import { checkLog, checkLogOwner, readTail } from "./log-checks.ts";
+import { beginningOf, checkLog, checkLogOwner, readTail } from "./log-checks.ts";
 import { closeAll, makeStore, type OpenedStores, openStores, removeOthers, type StoreProblem } from "./open-stores.ts";
 import { ask, ioRefusal, list, RefusedStart, readWhole, refuse, type Steps } from "./recovery-steps.ts";
 import { DATA_DIR_DONE, MEMBER_REMOVED, REPLACE_MEMBER, refusal, type StartRefusal, type StartRefusalCode } from "./refusal.ts";
+import { type FetchReport, knowsOthers, type LogSeen, type RejoinRules, rejoin } from "./rejoin.ts";
 import { type RestoreStore, readStore, type StoreReading, type StoreState } from "./store-scan.ts";
 
 export interface RecoverOptions {
@@ -28,6 +31,9 @@ export interface RecoverOptions {
 	readonly walId: bigint;
 	/** Rebuilds the key space from its records; `mark` is what it must add up to. */
 	readonly restore: RestoreStore;
+	/** Other members can be asked for their state. */
+	readonly mayFetch: boolean;
+	readonly rejoinRules?: RejoinRules;
 }
 
 /** Everything a replica and its driver are built from. */
@@ -41,6 +47,8 @@ export interface Recovered {
 	/** Without the floor's own row. */
 	readonly rows: readonly TableRow[];
 	readonly floor: FloorRecord;
+	/** What the file of addresses says. */
+	readonly addresses: AddressRecord;
 	/** In which this folder ran, this one among them; null: nobody counted. */
 	readonly lives: readonly number[] | null;
 	/** All others were removed by this start. */
@@ -59,6 +67,8 @@ export interface RecoveryReport {
 	readonly lastIndex: number;
 	/** The store did not match its floor and was made again from the log; why. */
 	readonly rebuiltBecause: string | null;
+	/** The store was lost and the state of another member has taken its place. */
+	readonly fetched: FetchReport | null;
 }
 
 interface Log {
@@ -83,19 +93,24 @@ export function* recover(options: RecoverOptions): Steps<Recovered> {
 	if (format === null) yield* assertUntouched(generations);
 	if (format?.state === "making") marks.firstStartRepeated++;
 	if (format === null || format.state === "making") return yield* make(options, bytes);
+	const addresses = yield* readAddresses(format);
 	const opened = yield* openStores(format.generation, generations);
 	const held = [opened.current, ...opened.others.values()].filter((store) => store !== null);
 	try {
 		// Where no store could be opened, a new one's lock is the member's.
-		const fresh = held.length === 0 ? yield* makeStore(nextGeneration(generations, format.generation)) : null;
-		if (fresh !== null) held.push(fresh);
-		const recovered = yield* reopen(options, format, opened, fresh, held);
+		const fresh = held.length === 0 ? yield* makeFresh(nextGeneration(generations, format.generation)) : null;
+		if (fresh !== null) held.push(fresh.disk);
+		const recovered = yield* reopen(options, { format, addresses, opened, fresh, held });
 		const forced = yield* force(options, format.forced === true, recovered);
 		return { ...forced, lives: yield* noteLife(options, forced.rows) };
 	} catch (error) {
 		yield* closeAll(held);
 		throw error;
 	}
+}
+
+function* makeFresh(generation: string): Steps<NewStore> {
+	return { generation, disk: yield* makeStore(generation) };
 }
 
 function readFormat(bytes: Uint8Array, options: RecoverOptions): MemberFormat {
@@ -236,7 +251,8 @@ function* fill(options: RecoverOptions, disk: OpenStore, formatBefore: Uint8Arra
 	});
 	if (!opening.ok) throw refusedLog(opening.refusal);
 	yield* bootstrap.writeFormat({ ...format, state: "ready" });
-	return yield* finish(options, opening, disk, emptyState(options, disk, format, floor), { made: true, rebuiltBecause: null });
+	const how = { ...UNHARMED, made: true, addresses: firstAddresses(format) };
+	return yield* finish(options, opening, disk, emptyState(options, disk, format, floor), how);
 }
 
 function emptyState(options: RecoverOptions, disk: OpenStore, format: MemberFormat, floor: FloorRecord): StoreState {
@@ -251,13 +267,19 @@ interface Candidate {
 	readonly reading: StoreReading;
 }
 
-function* reopen(
-	options: RecoverOptions,
-	format: MemberFormat,
-	{ current, currentProblem, others }: OpenedStores,
-	fresh: OpenStore | null,
-	held: OpenStore[],
-): Steps<Recovered> {
+/** What a start has found in the folder before it looks at the log. */
+interface FolderSeen {
+	readonly format: MemberFormat;
+	readonly addresses: AddressRecord;
+	readonly opened: OpenedStores;
+	/** A new generation, where none could be opened. */
+	readonly fresh: NewStore | null;
+	/** Closed when the start is refused. */
+	readonly held: OpenStore[];
+}
+
+function* reopen(options: RecoverOptions, { format, addresses, opened, fresh, held }: FolderSeen): Steps<Recovered> {
+	const { current, currentProblem, others } = opened;
 	const candidates = new Map<string, Candidate>();
 	const problem: StoreReading = { ok: false, ...currentProblem };
 	const reading = current === null ? problem : yield* readStore(current, format, options.restore);
@@ -266,17 +288,24 @@ function* reopen(
 		if (disk === null || !isLater(generation, format.generation)) continue;
 		candidates.set(generation, { disk, reading: yield* readStore(disk, { ...format, generation }, options.restore) });
 	}
+	const unharmed = { ...UNHARMED, addresses };
 	let named = format;
 	let refused: StartRefusal | null = null;
+	let rejoins = false;
+	let termAt: LogSeen["termAt"] = () => null;
 	const { opening: log } = yield* ask({
 		on: "recoverLog",
-		examine(found, termAt) {
+		examine(found, termOf) {
+			termAt = termOf;
 			// The newest snapshot marker is the only switch to a received state (rules N4, N5); a rebuild made later has a higher number.
 			const { generation } = found.snapshot;
 			if (generation !== "" && isLater(generation, format.generation)) named = { ...format, generation };
 			refused = checkLogOwner(found, format);
 			const state = readingOf(candidates, named.generation);
-			refused ??= state.ok ? checkLog(state.state.floor, found, termAt) : checkRebuildable(named, found, state);
+			rejoins = !state.ok && !reachesBack(found) && options.mayFetch && !options.forceNewCluster && knowsOthers(addresses, named, found);
+			if (state.ok) refused ??= checkLog(state.state.floor, found, termOf);
+			else if (rejoins) refused ??= checkLog(beginningOf(found, termOf), found, termOf);
+			else refused ??= checkRebuildable(named, found, state, !options.mayFetch && knowsOthers(addresses, named, found));
 			return refused && { code: "corrupt", text: refused.text };
 		},
 	});
@@ -287,18 +316,34 @@ function* reopen(
 	if (named !== format) yield* bootstrap.writeFormat(named);
 	const unnamed = new Map(others);
 	if (named !== format) unnamed.set(format.generation, current);
+	if (rejoins && !state.ok) {
+		unnamed.set(generation, disk);
+		if (fresh !== null) unnamed.set(fresh.generation, fresh.disk);
+		const room = { held, last: Number(nextGeneration([...unnamed.keys()], generation)) - 1 };
+		const request = { format: named, addresses, log: { ...log, termAt }, room, because: state.reason, restore: options.restore };
+		const rejoined = yield* rejoin(request, options.rejoinRules);
+		if (rejoined === null) throw new RefusedStart(notRebuildable(named, log.recovered, state, false));
+		// Nothing of the former store was touched before the switch.
+		yield* removeOthers(unnamed);
+		const { disk: received, recovered, fetched } = rejoined;
+		const how = { ...UNHARMED, addresses: rejoined.addresses, fetched };
+		return yield* finish(options, { wal: log.wal, recovered }, received, rejoined.state, how);
+	}
 	unnamed.delete(generation);
 	yield* removeOthers(unnamed);
-	if (state.ok && disk !== null) return yield* finish(options, log, disk, state.state, { made: false, rebuiltBecause: null });
+	if (state.ok && disk !== null) return yield* finish(options, log, disk, state.state, unharmed);
 	const reason = state.ok ? "" : state.reason;
 	const next = nextGeneration([...others.keys()], generation);
-	const replacement = fresh ?? (yield* makeStore(next));
+	const replacement = fresh?.disk ?? (yield* makeStore(next));
 	if (fresh === null) held.push(replacement);
 	const rebuilt = yield* rebuild(options, format, replacement, next);
 	if (disk !== null) yield* ask({ on: "closeStore", store: disk });
 	yield* ask({ on: "removeStore", generation });
-	return yield* finish(options, log, replacement, rebuilt, { made: false, rebuiltBecause: reason });
+	return yield* finish(options, log, replacement, rebuilt, { ...unharmed, rebuiltBecause: reason });
 }
+
+/** How most starts go. */
+const UNHARMED = { made: false, rebuiltBecause: null, fetched: null } as const;
 
 function readingOf(candidates: ReadonlyMap<string, Candidate>, generation: string): StoreReading {
 	return (
@@ -310,16 +355,32 @@ function isLater(generation: string, than: string): boolean {
 	return Number.parseInt(generation, 10) > Number.parseInt(than, 10);
 }
 
-/** Rule S6: the store may be thrown away where the log holds everything that it held. */
-function checkRebuildable(format: MemberFormat, log: RecoveredLog, { code, reason }: StoreProblem): StartRefusal | null {
-	if (log.firstIndex <= bootstrap.BOOTSTRAP_INDEX + 1 && log.snapshot.index <= bootstrap.BOOTSTRAP_INDEX) return null;
+/** The log holds everything that a store ever held. */
+function reachesBack({ firstIndex, snapshot }: RecoveredLog): boolean {
+	return firstIndex <= bootstrap.BOOTSTRAP_INDEX + 1 && snapshot.index <= bootstrap.BOOTSTRAP_INDEX;
+}
+
+/** Rule S6: the store may be thrown away where the log can make it again. */
+function checkRebuildable(format: MemberFormat, log: RecoveredLog, problem: StoreProblem, toldByOthers: boolean): StartRefusal | null {
+	return reachesBack(log) ? null : notRebuildable(format, log, problem, toldByOthers);
+}
+
+/** `toldByOthers`: a start that can ask the other members would take the state from one of them. */
+function notRebuildable(
+	{ generation }: MemberFormat,
+	log: RecoveredLog,
+	{ code, reason }: StoreProblem,
+	toldByOthers: boolean,
+): StartRefusal {
 	const what = code === "storeDamaged" ? "the store is damaged" : "the store is not what it must be";
+	const ways = `restore the folder store.${generation} from a copy, or: ${REPLACE_MEMBER}. A cluster of one is made anew from a saved state (flotilla snapshot restore)`;
+	const next = toldByOthers ? `start the member while another one runs, and it takes the state from there; or ${ways}` : ways;
 	return refusal(code, {
 		what: `${what} and the log does not reach back far enough to make it again`,
-		where: `store.${format.generation}`,
+		where: `store.${generation}`,
 		found: `${reason}; and a log from entry ${log.firstIndex} on`,
 		wanted: `a log from entry ${bootstrap.BOOTSTRAP_INDEX + 1} on`,
-		next: `Log and votes are left as they are: restore the folder store.${format.generation} from a copy, or: ${REPLACE_MEMBER}. A cluster of one is made anew from a saved state (flotilla snapshot restore)`,
+		next: `Log and votes are left as they are: ${next}`,
 	});
 }
 
@@ -347,9 +408,10 @@ function* finish(
 	{ wal, recovered }: Log,
 	disk: OpenStore,
 	{ floor, rows, keyValues, records }: StoreState,
-	how: Pick<RecoveryReport, "made" | "rebuiltBecause">,
+	{ addresses, ...how }: Pick<RecoveryReport, "made" | "rebuiltBecause" | "fetched"> & Pick<Recovered, "addresses">,
 ): Steps<Recovered> {
 	const restoredLog = yield* readTail(wal, floor, recovered);
+	const kept = yield* keepAddresses(addresses, addressesIn(floor.appliedIndex, rows));
 	const { cleanStop, tornBytes, lastIndex } = recovered;
 	return {
 		clusterId: options.clusterId,
@@ -360,6 +422,7 @@ function* finish(
 		keyValues,
 		rows,
 		floor,
+		addresses: kept,
 		lives: [options.life],
 		forced: null,
 		report: { ...how, cleanStop, tornBytes, records, floorIndex: floor.appliedIndex, lastIndex },

@@ -1,7 +1,7 @@
-import { fail, unreachable } from "@flotilla/base";
+import { assert, fail, type TapSink, unreachable } from "@flotilla/base";
 import type { HardState, SnapshotMeta } from "@flotilla/raft";
 import type { FileCompletion, FileDisk, FileOp } from "../disk/file-ops.ts";
-import type { OpenStore, Scheduler, StoreCompletion, StoreHouse, StoreOp } from "../ports.ts";
+import type { OpenStore, Scheduler, StateDoors, StoreCompletion, StoreHouse, StoreOp } from "../ports.ts";
 import type { WalIdentity } from "../wal/wal-interface.ts";
 import {
 	type LogExaminer,
@@ -29,6 +29,9 @@ export interface RecoveryWorld {
 	readonly logs: LogHouse;
 	/** Answers with the URL of one that runs, or null. Absent: nobody can be asked. */
 	readonly askOthers?: AskOthers;
+	/** Absent: nobody can be asked for a state. */
+	readonly stateDoors?: StateDoors;
+	readonly tap?: TapSink;
 }
 
 export type AskOthers = (clusterId: bigint, members: readonly OtherMember[], done: (alive: string | null) => void) => void;
@@ -110,15 +113,44 @@ class Runner<T> {
 				op.wal.read(op.fromIndex, op.uptoIndex, op.bytesMax, (entries) => this.step({ on: "readLog", entries }));
 				return;
 			case "amendLog":
-				op.wal.amend(op.hardState, op.entries, () => this.step({ on: "amendLog" }));
+				op.wal.amend(op.change, () => this.step({ on: "amendLog" }));
+				return;
+			case "syncStores":
+				stores.sync((error) => this.step({ on: "syncStores", error }));
+				return;
+			case "wait":
+				this.world.scheduler.after(op.ms, () => this.step({ on: "wait" }));
+				return;
+			case "tell":
+				this.world.tap?.emit(op.name, 0, op.index, op.fields);
+				this.world.scheduler.soon(() => this.step({ on: "tell" }));
 				return;
 			case "askOthers":
 				if (this.world.askOthers === undefined) this.world.scheduler.soon(() => this.step({ on: "askOthers", alive: null }));
 				else this.world.askOthers(op.clusterId, op.members, (alive) => this.step({ on: "askOthers", alive }));
 				return;
+			case "findMembers":
+				this.doors.find(op.seeker, op.urls, (members) => this.step({ on: "findMembers", members }));
+				return;
+			case "askState":
+				this.doors.ask(op.seeker, op.giver, (opening) => this.step({ on: "askState", opening }));
+				return;
+			case "readState":
+				op.state.next((part) => this.step({ on: "readState", part }));
+				return;
+			case "closeState":
+				op.state.close();
+				this.world.scheduler.soon(() => this.step({ on: "closeState" }));
+				return;
 			default:
 				unreachable(op);
 		}
+	}
+
+	private get doors(): StateDoors {
+		const { stateDoors } = this.world;
+		assert(stateDoors !== undefined, "a start asks for a state only where somebody can be asked");
+		return stateDoors;
 	}
 
 	private askStore(store: OpenStore, op: StoreOp): void {

@@ -1,8 +1,8 @@
-import { fail } from "@flotilla/base";
+import { fail, type TapEventName, type TapFields } from "@flotilla/base";
 import type { Entry, HardState, LogIndex, NodeId, SnapshotMeta, Term } from "@flotilla/raft";
 import type { FileCompletion, FileOp } from "../disk/file-ops.ts";
-import type { OpenStore, StoreCompletion, StoreOp, StoreOpening } from "../ports.ts";
-import type { RecoveredLog, WalIdentity, WalRefusal, WriteAheadLog } from "../wal/wal-interface.ts";
+import type { OpenStore, Seeker, StateExport, StateOpening, StatePart, StoreCompletion, StoreOp, StoreOpening } from "../ports.ts";
+import type { LogAmendment, RecoveredLog, WalIdentity, WalRefusal, WriteAheadLog } from "../wal/wal-interface.ts";
 import { type RefusalParts, refusal, type StartRefusal, type StartRefusalCode } from "./refusal.ts";
 
 type Unnumbered<T> = T extends unknown ? Omit<T, "id"> : never;
@@ -34,9 +34,19 @@ export type RecoveryOp =
 			readonly bytesMax: number;
 	  }
 	/** One frame behind what was recovered. */
-	| { readonly on: "amendLog"; readonly wal: WriteAheadLog; readonly hardState: HardState; readonly entries: readonly Entry[] }
+	| { readonly on: "amendLog"; readonly wal: WriteAheadLog; readonly change: LogAmendment }
+	/** The folders that were made stay after a power cut. */
+	| { readonly on: "syncStores" }
+	| { readonly on: "wait"; readonly ms: number }
+	| { readonly on: "tell"; readonly name: TapEventName; readonly index: LogIndex; readonly fields: TapFields }
 	/** Whether one of these members of the cluster is running. */
-	| { readonly on: "askOthers"; readonly clusterId: bigint; readonly members: readonly OtherMember[] };
+	| { readonly on: "askOthers"; readonly clusterId: bigint; readonly members: readonly OtherMember[] }
+	/** Who belongs to the cluster, by the word of those that can be asked there and know this member. */
+	| { readonly on: "findMembers"; readonly seeker: Seeker; readonly urls: readonly string[] }
+	/** For the state that this member has. */
+	| { readonly on: "askState"; readonly seeker: Seeker; readonly giver: OtherMember }
+	| { readonly on: "readState"; readonly state: StateExport }
+	| { readonly on: "closeState"; readonly state: StateExport };
 
 export interface OtherMember {
 	readonly id: NodeId;
@@ -55,8 +65,15 @@ export type RecoveryReply =
 	| { readonly on: "recoverLog"; readonly opening: LogOpening }
 	| { readonly on: "readLog"; readonly entries: readonly Entry[] }
 	| { readonly on: "amendLog" }
+	| { readonly on: "syncStores"; readonly error: string | null }
+	| { readonly on: "wait" }
+	| { readonly on: "tell" }
 	/** The URL at which one answered; null: nobody did. */
-	| { readonly on: "askOthers"; readonly alive: string | null };
+	| { readonly on: "askOthers"; readonly alive: string | null }
+	| { readonly on: "findMembers"; readonly members: readonly OtherMember[] }
+	| { readonly on: "askState"; readonly opening: StateOpening }
+	| { readonly on: "readState"; readonly part: StatePart }
+	| { readonly on: "closeState" };
 
 type ReplyTo<Op extends RecoveryOp> = Extract<RecoveryReply, { on: Op["on"] }>;
 

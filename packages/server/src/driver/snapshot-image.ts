@@ -89,3 +89,25 @@ export function imageHeadFault(head: Uint8Array): string | null {
 export function readImageEnd(data: Uint8Array): { readonly rows: number; readonly records: number } | null {
 	return data.length < END_BYTES ? null : { rows: readU64(data, 0), records: readU64(data, 8) };
 }
+
+export interface Section {
+	readonly kind: number;
+	readonly data: Uint8Array;
+}
+
+/** The sections of a part, which holds whole ones; null when one is cut off or does not match its checksum. Views of the bytes. */
+export function readSections(part: Uint8Array): readonly Section[] | null {
+	const sections: Section[] = [];
+	for (let at = 0; at < part.length; ) {
+		const dataAt = at + SECTION_HEAD_BYTES;
+		if (dataAt > part.length) return null;
+		const head = part.subarray(at, dataAt);
+		const { kind, length, checksum } = readSectionHead(head);
+		if (dataAt + length > part.length) return null;
+		const data = part.subarray(dataAt, dataAt + length);
+		if (sectionChecksum(head, data) !== checksum) return null;
+		sections.push({ kind, data });
+		at = dataAt + length;
+	}
+	return sections;
+}

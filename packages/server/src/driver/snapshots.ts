@@ -2,14 +2,13 @@ import type { TapEventName, TapFields, TapSink } from "@flotilla/base";
 import type { KeyValueStore } from "@flotilla/mvcc";
 import type { LogIndex, NodeId, SnapshotRequest } from "@flotilla/raft";
 import type { ReplicaMachine, TableRow } from "@flotilla/replica";
-import type { Clock, OpenStore, Scheduler, SnapshotMessage, StoreHouse } from "../ports.ts";
-import type { StateExport } from "../services/member-port.ts";
+import type { Clock, OpenStore, Scheduler, SnapshotMessage, StateExport, StoreHouse } from "../ports.ts";
 import type { WriteAheadLog } from "../wal/wal-interface.ts";
 import type { StoreIdentity } from "./floor.ts";
 import type { LiveStore } from "./live-store.ts";
 import { type ReceivedStore, SnapshotReceiver } from "./snapshot-receiver.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
-import { StateExporter } from "./state-exporter.ts";
+import { FOR_CLIENTS, FOR_MEMBERS, StateExporter } from "./state-exporter.ts";
 import type { RestoreStore } from "./store-scan.ts";
 
 export interface SnapshotOptions {
@@ -32,6 +31,8 @@ export interface SnapshotWorld {
 	send(message: SnapshotMessage): void;
 	/** A turn is due. */
 	schedule(): void;
+	/** The members as these rows have them are in the file of addresses; else a turn comes when they are. */
+	noted(index: LogIndex, rows: readonly TableRow[]): boolean;
 	/** From now on records and floors go to this store. */
 	goLive(store: OpenStore, identity: StoreIdentity, rows: readonly TableRow[], floorIndex: LogIndex): void;
 	readonly tap: TapSink;
@@ -58,6 +59,7 @@ export class Snapshots {
 	private readonly sender: SnapshotSender;
 	private readonly receiver: SnapshotReceiver;
 	private readonly exporter: StateExporter;
+	private readonly giver: StateExporter;
 	private reports: Array<{ readonly peer: NodeId; readonly ok: boolean; readonly index: LogIndex }> = [];
 	private formers: Former[] = [];
 
@@ -80,13 +82,15 @@ export class Snapshots {
 			},
 			hold: (index) => world.wal.holdFrom(index),
 		});
-		this.exporter = new StateExporter({
+		const source = {
 			identity: () => this.identity,
 			capture: () => machine.captureFloor(),
 			store: () => world.live(),
 			logicalBytes: () => machine.store.logicalBytes,
 			schedule: () => world.schedule(),
-		});
+		};
+		this.exporter = new StateExporter({ ...source, ...FOR_CLIENTS });
+		this.giver = new StateExporter({ ...source, ...FOR_MEMBERS });
 		this.receiver = new SnapshotReceiver({
 			...{ clock, stores, restore, told },
 			soon: (work) => scheduler.soon(work),
@@ -100,7 +104,7 @@ export class Snapshots {
 
 	/** No floor may begin now (rule N2). */
 	get holdsFloors(): boolean {
-		return this.sender.capturing || this.exporter.capturing;
+		return this.sender.capturing || this.exporter.capturing || this.giver.capturing;
 	}
 
 	/** Besides the store in use. */
@@ -111,6 +115,11 @@ export class Snapshots {
 	/** For a client that saves the state; null while another one does. */
 	export(): StateExport | null {
 		return this.exporter.open();
+	}
+
+	/** Whole, for a member whose store is lost; null while another one fetches it. */
+	give(): StateExport | null {
+		return this.giver.open();
 	}
 
 	want(request: SnapshotRequest): void {
@@ -136,13 +145,14 @@ export class Snapshots {
 			this.world.wal.cutBehind(former.index);
 		}
 		const { ready } = this.receiver;
-		if (ready !== null) this.install(ready);
+		if (ready !== null && this.world.noted(ready.floor.appliedIndex, ready.rows)) this.install(ready);
 	}
 
 	/** After an output was carried out. */
 	turn(): void {
 		this.sender.turn();
 		this.exporter.turn();
+		this.giver.turn();
 		this.receiver.watch();
 		if (this.formers.length > 0) this.closeFormers();
 	}

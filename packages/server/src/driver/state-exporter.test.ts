@@ -1,15 +1,14 @@
 import { Dice } from "@flotilla/base";
 import { decodeRecordKey, EMPTY_MARK, type StoredRecord } from "@flotilla/mvcc";
 import { describe, expect, test } from "vitest";
-import type { StoreCompletion } from "../ports.ts";
-import type { StateExport, StatePart } from "../services/member-port.ts";
+import type { StateExport, StatePart, StoreCompletion } from "../ports.ts";
 import { record } from "../stores/store.suite.ts";
 import { Machine, testConfig } from "./boot.suite.ts";
 import { decodeFloor } from "./floor-record.ts";
 import type { LiveStore } from "./live-store.ts";
 import { decodeRecords, decodeRows } from "./snapshot-codec.ts";
 import { IMAGE_HEAD_BYTES, readImageEnd, readSectionHead, SECTION_HEAD_BYTES, SectionKind } from "./snapshot-image.ts";
-import { StateExporter } from "./state-exporter.ts";
+import { FOR_CLIENTS, StateExporter } from "./state-exporter.ts";
 
 /** Floors after a few writes. */
 const FLOORS = testConfig({ floorBytes: 1_000, snapshotCount: 5 });
@@ -115,6 +114,7 @@ describe("a state that is saved", () => {
 		];
 		const mark = { ...EMPTY_MARK, revision };
 		const exporter = new StateExporter({
+			...FOR_CLIENTS,
 			identity: () => ({ clusterId: 7n, memberId: 1n, generation: "1" }),
 			capture: () => ({ appliedIndex: 50, term: 3, confState, mark, tables, tableDigest: 0, batchSeq: 0 }),
 			store: () => store,

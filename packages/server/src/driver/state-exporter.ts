@@ -1,12 +1,26 @@
 import { portableBytes } from "@flotilla/base";
 import { decodeRecordKey, LEASE_ROWS } from "@flotilla/mvcc";
 import { type FloorImage, type TableRow, tableDigest } from "@flotilla/replica";
-import type { StateExport, StatePart } from "../services/member-port.ts";
+import type { StateExport, StatePart, ViewName } from "../ports.ts";
 import { floorOf, type StoreIdentity } from "./floor.ts";
 import type { LiveStore } from "./live-store.ts";
+import { rowsEnd } from "./snapshot-codec.ts";
 import { ImageWriter } from "./snapshot-image.ts";
 
-export interface StateExporterOwner {
+/** For whom a state is handed out. */
+interface Purpose {
+	/** The name of its views. */
+	readonly view: ViewName;
+	/** Whether a table row is part of it. */
+	readonly takes: (key: string) => boolean;
+}
+
+/** Nothing of the cluster's members: who restores it makes another cluster. */
+export const FOR_CLIENTS: Purpose = { view: "export", takes: (key) => key.startsWith("auth/") || key.startsWith(`${LEASE_ROWS}/`) };
+/** Whole, for a member that has lost its own. */
+export const FOR_MEMBERS: Purpose = { view: "fetch", takes: () => true };
+
+export interface StateExporterOwner extends Purpose {
 	identity(): StoreIdentity;
 	/** The state as it is now, or null while it cannot be said (rule S3). */
 	capture(): FloorImage | null;
@@ -20,14 +34,13 @@ export interface StateExporterOwner {
 type Stage = "waiting" | "batches" | "opening" | "sending" | "failed" | "ended" | "closed";
 
 const PART_BYTES = 256 << 10;
-const ROWS_A_PART = 2_048;
 /** What a record costs besides key and value, about: place, lengths, numbers, checksum. */
 const RECORD_OVERHEAD_BYTES = 48;
 
 /**
- * Hands the state of one moment to whoever saves it, as the image of a file: captured in one turn, read from a view of the
- * live store, part by part as they are asked for (rules N1, N2). One at a time; a transfer to a member has a view of its own
- * and is not disturbed. Nothing of the log is held: an image is whole without it.
+ * Hands out the state of one moment, as the image of a file: captured in one turn, read from a view of the live store, part by
+ * part as they are asked for (rules N1, N2). One at a time; a transfer to a member has a view of its own and is not disturbed.
+ * Nothing of the log is held: an image is whole without it. A part holds whole sections.
  */
 export class StateExporter {
 	private readonly owner: StateExporterOwner;
@@ -101,17 +114,17 @@ class OneExport implements StateExport {
 		this.stage = "closed";
 		this.wanted = null;
 		const { store } = this;
-		if (store !== null && this.viewed) store.view({ kind: "closeView", view: "export" }, () => this.over());
+		if (store !== null && this.viewed) store.view({ kind: "closeView", view: this.owner.view }, () => this.over());
 		else this.over();
 	}
 
-	/** Nothing local to a member is in it, and nothing of the cluster's members: who restores it makes another cluster. */
+	/** Nothing local to a member is in it. */
 	private capture(): void {
 		const state = this.owner.capture();
 		if (state === null) return;
 		this.state = state;
 		this.store = this.owner.store();
-		this.rows = state.tables.filter(({ key }) => key.startsWith("auth/") || key.startsWith(`${LEASE_ROWS}/`));
+		this.rows = state.tables.filter(({ key }) => this.owner.takes(key));
 		const rowBytes = this.rows.reduce((sum, { key, value }) => sum + key.length + value.length + 6, 0);
 		this.bytesAbout = this.owner.logicalBytes() + state.mark.count * RECORD_OVERHEAD_BYTES + rowBytes;
 		this.stage = "batches";
@@ -127,7 +140,7 @@ class OneExport implements StateExport {
 		if (store.storedSeq < state.batchSeq) return;
 		this.stage = "opening";
 		this.viewed = true;
-		store.view({ kind: "openView", view: "export" }, ({ error }) => {
+		store.view({ kind: "openView", view: this.owner.view }, ({ error }) => {
 			if (this.stage !== "opening") return;
 			this.stage = "sending";
 			if (error !== null) this.fail(error);
@@ -144,9 +157,9 @@ class OneExport implements StateExport {
 			const floor = { ...floorOf(this.owner.identity(), state), tableDigest: tableDigest(portableBytes, this.rows) };
 			this.hand(this.image.head(floor));
 		} else if (this.rowsSent < this.rows.length) {
-			const rows = this.rows.slice(this.rowsSent, this.rowsSent + ROWS_A_PART);
-			this.rowsSent += rows.length;
-			this.hand(this.image.rows(rows));
+			const from = this.rowsSent;
+			this.rowsSent = rowsEnd(this.rows, from, PART_BYTES);
+			this.hand(this.image.rows(this.rows.slice(from, this.rowsSent)));
 		} else if (this.allRead) {
 			this.stage = "ended";
 			this.hand(this.image.end(), true);
@@ -155,7 +168,7 @@ class OneExport implements StateExport {
 
 	private read(store: LiveStore, revisionMax: number): void {
 		this.reading = true;
-		store.view({ kind: "readView", view: "export", bytesMax: PART_BYTES }, ({ error, records }) => {
+		store.view({ kind: "readView", view: this.owner.view, bytesMax: PART_BYTES }, ({ error, records }) => {
 			this.reading = false;
 			if (this.stage !== "sending") return;
 			if (error !== null || records === null) {

@@ -46,6 +46,7 @@ const AnswerCode = {
 	removed: 4,
 	unknown: 5,
 	lane: 6,
+	busy: 7,
 } as const;
 export type HelloCode = keyof typeof AnswerCode;
 export type HelloRefusal = Exclude<HelloCode, "accepted">;

@@ -1,6 +1,6 @@
 import type { ByteOps, Dice } from "@flotilla/base";
 import type { NodeId } from "@flotilla/raft";
-import type { Clock, Scheduler } from "../ports.ts";
+import type { Clock, Scheduler, StateExport } from "../ports.ts";
 import type { LiveTls } from "../tls/live-tls.ts";
 import type { ClusterView } from "./cluster-view.ts";
 
@@ -22,6 +22,8 @@ export interface PeerTransportOptions {
 	readonly limits?: Partial<PeerLimits>;
 	/** What a member that joins is told; without it such questions are refused. */
 	readonly members?: () => ClusterView["members"];
+	/** The state whole, for a member that has lost its store (rule S6); null: not now. Without it such questions are refused. */
+	readonly state?: () => StateExport | null;
 	/** The own term: whoever speaks of one far above it is cut off (rule T1). 0 without it. */
 	readonly term?: () => number;
 }

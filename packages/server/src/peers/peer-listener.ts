@@ -7,6 +7,8 @@ import { decodeHello, encodeAnswer, HandshakeReader, type Hello, type HelloCode,
 import type { Lane } from "./lane.ts";
 import type { PeerLimits, PeerTransportOptions } from "./options.ts";
 import { parsePeerUrl } from "./peer-address.ts";
+import { StateGiver } from "./state-giver.ts";
+import { STATE_LANE } from "./state-lane.ts";
 
 /** A peer with a bad certificate dials again and again. */
 const SAME_REFUSAL_MS = 60_000;
@@ -26,6 +28,8 @@ export class PeerListener {
 	private readonly tap: TapSink;
 	private readonly servers: Server[] = [];
 	private readonly strangers = new Set<Socket>();
+	/** Over which a state is being given. */
+	private readonly givers = new Set<Socket>();
 
 	constructor(options: PeerTransportOptions, limits: PeerLimits, owner: PeerListenerOwner, tap: TapSink) {
 		this.options = options;
@@ -61,7 +65,7 @@ export class PeerListener {
 	/** Resolves when the ports are free; connections that were handed over must be closed by their owner. */
 	async close(): Promise<void> {
 		const closed = this.servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
-		for (const stranger of this.strangers) stranger.destroy();
+		for (const socket of [...this.strangers, ...this.givers]) socket.destroy();
 		await Promise.all(closed);
 	}
 
@@ -99,9 +103,11 @@ export class PeerListener {
 			return;
 		}
 		const code = this.judge(hello);
-		const answer = encodeAnswer(bytes, { code, version: PROTOCOL_VERSION, incarnation });
-		if (code !== "accepted") {
-			this.tap.emit("peerRefused", 0, 0, { remotePeerId: hello.from, reason: code, address: socket.remoteAddress ?? "" });
+		const state = code === "accepted" && isForState(hello) ? (this.options.state?.() ?? "busy") : null;
+		const answered = state === "busy" ? state : code;
+		const answer = encodeAnswer(bytes, { code: answered, version: PROTOCOL_VERSION, incarnation });
+		if (answered !== "accepted") {
+			this.tap.emit("peerRefused", 0, 0, { remotePeerId: hello.from, reason: answered, address: socket.remoteAddress ?? "" });
 			this.endWith(socket, answer);
 			return;
 		}
@@ -109,6 +115,12 @@ export class PeerListener {
 		socket.removeAllListeners("close");
 		socket.removeAllListeners("error");
 		socket.write(answer);
+		if (state !== null && state !== "busy") {
+			this.givers.add(socket);
+			socket.once("close", () => this.givers.delete(socket));
+			new StateGiver(socket, state, bytes, this.options.scheduler);
+			return;
+		}
 		this.owner.accepted(hello.from, hello.lane, hello.incarnation, socket, rest);
 	}
 
@@ -127,8 +139,12 @@ export class PeerListener {
 		if (hello.to !== memberId || hello.from === memberId) return "wrong-node";
 		const standing = this.owner.standing(hello);
 		if (standing !== "member") return standing;
-		return isLane(hello.lane) ? "accepted" : "lane";
+		return isLane(hello.lane) || (isForState(hello) && this.options.state !== undefined) ? "accepted" : "lane";
 	}
+}
+
+function isForState(hello: Hello): boolean {
+	return (hello.lane as number) === STATE_LANE;
 }
 
 function bind(server: Server, host: string, port: number): Promise<number> {

@@ -12,6 +12,7 @@ import type {
 	ReplicaStatus,
 	WriteCall,
 } from "@flotilla/replica";
+import type { StateExport } from "../ports.ts";
 
 export interface MemberPort {
 	readonly memberId: NodeId;
@@ -64,15 +65,3 @@ export interface MemberPort {
 	/** Leader only: hands over; false when refused. Watch `status().leader` for the outcome. */
 	transferLeadership(to: NodeId): boolean;
 }
-
-/** A state on its way to a file, as fast as it is asked for. */
-export interface StateExport {
-	/** Asks for the next part, one at a time; `done` in a later turn, never after `close`. */
-	next(done: (part: StatePart) => void): void;
-	close(): void;
-}
-
-export type StatePart =
-	/** `bytesLeft`: about, behind this part; 0 only with the last one. */
-	| { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly last: boolean; readonly bytesLeft: number }
-	| { readonly kind: "failed"; readonly reason: string };

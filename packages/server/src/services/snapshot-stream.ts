@@ -3,9 +3,9 @@ import { createHash } from "node:crypto";
 import { etcdserverpb } from "@flotilla/api";
 import { concatBytes } from "@flotilla/base";
 import { Grpc, type MethodHandler, type Status, type StreamCall } from "../front/seam.ts";
+import type { StateExport, StatePart } from "../ports.ts";
 import { statusOf } from "./answers.ts";
 import type { ServiceDeps } from "./deps.ts";
-import type { StateExport, StatePart } from "./member-port.ts";
 import type { OpenStreams } from "./open-streams.ts";
 
 const CHUNK_BYTES = 32 << 10;

@@ -79,6 +79,10 @@ export const LOG_RULES: Partial<Readonly<Record<TapEventName, LogRule>>> = {
 	snapshotSent: { level: "info", msg: "sent a snapshot to a peer" },
 	snapshotReceived: { level: "info", msg: "received a snapshot" },
 	snapshotFailed: { level: "warn", msg: "the transfer of a snapshot ended early" },
+	stateAwaited: {
+		level: "warn",
+		msg: "the store is lost and the log does not reach back far enough to make it again: waiting for the state of another member",
+	},
 	recovered: { level: "info", msg: "recovered the log and the store" },
 	clusterForced: {
 		level: "warn",

@@ -100,7 +100,7 @@ function describe(end: LogEnd): RecoveredLog {
 		identity,
 		hardState,
 		snapshot,
-		configs: [{ index: snapshot.index, confState: snapshot.confState }],
+		changesMembers: state.configAt >= map.firstIndex,
 		firstIndex: map.firstIndex,
 		lastIndex: map.lastIndex,
 		lastTerm: map.lastTerm,

@@ -3,7 +3,7 @@
  * the other accepts after any restart.
  */
 import { bytesEqual } from "@flotilla/base";
-import type { Entry, HardState, LogIndex, SnapshotMeta } from "@flotilla/raft";
+import { type Entry, EntryKind, type HardState, type LogIndex, type SnapshotMeta } from "@flotilla/raft";
 import { LogMap, type LogSegment } from "./log-map.ts";
 import { type Checkpoint, contentBytes, EMPTY_CONTENT, type FrameContent, writeContent } from "./records.ts";
 import type { WalIdentity } from "./wal-interface.ts";
@@ -13,6 +13,8 @@ export class LogState {
 	readonly map = new LogMap();
 	hardState: HardState;
 	snapshot: SnapshotMeta;
+	/** Of the newest entry of a configuration that any frame brought since the last marker, if only for a while; 0: none. */
+	configAt: LogIndex = 0;
 	/** Rises whenever entries that were in force stop being so: what a read gathered across a change may be void. */
 	epoch = 0;
 
@@ -66,6 +68,7 @@ export class LogState {
 	private reset(snapshot: SnapshotMeta): void {
 		this.snapshot = snapshot;
 		this.map.reset(snapshot.index, snapshot.term);
+		this.configAt = 0;
 		this.epoch++;
 	}
 
@@ -87,6 +90,7 @@ export class LogState {
 		for (const entry of entries) {
 			if (entry.index !== index) return "entries must be consecutive";
 			if (entry.term < term) return "terms must not fall along the log";
+			if (entry.kind === EntryKind.config) this.configAt = Math.max(this.configAt, index);
 			term = entry.term;
 			index++;
 		}

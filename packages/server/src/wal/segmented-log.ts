@@ -13,7 +13,7 @@ import { SegmentDropper } from "./segment-dropper.ts";
 import { encodeSegmentStart, installSegment, newSegment, segmentPrefixBytes } from "./segment-files.ts";
 import { SpareSegment } from "./spare-segment.ts";
 import { VoteMirror } from "./vote-mirror.ts";
-import type { WalEvents, WalOptions, WriteAheadLog } from "./wal-interface.ts";
+import type { LogAmendment, WalEvents, WalOptions, WriteAheadLog } from "./wal-interface.ts";
 import { WritePipeline } from "./write-pipeline.ts";
 
 /** A frame that waits for a lane. */
@@ -167,11 +167,11 @@ export class SegmentedLog implements WriteAheadLog {
 		this.pump();
 	}
 
-	amend(hardState: HardState, entries: readonly Entry[], done: () => void): void {
+	amend({ hardState, entries, snapshot }: LogAmendment, done: () => void): void {
 		if (this.ended) return;
 		assert(this.takenSeq === 0 && this.fenceDone === null, "what a start adds comes before all work");
 		const fence = { verifiedSeq: this.syncedFrameSeq, closing: false };
-		this.enqueue(1, { ...EMPTY_CONTENT, hardState, entries, fence });
+		this.enqueue(1, { ...EMPTY_CONTENT, hardState, snapshot, entries, fence });
 		this.fenceFrameSeq = 0;
 		this.fenceDone = done;
 		this.pump();

@@ -1,4 +1,4 @@
-import type { AppendWork, ConfState, Entry, HardState, LogIndex, NodeId, SnapshotMeta } from "@flotilla/raft";
+import type { AppendWork, Entry, HardState, LogIndex, NodeId, SnapshotMeta } from "@flotilla/raft";
 import type { FileCompletion, FileOp } from "../disk/file-ops.ts";
 
 export interface WalIdentity {
@@ -25,8 +25,8 @@ export interface RecoveredLog {
 	readonly hardState: HardState;
 	/** Newest snapshot marker, or the bootstrap point of the first checkpoint. */
 	readonly snapshot: SnapshotMeta;
-	/** Configurations by index, as far as the checkpoint and the log tell. */
-	readonly configs: ReadonlyArray<{ readonly index: LogIndex; readonly confState: ConfState }>;
+	/** It holds an entry that changes the members; false only where it certainly holds none. */
+	readonly changesMembers: boolean;
 	readonly firstIndex: LogIndex;
 	readonly lastIndex: LogIndex;
 	readonly lastTerm: number;
@@ -42,10 +42,17 @@ export interface WalRefusal {
 	readonly text: string;
 }
 
+/** What a start adds to a log: entries behind its end, or a state in the place of all that it holds (rule N4). */
+export interface LogAmendment {
+	readonly hardState: HardState;
+	readonly entries: readonly Entry[];
+	readonly snapshot: SnapshotMeta | null;
+}
+
 /** Segmented write-ahead log, sans-I/O: emits file operations, takes completions, owns no descriptor and no clock. */
 export interface WriteAheadLog {
 	/** After the opening and before all work: one frame of the start's own; `done` when it is durable. */
-	amend(hardState: HardState, entries: readonly Entry[], done: () => void): void;
+	amend(change: LogAmendment, done: () => void): void;
 	/** Queues one frame. Several queued items become one write. */
 	append(work: AppendWork): void;
 	/** Called by the owner at the end of its turn: starts the writes that may start. */

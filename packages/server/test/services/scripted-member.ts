@@ -25,13 +25,13 @@ import {
 import { MALFORMED } from "../../src/front/etcd-texts.ts";
 import type { HttpResponse, Status, StreamCall, UnaryCall } from "../../src/front/seam.ts";
 import { nodeBytes } from "../../src/node-bytes.ts";
-import type { Clock } from "../../src/ports.ts";
+import type { Clock, StateExport, StatePart } from "../../src/ports.ts";
 import type { Credentials } from "../../src/services/auth/credentials.ts";
 import type { PasswordWork } from "../../src/services/auth/passwords.ts";
 import { simpleTokens } from "../../src/services/auth/token-provider.ts";
 import { createServices, type Services } from "../../src/services/create-services.ts";
 import type { ServiceOptions } from "../../src/services/deps.ts";
-import type { MemberPort, StateExport, StatePart } from "../../src/services/member-port.ts";
+import type { MemberPort } from "../../src/services/member-port.ts";
 
 export const SELF = 0xffff_0000_0000_0001n;
 export const CLUSTER = 0xcccc_0000_0000_0002n;

@@ -117,7 +117,7 @@ async function recoverCopy(folder: string, format: MemberFormat): Promise<Recove
 	const logs = new LogFolder({ folder: LOG_FOLDER, segmentBytes, depth, keepEntries, keepBytesMax }, { bytes: nodeBytes, events: relay });
 	const { clusterId, memberId, initialMembers, joined } = format;
 	const steps = recover({
-		...{ clusterId, memberId, initialMembers, life: 0, walId: 1n, forceNewCluster: false },
+		...{ clusterId, memberId, initialMembers, life: 0, walId: 1n, forceNewCluster: false, mayFetch: false },
 		initialClusterState: joined === true ? "existing" : "new",
 		restore: (mark, storage) => new StoreRebuild(mark, { keepEvents: false, valueCacheBytes: 0 }, storage, nodeBytes),
 	});

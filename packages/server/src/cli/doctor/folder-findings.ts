@@ -39,7 +39,7 @@ export function diagnoseFolders(folders: readonly SeenFolder[], members: readonl
 }
 
 const RESTORE =
-	"No folder that is left can be started. Restore one from a copy, or make a new cluster of a saved state (flotilla snapshot restore).";
+	"No folder that is left can be started by itself. Restore one from a copy, or make a new cluster of a saved state (flotilla snapshot restore).";
 
 function describe(folder: SeenFolder): Finding[] {
 	switch (folder.kind) {
