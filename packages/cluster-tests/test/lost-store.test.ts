@@ -201,6 +201,10 @@ test(
 			await eventually("the addition", () => addMember(client, { peerUrl: other.peerUrl })).finally(() => client.close());
 			await other.process.start();
 			const keys = await writeMuch(cluster.endpoints[0] as string, "all");
+			await eventually("a cut of the log", async () => {
+				const names = await readdir(join(lost.dataDir, "member", "wal"));
+				expect(names.filter((name) => name.endsWith(".wal")).sort()[0], names.join()).not.toMatch(/^0+1?-|^0+[01]?\.wal$/);
+			});
 			await lost.process.kill("SIGKILL");
 			await rm(await storeOf(lost), { recursive: true });
 			const received = lost.process.waitForLine((line) => line.includes(RECEIVED), PATIENCE_MS);
