@@ -80,7 +80,8 @@ export class Churn {
 		for (const member of this.fleet.all) {
 			const removed = this.fleet.partOf(member) === "removed";
 			if (member.gone && !removed) found.push(`members: ${member.name} left, and nobody had asked for it`);
-			if (removed && member.running) found.push(`members: ${member.name} was removed and still runs`);
+			// One that waits for a state may know nobody any more who could tell it; it serves and votes as little as one that is down.
+			if (removed && member.view() !== null) found.push(`members: ${member.name} was removed and still runs`);
 			for (const other of roster) {
 				if (other.knows(member.id) === removed) {
 					found.push(`members: ${other.name} ${removed ? "still counts" : "does not count"} ${member.name}`);
