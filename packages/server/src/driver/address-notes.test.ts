@@ -91,4 +91,26 @@ describe("addresses are noted", () => {
 		expect(place.notes.note(addressRecord(5, []))).toBe(true);
 		expect(place.written).toEqual([]);
 	});
+
+	test("what is to go on goes on once its record is noted, and a newer one takes its place", () => {
+		const place = new Place();
+		const went: string[] = [];
+		place.notes.noteThen(addressRecord(5, [one]), () => void went.push("nothing new"));
+		expect(went).toEqual(["nothing new"]);
+		place.notes.noteThen(addressRecord(6, [one, two]), () => void went.push("older"));
+		place.notes.noteThen(addressRecord(8, [two]), () => void went.push("newer"));
+		place.complete();
+		expect(went).toEqual(["nothing new"]);
+		place.complete();
+		expect(went).toEqual(["nothing new", "newer"]);
+		expect(place.written).toEqual([addressRecord(6, [one, two]), addressRecord(8, [two])]);
+	});
+
+	test("nothing goes on when it cannot be written", () => {
+		const place = new Place();
+		const went: string[] = [];
+		place.notes.noteThen(addressRecord(6, [two]), () => void went.push("on"));
+		place.complete("no space");
+		expect([went.length, place.deaths.length]).toEqual([0, 1]);
+	});
 });

@@ -18,6 +18,8 @@ export class AddressNotes {
 	private readonly world: AddressWorld;
 	private held: AddressRecord;
 	private wanted: AddressRecord | null = null;
+	/** What goes on once its record is noted. A newer one takes its place. */
+	private awaited: { readonly record: AddressRecord; readonly goOn: () => void } | null = null;
 	private writing = false;
 
 	/** `held`: what the file says. */
@@ -35,6 +37,13 @@ export class AddressNotes {
 		return false;
 	}
 
+	/** Goes on when the file says so, or what was so later: at once, or in a later turn, unless it is asked to wait for a newer one by then. */
+	noteThen(record: AddressRecord, goOn: () => void): void {
+		this.awaited = null;
+		if (this.note(record)) goOn();
+		else this.awaited = { record, goOn };
+	}
+
 	private writeNext(): void {
 		const { wanted } = this;
 		if (this.writing || wanted === null) return;
@@ -49,6 +58,8 @@ export class AddressNotes {
 			if (this.wanted === wanted) this.wanted = null;
 			this.writeNext();
 			this.world.written();
+			const { awaited } = this;
+			if (awaited !== null) this.noteThen(awaited.record, awaited.goOn);
 		});
 	}
 }

@@ -26,6 +26,7 @@ import type { MemberPort } from "../services/member-port.ts";
 import { AddressNotes } from "./address-notes.ts";
 import { addressesIn, addressRecord } from "./addresses.ts";
 import { CommitNews } from "./commit-news.ts";
+import { DiskWatch } from "./disk-watch.ts";
 import type { DriverOptions, DriverWorld } from "./driver-options.ts";
 import { FirstElection } from "./first-election.ts";
 import { floorDue } from "./floor.ts";
@@ -65,10 +66,9 @@ export class Driver implements MemberPort, PeerEvents {
 	private live: LiveStore;
 	private readonly pending = new PendingAppends();
 	private readonly syncTimes = new SyncTimes();
+	private readonly disk: DiskWatch;
 	private readonly news: CommitNews;
 	private readonly addresses: AddressNotes;
-	/** Durable, and the log is not cut behind it yet. */
-	private cutBehind: FloorImage | null = null;
 	private readonly firstElection: FirstElection | null;
 
 	private turnScheduled = false;
@@ -90,9 +90,6 @@ export class Driver implements MemberPort, PeerEvents {
 	private floorWanted = false;
 	durableTerm: number;
 	leaderlessTicks = 0;
-	private diskStalled = false;
-	/** As the replica was told. */
-	private expectedSyncMs = 0;
 	private headNotedMs = 0;
 	private wasRemoved = false;
 	private compactionWaiters: Array<() => void> = [];
@@ -112,6 +109,14 @@ export class Driver implements MemberPort, PeerEvents {
 		this.figures.callsOpen = () => this.openCount;
 		this.ticker = new Ticker(world.clock, world.scheduler, options.tickMs, () => this.schedule());
 		this.live = new LiveStore(world.store, options.identity, options.rows, options.floorIndex, this.storeOwner);
+		const limitMs = 2 * options.electionTicks * options.tickMs;
+		this.disk = new DiskWatch({ tickMs: options.tickMs, limitMs }, this.pending, this.syncTimes, {
+			stalled: (stalled) => {
+				if (stalled) this.emit("walSlow", { stalled: true, limitMs });
+				this.machine.setDiskStalled(stalled);
+			},
+			syncTicks: (ticks) => this.machine.setSyncTicks(ticks),
+		});
 		this.addresses = new AddressNotes(options.addresses, {
 			write: (record, done) => world.noteAddresses(record, done),
 			written: () => this.schedule(),
@@ -419,15 +424,6 @@ export class Driver implements MemberPort, PeerEvents {
 			this.cutIndex = 0;
 		}
 		this.snapshots.deliver(this.deliveredSeq);
-		this.cutLog();
-	}
-
-	/** What the log tells of the members is noted before it goes: who loses the store knows whom to ask (rule S6). */
-	private cutLog(): void {
-		const image = this.cutBehind;
-		if (image === null || !this.addresses.note(addressesIn(image.appliedIndex, image.tables))) return;
-		this.cutBehind = null;
-		this.world.wal.cutBehind(image.appliedIndex);
 	}
 
 	private deliverTicks(): void {
@@ -437,29 +433,10 @@ export class Driver implements MemberPort, PeerEvents {
 		for (let tick = 0; tick < ticks; tick++) this.machine.tick();
 		this.leaderlessTicks = this.machine.status().leader === NO_NODE ? this.leaderlessTicks + passed : 0;
 		const nowMs = this.world.clock.monotonicMs();
-		this.watchDisk(nowMs);
-		this.tellSyncTime();
+		this.disk.look(nowMs);
 		if (nowMs < this.headNotedMs + HEAD_MS) return;
 		this.headNotedMs = nowMs;
 		this.world.wal.noteHead();
-	}
-
-	/** A member whose disk is stuck must neither campaign nor stay leader (rule W6). */
-	private watchDisk(nowMs: number): void {
-		const limitMs = 2 * this.options.electionTicks * this.tickMs;
-		const stalled = this.pending.oldestAgeMs(nowMs) > limitMs;
-		if (stalled === this.diskStalled) return;
-		this.diskStalled = stalled;
-		if (stalled) this.emit("walSlow", { stalled: true, limitMs });
-		this.machine.setDiskStalled(stalled);
-	}
-
-	/** How long a round of votes takes follows from it (rule H4). */
-	private tellSyncTime(): void {
-		const { expectedMs } = this.syncTimes;
-		if (expectedMs === this.expectedSyncMs) return;
-		this.expectedSyncMs = expectedMs;
-		this.machine.setSyncTicks(expectedMs / this.tickMs);
 	}
 
 	/** The log first: its write runs in another thread while the messages leave from this one. */
@@ -555,8 +532,9 @@ export class Driver implements MemberPort, PeerEvents {
 
 	private floorDurable(image: FloorImage): void {
 		this.emit("floorWritten", { revision: image.mark.revision, records: image.mark.count }, image.term, image.appliedIndex);
-		this.cutBehind = image;
-		this.cutLog();
+		// What the log tells of the members is noted before it goes: who loses the store knows whom to ask (rule S6).
+		const cut = (): void => void (this.ended || this.world.wal.cutBehind(image.appliedIndex));
+		this.addresses.noteThen(addressesIn(image.appliedIndex, image.tables), cut);
 		this.schedule();
 	}
 
