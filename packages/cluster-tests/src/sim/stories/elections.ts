@@ -61,6 +61,16 @@ export const ELECTION_STORIES = {
 			},
 		},
 	],
+	voteKept: [
+		{
+			title: "a restart forgets a vote that was durable",
+			tell: (scene, wrong) => {
+				scene.asks(1n, 2);
+				scene.votes(2n, 2, 1n);
+				scene.boots(2n, [], { term: 2, vote: wrong ? 0n : 1n });
+			},
+		},
+	],
 	voteOnce: [
 		{
 			title: "a voter gives two candidates its vote of one term",
