@@ -109,6 +109,52 @@ test("SC-010 a leader that hears no quorum steps down within two election timeou
 	}
 });
 
+test("SC-010 a learner's answers do not keep a leader in office", () => {
+	const cluster = three();
+	cluster.addEmpty(4n);
+	cluster.elect(1n);
+	cluster.change(1n, { op: "addLearner", node: 4n });
+	cluster.pass(5);
+	expect(cluster.status(4n).confState.learners).toEqual([4n]);
+	let answers = 0;
+	cluster.onHeard = (message, status) => {
+		if (message.kind === "heartbeatResp" && message.from === 4n && message.to === 1n && status === "ok") answers++;
+	};
+	cluster.cut.add("2>1");
+	cluster.pass(40);
+	expect(cluster.status(1n).role).toBe("leader");
+	answers = 0;
+	cluster.cut.add("3>1");
+	cluster.pass(20);
+	expect(answers).toBeGreaterThan(3);
+	expect(cluster.status(1n).role).not.toBe("leader");
+});
+
+test.each([
+	{ half: "the incoming half", silent: [2n, 3n] },
+	{ half: "the outgoing half", silent: [4n, 5n] },
+])("SC-010 $half of a joint configuration alone does not keep a leader in office", ({ silent }) => {
+	const cluster = three();
+	for (const id of [4n, 5n]) cluster.addEmpty(id);
+	cluster.elect(1n);
+	const changes = [
+		{ op: "addVoter", node: 4n },
+		{ op: "addVoter", node: 5n },
+		{ op: "remove", node: 2n },
+		{ op: "remove", node: 3n },
+	] as const;
+	cluster.request(1n, { changes, transition: "jointExplicit", context: new Uint8Array() });
+	cluster.pass(6);
+	expect(cluster.status(1n).confState).toMatchObject({ voters: [1n, 4n, 5n], votersOutgoing: [1n, 2n, 3n] });
+	for (const id of [2n, 4n]) cluster.cut.add(`${id}>1`);
+	cluster.pass(40);
+	expect(cluster.status(1n).role).toBe("leader");
+	cluster.cut.clear();
+	for (const id of silent) cluster.cut.add(`${id}>1`);
+	cluster.pass(20);
+	expect(cluster.status(1n).role).not.toBe("leader");
+});
+
 test("SC-011 a follower in touch with its leader refuses a vote, and does not take over its term", () => {
 	const cluster = three({ preVote: false });
 	cluster.elect(1n);

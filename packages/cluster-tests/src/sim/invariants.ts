@@ -5,6 +5,7 @@ import { ConfChain, describeConf, isQuorum, membersIn, misshapen, onlyAddsVoter,
 import type { Damage } from "./damage-budget.ts";
 import { LogMirror, type Mark, markOf } from "./log-mirror.ts";
 import { MessageChecks } from "./message-checks.ts";
+import { OfficeChecks } from "./office-checks.ts";
 import { ReadChecks } from "./read-checks.ts";
 
 /** Statements about all members that must hold after every step; docs/simulator.md says which number each has elsewhere. */
@@ -36,6 +37,7 @@ export const INVARIANTS = [
 	"progressSane",
 	"transferStill",
 	"transferBounded",
+	"quorumHeard",
 	"queuesBounded",
 	"readProven",
 	"confShape",
@@ -87,6 +89,7 @@ export class Invariants {
 	private readonly confs: ConfChain;
 	private readonly messages: MessageChecks;
 	private readonly reads: ReadChecks;
+	private readonly offices: OfficeChecks;
 	private readonly bounds: BoundChecks | null;
 	private readonly transferTicksMax: number;
 	private maxCommit: LogIndex;
@@ -101,6 +104,7 @@ export class Invariants {
 		// Twice: one that times out may be asked for anew, to the same member, in the turn in which it ended.
 		this.transferTicksMax = 2 * electionTicks + TRANSFER_SLACK_TICKS;
 		this.reads = new ReadChecks((name, text) => this.breach(name, text));
+		this.offices = new OfficeChecks(electionTicks, (name, text) => this.breach(name, text));
 		this.bounds = limits === null ? null : new BoundChecks(limits, (name, text) => this.breach(name, text));
 		this.confs = new ConfChain(first);
 		this.maxCommit = index;
@@ -179,6 +183,7 @@ export class Invariants {
 
 	/** A message is handed to its receiver. */
 	arriving(to: NodeId, message: LaneMessage): void {
+		this.offices.arriving(to, message.from);
 		if (message.kind === "heartbeatResp" || message.kind === "readIndex") this.reads.arriving(to, message);
 	}
 
@@ -189,6 +194,7 @@ export class Invariants {
 
 	/** A tick of a member's clock reaches its core. */
 	ticked(id: NodeId): void {
+		this.offices.ticked(id);
 		const mirror = this.mirror(id);
 		if (mirror.transferee !== 0n && ++mirror.transferTicks === this.transferTicksMax)
 			this.breach("transferBounded", `${hex(id)} hands over to ${hex(mirror.transferee)} for ${mirror.transferTicks} ticks`);
@@ -203,6 +209,7 @@ export class Invariants {
 		if (!damaged) this.checkKept(mirror, log);
 		else if (damage === "oneBit") this.checkVouched(mirror, log);
 		this.bounds?.restored(id);
+		this.offices.restored(id);
 		mirror.restored(log, damaged);
 		this.checkCommittedKept(id, "came back");
 		// What a state that it took knows to be committed it knows as well.
@@ -300,6 +307,7 @@ export class Invariants {
 		const transferee = role === "leader" ? status.transferee : 0n;
 		if (transferee !== mirror.transferee) mirror.transferTicks = 0;
 		mirror.transferee = transferee;
+		this.offices.observe(status);
 		this.bounds?.observe(status, mirror.role === "leader" && mirror.ledTerm === term);
 		if (commit > mirror.commit) this.commits(status, mirror);
 		if (status.confState !== mirror.conf || commit !== mirror.commit) this.checkConf(status);

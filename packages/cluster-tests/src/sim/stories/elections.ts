@@ -1,10 +1,15 @@
 /** Who leads, who votes, who hands over. */
-import { type CheckerScene, entry } from "./scene.ts";
-import { JOINT, leads, leadsAndCommits, type StoriesOf } from "./story.ts";
+import type { NodeId } from "@flotilla/raft";
+import { type CheckerScene, confOf, entry } from "./scene.ts";
+import { ALL, JOINT, leads, leadsAndCommits, type StoriesOf } from "./story.ts";
 
 /** Of the clock of member 1. */
 function ticks(scene: CheckerScene, count: number): void {
 	for (let n = 0; n < count; n++) scene.checks.ticked(1n);
+}
+
+function hears(scene: CheckerScene, from: NodeId): void {
+	scene.hears(1n, { kind: "heartbeatResp", from, term: 2, readPosition: 0, sequence: 1 });
 }
 
 export const ELECTION_STORIES = {
@@ -152,6 +157,51 @@ export const ELECTION_STORIES = {
 			},
 		},
 	],
+	quorumHeard: [
+		{
+			title: "a leader hears nobody for two election timeouts, and leads on",
+			tell: (scene, wrong) => {
+				leads(scene);
+				ticks(scene, 12);
+				if (!wrong) hears(scene, 2n);
+				ticks(scene, 12);
+				scene.says(1n, {});
+			},
+		},
+		{
+			title: "a leader hears a learner only, and leads on",
+			first: () => confOf(ALL, { learners: [4n] }),
+			tell: (scene, wrong) => {
+				leads(scene);
+				ticks(scene, 12);
+				hears(scene, wrong ? 4n : 3n);
+				ticks(scene, 12);
+				scene.says(1n, {});
+			},
+		},
+		{
+			title: "a leader hears one half of a joint configuration, and leads on",
+			first: () => JOINT,
+			tell: (scene, wrong) => {
+				scene.elects(1n, 2, [2n, 4n]);
+				ticks(scene, 12);
+				hears(scene, 2n);
+				hears(scene, wrong ? 3n : 5n);
+				ticks(scene, 12);
+				scene.says(1n, {});
+			},
+		},
+		{
+			title: "an election that is long past excuses nobody",
+			tell: (scene, wrong) => {
+				scene.elects(1n, 2, [2n]);
+				ticks(scene, 24);
+				// A new term begins with a new while.
+				if (!wrong) scene.elects(1n, 3, [2n]);
+				scene.says(1n, {});
+			},
+		},
+	],
 	transferBounded: [
 		{
 			title: "a leader hands over for longer than two election timeouts",
@@ -159,6 +209,7 @@ export const ELECTION_STORIES = {
 				leads(scene);
 				scene.says(1n, { transferee: 2n });
 				ticks(scene, 12);
+				hears(scene, 2n);
 				if (!wrong) scene.says(1n, { transferee: 0n });
 				scene.says(1n, { transferee: 2n });
 				ticks(scene, 12);
