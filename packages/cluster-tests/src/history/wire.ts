@@ -33,6 +33,16 @@ export function decodeAnswer(operation: Operation, bytes: Uint8Array): Answer {
 	return answerOf(operation, decodeFields(NAMES[operation.kind].response, bytes), null);
 }
 
+/** The `raft_term` of a message to a client, whichever it is: all begin with the header. Null: it has none. */
+export function termIn(bytes: Uint8Array): number | null {
+	// A message of nothing else.
+	const { header } = decodeFields<{ readonly header: { readonly raft_term: WireInteger } | null }>(
+		"etcdserverpb.CompactionResponse",
+		bytes,
+	);
+	return header === null ? null : numberOf(header.raft_term);
+}
+
 /** What a refusal's text tells a checker; null when nobody can know whether the operation took effect. */
 export function refusedAs(code: number, text: string): RefusedAs | null {
 	if (text === "etcdserver: mvcc: required revision has been compacted") return "compacted";

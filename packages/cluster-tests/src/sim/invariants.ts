@@ -200,6 +200,16 @@ export class Invariants {
 			this.breach("transferBounded", `${hex(id)} hands over to ${hex(mirror.transferee)} for ${mirror.transferTicks} ticks`);
 	}
 
+	/** A header to a client names this term: one that its member's disk holds, so it does not fall with a restart. */
+	told(id: NodeId, term: Term): void {
+		const mirror = this.mirror(id);
+		if (term > mirror.durableTerm)
+			this.breach("termMonotone", `${hex(id)} tells a client of term ${term}; its disk says ${mirror.durableTerm}`);
+		if (term < mirror.toldTerm && !mirror.everDamaged)
+			this.breach("termMonotone", `${hex(id)} tells a client of term ${term} after ${mirror.toldTerm}`);
+		mirror.toldTerm = Math.max(mirror.toldTerm, term);
+	}
+
 	/** A life begins with this log. `damage`: what may have made it shorter than what was once durable. */
 	restored(id: NodeId, log: RestoredLog, damage: Damage): void {
 		const mirror = this.mirror(id);

@@ -34,6 +34,8 @@ export class LogMirror {
 	/** A term that was only in memory may be forgotten by a crash: nothing that needs it has left. */
 	durableTerm: Term = 0;
 	durableVote: NodeId = 0n;
+	/** Highest term that its headers named to clients. */
+	toldTerm: Term = 0;
 	durableCommit: LogIndex = 0;
 	/** Reported as written; a crash may still take it back. */
 	private writtenCommit: LogIndex = 0;

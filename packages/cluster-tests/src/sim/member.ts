@@ -10,6 +10,7 @@ import {
 	leaseTtlMinSeconds,
 	type MemberConfig,
 } from "@flotilla/server/internal";
+import { termIn } from "../history/wire.ts";
 import type { ChurnPlan } from "./churn.ts";
 import { CrashPoints } from "./crash-points.ts";
 import { simCredentials } from "./credentials.ts";
@@ -224,7 +225,11 @@ export class SimMember {
 					afterTicks: (ticks, work) => process.scheduler.after(ticks * driver.tickMs, work),
 					newMemberId: () => BigInt(dice.uint53()),
 				});
-				life.calls = new MemberCalls(process, this.points, services.methods, (bytes) => trace.bytes(bytes));
+				life.calls = new MemberCalls(process, this.points, services.methods, (bytes) => {
+					trace.bytes(bytes);
+					const term = termIn(bytes);
+					if (term !== null) invariants.told(this.id, term);
+				});
 				const door = {
 					peerUrls: () => this.addresses,
 					view: () => ({ clusterId: driver.clusterId, members: driver.acquaintances }),

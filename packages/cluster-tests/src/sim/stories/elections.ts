@@ -65,6 +65,21 @@ export const ELECTION_STORIES = {
 				scene.boots(2n, [entry(2, 3)], { term: wrong ? 2 : 3 });
 			},
 		},
+		{
+			title: "clients are told of an earlier term than before",
+			tell: (scene, wrong) => {
+				scene.take([2n], entry(2, 3));
+				scene.checks.told(2n, 3);
+				scene.checks.told(2n, wrong ? 2 : 3);
+			},
+		},
+		{
+			title: "clients are told of a term that is not on the disk",
+			tell: (scene, wrong) => {
+				scene.writes(2n, { durable: !wrong, hardState: { term: 3, vote: 0n, commit: 1 } });
+				scene.checks.told(2n, 3);
+			},
+		},
 	],
 	voteKept: [
 		{
