@@ -275,7 +275,7 @@ describe.skipIf(!haveProgram("etcdctl"))("--auto-tls and --peer-auto-tls", () =>
 		);
 		await Promise.all(members.map((member) => member.start()));
 		const certificate = (at: number): string => join(folder, `a${at}`, "fixtures", "client", "cert.pem");
-		const client = new Etcd3({ hosts: url(0), credentials: { rootCertificate: await readFile(certificate(0)) }, grpcOptions: NAMED });
+		const client = new Etcd3({ hosts: url(0), credentials: { rootCertificate: await readFile(certificate(0)) } });
 		await client.put("a").value("b");
 		client.close();
 		const get = ["--endpoints", url(1), "--cacert", certificate(1), "--command-timeout=60s", "get", "a", "--print-value-only"];
