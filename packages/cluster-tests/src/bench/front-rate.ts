@@ -4,14 +4,11 @@
  * for each put. Every round is checked by the revision it moved.
  */
 import { readFileSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { KvClient } from "../client/kv-client.ts";
-import { encodeMessage } from "../client/protocol.ts";
 import { ProcessCluster } from "../process/cluster.ts";
-import { runTool } from "../process/tools.ts";
+import { putByH2load } from "./h2load-puts.ts";
 
+const WARM_UP_SECONDS = 3;
 const rounds = Number(process.argv[2] ?? 3);
 const seconds = Number(process.argv[3] ?? 5);
 
@@ -42,26 +39,6 @@ function cpuUs(pid: number): number {
 	return (Number(fields[11]) + Number(fields[12])) * 10_000;
 }
 
-/** How many calls were answered in the measured seconds. */
-async function h2load(url: string, { connections, streams }: Load): Promise<number> {
-	const folder = await mkdtemp(join(tmpdir(), "flotilla-front-rate-"));
-	try {
-		const message = encodeMessage("etcdserverpb.PutRequest", { key: Buffer.from("benchkey"), value: Buffer.alloc(256, "v") });
-		const framed = Buffer.alloc(5 + message.length);
-		framed.writeUInt32BE(message.length, 1);
-		message.copy(framed, 5);
-		await writeFile(join(folder, "request"), framed);
-		const shape = ["-c", String(connections), "-m", String(streams), "-t", "1", "--duration", String(seconds), "--warm-up-time", "3"];
-		const headers = ["-H", "content-type: application/grpc", "-H", "te: trailers", "-d", join(folder, "request")];
-		const { stdout } = await runTool("h2load", [...shape, ...headers, `${url}/etcdserverpb.KV/Put`], { timeoutMs: (seconds + 30) * 1_000 });
-		const done = /requests: \d+ total, \d+ started, (\d+) done/.exec(stdout);
-		if (done === null) throw new Error(`h2load said something else:\n${stdout}`);
-		return Number(done[1]);
-	} finally {
-		await rm(folder, { recursive: true, force: true });
-	}
-}
-
 async function measure(cluster: ProcessCluster, load: Load): Promise<Row> {
 	const clients = cluster.endpoints.map((endpoint) => new KvClient(endpoint));
 	const answers = await Promise.all(clients.map((client) => client.status()));
@@ -70,7 +47,7 @@ async function measure(cluster: ProcessCluster, load: Load): Promise<Row> {
 	const pids = cluster.members.map((member) => member.process.pid);
 	const before = Number((await client.range("none")).header.revision);
 	const cpuBefore = pids.map(cpuUs);
-	const answered = await h2load(cluster.member(at).clientUrl, load);
+	const answered = await putByH2load(cluster.member(at).clientUrl, { ...load, seconds, warmUpSeconds: WARM_UP_SECONDS });
 	const spent = pids.map((pid, i) => cpuUs(pid) - (cpuBefore[i] as number));
 	const moved = Number((await client.range("none")).header.revision) - before;
 	for (const each of clients) each.close();
