@@ -65,7 +65,7 @@ export class ProcessCluster implements AsyncDisposable {
 	readonly proxies: readonly PeerProxy[];
 	private readonly ownFolder: boolean;
 
-	private readonly program: Program;
+	readonly program: Program;
 	private readonly tls: TlsFiles | undefined;
 
 	private constructor(
