@@ -40,6 +40,8 @@ const ORDINARY_DIALS: ReadonlySet<string> = new Set([
 	...["no answer", "closed during the handshake"],
 ]);
 const DIAL_CHARACTERS_MAX = 200;
+/** Addresses that a peer may name besides those in the list of members. */
+const TOLD_MAX = 16;
 /** A connection for snapshots that was not used for so long is closed. */
 const SNAPSHOTS_IDLE_MS = 60_000;
 
@@ -51,6 +53,8 @@ export class PeerLink {
 	private readonly events: PeerEvents;
 	private readonly tap: TapSink;
 	private readonly address = new PeerAddress();
+	private known: readonly string[] = [];
+	private told: readonly string[] = [];
 	private readonly outgoing = new Map<Lane, OutgoingLane>();
 	private readonly incoming = new Map<Lane, PeerStream>();
 	private readonly loss: LossWatch;
@@ -82,9 +86,23 @@ export class PeerLink {
 		for (const lane of RAFT_LANES) this.outgoing.set(lane, this.makeLane(lane));
 	}
 
-	/** Dials where no connection stands. One that stands stays: new addresses may be wrong, or be in use only after a restart of the peer. */
+	/**
+	 * As the list of members has them. Dials where no connection stands. One that stands stays: new addresses may be wrong, or be in use only
+	 * after a restart of the peer.
+	 */
 	setUrls(urls: readonly string[]): void {
-		if (!this.address.set(urls)) return;
+		this.known = urls;
+		this.readdress();
+	}
+
+	/** As the peer itself says when it dials: it may have moved while this member was down, and nobody else can tell. */
+	alsoAt(urls: readonly string[]): void {
+		this.told = urls.slice(0, TOLD_MAX);
+		this.readdress();
+	}
+
+	private readdress(): void {
+		if (!this.address.set([...new Set([...this.known, ...this.told])])) return;
 		for (const lane of this.outgoing.values()) lane.dialNow();
 	}
 

@@ -101,7 +101,11 @@ export class TcpPeerTransport implements PeerTransport {
 	}
 
 	private standing(peer: NodeId, peerUrls: readonly string[]): "member" | "removed" | "unknown" {
-		if (this.links.has(peer)) return "member";
+		const link = this.links.get(peer);
+		if (link !== undefined) {
+			link.alsoAt(peerUrls);
+			return "member";
+		}
 		if (this.removed.has(peer)) return "removed";
 		if (!this.closing) this.guests.stranger({ id: peer, peerUrls }, this.others);
 		return "unknown";

@@ -383,6 +383,18 @@ describe("who does not belong here", () => {
 		await until("told", () => c.told.includes("removed by 1"));
 	});
 
+	test("a member that moved while another one was down is dialed where it says that it listens, since nobody else can tell", async () => {
+		const a = await peer(1n);
+		const b: Peer = await peer(2n, { members: () => [{ id: 2n, name: "m2", peerUrls: [b.url] }] });
+		a.transport.setMembers([{ id: 2n, peerUrls: ["http://127.0.0.1:1"] }]);
+		b.knows(a);
+		await bothConnected(a, b);
+		// What the list of members says is not forgotten for it, and said again it changes nothing.
+		a.transport.setMembers([{ id: 2n, peerUrls: ["http://127.0.0.1:1"] }]);
+		a.transport.send([heartbeat(1n, 2n, 1)]);
+		await until("it is heard there", () => b.received.length > 0);
+	});
+
 	test("when nobody that it knows is there to be asked, a stranger speaks for itself", async () => {
 		const a = await peer(1n);
 		const views: Array<{ id: bigint; name: string; peerUrls: readonly string[] }> = [];
