@@ -106,18 +106,21 @@ test.skipIf(noContainers !== null)(
 	`the tester of containers is killed: containers, network and folder go${noContainers === null ? "" : ` (${noContainers})`}`,
 	{ timeout: 10 * MINUTES },
 	async () => {
-		const listed = async (...what: string[]): Promise<string[]> => {
-			const { stdout } = await runTool("docker", [...what, "--quiet", "--filter", "name=flotilla-chaos-"]);
-			return stdout.split("\n").filter((line) => line !== "");
-		};
 		await withTester(IN_CONTAINERS, ["--place", "containers"], async (tester) => {
 			await eventually(
 				"both are under way",
 				async () => expect(tester.said()).toMatch(/under (?=.*\bpartition\b).*\bpause\b/),
 				8 * MINUTES,
 			);
-			expect((await listed("ps", "--all")).length).toBe(3);
-			await killed(tester, descendants(tester.process.pid as number));
+			const started = descendants(tester.process.pid as number);
+			// Other testers have networks and containers of their own on this machine.
+			const [network] = started.flatMap(({ command }) => /flotilla-chaos-[0-9a-f]+/.exec(command) ?? []);
+			const listed = async (...what: string[]): Promise<string[]> => {
+				const { stdout } = await runTool("docker", [...what, "--quiet", "--filter", `name=${network}`]);
+				return stdout.split("\n").filter((line) => line !== "");
+			};
+			expect([(await listed("ps", "--all")).length, (await listed("network", "ls")).length]).toEqual([3, 1]);
+			await killed(tester, started);
 			await eventually("containers and network are gone", async () => {
 				expect([await listed("ps", "--all"), await listed("network", "ls")]).toEqual([[], []]);
 			});

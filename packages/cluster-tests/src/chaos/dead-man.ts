@@ -12,6 +12,9 @@ import { type ProcessRow, processRow, stillRuns } from "../process/process-table
 const END_MS = 10_000;
 const LOOK_MS = 20;
 const COMMAND_MS = 60_000;
+/** Commands that fail are tried again in so many rounds: what they take back may be held by somebody who is only just letting go. */
+const ROUNDS = 20;
+const AGAIN_MS = 500;
 
 /** With the moment of each process's start: a number may be another's by then. */
 const watched = new Map<number, ProcessRow | null>();
@@ -41,5 +44,9 @@ if (!parted) {
 	const untilMs = performance.now() + END_MS;
 	while (left.some(stillRuns) && performance.now() < untilMs) await sleep(LOOK_MS);
 	// What was made last is taken back first, when nobody uses it any more.
-	for (const [program = "", ...args] of [...undos.values()].reverse()) spawnSync(program, args, { timeout: COMMAND_MS });
+	let undone = [...undos.values()].reverse();
+	for (let round = 1; round <= ROUNDS && undone.length > 0; round++) {
+		if (round > 1) await sleep(AGAIN_MS);
+		undone = undone.filter(([program = "", ...args]) => spawnSync(program, args, { timeout: COMMAND_MS }).status !== 0);
+	}
 }

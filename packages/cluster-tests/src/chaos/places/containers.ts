@@ -49,7 +49,7 @@ export class Containers implements Place {
 		if (status !== 0) throw new Error(`The image cannot be built:\n${`${stdout}${stderr}`.trim().split("\n").slice(-10).join("\n")}`);
 		const network = `flotilla-chaos-${randomInt(0x1000, 0x10000).toString(16)}`;
 		const place = new Containers(names, await freePorts(names.length), network, deadMan);
-		deadMan.undo(network, ["docker", "network", "rm", network]);
+		deadMan.undo(network, withoutNetwork(network));
 		await docker("network", "create", network);
 		return place;
 	}
@@ -79,7 +79,9 @@ export class Containers implements Place {
 			await runTool("docker", ["rm", "--force", container]);
 			this.deadMan.done(container);
 		}
-		await runTool("docker", ["network", "rm", this.network]);
+		const [program, ...args] = withoutNetwork(this.network);
+		const { status, stderr } = await runTool(program, args);
+		if (status !== 0) throw new Error(`The network ${this.network} cannot be removed: ${stderr.trim()}`);
 		this.deadMan.done(this.network);
 	}
 
@@ -159,6 +161,16 @@ export function aloneIn(directions: readonly Direction[]): string | null {
 	if (name === undefined) return null;
 	const out = directions.filter(([from]) => from === name).length;
 	return out * 2 === directions.length ? name : null;
+}
+
+/**
+ * The command that removes a network, if there is one. What Docker still counts as connected is taken off first: a container that was
+ * removed while it was being put on the network stays in the network's list, and would hold it for good.
+ */
+function withoutNetwork(network: string): [program: string, ...args: string[]] {
+	const listed = `docker network inspect --format '{{range $id, $_ := .Containers}}{{.Name}} {{end}}' ${network} 2>/dev/null`;
+	const cut = `for name in $(${listed}); do docker network disconnect --force ${network} "$name"; done`;
+	return ["sh", "-c", `${cut}; docker network rm --force ${network}`];
 }
 
 function quoted(text: string): string {
