@@ -12,7 +12,11 @@ import { type ByteOps, readBigU64, readU32, readU64, writeBigU64, writeU32, writ
 import type { NodeId } from "@flotilla/raft";
 import { Lane } from "./lane.ts";
 
-export const PROTOCOL_VERSION = 1;
+/**
+ * Raised with every change of what members tell each other: builds that do not understand each other say so when they meet.
+ * 2: a heartbeat names the term of the entry at its commit.
+ */
+export const PROTOCOL_VERSION = 2;
 /** Of what a stranger may make us hold. */
 export const HELLO_BYTES_MAX = 1_024;
 const MAGIC = Uint8Array.of(0x46, 0x4c, 0x4f, 0x54);

@@ -1,7 +1,10 @@
 /** Messages between members as bytes: every kind there and back, and no harm from bytes that are no message. */
+
+import { createHash } from "node:crypto";
 import { Dice, portableBytes } from "@flotilla/base";
 import { Packr } from "msgpackr";
 import { describe, expect, test } from "vitest";
+import { PROTOCOL_VERSION } from "../../src/peers/hello.ts";
 import { decodeMessage, encodeMessage } from "../../src/peers/message-codec.ts";
 import { decodeTuple, encodeTuple, isPlainTuple } from "../../src/peers/tuple.ts";
 import { MESSAGE_KINDS, randomBytes, randomMessage } from "./random-messages.ts";
@@ -18,6 +21,18 @@ describe("messages as bytes", () => {
 			const { envelope, slab } = encodeMessage(message);
 			expect(decodeMessage(FROM, TO, envelope.slice(), slab.slice())).toEqual(message);
 		}
+	});
+
+	test("their form is that of the protocol's version: who changes it raises the version, and writes down what comes out here", () => {
+		const dice = new Dice("form");
+		const sum = createHash("sha256");
+		for (const kind of MESSAGE_KINDS) {
+			for (let round = 0; round < 20; round++) {
+				const { envelope, slab } = encodeMessage(randomMessage(dice, kind, FROM, TO));
+				sum.update(envelope).update(slab);
+			}
+		}
+		expect([PROTOCOL_VERSION, sum.digest("hex").slice(0, 16)]).toEqual([2, "fb56a17f1a50c48f"]);
 	});
 
 	test.each(MESSAGE_KINDS)("damage to %s gives null or a message that is sound in itself, never an exception", (kind) => {

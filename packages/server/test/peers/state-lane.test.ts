@@ -197,8 +197,8 @@ test("a reader that falls silent does not keep the state from others for ever: i
 	const target = { host: "127.0.0.1", port: Number(new URL(peer.url).port), secure: false };
 	const silent = await new Promise<Socket>((resolve) => {
 		const hello = {
-			versionMin: 1,
-			versionMax: 1,
+			versionMin: PROTOCOL_VERSION,
+			versionMax: PROTOCOL_VERSION,
 			clusterId: 0xc1n,
 			from: 2n,
 			to: 1n,

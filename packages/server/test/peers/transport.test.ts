@@ -6,7 +6,7 @@ import type { PeerMessage } from "@flotilla/replica";
 import { afterEach, describe, expect, test } from "vitest";
 import { nodeBytes } from "../../src/node-bytes.ts";
 import { encodeFrameHead } from "../../src/peers/frame.ts";
-import { decodeAnswer, encodeAnswer, encodeHello, HandshakeReader } from "../../src/peers/hello.ts";
+import { decodeAnswer, encodeAnswer, encodeHello, HandshakeReader, PROTOCOL_VERSION } from "../../src/peers/hello.ts";
 import { Lane } from "../../src/peers/lane.ts";
 import { encodeMessage } from "../../src/peers/message-codec.ts";
 import { heartbeat, Peer, until, Wire } from "./peer-house.ts";
@@ -265,7 +265,7 @@ describe("a reader that does not read", () => {
 				if (reader.feed(chunk).state !== "done") return;
 				socket.pause();
 				socket.removeAllListeners("data");
-				socket.write(encodeAnswer(nodeBytes, { code: "accepted", version: 1, incarnation: 5 }));
+				socket.write(encodeAnswer(nodeBytes, { code: "accepted", version: PROTOCOL_VERSION, incarnation: 5 }));
 			});
 			socket.on("error", () => {});
 			const beat = setInterval(() => void socket.write(encodeFrameHead(nodeBytes, new Uint8Array(0), 0, 0)), 100);
@@ -305,14 +305,14 @@ describe("who does not belong here", () => {
 		["ourselves", { from: 1n }, "wrong-node"],
 		["an unknown sender", { from: 7n }, "unknown"],
 		["an unknown lane", { lane: 9 as Lane }, "lane"],
-		["versions that are all newer", { versionMin: 2, versionMax: 9 }, "version"],
-		["versions that are all older", { versionMin: 0, versionMax: 0 }, "version"],
+		["versions that are all newer", { versionMin: PROTOCOL_VERSION + 1, versionMax: 9 }, "version"],
+		["versions that are all older", { versionMin: 0, versionMax: PROTOCOL_VERSION - 1 }, "version"],
 	])("SC-105 a hello for %s is told why not", async (_name, changed, code) => {
 		const a = await peer(1n);
 		a.knows({ id: 2n, url: "http://127.0.0.1:1" });
 		const hello = {
-			versionMin: 1,
-			versionMax: 1,
+			versionMin: PROTOCOL_VERSION,
+			versionMax: PROTOCOL_VERSION,
 			clusterId: 0xc1n,
 			from: 2n,
 			to: 1n,
@@ -341,7 +341,7 @@ describe("who does not belong here", () => {
 			socket.on("data", (chunk) => {
 				if (reader.feed(chunk).state !== "done") return;
 				hellos++;
-				socket.end(encodeAnswer(nodeBytes, { code, version: 1, incarnation: 5 }));
+				socket.end(encodeAnswer(nodeBytes, { code, version: PROTOCOL_VERSION, incarnation: 5 }));
 			});
 		});
 		await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -456,7 +456,16 @@ describe("who does not belong here", () => {
 		const a = await peer(1n, { term: () => own });
 		a.knows({ id: 2n, url: "http://127.0.0.1:1" });
 		const say = async (...terms: number[]): Promise<void> => {
-			const hello = { versionMin: 1, versionMax: 1, clusterId: 0xc1n, from: 2n, to: 1n, incarnation: 5, lane: Lane.control, peerUrls: [] };
+			const hello = {
+				versionMin: PROTOCOL_VERSION,
+				versionMax: PROTOCOL_VERSION,
+				clusterId: 0xc1n,
+				from: 2n,
+				to: 1n,
+				incarnation: 5,
+				lane: Lane.control,
+				peerUrls: [],
+			};
 			const frames = terms.flatMap((term) => {
 				const { envelope, slab } = encodeMessage({ ...heartbeat(2n, 1n, 1), term });
 				return [encodeFrameHead(nodeBytes, envelope, slab.length, 0), slab];
@@ -482,8 +491,8 @@ describe("who does not belong here", () => {
 		const a = await peer(1n);
 		a.knows({ id: 2n, url: "http://127.0.0.1:1" });
 		const hello = encodeHello(nodeBytes, {
-			versionMin: 1,
-			versionMax: 1,
+			versionMin: PROTOCOL_VERSION,
+			versionMax: PROTOCOL_VERSION,
 			clusterId: 0xc1n,
 			from: 2n,
 			to: 1n,
