@@ -1,8 +1,9 @@
 /** What a change of leader cost is read from the clients' writes; elections between two writes are one change. */
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Attempt } from "../history/operation.ts";
 import { failoversOf } from "./failovers.ts";
 import type { RunRecord } from "./run.ts";
+import type { TimelineEvent } from "./tap-watch.ts";
 
 const write = (at: number): Attempt => ({
 	...{ id: at, client: 0, member: "m1", invoked: at - 5, operation: { kind: "put", key: "k", value: "v" } },
@@ -15,8 +16,8 @@ const KILL = { fault: "kill", members: ["m1"], fromMs: 1_490, untilMs: 2_600, no
 
 function recordOf(writes: readonly number[], tenures: RunRecord["tenures"], faults: RunRecord["faults"] = [KILL]): RunRecord {
 	const timeline = [
-		{ atMs: 1_600, member: "m2", term: 2, what: "has no leader any more (silence)" },
-		{ atMs: 2_050, member: "m3", term: 4, what: "leads term 4" },
+		{ atMs: 1_600, member: "m2", term: 2, event: "leaderLost", what: "has no leader any more (silence)" },
+		{ atMs: 2_050, member: "m3", term: 4, event: "becameLeader", what: "leads term 4" },
 	];
 	return { attempts: writes.map(write), tenures, faults, timeline, startedMs: 1_000, endedMs: 4_000 } as unknown as RunRecord;
 }
@@ -34,9 +35,51 @@ test("the longest pause of writes around it, with what the members say", () => {
 	expect(others).toEqual([]);
 	expect(only).toMatchObject({ term: 4, from: "m1", to: "m3", cause: "kill", lastWriteMs: 480, nextWriteMs: 1_100, costMs: 620 });
 	expect(only?.steps).toEqual([
-		{ atMs: 600, member: "m2", what: "has no leader any more (silence)" },
-		{ atMs: 1_050, member: "m3", what: "leads term 4" },
+		{ atMs: 600, member: "m2", event: "leaderLost", what: "has no leader any more (silence)" },
+		{ atMs: 1_050, member: "m3", event: "becameLeader", what: "leads term 4" },
 	]);
+	expect(only?.stages).toEqual([
+		{ stage: "leads", atMs: 1_050 },
+		{ stage: "first write", atMs: 1_100 },
+	]);
+});
+
+describe("on a machine so busy that writes pause for longer than the election takes", () => {
+	/** Two pauses of a second, and between them the one in which m3 was elected. */
+	const writes = [1_100, 2_100, 2_110, 2_300, 2_310, 3_310, 3_900];
+	const tenures = [
+		{ member: "m1", term: 2, fromMs: 1_000, untilMs: 2_100 },
+		{ member: "m3", term: 4, fromMs: 2_600, untilMs: 4_000 },
+	];
+	const its = (event: TimelineEvent["event"], atMs: number, term: number): TimelineEvent => ({
+		atMs,
+		member: "m3",
+		term,
+		event,
+		what: event,
+	});
+	const election = [
+		...[its("heartbeatHeard", 2_090, 2), its("leaderLost", 2_120, 2), its("becamePreCandidate", 2_130, 2)],
+		...[its("becameCandidate", 2_140, 4), its("becameLeader", 2_200, 4), its("commitAdvanced", 2_250, 4)],
+	];
+	const told = (...timeline: readonly TimelineEvent[]) => failoversOf({ ...recordOf(writes, tenures), timeline });
+
+	test("the pause is told in which the new leader says that it was elected, and stage by stage", () => {
+		const [only] = told(...election);
+		expect(only).toMatchObject({ lastWriteMs: 1_110, nextWriteMs: 1_300, costMs: 190 });
+		expect(only?.stages.map(({ stage, atMs }) => `${stage} ${atMs}`)).toEqual([
+			...["last heartbeat 1090", "leader missed 1120", "pre-vote 1130", "vote 1140", "leads 1200", "first commit 1250", "first write 1300"],
+		]);
+	});
+
+	test("a write of the former leader that is heard of late does not shorten it", () => {
+		const timeline = election.map((one) => (one.event === "becameLeader" ? { ...one, atMs: 2_105 } : one));
+		expect(told(...timeline)).toMatchObject([{ lastWriteMs: 1_110, nextWriteMs: 1_300 }]);
+	});
+
+	test("where nobody says so it is the longest one around the change", () => {
+		expect(told()).toMatchObject([{ lastWriteMs: 100, nextWriteMs: 1_100, stages: [{ stage: "first write" }] }]);
+	});
 });
 
 test("connections that broke are the cause only where nothing worse was at work", () => {

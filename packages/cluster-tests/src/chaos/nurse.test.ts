@@ -23,6 +23,7 @@ function scene(refuses = false) {
 		pause,
 		ending: () => false,
 		truce: () => () => {},
+		begins: () => {},
 		replaced: () => {},
 		note: () => {},
 	};

@@ -382,6 +382,7 @@ function stepsOf(f) {
 			line,
 			`${since(atMs - f.lastWriteMs)} ${text}`,
 		);
+	element("p", f.stages.map(({ stage, atMs }) => `${stage} ${since(atMs - f.lastWriteMs)}`).join(" \u00b7 "), made, "step");
 	const folded = element("details", undefined, made);
 	element("summary", `${words.length} steps`, folded);
 	folded.addEventListener("click", (e) => e.stopPropagation());

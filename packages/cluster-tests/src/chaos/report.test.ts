@@ -47,7 +47,12 @@ const data: ReportData = {
 	failovers: [
 		{
 			...{ term: 3, from: "m2", to: "m1", cause: "kill", lastWriteMs: 490, nextWriteMs: 610, costMs: 120, waited: 4, failed: 1 },
-			steps: [{ atMs: 550, member: "m1", what: "leads term 3" }],
+			stages: [
+				{ stage: "leader missed", atMs: 480 },
+				{ stage: "leads", atMs: 550 },
+				{ stage: "first write", atMs: 610 },
+			],
+			steps: [{ atMs: 550, member: "m1", event: "becameLeader", what: "leads term 3" }],
 		},
 	],
 	failoverCosts: { count: 1, p50Ms: 120, p99Ms: 120, longestMs: 120 },
@@ -87,6 +92,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the report in a browser (needs chromium)
 			"m2",
 			"m1",
 			"120 ms",
+			"leader missed \u221210 ms \u00b7 leads +60 ms \u00b7 first write +120 ms",
 			"+60 ms m1 leads term 3",
 			"+0 ms last write acknowledged before",
 			"+120 ms first write acknowledged after; 4 calls waited",

@@ -148,7 +148,10 @@ class Run {
 		// Under clocks that are moved the members' stamps mean nothing.
 		this.taps = new TapWatch(options.program === "flotilla" && !stage.options.clocks ? stage.members : []);
 		this.programs = new Programs(this.dice.fork("load"), scenario, () => Math.min(...this.followers.map(({ next }) => next - 1)));
-		this.nurse = new Nurse(this.world(this.dice.fork("nurse"), []), this.troubles);
+		this.nurse = new Nurse(
+			this.world(this.dice.fork("nurse"), [], () => {}),
+			this.troubles,
+		);
 		const callable = (): StageMember[] => stage.present.filter(({ process }) => process.running);
 		this.leaseLoad = new LeaseLoad(scenario, this.dice.fork("leases"), callable, () => this.recorder.moment());
 		const { clients, timeoutMs } = scenario;
@@ -223,7 +226,10 @@ class Run {
 			while (this.truces.size > 0 && !this.ending) await this.sleep(TRUCE_LOOK_MS);
 			if (this.ending) return;
 			const notes: string[] = [];
-			const fromMs = this.recorder.moment();
+			let fromMs = this.recorder.moment();
+			const begins = (): void => {
+				fromMs = this.recorder.moment();
+			};
 			const forMs = drawMs(dice, line.for);
 			const slot = this.faults.length;
 			this.faults.push({ fault: line.fault, members: [], fromMs, untilMs: Number.POSITIVE_INFINITY, notes });
@@ -231,7 +237,7 @@ class Run {
 				this.faults[slot] = { fault: line.fault, members, fromMs, untilMs, notes };
 			};
 			try {
-				const members = await fault.strike(this.world(dice, notes), line.details, forMs);
+				const members = await fault.strike(this.world(dice, notes, begins), line.details, forMs);
 				over(members ?? [], members === null ? fromMs : this.recorder.moment());
 				if (members !== null && this.options.enoughOf?.(line, this.faults[slot] as StruckFault) === true) {
 					this.linesLeft--;
@@ -246,8 +252,9 @@ class Run {
 		} while (line.every !== null && !this.ending);
 	}
 
-	private world(dice: Dice, notes: string[]): FaultWorld {
+	private world(dice: Dice, notes: string[], begins: () => void): FaultWorld {
 		return {
+			begins,
 			stage: this.stage,
 			dice,
 			pause: (ms) => this.sleep(ms),

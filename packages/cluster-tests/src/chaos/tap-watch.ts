@@ -12,6 +12,7 @@ export interface TimelineEvent {
 	readonly atMs: number;
 	readonly member: string;
 	readonly term: number;
+	readonly event: TapEventName;
 	/** For people. */
 	readonly what: string;
 }
@@ -91,7 +92,7 @@ export class TapWatch {
 		if (this.told.length >= EVENTS_MAX) return;
 		const nameOf = (id: string): string => this.members.find((one) => one.id === id)?.name ?? id;
 		const what = event.name === "ready" ? "serves" : inWords(event, nameOf);
-		this.told.push({ atMs: event.wallMs + this.offsetMs, member: member.name, term: event.term, what });
+		this.told.push({ atMs: event.wallMs + this.offsetMs, member: member.name, term: event.term, event: event.name, what });
 	}
 
 	/** Commits are too many to be followed all the time. */

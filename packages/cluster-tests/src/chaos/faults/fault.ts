@@ -13,6 +13,8 @@ export interface FaultWorld {
 	ending(): boolean;
 	/** No line strikes anew until the function that is returned is called; what is under way is mended in its time. */
 	truce(): () => void;
+	/** Whom to strike is found, which takes its time on a busy machine: the fault begins now. */
+	begins(): void;
 	/** A member of the watchers has another process or folder now. */
 	replaced(member: StageMember): void;
 	/** For the report: more about what was done. */
@@ -78,6 +80,7 @@ export async function choose(world: FaultWorld, who: string): Promise<readonly S
 	const { stage, dice } = world;
 	// First what takes time: whoever is free now may be held by another fault then.
 	const leader = who === "leader" || who === "follower" ? await stage.leader() : null;
+	world.begins();
 	const free = stage.present.filter((member) => !member.held && member.process.running);
 	const some = (count: number): readonly StageMember[] | null => (free.length === 0 ? null : dice.shuffle([...free]).slice(0, count));
 	const minority = Math.max(1, Math.ceil(stage.present.length / 2) - 1);
