@@ -138,6 +138,40 @@ describe.skipIf(tools.length > 0)(`TLS${tools.length > 0 ? ` (without ${tools.jo
 		},
 	);
 
+	test("flotilla doctor and snapshot save say what keeps them out, and which flag mends it", async () => {
+		const own = (name: string): string[] => ["--cert", path(`${name}.pem`), "--key", path(`${name}.key`)];
+		const demand = "it demands a certificate of its clients (--client-cert-auth)";
+		const wrongAuthority = `its certificate is not of the authority in ${path("peer-ca.pem")}: name the right one by --cacert FILE`;
+		const plain = `it speaks TLS, and was asked without: name its authority by --cacert FILE; ${demand}, too: --cert FILE --key FILE`;
+		const calls = endpoints.slice(0, 2).flatMap((endpoint): [flags: string[], asked: string, reason: string][] => {
+			const bare = endpoint.replace("https://", "");
+			return [
+				[["--cacert", path("ca.pem")], endpoint, `${demand}, and none was named: --cert FILE --key FILE`],
+				[[], bare, plain],
+				[["--cacert", path("ca.pem"), ...own("stranger")], bare, `it does not take the certificate ${path("stranger.pem")}`],
+				[["--cacert", path("peer-ca.pem"), ...own("client")], bare, wrongAuthority],
+			];
+		});
+		const asking = calls.map(async ([flags, asked, reason]) => {
+			// A machine may hold up a handshake for longer than the doctor waits for it.
+			await eventually(reason, async () => {
+				const found = await runTool(FLOTILLA_PROGRAM, ["doctor", "--endpoints", asked, ...flags]);
+				expect([found.status, found.stdout]).toEqual([1, expect.stringContaining(`PROBLEM  ${asked} could not be asked: ${reason}`)]);
+				expect(found.stdout).toContain("1. Ask again with what is named above");
+				expect(found.stdout).not.toMatch(/routines|Start the member/);
+			});
+		});
+		const [asked = ""] = endpoints;
+		const saved = runTool(FLOTILLA_PROGRAM, ["snapshot", "save", "--endpoints", asked, "--cacert", path("ca.pem"), path("saved.snap")]);
+		const nobody = runTool(FLOTILLA_PROGRAM, ["doctor", "--endpoints", asked, "--cacert", path("none.pem")]);
+		await Promise.all(asking);
+		expect(await saved).toMatchObject({
+			status: 1,
+			stderr: `Error: ${asked} could not be asked: ${demand}, and none was named: --cert FILE --key FILE\n`,
+		});
+		expect(await nobody).toMatchObject({ status: 1, stderr: expect.stringContaining(`--cacert ${path("none.pem")} cannot be read`) });
+	});
+
 	test("what is revoked, renewed and trusted later holds without a restart", async () => {
 		expect((await etcdctl("later", "get", "greeting")).status).toBe(0);
 		await made.revoke("ca", "later");
@@ -176,6 +210,22 @@ describe.skipIf(tools.length > 0)(`TLS${tools.length > 0 ? ` (without ${tools.jo
 		await good("user", "grant-role", "reader", "reads");
 		for (const user of ["root", "client"]) await good("user", "grant-role", user, "root");
 		await good("auth", "enable");
+		const doctor = (shown: string): Promise<ToolResult> => {
+			const files = ["--cacert", path("ca.pem"), "--cert", path(`${shown}.pem`), "--key", path(`${shown}.key`)];
+			return runTool(FLOTILLA_PROGRAM, ["doctor", "--endpoints", endpoints.join(","), ...files]);
+		};
+		await eventually("whoever may not compare the keys is told so, and not that all is well", async () => {
+			const { status, stdout } = await doctor("reader");
+			expect(stdout).toMatch(/UNSEEN {3}Whether the members hold the same keys was not looked at: .* \(etcdserver: permission denied\)/);
+			expect(stdout).toMatch(/role root.*\nNothing that was looked at is wrong, but not everything could be looked at\.\n$/);
+			expect(status).toBe(3);
+		});
+		await eventually("root is told that all is well", async () => {
+			expect(await doctor("client")).toMatchObject({
+				status: 0,
+				stdout: expect.stringMatching(/hold the same keys[\s\S]*Nothing is wrong\.\n$/),
+			});
+		});
 		for (const endpoint of endpoints) {
 			const at = (shown: string, ...args: string[]): Promise<ToolResult> => etcdctl(shown, "--endpoints", endpoint, ...args);
 			await eventually("known there", async () =>

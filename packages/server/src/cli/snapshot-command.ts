@@ -4,6 +4,7 @@ import { initialClusterOf } from "./bootstrap.ts";
 import { readEndpoints } from "./endpoints.ts";
 import { type LoginWish, loginWish, readLogin } from "./login.ts";
 import { print } from "./output.ts";
+import type { CallError } from "./outside-client.ts";
 import { restoreSnapshot } from "./snapshot-restore.ts";
 import { printStatus } from "./snapshot-status.ts";
 
@@ -100,9 +101,21 @@ async function save(file: string, values: Values): Promise<void> {
 	const { cacert, cert, key } = values;
 	if ((cert === undefined) !== (key === undefined)) throw new WrongCall("--cert and --key go together");
 	const wish = loginOf(values);
+	const { checkFiles, whyShutOut } = await import("./why-shut-out.ts");
+	await checkFiles({ cacert, cert, key });
 	const { saveSnapshot } = await import("./snapshot-save.ts");
-	await saveSnapshot(file, { endpoint, login: await readLogin(wish), cacert, cert, key });
+	const access = { login: await readLogin(wish), cacert, cert, key };
+	try {
+		await saveSnapshot(file, { endpoint, ...access });
+	} catch (error) {
+		const reason = isCallError(error) ? await whyShutOut(endpoint, access, error) : null;
+		throw reason === null ? error : new Error(`${endpoint} could not be asked: ${reason}`);
+	}
 	print(`Snapshot saved at ${file}\n`);
+}
+
+function isCallError(error: unknown): error is CallError {
+	return error instanceof Error && "details" in error && "code" in error;
 }
 
 function loginOf({ user, "password-file": passwordFile }: Values): LoginWish | undefined {

@@ -1,6 +1,7 @@
 /** Asks members that run how they are; one that does not answer is a fact as well. */
 import { etcdserverpb as pb } from "@flotilla/api";
 import { type Access, type CallError, OutsideClient, textOf } from "../outside-client.ts";
+import { whyShutOut } from "../why-shut-out.ts";
 import type { LiveState, SeenMember } from "./observations.ts";
 
 const PATIENCE_MS = 5_000;
@@ -31,7 +32,8 @@ async function askOne(endpoint: string, access: Access): Promise<SeenMember> {
 		const { members } = await client.call("/etcdserverpb.Cluster/MemberList", list, { linearizable: false }, PATIENCE_MS);
 		return { kind: "live", endpoint, state: stateOf(status, members) };
 	} catch (error) {
-		return { kind: "silent", endpoint, error: textOf(error as CallError) };
+		const reason = await whyShutOut(endpoint, access, error as CallError);
+		return reason === null ? { kind: "silent", endpoint, error: textOf(error as CallError) } : { kind: "shut", endpoint, reason };
 	} finally {
 		client?.close();
 	}
@@ -54,6 +56,7 @@ function stateOf(status: pb.StatusResponse, members: readonly pb.Member[]): Live
 		errors,
 		members: members.map(({ ID, name, isLearner: learner, clientURLs: clientUrls }) => ({ id: hex(ID), name, learner, clientUrls })),
 		hash: null,
+		noHashBecause: null,
 	};
 }
 
@@ -64,9 +67,9 @@ async function withHash(one: Extract<SeenMember, { kind: "live" }>, revision: nu
 		const types = { request: HashKVRequest, response: HashKVResponse };
 		const { hash, compactRevision } = await client.call("/etcdserverpb.Maintenance/HashKV", types, { revision }, HASH_PATIENCE_MS);
 		return { ...one, state: { ...one.state, hash: { revision, compactRevision, value: hash } } };
-	} catch {
-		// Compacted meanwhile, or it takes the role root: no hash is no evidence.
-		return one;
+	} catch (error) {
+		// Compacted meanwhile, say, or it takes the role root.
+		return { ...one, state: { ...one.state, noHashBecause: textOf(error as CallError) } };
 	} finally {
 		client?.close();
 	}

@@ -5,7 +5,7 @@ import { readEndpoints } from "../endpoints.ts";
 import { loginWish, readLogin } from "../login.ts";
 import { print } from "../output.ts";
 import { runSubcommand } from "../subcommand.ts";
-import { type Diagnosis, diagnose, isHealthy } from "./findings.ts";
+import { type Diagnosis, diagnose, verdictOf } from "./findings.ts";
 import type { Rehearsal } from "./observations.ts";
 
 const USAGE = `Usage: flotilla doctor [--endpoints HOST:PORT,...] [--data-dir DIR ...] [--dry-run] [--json] [--scratch DIR]
@@ -21,7 +21,8 @@ const USAGE = `Usage: flotilla doctor [--endpoints HOST:PORT,...] [--data-dir DI
   --scratch    where copies go: as large as the largest folder (default: ${tmpdir()})
   --json       everything as one JSON object
 
-  Exit status 0 if nothing is wrong, 1 if something is, 2 for a wrong call.
+  Exit status 0 if nothing is wrong, 1 if something is, 2 for a wrong call, 3 if nothing was found to be wrong and not everything could
+  be looked at.
 `;
 
 const STRING = { type: "string" } as const;
@@ -53,6 +54,8 @@ function read(args: readonly string[]) {
 
 async function examine(values: ReturnType<typeof read>): Promise<number> {
 	const { endpoints, wish, cacert, cert, key, scratch = tmpdir(), "data-dir": dataDirs = [] } = values;
+	const { checkFiles } = await import("../why-shut-out.ts");
+	await checkFiles({ cacert, cert, key });
 	const { askMembers } = await import("./ask-members.ts");
 	const { examineFolder, rehearse } = await import("./examine-folder.ts");
 	const members = await askMembers(endpoints, { login: await readLogin(wish), cacert, cert, key });
@@ -63,15 +66,18 @@ async function examine(values: ReturnType<typeof read>): Promise<number> {
 	const { best, quorumLost } = diagnosis;
 	const rehearsal = best !== null && (quorumLost || values["dry-run"]) ? await rehearse(best, scratch) : null;
 	print(values.json ? `${JSON.stringify({ members, folders, ...diagnosis, rehearsal }, null, "\t")}\n` : report(diagnosis, rehearsal));
-	return isHealthy(diagnosis) && rehearsal?.ok !== false ? 0 : 1;
+	return rehearsal?.ok === false ? STATUS.wrong : STATUS[verdictOf(diagnosis)];
 }
 
-const SIGNS = { ok: "ok     ", note: "note   ", problem: "PROBLEM" } as const;
+const STATUS = { healthy: 0, wrong: 1, unknown: 3 } as const;
+const SIGNS = { ok: "ok     ", note: "note   ", unseen: "UNSEEN ", problem: "PROBLEM" } as const;
 
 function report(diagnosis: Diagnosis, rehearsal: Rehearsal | null): string {
 	const lines = diagnosis.findings.map(({ severity, text }) => `${SIGNS[severity]}  ${text}`);
 	if (rehearsal !== null) lines.push(`${rehearsal.ok ? SIGNS.ok : SIGNS.problem}  ${describe(rehearsal)}`);
-	if (isHealthy(diagnosis)) lines.push("Nothing is wrong.");
+	const verdict = verdictOf(diagnosis);
+	if (verdict === "healthy") lines.push("Nothing is wrong.");
+	if (verdict === "unknown") lines.push("Nothing that was looked at is wrong, but not everything could be looked at.");
 	if (diagnosis.next.length > 0) lines.push("", "What to do:", ...diagnosis.next.map((text, at) => `  ${at + 1}. ${text}`));
 	return `${lines.join("\n")}\n`;
 }

@@ -1,9 +1,9 @@
 /** One sentence of the doctor, and the words that sentences share. */
 
-export type Severity = "ok" | "note" | "problem";
+export type Severity = "ok" | "note" | "unseen" | "problem";
 
 /** What there is advice for. */
-export type Trouble = "silent" | "noMajority" | "noSpace" | "differs" | "neverStarted";
+export type Trouble = "silent" | "shut" | "noMajority" | "noSpace" | "differs" | "neverStarted";
 
 export interface Finding {
 	readonly severity: Severity;
@@ -13,6 +13,8 @@ export interface Finding {
 
 export const ok = (text: string): Finding => ({ severity: "ok", text });
 export const note = (text: string): Finding => ({ severity: "note", text });
+/** What could not be looked at, and why. */
+export const unseen = (text: string): Finding => ({ severity: "unseen", text });
 export const problem = (text: string, trouble?: Trouble): Finding => ({ severity: "problem", text, ...(trouble ? { trouble } : {}) });
 
 export function majorityOf(voters: number): number {

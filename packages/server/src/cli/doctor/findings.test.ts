@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { diagnose, isHealthy } from "./findings.ts";
+import { diagnose, verdictOf } from "./findings.ts";
 import type { FolderState, LiveState, SeenFolder, SeenMember } from "./observations.ts";
 
 const MEMBERS = ["1", "2", "3"].map((id) => ({ id, name: `m${id}`, learner: false, clientUrls: [`http://m${id}`] }));
@@ -8,7 +8,7 @@ function live(id: string, change: Partial<LiveState> = {}): SeenMember {
 	const hash = { revision: 9, compactRevision: -1, value: 77 };
 	const state: LiveState = {
 		...{ clusterId: "c", memberId: id, leader: "1", term: 4, index: 100, applied: 100, revision: 9, learner: false },
-		...{ sizeBytes: 10, quotaBytes: 1_000, errors: [], members: MEMBERS, hash },
+		...{ sizeBytes: 10, quotaBytes: 1_000, errors: [], members: MEMBERS, hash, noHashBecause: null },
 		...change,
 	};
 	return { kind: "live", endpoint: `m${id}:2379`, state };
@@ -43,7 +43,7 @@ const problems = (members: readonly SeenMember[], folders: readonly SeenFolder[]
 describe("members that run", () => {
 	test("that are well: everything that was looked at is said, nothing is wrong, nothing is to be done", () => {
 		const diagnosis = diagnose({ members: [live("1"), live("2"), live("3")], folders: [] });
-		expect(isHealthy(diagnosis)).toBe(true);
+		expect(verdictOf(diagnosis)).toBe("healthy");
 		expect(diagnosis.findings.map(({ text }) => text)).toEqual([
 			"m1 (1) leads in term 4, and all who answered say so.",
 			"All 3 voters answer; 1 of them may be lost without a loss of service.",
@@ -112,6 +112,42 @@ describe("members that run", () => {
 		const hash = { revision: 9, compactRevision: 5, value: 1 };
 		const seen = [live("1", { members }), live("2", { members, hash }), live("3", { members, hash: null })];
 		expect(problems(seen)).toEqual(["Member 4 was added and never started: it counts, and does nothing."]);
+	});
+
+	test.each([
+		[
+			"a user without the right to a hash",
+			{ hash: null, noHashBecause: "etcdserver: permission denied" },
+			"Whether the members hold the same keys was not looked at: no hash of them came from m2:2379 (etcdserver: permission denied). That takes a user with the role root (--user).",
+		],
+		[
+			"a hash that did not come",
+			{ hash: null, noHashBecause: "Deadline exceeded" },
+			"Whether the members hold the same keys was not looked at: no hash of them came from m2:2379 (Deadline exceeded).",
+		],
+		[
+			"hashes of two compactions",
+			{ hash: { revision: 9, compactRevision: 5, value: 1 } },
+			"Whether the members hold the same keys was not looked at whole: a compaction is under way, and not all of them hashed from the same one on. Ask again.",
+		],
+	] as const)("what could not be looked at is said, with the reason, and is not called well: %s", (_what, change, text) => {
+		const diagnosis = diagnose({ members: [live("1"), live("2", change), live("3")], folders: [] });
+		expect(diagnosis.findings).toContainEqual({ severity: "unseen", text });
+		expect(verdictOf(diagnosis)).toBe("unknown");
+	});
+
+	test("one that lets nobody in is not told to be started, and is not lost", () => {
+		const shut = (id: string): SeenMember => ({ kind: "shut", endpoint: `m${id}:2379`, reason: "name a certificate" });
+		const alone = diagnose({ members: [shut("1")], folders: [] });
+		expect(alone.findings).toEqual([{ severity: "problem", text: "m1:2379 could not be asked: name a certificate.", trouble: "shut" }]);
+		expect(alone.next).toEqual([expect.stringMatching(/^Ask again with what is named above/)]);
+		expect(diagnose({ members: [shut("1"), live("2"), live("3")], folders: [] }).next[0]).toMatch(/^Ask again/);
+		const { quorumLost, findings } = diagnose({ members: [shut("1"), shut("2")], folders: [dead("3")] });
+		expect(quorumLost).toBe(false);
+		expect(findings).toContainEqual({
+			severity: "unseen",
+			text: "Whether the quorum is lost (1 of 3 voters are known to be there, 2 are needed, not heard of: one (1) and two (2)): m1:2379 and m2:2379 could not be asked.",
+		});
 	});
 
 	test.each([
@@ -229,7 +265,7 @@ describe("data folders", () => {
 		]);
 		expect(diagnose({ members: [], folders: [refused] }).next[0]).toContain("snapshot restore");
 		const two = diagnose({ members: [], folders: [dead("1"), dead("2", { clusterId: "d" })] });
-		expect([two.best, two.quorumLost, isHealthy(two)]).toEqual([null, false, false]);
+		expect([two.best, two.quorumLost, verdictOf(two)]).toEqual([null, false, "wrong"]);
 		expect(problems([], [dead("4"), dead("2")])[0]).toContain("It is not a member by the newest configuration it knows.");
 	});
 });

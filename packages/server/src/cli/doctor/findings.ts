@@ -1,6 +1,6 @@
 /** From what was seen to sentences: what is wrong, by which evidence, what could be lost, and what to do. Pure. */
 
-import type { Finding } from "./finding.ts";
+import type { Finding, Severity } from "./finding.ts";
 import { diagnoseFolders } from "./folder-findings.ts";
 import { diagnoseLive } from "./live-findings.ts";
 import type { Observations } from "./observations.ts";
@@ -25,6 +25,9 @@ export function diagnose({ members, folders }: Observations): Diagnosis {
 	};
 }
 
-export function isHealthy({ findings }: Diagnosis): boolean {
-	return findings.every(({ severity }) => severity !== "problem");
+/** `unknown`: nothing that was looked at is wrong, and not everything could be looked at. */
+export function verdictOf({ findings }: Pick<Diagnosis, "findings">): "healthy" | "unknown" | "wrong" {
+	const has = (wanted: Severity): boolean => findings.some(({ severity }) => severity === wanted);
+	if (has("problem")) return "wrong";
+	return has("unseen") ? "unknown" : "healthy";
 }

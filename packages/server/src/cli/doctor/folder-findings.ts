@@ -2,7 +2,7 @@
  * What follows from data folders. An entry that was acknowledged stands in the logs of a majority; so among any majority of the
  * voters' folders the newest log (last term, then last entry) holds every one of them. Below a majority nobody can tell.
  */
-import { enumerate, type Finding, majorityOf, note, ok, problem } from "./finding.ts";
+import { enumerate, type Finding, majorityOf, note, ok, problem, unseen } from "./finding.ts";
 import type { FolderState, SeenFolder, SeenMember } from "./observations.ts";
 
 interface Dead {
@@ -133,6 +133,12 @@ function conclude(
 		const next = ["Start the members as they are: no rescue is needed."];
 		if (missing.length > 0) next.push("Then remove the missing members (etcdctl member remove), and add new ones with empty data folders.");
 		return { findings, best: best.dataDir, quorumLost: false, next };
+	}
+	const shut = members.filter((one) => one.kind === "shut").map(({ endpoint }) => endpoint);
+	if (shut.length > 0) {
+		const quorum = `${there.length} of ${voters.length} voters are known to be there, ${need} are needed, not heard of: ${names}`;
+		findings.push(unseen(`Whether the quorum is lost (${quorum}): ${enumerate(shut)} could not be asked.`));
+		return { findings, best: best.dataDir, quorumLost: false, next: [] };
 	}
 	const uncertain = best.state.lastIndex - best.state.commit;
 	findings.push(

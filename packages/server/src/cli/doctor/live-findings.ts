@@ -1,5 +1,5 @@
 /** What follows from the answers of members that run. */
-import { enumerate, type Finding, majorityOf, note, ok, problem, type Trouble } from "./finding.ts";
+import { enumerate, type Finding, majorityOf, note, ok, problem, type Trouble, unseen } from "./finding.ts";
 import type { LiveState, SeenMember } from "./observations.ts";
 
 /** Entries that a member may be behind while it works. */
@@ -18,15 +18,20 @@ export function diagnoseLive(members: readonly SeenMember[]): { readonly finding
 	const findings: Finding[] = members
 		.filter((one) => one.kind === "silent")
 		.map(({ endpoint, error }) => problem(`${endpoint} does not answer: ${error}.`, "silent"));
-	if (live.length === 0) {
-		return {
-			findings,
-			next: ["Start the members. If they refuse, their logs say why; name their data folders with --data-dir and ask again."],
-		};
-	}
+	for (const one of members) if (one.kind === "shut") findings.push(problem(`${one.endpoint} could not be asked: ${one.reason}.`, "shut"));
+	if (live.length === 0) return { findings, next: adviceWithoutAnswers(findings) };
 	findings.push(...oneCluster(live), ...leadership(live), ...majority(live), ...membership(live), ...state(live), ...space(live));
 	return { findings, next: advice(findings) };
 }
+
+function adviceWithoutAnswers(findings: readonly Finding[]): string[] {
+	const next = findings.some(({ trouble }) => trouble === "shut") ? [ASK_AGAIN] : [];
+	if (findings.some(({ trouble }) => trouble === "silent"))
+		next.push("Start the members. If they refuse, their logs say why; name their data folders with --data-dir and ask again.");
+	return next;
+}
+
+const ASK_AGAIN = "Ask again with what is named above: whether a member that could not be asked is well, nobody has seen.";
 
 function oneCluster(live: readonly Live[]): Finding[] {
 	const ids = [...new Set(live.map(({ state: { clusterId } }) => clusterId))];
@@ -121,6 +126,7 @@ function state(live: readonly Live[]): Finding[] {
 	// Only what was hashed from the same compaction on may be compared.
 	const groups = new Map<number, typeof hashes>();
 	for (const hash of hashes) groups.set(hash.compactRevision, [...(groups.get(hash.compactRevision) ?? []), hash]);
+	findings.push(...unseenHashes(live, [...groups.values()]));
 	for (const group of groups.values()) {
 		const values = new Set(group.map(({ value }) => value));
 		const [first] = group;
@@ -135,6 +141,20 @@ function state(live: readonly Live[]): Finding[] {
 		}
 	}
 	return findings;
+}
+
+/** `groups`: the hashes that may be compared with each other. */
+function unseenHashes(live: readonly Live[], groups: ReadonlyArray<readonly Live["state"]["hash"][]>): Finding[] {
+	const question = "Whether the members hold the same keys was not looked at";
+	const refused = live.filter(({ state: { noHashBecause } }) => noHashBecause !== null);
+	if (refused.length > 0) {
+		const reasons = [...new Set(refused.map(({ state: { noHashBecause } }) => noHashBecause))].join("; ");
+		const who = enumerate(refused.map(({ endpoint }) => endpoint));
+		const root = reasons.includes("permission denied") ? " That takes a user with the role root (--user)." : "";
+		return [unseen(`${question}: no hash of them came from ${who} (${reasons}).${root}`)];
+	}
+	if (groups.length < 2) return [];
+	return [unseen(`${question} whole: a compaction is under way, and not all of them hashed from the same one on. Ask again.`)];
 }
 
 function space(live: readonly Live[]): Finding[] {
@@ -154,7 +174,7 @@ function space(live: readonly Live[]): Finding[] {
 }
 
 function advice(findings: readonly Finding[]): string[] {
-	const next: string[] = [];
+	const next: string[] = findings.some(({ trouble }) => trouble === "shut") ? [ASK_AGAIN] : [];
 	const has = (trouble: Trouble): boolean => findings.some((finding) => finding.trouble === trouble);
 	if (has("noMajority")) {
 		next.push("Start the members that do not answer: with a majority the cluster goes on by itself, and nothing is lost.");

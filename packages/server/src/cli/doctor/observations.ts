@@ -3,6 +3,8 @@
 /** An endpoint that was asked. */
 export type SeenMember =
 	| { readonly kind: "silent"; readonly endpoint: string; readonly error: string }
+	/** Somebody is there, and does not let the doctor in. */
+	| { readonly kind: "shut"; readonly endpoint: string; readonly reason: string }
 	| { readonly kind: "live"; readonly endpoint: string; readonly state: LiveState };
 
 export interface LiveState {
@@ -23,6 +25,8 @@ export interface LiveState {
 	readonly members: readonly ListedMember[];
 	/** HashKV at the lowest revision of all members asked; null where it could not be had. */
 	readonly hash: { readonly revision: number; readonly compactRevision: number; readonly value: number } | null;
+	/** Why there is no hash; null: there is one, or nobody asked. */
+	readonly noHashBecause: string | null;
 }
 
 export interface ListedMember {
