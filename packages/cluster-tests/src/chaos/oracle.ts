@@ -1,5 +1,5 @@
 /** All watches together: what one of them missed another may have; where two know a revision they must tell the same. */
-import type { Change } from "../history/operation.ts";
+import { type Change, sameChanges } from "../history/operation.ts";
 import type { WatchRecord } from "./follower.ts";
 
 export interface Oracle {
@@ -19,7 +19,7 @@ export function mergeOracle(followers: readonly WatchRecord[]): Oracle {
 		for (const [revision, told] of changesTold(follower)) {
 			const known = changes.get(revision);
 			if (known === undefined) changes.set(revision, told);
-			else if (JSON.stringify(known) !== JSON.stringify(told)) {
+			else if (!sameChanges(known, told)) {
 				disagreements.push(
 					`revision ${revision}: ${follower.member.name} tells ${JSON.stringify(told)}, another member ${JSON.stringify(known)}`,
 				);
@@ -38,14 +38,15 @@ function changesTold({ streams }: WatchRecord): Map<number, readonly Change[]> {
 		const here = new Map<number, Change[]>();
 		for (const entry of entries) {
 			if (entry.kind !== "answer") continue;
-			const fresh = Map.groupBy(entry.answer.events, ({ mod }) => mod);
-			for (const [revision, events] of fresh) {
-				if (here.has(revision)) continue;
-				here.set(
-					revision,
-					events.map(({ key, pair }) => ({ key, value: pair?.value ?? null })),
-				);
+			const fresh = new Map<number, Change[]>();
+			for (const { mod, key, pair } of entry.answer.events) {
+				if (here.has(mod)) continue;
+				const change = { key, value: pair?.value ?? null };
+				const changes = fresh.get(mod);
+				if (changes === undefined) fresh.set(mod, [change]);
+				else changes.push(change);
 			}
+			for (const [revision, changes] of fresh) here.set(revision, changes);
 		}
 		for (const [revision, changes] of here) if (!told.has(revision)) told.set(revision, changes);
 	}

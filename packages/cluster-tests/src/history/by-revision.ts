@@ -4,7 +4,7 @@
  */
 import { Gaps, mayMake } from "./gaps.ts";
 import { SequentialStore } from "./model.ts";
-import { type Answer, type Attempt, type Change, changed, isSerializable, isWrite } from "./operation.ts";
+import { type Answer, type Attempt, type Change, changed, isSerializable, isWrite, sameChanges } from "./operation.ts";
 
 export interface Violation {
 	/** The check that failed, by a short stable name. */
@@ -326,10 +326,6 @@ function checkSessions(history: readonly Attempt[]): void {
 		}
 		if (before?.outcome.kind !== "ok" || before.outcome.answer.revision <= attempt.outcome.answer.revision) last.set(session, attempt);
 	}
-}
-
-function sameChanges(a: readonly Change[], b: readonly Change[]): boolean {
-	return a.length === b.length && a.every((change, i) => change.key === b[i]?.key && change.value === b[i]?.value);
 }
 
 function sameAnswer(a: Answer, b: Answer): boolean {

@@ -144,13 +144,17 @@ export class SequentialStore {
 	}
 
 	private versionAt(key: string, at: number): Version | null {
-		const list = this.versions.get(key);
-		if (list === undefined) return null;
-		for (let i = list.length - 1; i >= 0; i--) {
-			const version = list[i] as Version;
-			if (version.mod <= at) return version.value === null ? null : version;
+		const list = this.versions.get(key) ?? [];
+		// Behind the last version that is old enough: the newest one, unless somebody reads the past.
+		let [from, upto] = [0, list.length];
+		if ((list.at(-1)?.mod ?? 0) <= at) from = upto;
+		while (from < upto) {
+			const middle = (from + upto) >> 1;
+			if ((list[middle] as Version).mod <= at) from = middle + 1;
+			else upto = middle;
 		}
-		return null;
+		const version = list[from - 1];
+		return version === undefined || version.value === null ? null : version;
 	}
 
 	private pairs(key: string, end: string, at: number): Pair[] {

@@ -97,6 +97,10 @@ export function changed(answer: Answer): boolean {
 	}
 }
 
+export function sameChanges(a: readonly Change[], b: readonly Change[]): boolean {
+	return a.length === b.length && a.every(({ key, value }, at) => key === b[at]?.key && value === b[at]?.value);
+}
+
 /** Whether it could change anything at all. */
 export function isWrite(operation: Operation): boolean {
 	switch (operation.kind) {

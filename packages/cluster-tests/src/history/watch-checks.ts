@@ -12,7 +12,7 @@ import {
 	type WatcherRecord,
 	watchersOf,
 } from "./watch-record.ts";
-import { concerns, type WatchTruth } from "./watch-truth.ts";
+import { concerns, sameEvent, type WatchTruth } from "./watch-truth.ts";
 
 export const WATCH_CHECKS = {
 	opening,
@@ -42,7 +42,8 @@ export function checkWatches(streams: readonly StreamRecord[], truth: WatchTruth
 	for (const stream of streams) {
 		const { watchers, faults } = watchersOf(stream);
 		for (const text of faults) findings.push({ check: "opening", text: `${stream.name}: ${text}` });
-		for (const watcher of watchers) {
+		for (const record of watchers) {
+			const watcher: Heard = { ...record, heard: record.answers.flatMap(({ events }) => events) };
 			for (const check of Object.keys(WATCH_CHECKS) as WatchCheck[]) {
 				const text = WATCH_CHECKS[check](watcher, truth);
 				if (text !== null)
@@ -57,10 +58,14 @@ function describe({ ask }: WatcherRecord): string {
 	return JSON.stringify(ask);
 }
 
-type Check = (watcher: WatcherRecord, truth: WatchTruth) => string | null;
+/** A watcher with the events of all its answers. */
+interface Heard extends WatcherRecord {
+	readonly heard: readonly HeardEvent[];
+}
 
-const eventsOf = ({ answers }: WatcherRecord) => answers.flatMap(({ events }) => events);
-const lastHeard = (watcher: WatcherRecord): number => eventsOf(watcher).at(-1)?.mod ?? 0;
+type Check = (watcher: Heard, truth: WatchTruth) => string | null;
+
+const lastHeard = ({ heard }: Heard): number => heard.at(-1)?.mod ?? 0;
 const isRefused = ({ answers }: WatcherRecord): boolean => answers[0]?.created === true && answers[0].canceled;
 const compaction = ({ answers }: WatcherRecord): WatchAnswer | undefined => answers.find(({ compactRevision }) => compactRevision > 0);
 
@@ -76,34 +81,38 @@ function opening({ answers }: WatcherRecord): string | null {
 	return answers.slice(1).some(({ created }) => created) ? "was created twice" : null;
 }
 
-function filter(watcher: WatcherRecord): string | null {
-	const wrong = eventsOf(watcher).find((event) => !concerns(watcher.ask, event));
+function filter({ ask, heard }: Heard): string | null {
+	const wrong = heard.find((event) => !concerns(ask, event));
 	return wrong === undefined ? null : `heard what it did not ask for: ${JSON.stringify(wrong)}`;
 }
 
-function order(watcher: WatcherRecord): string | null {
-	const events = eventsOf(watcher);
-	const at = events.findIndex(({ mod }, index) => index > 0 && mod < (events[index - 1]?.mod ?? 0));
-	return at < 0 ? null : `revision ${events[at]?.mod} came after ${events[at - 1]?.mod}`;
+function order({ heard }: Heard): string | null {
+	const at = heard.findIndex(({ mod }, index) => index > 0 && mod < (heard[index - 1]?.mod ?? 0));
+	return at < 0 ? null : `revision ${heard[at]?.mod} came after ${heard[at - 1]?.mod}`;
 }
 
 /** A transaction may put and delete one key, so the same event means the same kind as well. */
-function once(watcher: WatcherRecord): string | null {
+function once(watcher: Heard): string | null {
+	// Where revisions never fall those of one come together.
+	const together = order(watcher) === null;
 	const seen = new Set<string>();
-	for (const { mod, key, type } of eventsOf(watcher)) {
-		const name = `${mod} ${type} ${key}`;
-		if (seen.has(name)) return `heard twice: ${name}`;
-		seen.add(name);
+	let last = 0;
+	for (const event of watcher.heard) {
+		if (together && event.mod !== last) seen.clear();
+		last = event.mod;
+		const twice = name(event);
+		if (seen.has(twice)) return `heard twice: ${twice}`;
+		seen.add(twice);
 	}
 	return null;
 }
 
 /** From its first revision to the last one it heard of it lacks nothing, and within a revision the order is that of the changes. */
-function complete(watcher: WatcherRecord, truth: WatchTruth): string | null {
+function complete(watcher: Heard, truth: WatchTruth): string | null {
 	const first = firstRevision(watcher);
 	if (first === 0) return null;
 	const due = truth.heard(watcher.ask, first, lastHeard(watcher));
-	const told = eventsOf(watcher).filter(({ mod }) => mod >= first);
+	const told = watcher.heard.filter(({ mod }) => mod >= first);
 	if (due.length === told.length && due.every((event, at) => sameEvent(event, told[at] as HeardEvent))) return null;
 	const want = due.map(name);
 	const got = told.map(name);
@@ -114,10 +123,6 @@ function complete(watcher: WatcherRecord, truth: WatchTruth): string | null {
 	if (strange !== undefined) return `heard what never happened: ${strange}`;
 	const at = got.length === want.length && order(watcher) === null ? got.findIndex((each, index) => each !== want[index]) : -1;
 	return at < 0 ? null : `heard ${got[at]} where ${want[at]} was due`;
-}
-
-function sameEvent(a: HeardEvent, b: HeardEvent): boolean {
-	return a.mod === b.mod && a.type === b.type && a.key === b.key;
 }
 
 function name({ mod, type, key }: { readonly mod: number; readonly type: string; readonly key: string }): string {
@@ -138,9 +143,9 @@ function whole({ ask, answers }: WatcherRecord): string | null {
 }
 
 /** Nothing from before the revision that it asked for: neither events nor progress. */
-function future(watcher: WatcherRecord): string | null {
+function future(watcher: Heard): string | null {
 	const first = firstRevision(watcher);
-	const early = eventsOf(watcher).find(({ mod }) => mod < first);
+	const early = watcher.heard.find(({ mod }) => mod < first);
 	if (early !== undefined) return `heard revision ${early.mod}, asked for ${first} on`;
 	const { start } = watcher.ask;
 	const progress = watcher.answers.find((answer) => isProgress(answer) && answer.revision < start);
@@ -148,7 +153,7 @@ function future(watcher: WatcherRecord): string | null {
 }
 
 /** When progress names a revision, everything up to it has come and nothing at or below it comes later. */
-function bookmark(watcher: WatcherRecord, truth: WatchTruth): string | null {
+function bookmark(watcher: Heard, truth: WatchTruth): string | null {
 	const first = firstRevision(watcher);
 	if (first === 0) return null;
 	let heard = 0;
@@ -166,11 +171,10 @@ function bookmark(watcher: WatcherRecord, truth: WatchTruth): string | null {
 	return null;
 }
 
-function previous(watcher: WatcherRecord, truth: WatchTruth): string | null {
-	const want = dueByName(watcher, truth);
-	for (const event of eventsOf(watcher)) {
+function previous({ ask, heard }: Heard, truth: WatchTruth): string | null {
+	for (const event of heard) {
 		if (event.mod >= truth.pairsUntil) break;
-		const pair = watcher.ask.prevKv ? (want.get(name(event))?.previous ?? null) : null;
+		const pair = ask.prevKv ? (truth.named(ask, event)?.previous ?? null) : null;
 		const hidden = event.previous === null && event.mod - 1 < truth.compacted;
 		if (samePair(event.previous, pair) || hidden) continue;
 		return `${name(event)} with the previous pair ${JSON.stringify(event.previous)} where ${JSON.stringify(pair)} was due`;
@@ -179,23 +183,15 @@ function previous(watcher: WatcherRecord, truth: WatchTruth): string | null {
 }
 
 /** A put shows the pair as a read at its revision would. */
-function content(watcher: WatcherRecord, truth: WatchTruth): string | null {
-	const want = dueByName(watcher, truth);
-	for (const event of eventsOf(watcher)) {
+function content({ ask, heard }: Heard, truth: WatchTruth): string | null {
+	for (const event of heard) {
 		if (event.mod >= truth.pairsUntil) break;
-		const pair = want.get(name(event))?.pair;
+		const pair = truth.named(ask, event)?.pair;
 		if (pair !== undefined && !samePair(event.pair, pair)) {
 			return `${name(event)} shows ${JSON.stringify(event.pair)} where ${JSON.stringify(pair)} was due`;
 		}
 	}
 	return null;
-}
-
-/** What it is to hear at the revisions that it heard of, by name. */
-function dueByName(watcher: WatcherRecord, truth: WatchTruth): Map<string, HeardEvent> {
-	let [from, upto] = [Number.POSITIVE_INFINITY, 0];
-	for (const { mod } of eventsOf(watcher)) [from, upto] = [Math.min(from, mod), Math.max(upto, mod)];
-	return new Map(truth.heard(watcher.ask, from, upto).map((event) => [name(event), event]));
 }
 
 function samePair(a: Pair | null, b: Pair | null): boolean {
@@ -225,7 +221,7 @@ function end({ answers, ask, id }: WatcherRecord): string | null {
 }
 
 /** A compaction ends a watcher only if it took something from it, and says so with a revision that was compacted. */
-function compacted(watcher: WatcherRecord, truth: WatchTruth): string | null {
+function compacted(watcher: Heard, truth: WatchTruth): string | null {
 	const cancel = compaction(watcher);
 	if (cancel === undefined) return null;
 	const { compactRevision } = cancel;
@@ -235,7 +231,7 @@ function compacted(watcher: WatcherRecord, truth: WatchTruth): string | null {
 }
 
 /** When all is at rest an open watcher lacks nothing. */
-function liveness(watcher: WatcherRecord, truth: WatchTruth): string | null {
+function liveness(watcher: Heard, truth: WatchTruth): string | null {
 	if (watcher.stream.endedAt !== null || watcher.givenUp || isRefused(watcher) || compaction(watcher) !== undefined) return null;
 	if (watcher.answers.length === 0) return "was never created";
 	const missing = truth.heard(watcher.ask, Math.max(firstRevision(watcher), lastHeard(watcher) + 1), truth.finalRevision);

@@ -45,6 +45,15 @@ export class WatchTruth {
 		}
 		return events;
 	}
+
+	/** The one that such a watcher is to hear where it heard this one: of the same revision, kind and key. */
+	named(ask: WatchAsk, event: HeardEvent): HeardEvent | undefined {
+		return this.byRevision[event.mod]?.findLast((due) => sameEvent(due, event) && concerns(ask, due));
+	}
+}
+
+export function sameEvent(a: HeardEvent, b: HeardEvent): boolean {
+	return a.mod === b.mod && a.type === b.type && a.key === b.key;
 }
 
 /** In the range, and of no kind that is filtered out. */
