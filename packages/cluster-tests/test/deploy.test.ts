@@ -215,6 +215,8 @@ describe("files of deploy/", () => {
 		const unit = await read("systemd/flotilla.service");
 		for (const line of ["Restart=on-failure", "RestartSec=2", "RestartPreventExitStatus=2 3"])
 			expect(unit).toMatch(new RegExp(`^${line}$`, "m"));
+		// Without it "for ever" ends at the start limit of systemd, or of whoever set another one for the machine.
+		expect(unit.slice(0, unit.indexOf("[Service]"))).toMatch(/^StartLimitIntervalSec=0$/m);
 		// A StatefulSet knows no other policy.
 		expect(await read("kubernetes/flotilla.yaml")).not.toContain("restartPolicy");
 		const readme = await read("README.md");
