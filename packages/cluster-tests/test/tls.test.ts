@@ -1,18 +1,24 @@
 /** A cluster of real processes whose clients and peers speak TLS, seen by etcdctl, curl and client libraries. */
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { appendFile, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePorts } from "@flotilla/server/internal";
 import { Etcd3 } from "etcd3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { ClientOptions } from "ws";
 import { NAMED } from "../src/client/channel.ts";
+import { GatewaySocket } from "../src/client/gateway-socket.ts";
 import { Certificates } from "../src/process/certificates.ts";
 import { FLOTILLA_PROGRAM } from "../src/process/cluster.ts";
 import { MemberProcess } from "../src/process/member-process.ts";
+import { ask } from "../src/process/request.ts";
+import { RunningTool } from "../src/process/running-tool.ts";
 import { haveProgram, runTool, type ToolResult } from "../src/process/tools.ts";
 import { eventually } from "../src/process/wait.ts";
 
+const base64 = (text: string): string => Buffer.from(text).toString("base64");
 const PYTHON = "/usr/bin/python3";
 const havePython = spawnSync(PYTHON, ["-c", "import etcd3"]).status === 0;
 
@@ -268,6 +274,62 @@ describe.skipIf(tools.length > 0)(`TLS${tools.length > 0 ? ` (without ${tools.jo
 		const none = await runTool("curl", ["-sS", "--cacert", path("ca.pem"), `${url}/health`]);
 		expect(none.status).not.toBe(0);
 		expect(none.stdout).toBe("");
+	});
+
+	/** Sends one request to a path of the gateway; resolves with so many lines or messages of the answer, 0: with all of them. */
+	type Way = (url: string, method: string, request: object, count: number) => Promise<string[]>;
+	const WAYS: Readonly<Record<string, Way>> = {
+		"HTTP/1.1": async (url, method, request, count) => {
+			const { text } = await ask(`${url}${method}`, { body: JSON.stringify(request), tls: made.files("client", "ca"), lines: count });
+			return text.trimEnd().split("\n");
+		},
+		"HTTP/2": async (url, method, request, count) => {
+			const own = ["--cacert", path("ca.pem"), "--cert", path("client.pem"), "--key", path("client.key")];
+			const tool = new RunningTool("curl", ["-sSN", "--http2", ...own, `${url}${method}`, "-d", JSON.stringify(request)]);
+			const lines = await eventually("the answer", async () => {
+				const found = tool.stdout.split("\n").slice(0, -1);
+				expect(count === 0 ? tool.status : found.length, tool.stderr).toBe(count);
+				return found;
+			});
+			await tool.end();
+			return lines;
+		},
+		WebSocket: async (url, method, request, count) => {
+			const [ca, cert, key] = await Promise.all(["ca.pem", "client.pem", "client.key"].map((name) => readFile(path(name))));
+			const socket = new GatewaySocket(url, method, [], { ca, cert, key } as ClientOptions);
+			await socket.say(request);
+			const messages: string[] = [];
+			for (let message = await socket.hear(); message !== null; message = messages.length === count ? null : await socket.hear())
+				messages.push(message);
+			socket.end();
+			return messages;
+		},
+	};
+
+	test.each(Object.keys(WAYS))("streams of the gateway over TLS by %s: a watch, renewals, an election, a save", async (name) => {
+		const way = WAYS[name] as Way;
+		for (const [at, url] of endpoints.slice(0, 2).entries()) {
+			// The library answers nothing but gRPC over HTTP/2.
+			if (name === "HTTP/2" && (at === 1 || process.env.ETCD_GRPC_SERVER === "grpc-js")) continue;
+			const one = async (path: string, request: object): Promise<{ header: { revision: string } }> =>
+				JSON.parse((await WAYS["HTTP/1.1"]?.(url, path, request, 0))?.join("") ?? "");
+			const results = async <T>(path: string, request: object, count: number): Promise<T[]> =>
+				(await way(url, path, request, count)).map((line) => (JSON.parse(line) as { result: T }).result);
+			const ID = String(700 + 10 * Object.keys(WAYS).indexOf(name) + at);
+			const seat = base64(`seat ${ID}`);
+			const [key, value] = [base64(`streams ${ID}`), base64("over TLS")];
+			await one("/v3/lease/grant", { ID, TTL: "600" });
+			await one("/v3/election/campaign", { name: seat, lease: ID, value: base64("chosen") });
+			const { header } = await one("/v3/kv/put", { key, value });
+
+			const watch = { create_request: { key, start_revision: header.revision } };
+			expect(await results("/v3/watch", watch, 2)).toMatchObject([{ created: true }, { events: [{ kv: { key, value } }] }]);
+			expect(await results("/v3/lease/keepalive", { ID }, 1)).toMatchObject([{ ID, TTL: "600" }]);
+			expect(await results("/v3/election/observe", { name: seat }, 1)).toMatchObject([{ kv: { value: base64("chosen"), lease: ID } }]);
+			const pieces = await results<{ blob: string }>("/v3/maintenance/snapshot", {}, 0);
+			const saved = Buffer.concat(pieces.map(({ blob }) => Buffer.from(blob, "base64")));
+			expect(createHash("sha256").update(saved.subarray(0, -32)).digest()).toEqual(saved.subarray(-32));
+		}
 	});
 
 	const shownBy = async (url: string): Promise<string> => {
