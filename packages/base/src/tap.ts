@@ -59,6 +59,7 @@ export const TAP_EVENTS = [
 	"snapshotReceived",
 	"snapshotFailed",
 	"stateAwaited",
+	"addressesIgnored",
 	"recovered",
 	"clusterForced",
 	// peers

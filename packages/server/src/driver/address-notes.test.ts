@@ -1,8 +1,10 @@
 /** The file of addresses: what it holds, and when it is written (rule S6). */
+import { portableBytes } from "@flotilla/base";
 import { describe, expect, test } from "vitest";
 import { AddressNotes } from "./address-notes.ts";
 import { type AddressRecord, addressesIn, addressRecord, decodeAddresses, encodeAddresses } from "./addresses.ts";
 
+const CLUSTER = 0xfedc_ba98_7654_3210n;
 const one = { id: 1n, peerUrls: ["http://one:2380"] };
 const two = { id: 0xffff_ffff_ffff_fff0n, peerUrls: ["http://two:2380", "http://2:2380"] };
 const moved = { id: 1n, peerUrls: ["http://elsewhere:2380"] };
@@ -10,16 +12,22 @@ const moved = { id: 1n, peerUrls: ["http://elsewhere:2380"] };
 describe("the file of addresses", () => {
 	test("says what was written, in one order", () => {
 		const record = addressRecord(7, [two, one]);
-		expect(decodeAddresses(encodeAddresses(record))).toEqual(record);
+		expect(decodeAddresses(encodeAddresses(CLUSTER, record))).toEqual({ clusterId: CLUSTER, record });
 		expect(record.members).toEqual([one, { id: two.id, peerUrls: ["http://2:2380", "http://two:2380"] }]);
 	});
 
 	test("counts as none when a bit of it is inverted, or a piece is missing", () => {
-		const bytes = encodeAddresses(addressRecord(7, [one, two]));
+		const bytes = encodeAddresses(CLUSTER, addressRecord(7, [one, two]));
 		for (let at = 0; at < bytes.length - 1; at++) {
 			expect(decodeAddresses(bytes.with(at, (bytes[at] as number) ^ 1)), `byte ${at}`).toBe(null);
 			expect(decodeAddresses(bytes.subarray(0, at)), `${at} bytes`).toBe(null);
 		}
+	});
+
+	test("that was written before it named its cluster is read as well", () => {
+		const line = `{"index":7,"members":[{"id":"1","peerUrls":["http://one:2380"]}]}\n`;
+		const text = `${line}${portableBytes.crc32c(new TextEncoder().encode(line)).toString(16).padStart(8, "0")}\n`;
+		expect(decodeAddresses(new TextEncoder().encode(text))).toEqual({ clusterId: null, record: addressRecord(7, [one]) });
 	});
 
 	test("is made of the rows of members alone", () => {

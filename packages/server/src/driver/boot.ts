@@ -104,7 +104,8 @@ export function bootMember(config: MemberConfig, world: BootWorld, done: (outcom
 			store: recovered.disk,
 			stores: world.stores,
 			restore,
-			noteAddresses: (record, noted) => notes.run(writeAddresses(record), (written) => noted(written.ok ? null : written.refusal.text)),
+			noteAddresses: (record, noted) =>
+				notes.run(writeAddresses(config.clusterId, record), (written) => noted(written.ok ? null : written.refusal.text)),
 			recordFault: ({ key, value }) => recordFault(bytes, key, value),
 			die: (reason) => world.die(reason),
 			removed: () => world.removed(),
@@ -191,7 +192,7 @@ function driverOptions(config: MemberConfig, { floor, rows, report, forced, addr
 }
 
 function tellRecovery(world: BootWorld, { report, restoredLog, forced }: Recovered): void {
-	const { rebuiltBecause, fetched, tornBytes, ...numbers } = report;
+	const { rebuiltBecause, fetched, tornBytes, addressesFault: _, ...numbers } = report;
 	const { term } = restoredLog.hardState;
 	if (tornBytes > 0) world.tap.emit("walTornTail", term, report.lastIndex, { tornBytes });
 	const repair = fetched === null ? {} : { fetchedFrom: fetched.from, fetchedBecause: fetched.because };

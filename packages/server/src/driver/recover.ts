@@ -4,7 +4,7 @@ import type { NodeId, RestoredLog } from "@flotilla/raft";
 import type { TableRow } from "@flotilla/replica";
 import type { OpenStore } from "../ports.ts";
 import type { RecoveredLog, WalRefusal, WriteAheadLog } from "../wal/wal-interface.ts";
-import { type AddressRecord, addressesIn, firstAddresses, keepAddresses, readAddresses } from "./addresses.ts";
+import { ADDRESS_FILE, addressesIn, firstAddresses, keepAddresses, type NotedAddresses, readAddresses } from "./addresses.ts";
 import * as bootstrap from "./bootstrap.ts";
 import type { NewStore } from "./fetch-state.ts";
 import type { FloorRecord } from "./floor-record.ts";
@@ -48,7 +48,7 @@ export interface Recovered {
 	readonly rows: readonly TableRow[];
 	readonly floor: FloorRecord;
 	/** What the file of addresses says. */
-	readonly addresses: AddressRecord;
+	readonly addresses: NotedAddresses;
 	/** In which this folder ran, this one among them; null: nobody counted. */
 	readonly lives: readonly number[] | null;
 	/** All others were removed by this start. */
@@ -69,6 +69,8 @@ export interface RecoveryReport {
 	readonly rebuiltBecause: string | null;
 	/** The store was lost and the state of another member has taken its place. */
 	readonly fetched: FetchReport | null;
+	/** Why the file of addresses was not believed. */
+	readonly addressesFault: string | null;
 }
 
 interface Log {
@@ -270,7 +272,7 @@ interface Candidate {
 /** What a start has found in the folder before it looks at the log. */
 interface FolderSeen {
 	readonly format: MemberFormat;
-	readonly addresses: AddressRecord;
+	readonly addresses: NotedAddresses;
 	readonly opened: OpenedStores;
 	/** A new generation, where none could be opened. */
 	readonly fresh: NewStore | null;
@@ -305,7 +307,7 @@ function* reopen(options: RecoverOptions, { format, addresses, opened, fresh, he
 			rejoins = !state.ok && !reachesBack(found) && options.mayFetch && !options.forceNewCluster && knowsOthers(addresses, named, found);
 			if (state.ok) refused ??= checkLog(state.state.floor, found, termOf);
 			else if (rejoins) refused ??= checkLog(beginningOf(found, termOf), found, termOf);
-			else refused ??= checkRebuildable(named, found, state, !options.mayFetch && knowsOthers(addresses, named, found));
+			else refused ??= reachesBack(found) ? null : notRebuildable(named, found, state, addresses, !options.mayFetch);
 			return refused && { code: "corrupt", text: refused.text };
 		},
 	});
@@ -322,7 +324,7 @@ function* reopen(options: RecoverOptions, { format, addresses, opened, fresh, he
 		const room = { held, last: Number(nextGeneration([...unnamed.keys()], generation)) - 1 };
 		const request = { format: named, addresses, log: { ...log, termAt }, room, because: state.reason, restore: options.restore };
 		const rejoined = yield* rejoin(request, options.rejoinRules);
-		if (rejoined === null) throw new RefusedStart(notRebuildable(named, log.recovered, state, false));
+		if (rejoined === null) throw new RefusedStart(notRebuildable(named, log.recovered, state, addresses, false));
 		// Nothing of the former store was touched before the switch.
 		yield* removeOthers(unnamed);
 		const { disk: received, recovered, fetched } = rejoined;
@@ -360,25 +362,25 @@ function reachesBack({ firstIndex, snapshot }: RecoveredLog): boolean {
 	return firstIndex <= bootstrap.BOOTSTRAP_INDEX + 1 && snapshot.index <= bootstrap.BOOTSTRAP_INDEX;
 }
 
-/** Rule S6: the store may be thrown away where the log can make it again. */
-function checkRebuildable(format: MemberFormat, log: RecoveredLog, problem: StoreProblem, toldByOthers: boolean): StartRefusal | null {
-	return reachesBack(log) ? null : notRebuildable(format, log, problem, toldByOthers);
-}
-
-/** `toldByOthers`: a start that can ask the other members would take the state from one of them. */
+/** Rule S6: the store may be thrown away only where the log can make it again. `rehearsal`: a start could ask the other members. */
 function notRebuildable(
-	{ generation }: MemberFormat,
+	format: MemberFormat,
 	log: RecoveredLog,
 	{ code, reason }: StoreProblem,
-	toldByOthers: boolean,
+	addresses: NotedAddresses,
+	rehearsal: boolean,
 ): StartRefusal {
+	const { generation } = format;
+	const toldByOthers = rehearsal && knowsOthers(addresses, format, log);
+	const unknown =
+		addresses.fault === null ? "" : `; and the file ${ADDRESS_FILE}, which names the other members, is not believed: ${addresses.fault}`;
 	const what = code === "storeDamaged" ? "the store is damaged" : "the store is not what it must be";
 	const ways = `restore the folder store.${generation} from a copy, or: ${REPLACE_MEMBER}. A cluster of one is made anew from a saved state (flotilla snapshot restore)`;
 	const next = toldByOthers ? `start the member while another one runs, and it takes the state from there; or ${ways}` : ways;
 	return refusal(code, {
 		what: `${what} and the log does not reach back far enough to make it again`,
 		where: `store.${generation}`,
-		found: `${reason}; and a log from entry ${log.firstIndex} on`,
+		found: `${reason}; and a log from entry ${log.firstIndex} on${unknown}`,
 		wanted: `a log from entry ${bootstrap.BOOTSTRAP_INDEX + 1} on`,
 		next: `Log and votes are left as they are: ${next}`,
 	});
@@ -411,7 +413,7 @@ function* finish(
 	{ addresses, ...how }: Pick<RecoveryReport, "made" | "rebuiltBecause" | "fetched"> & Pick<Recovered, "addresses">,
 ): Steps<Recovered> {
 	const restoredLog = yield* readTail(wal, floor, recovered);
-	const kept = yield* keepAddresses(addresses, addressesIn(floor.appliedIndex, rows));
+	const kept = yield* keepAddresses(options.clusterId, addresses, addressesIn(floor.appliedIndex, rows));
 	const { cleanStop, tornBytes, lastIndex } = recovered;
 	return {
 		clusterId: options.clusterId,
@@ -425,7 +427,7 @@ function* finish(
 		addresses: kept,
 		lives: [options.life],
 		forced: null,
-		report: { ...how, cleanStop, tornBytes, records, floorIndex: floor.appliedIndex, lastIndex },
+		report: { ...how, cleanStop, tornBytes, records, floorIndex: floor.appliedIndex, lastIndex, addressesFault: kept.fault },
 	};
 }
 

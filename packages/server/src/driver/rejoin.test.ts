@@ -5,8 +5,8 @@ import { describe, expect, test } from "vitest";
 import type { DiskCrash, SimDisk } from "../disk/memory-disk.ts";
 import { decodeIdentity, decodeVoteFile } from "../wal/meta-files.ts";
 import type { RecoveredLog } from "../wal/wal-interface.ts";
-import { ADDRESS_FILE } from "./addresses.ts";
-import { Machine, MEMBER_ID, testConfig } from "./boot.suite.ts";
+import { ADDRESS_FILE, addressRecord, decodeAddresses, encodeAddresses } from "./addresses.ts";
+import { CLUSTER_ID, Machine, MEMBER_ID, testConfig } from "./boot.suite.ts";
 import { decodeFloor, type FloorRecord } from "./floor-record.ts";
 import { decodeFormat, encodeFormat, FORMAT_FILE } from "./format-file.ts";
 import { fitOf, hardStateAt, REJOIN_RULES } from "./rejoin.ts";
@@ -100,6 +100,21 @@ function floorOf([head]: Image): FloorRecord {
 /** The same state with another head. */
 function withFloor(image: Image, change: Partial<FloorRecord>): Image {
 	return [new ImageWriter().head({ ...floorOf(image), ...change }), ...image.slice(1)];
+}
+
+/** Why its starts did not believe the file of addresses. */
+function ignored(machine: Machine): readonly unknown[] {
+	return machine.events.filter(({ name }) => name === "addressesIgnored").map(({ fields }) => fields.because);
+}
+
+/** A line and its checksum. */
+function checked(line: string): Uint8Array {
+	const encoder = new TextEncoder();
+	const sum = portableBytes
+		.crc32c(encoder.encode(`${line}\n`))
+		.toString(16)
+		.padStart(8, "0");
+	return encoder.encode(`${line}\n${sum}\n`);
 }
 
 function voteOf({ disk }: Machine): { readonly term: number; readonly vote: bigint } {
@@ -250,6 +265,46 @@ describe("a member whose store is lost behind a log that was cut", () => {
 		expect(Number([...machine.stores.keys()][0])).toBeGreaterThan(Number(generation));
 	});
 
+	describe("and whose file of addresses is not its own", () => {
+		const STRANGE = "http://127.0.0.1:1";
+		const foreign = encodeAddresses(0x99n, addressRecord(1_000_000, [{ id: OTHER.id, peerUrls: [STRANGE] }]));
+
+		test.each([
+			["of another cluster", foreign, /^it is of cluster 99, and this member of [0-9a-f]+$/],
+			["damaged", foreign.with(5, 0), /^it is damaged$/],
+		])("asks those that the first configuration names, and tells of it (%s)", (_what, file, because) => {
+			const lost = member("not its own");
+			const machine = twin(lost, "not its own");
+			machine.disk.overwrite(ADDRESS_FILE, file);
+			machine.givers = [lost.after];
+			expect(machine.boot(GROW), machine.refusal?.text).toBe(null);
+			expect(machine.askedForState).toEqual([`${OTHER.id} at ${OTHER.peerUrls[0]}`]);
+			expect(ignored(machine)).toEqual([expect.stringMatching(because)]);
+			// What the state says of the members stands there now.
+			expect(decodeAddresses(machine.disk.bytesOf(ADDRESS_FILE))?.clusterId).toBe(CLUSTER_ID);
+			machine.crash("process");
+			rejoins(machine, [...HELD, ...LATER]);
+			expect(ignored(machine).length).toBe(1);
+		});
+
+		test("has it written anew by a start whose store is whole, which is told once", () => {
+			const machine = new Machine("store is whole");
+			expect(machine.boot(CUT)).toBe(null);
+			machine.serve(CUT);
+			machine.putAll(HELD);
+			for (const round of [1, 2]) {
+				machine.stop();
+				if (round === 1) machine.disk.overwrite(ADDRESS_FILE, foreign);
+				expect(machine.boot(CUT)).toBe(null);
+				machine.serve(CUT);
+				expect(machine.up.report.addressesFault === null).toBe(round === 2);
+				expect(ignored(machine).length).toBe(1);
+			}
+			const file = decodeAddresses(machine.disk.bytesOf(ADDRESS_FILE));
+			expect([file?.clusterId, file?.record.members.map(({ id }) => id)]).toEqual([CLUSTER_ID, [MEMBER_ID]]);
+		});
+	});
+
 	describe("which has heard of others since it was made", () => {
 		const MOVED = "http://127.0.0.1:7777";
 		/** Of the others only the file of addresses and the log tell; `rest` of the writes come when they are known. */
@@ -296,6 +351,21 @@ describe("a member whose store is lost behind a log that was cut", () => {
 			machine.disk.overwrite(ADDRESS_FILE, damaged.with(20, (damaged[20] as number) ^ 1));
 			expect(machine.boot(GROW)).toBe("storeMismatch");
 			expect(machine.askedForState).toEqual([]);
+			expect(machine.refusal?.text).toContain("the file addresses, which names the other members, is not believed: it is damaged");
+			expect(ignored(machine)).toEqual(["it is damaged"]);
+		});
+
+		test("believes a file that was written before it named its cluster, and names it there", () => {
+			const { machine, state } = grown("older form", LATER);
+			lose(machine, "process");
+			const line = new TextDecoder().decode(machine.disk.bytesOf(ADDRESS_FILE)).split("\n")[0] as string;
+			machine.disk.overwrite(ADDRESS_FILE, checked(line.replace(/"clusterId":"[^"]+",/, "")));
+			expect(decodeAddresses(machine.disk.bytesOf(ADDRESS_FILE))?.clusterId).toBe(null);
+			machine.givers = [state];
+			rejoins(machine, [...HELD, ...LATER]);
+			expect(machine.askedForState[0]).toBe(`${OTHER.id} at ${MOVED}`);
+			expect(ignored(machine)).toEqual([]);
+			expect(decodeAddresses(machine.disk.bytesOf(ADDRESS_FILE))?.clusterId).toBe(CLUSTER_ID);
 		});
 
 		test.each(CRASHES)("and dies at any step of hearing of them (%s), knows each that it heard of", (kind) => {

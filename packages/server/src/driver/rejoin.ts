@@ -22,7 +22,7 @@ import { EntryKind, type HardState, type LogIndex, membersOf, type NodeId, type 
 import { EnvelopeReader } from "@flotilla/replica";
 import type { OpenStore } from "../ports.ts";
 import type { RecoveredLog, WriteAheadLog } from "../wal/wal-interface.ts";
-import { type AddressRecord, addressesIn, firstAddresses, keepAddresses } from "./addresses.ts";
+import { type AddressRecord, addressesIn, firstAddresses, keepAddresses, type NotedAddresses } from "./addresses.ts";
 import { writeFormat } from "./bootstrap.ts";
 import { type Fetched, type FetchOptions, fetchState, type StoreRoom } from "./fetch-state.ts";
 import type { FloorRecord } from "./floor-record.ts";
@@ -78,7 +78,7 @@ export interface RejoinRequest {
 	/** With the generation that is lost. */
 	readonly format: MemberFormat;
 	/** Noted before the log was cut. */
-	readonly addresses: AddressRecord;
+	readonly addresses: NotedAddresses;
 	readonly log: LogSeen;
 	readonly room: StoreRoom;
 	readonly because: string;
@@ -91,7 +91,7 @@ export interface Rejoined {
 	/** The log as it is now. */
 	readonly recovered: RecoveredLog;
 	/** What the file of addresses says now. */
-	readonly addresses: AddressRecord;
+	readonly addresses: NotedAddresses;
 	readonly fetched: FetchReport;
 }
 
@@ -113,7 +113,7 @@ export function* rejoin({ format, addresses, log, room, because, restore }: Rejo
 	if (fit.log === "kept") marks.rejoinedLogKept++;
 	else marks.rejoinedLogReplaced++;
 	// The log that told of the members since may go now.
-	const kept = yield* keepAddresses(addresses, addressesIn(floor.appliedIndex, state.rows));
+	const kept = yield* keepAddresses(clusterId, addresses, addressesIn(floor.appliedIndex, state.rows));
 	const recovered = fit.log === "kept" ? log.recovered : yield* replaceLog(log, floor, rules);
 	yield* writeFormat({ ...format, generation: floor.generation });
 	const { revision, count } = floor.mark;

@@ -83,6 +83,10 @@ export const LOG_RULES: Partial<Readonly<Record<TapEventName, LogRule>>> = {
 		level: "warn",
 		msg: "the store is lost and the log does not reach back far enough to make it again: waiting for the state of another member",
 	},
+	addressesIgnored: {
+		level: "warn",
+		msg: "the file that names the members and their peer addresses is not believed: the first configuration, the log and the store are asked instead",
+	},
 	recovered: { level: "info", msg: "recovered the log and the store" },
 	clusterForced: {
 		level: "warn",

@@ -152,6 +152,7 @@ function describe({ clusterId, memberId, restoredLog, rows, floor, report }: Rec
 	return {
 		...{ clusterId: hex(clusterId), memberId: hex(memberId), commit: hardState.commit, floorIndex: floor.appliedIndex },
 		...{ cleanStop: report.cleanStop, tornBytes: report.tornBytes, rebuiltBecause: report.rebuiltBecause },
+		addressesFault: report.addressesFault,
 		...{ lastIndex: last.index, lastTerm: last.term, terms },
 		voters: confState.voters.map(hex),
 		learners: confState.learners.map(hex),

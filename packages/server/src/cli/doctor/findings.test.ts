@@ -24,6 +24,7 @@ function dead(id: string, change: Partial<FolderState> = {}): SeenFolder {
 			tornBytes: 0,
 			damagedVoteSlot: false,
 			rebuiltBecause: null,
+			addressesFault: null,
 			floorIndex: 1,
 			commit: 90,
 		},
@@ -172,6 +173,14 @@ describe("data folders", () => {
 			);
 		expect(told(false)).toEqual([expect.stringMatching(/^note \/data\/1: .* A crash while it was written explains it\.$/)]);
 		expect(told(true)).toEqual([expect.stringMatching(/^problem \/data\/1: .* something changed it since, so look at the disk\.$/)]);
+	});
+
+	test("with a file of addresses that is not believed: named, as nothing of it is ever half written", () => {
+		const told = (addressesFault: string | null): readonly string[] => problems([], [dead("1", { addressesFault }), dead("2"), dead("3")]);
+		expect(told("it is damaged")).toEqual([
+			expect.stringMatching(/^\/data\/1: the file member\/addresses is not believed: it is damaged\. /),
+		]);
+		expect(told(null)).toEqual([]);
 	});
 
 	test("of a majority: nothing acknowledged is lost, whoever holds the most is named, and no rescue is needed", () => {

@@ -52,7 +52,7 @@ function describe(folder: SeenFolder): Finding[] {
 		case "refused":
 			return [problem(`${folder.dataDir}: member ${folder.memberId} would not start. ${folder.reason}`)];
 		case "dead":
-			return [sound(folder), ...voteSlot(folder)];
+			return [sound(folder), ...voteSlot(folder), ...addresses(folder)];
 	}
 }
 
@@ -63,6 +63,13 @@ function voteSlot({ dataDir, state: { damagedVoteSlot, cleanStop } }: Dead): Fin
 	return cleanStop
 		? [problem(`${text}. It was written whole before the member stopped: something changed it since, so look at the disk.`)]
 		: [note(`${text}. A crash while it was written explains it.`)];
+}
+
+/** Nothing is lost with it while the store is whole; it is never half written, so something changed it. */
+function addresses({ dataDir, state: { addressesFault } }: Dead): Finding[] {
+	if (addressesFault === null) return [];
+	const text = `${dataDir}: the file member/addresses is not believed: ${addressesFault}`;
+	return [problem(`${text}. A start writes it anew; something changed it since it was written, so look at the disk.`)];
 }
 
 function sound({ dataDir, state }: Dead): Finding {

@@ -52,6 +52,8 @@ export interface FolderState {
 	readonly damagedVoteSlot: boolean;
 	/** Why a start makes the store again from the log; null: it does not. */
 	readonly rebuiltBecause: string | null;
+	/** Why a start does not believe the file that names the members; null: it does. */
+	readonly addressesFault: string | null;
 	readonly floorIndex: number;
 	readonly commit: number;
 	readonly lastIndex: number;
