@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { HUNTS, runsUntilFound } from "./mutant-hunts.ts";
 
 test.each(HUNTS)("a planted bug is found: $name", (hunt) => {
-	const found = runsUntilFound(hunt, "mutant", hunt.runsMax, hunt.from);
+	const found = runsUntilFound(hunt, "mutant", hunt.runsMax);
 	expect(found, `${hunt.name} passed ${hunt.runsMax} runs`).not.toBeNull();
 });
 

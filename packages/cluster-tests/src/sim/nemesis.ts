@@ -70,6 +70,7 @@ export class Nemesis {
 			awayMs: () => this.away(),
 			oldFolderMs: () => this.oldFolder(),
 			loseStoreMs: () => this.loseStore(),
+			oldTailMs: () => this.oldTail(),
 		};
 		// In the order of the plan: the streams are forked one after the other.
 		for (const kind of Object.keys(strikes) as FaultKind[]) this.every(kind, rates[kind], strikes[kind]);
@@ -286,18 +287,44 @@ export class Nemesis {
 
 	/** A copy of its folder is made while it is down; some time later that copy is put in the place of the folder. */
 	private oldFolder(): void {
+		const victim = this.dice.pick(this.fleet.roster);
+		if (victim.running && victim.serving) this.copyAndPutBack(victim, 6_000);
+	}
+
+	/**
+	 * The same of a leader that was cut off while its clients went on: at its end the copy has entries that nobody else has, and most
+	 * often it is put back under the leader that came next.
+	 */
+	private oldTail(): void {
 		const { dice, strike } = this;
-		const victim = dice.pick(this.fleet.roster);
-		if (!victim.running || !victim.serving) return;
+		const victim = this.fleet.all.find((member) => member.leads);
+		if (victim === undefined || !victim.serving) return;
+		const pairs = this.others([victim]).map((other) => [victim.id, other.id] as const);
+		for (const [a, b] of pairs) {
+			this.network.cut(a, b);
+			this.network.cut(b, a);
+		}
+		this.note("leader alone", [victim], strike);
+		this.time.after(dice.range(50, 1_000) * 1_000, () => {
+			if (this.stopped) return;
+			for (const [a, b] of pairs) {
+				this.network.heal(a, b);
+				this.network.heal(b, a);
+			}
+			if (victim.running && victim.present) this.copyAndPutBack(victim, 3_000, dice, strike);
+		});
+	}
+
+	private copyAndPutBack(victim: SimMember, afterMaxMs: number, dice = this.dice, strike = this.strike): void {
 		victim.crash("process");
 		const copy = victim.copyFolder();
 		const { newestConf } = this.budget;
-		this.later(300, () => victim.start());
-		this.time.after(dice.range(1_000, 6_000) * 1_000, () => {
+		this.time.after(dice.range(1, 300) * 1_000, () => this.stopped || victim.start());
+		this.time.after(dice.range(1_000, afterMaxMs) * 1_000, () => {
 			if (this.stopped || !victim.present || victim.refusedBecause !== null) return;
 			victim.crash("process");
 			if (this.budget.allowsOldFolder(victim, newestConf)) {
-				this.notes.push({ atMs: this.time.nowUs / 1_000, fault: "old folder", members: [victim.name], strike });
+				this.note("old folder", [victim], strike);
 				this.budget.spoilByOldFolder(victim);
 				victim.putBack(copy);
 			}

@@ -13,8 +13,9 @@ export function planted(plan: RunPlan, mutant: Mutant): RunPlan {
 		const election = { ...plan.parts.election, candidates: 4, observers: 2, stallPercent: 0 };
 		return { ...plan, mutant, parts: { ...plan.parts, lock, election } };
 	}
+	if (mutant === "keepsOneKey") return { ...withManyEnds(plan), mutant };
 	if (isLeaseMutant(mutant)) return { ...withLeases(plan), mutant };
-	if (isWatchMutant(mutant)) return { ...withWatchers(plan), ...(mutant === "forgetsAtSnapshot" ? catchingUp(plan) : {}), mutant };
+	if (isWatchMutant(mutant)) return { ...withWatchers(plan), ...(mutant === "forgetsAtSnapshot" ? awayLonger(plan) : {}), mutant };
 	if (mutant === "notesNoAddresses") return { ...withGrownClusters(plan), mutant };
 	if (isRejoinMutant(mutant)) return { ...withLostStores(plan), mutant };
 	if (isSliceMutant(mutant)) return { ...withSlices(plan), mutant };
@@ -43,33 +44,45 @@ const CIRCUMSTANCES: Partial<Record<Mutant, (plan: RunPlan) => Partial<RunPlan>>
 	mixesStates: (plan) => ({ ...withLeases(plan), ...catchingUp(plan) }),
 	answersAtApply: ({ churn }) => ({ churn: { ...churn, everyMs: 300 } }),
 	leavesAtOnce: ({ churn }) => ({ churn: { ...churn, everyMs: 300 } }),
-	// A single bit of an old frame; of three members at least, since nobody may have to count on that copy.
-	truncatesMidLog: ({ members, faults }) => ({
-		members: Math.max(3, members),
-		faults: { ...faults, rotMs: 500, wipeMs: 0, oldFolderMs: 0 },
+	// A single bit of an old frame, met by a start that needs it; nobody may have to count on that copy, so the others keep up.
+	truncatesMidLog: (plan) => ({
+		...{ ...inPeace(plan, 2), segmentBytes: 16_384, floorEntries: 1_000, floorBytes: 65_536, keepEntries: 5_000, keepBytes: 65_536 },
+		faults: { ...noFaults(plan), rotMs: 200, killMs: 1_000 },
 	}),
-	trustsHeartbeats: oldFolders,
+	// Leaders are cut off with clients that go on, so that folders are copied with tails that nobody else has, and put back.
+	trustsHeartbeats: (plan) => ({ ...inPeace(plan, 6), faultyMs: 20_000, faults: { ...noFaults(plan), oldTailMs: 3_000 } }),
 	ignoresLimits: () => ({ coreLimits: { appendBytesMax: 1, inflightMessagesMax: 1, uncommittedBytesMax: 300, unstableBytesMax: 300 } }),
 };
 
-/** Leaders go while entries are on slow links one by one, so that folders are copied with tails that nobody else has, and put back. */
-function oldFolders({ faults, network }: RunPlan): Partial<RunPlan> {
-	const none = Object.fromEntries(Object.keys(faults).map((kind) => [kind, 0])) as unknown as FaultRates;
+/** Three members whom nothing keeps from being as far as each other, and clients that write and do not wait long. */
+function inPeace({ churn, network, parts }: RunPlan, clients: number): Partial<RunPlan> {
+	const weights = { put: 8, get: 2, range: 0, delete: 0, txn: 0, compact: 0 };
 	return {
-		...{ faultyMs: 20_000, members: 3, electionTicks: 20, heartbeatTicks: 2 },
-		faults: { ...none, oldFolderMs: 300, transferMs: 300, clogMs: 400 },
-		network: { ...network, ...{ mode: "stream", delayMinUs: 100, delayMeanUs: 20_000, lossPerMille: 10, corruptPerMille: 0, queueMax: 0 } },
-		coreLimits: {
-			...{ appendBytesMax: 1, inflightMessagesMax: 2, inflightBytesMax: 1_000, uncommittedBytesMax: 300 },
-			...{ unstableBytesMax: 300, unappliedBytesMax: 300, queuedReadsMax: 2 },
+		...{ members: 3, electionTicks: 20, heartbeatTicks: 2, churn: { ...churn, everyMs: 0 }, leavesMinority: false, coreLimits: {} },
+		network: {
+			...{ ...network, mode: "stream", delayMinUs: 100, delayMeanUs: 500 },
+			...{ lossPerMille: 0, duplicatePerMille: 0, corruptPerMille: 0, queueMax: 0 },
 		},
+		parts: { ...parts, kv: { ...parts.kv, clients, timeoutMs: 300, weights } },
 	};
+}
+
+function noFaults({ faults }: RunPlan): FaultRates {
+	return Object.fromEntries(Object.keys(faults).map((kind) => [kind, 0])) as unknown as FaultRates;
 }
 
 /** Leases are never left out. */
 export function withLeases(plan: RunPlan): RunPlan {
 	const lease = { ...plan.parts.lease, holders: Math.max(2, plan.parts.lease.holders), keysMax: 3, revokePercent: 15 };
 	return { ...plan, parts: { ...plan.parts, lease } };
+}
+
+/** Leases with several keys end all the time, and are looked at afterwards; a start or a state that is received would meet a key without its lease first. */
+function withManyEnds(plan: RunPlan): RunPlan {
+	const leased = withLeases(plan);
+	const lease = { ...leased.parts.lease, holders: 6, keysMax: 4, revokePercent: 40, sleepPercent: 30, timeoutMs: 1_000 };
+	const calm = { churn: { ...plan.churn, everyMs: 0 }, faults: { ...noFaults(plan), resetMs: 1_000 } };
+	return { ...leased, ...calm, parts: { ...leased.parts, lease } };
 }
 
 /** Much is changed at once, a key a turn, on slow stores, and members die in the middle. */
@@ -85,12 +98,11 @@ function withSlices(plan: RunPlan): RunPlan {
 
 /** Three members lose their stores all the time, behind logs that are cut all the time, and are cut off from each other. */
 export function withLostStores(plan: RunPlan): RunPlan {
-	const none = Object.fromEntries(Object.keys(plan.faults).map((kind) => [kind, 0])) as unknown as FaultRates;
 	return {
 		...plan,
 		...{ members: 3, churn: { ...plan.churn, everyMs: 0 }, electionTicks: 20, heartbeatTicks: 2 },
 		...{ floorEntries: 10, floorBytes: 1_024, keepEntries: 0, keepBytes: 0, segmentBytes: 4_096, memoryEntries: 0 },
-		faults: { ...none, loseStoreMs: 600, isolateMs: 1_000, killMs: 2_000, crashPointMs: 1_500, transferMs: 3_000 },
+		faults: { ...noFaults(plan), loseStoreMs: 600, isolateMs: 1_000, killMs: 2_000, crashPointMs: 1_500, transferMs: 3_000 },
 	};
 }
 
@@ -109,11 +121,17 @@ function withWatchers(plan: RunPlan): RunPlan {
 }
 
 /** Members are cut off while their clients stay, and so little of the log is kept that they need a snapshot afterwards. */
-function catchingUp({ faults, network }: RunPlan): Partial<RunPlan> {
-	const none = Object.fromEntries(Object.keys(faults).map((kind) => [kind, 0])) as unknown as FaultRates;
+function catchingUp(plan: RunPlan): Partial<RunPlan> {
+	const { network } = plan;
 	return {
-		...{ members: 3, faults: { ...none, isolateMs: 1_000 }, electionTicks: 20, heartbeatTicks: 2 },
+		...{ members: 3, faults: { ...noFaults(plan), isolateMs: 1_000 }, electionTicks: 20, heartbeatTicks: 2 },
 		...{ floorEntries: 10, floorBytes: 1_024, keepEntries: 0, keepBytes: 0, segmentBytes: 4_096, memoryEntries: 0 },
 		network: { ...network, delayMinUs: 20, delayMeanUs: 50, lossPerMille: 0 },
 	};
+}
+
+/** With watchers that need what was in the state they are skipped over. */
+function awayLonger(plan: RunPlan): Partial<RunPlan> {
+	const caught = catchingUp(plan);
+	return { ...caught, faultyMs: 16_000, leavesMinority: false, faults: { ...(caught.faults as FaultRates), isolateMs: 700 } };
 }
