@@ -22,6 +22,7 @@ import { type Setting, settingOf } from "./setting.ts";
 import { drawMs } from "./span.ts";
 import { Stage, type StageMember } from "./stage.ts";
 import { TapWatch, type TimelineEvent } from "./tap-watch.ts";
+import { Truces } from "./truces.ts";
 
 export interface RunOptions {
 	readonly program: "flotilla" | "etcd";
@@ -89,7 +90,6 @@ export interface RunRecord {
 const REST_MS = 60_000;
 const MEND_MS = 240_000;
 const PROGRESS_MS = 2_000;
-const TRUCE_LOOK_MS = 50;
 /** Where it takes so long beyond the scenario's seconds until enough has happened, that is the verdict. */
 const GO_ON_MS = 300_000;
 
@@ -130,8 +130,7 @@ class Run {
 	private readonly troubles: string[] = [];
 	private readonly nurse: Nurse;
 	private readonly endings = new Set<() => void>();
-	/** While there is one no line strikes. */
-	private readonly truces = new Set<() => void>();
+	private readonly truces = new Truces();
 	private linesLeft: number;
 	private ending = false;
 	private loading = true;
@@ -223,7 +222,10 @@ class Run {
 		if (fault === undefined) throw new Error(`there is no fault ${line.fault}`);
 		do {
 			await this.sleep(drawMs(dice, line.every ?? line.at ?? line.for));
-			while (this.truces.size > 0 && !this.ending) await this.sleep(TRUCE_LOOK_MS);
+			await this.truces.wait(
+				(ms) => this.sleep(ms),
+				() => this.ending,
+			);
 			if (this.ending) return;
 			const notes: string[] = [];
 			let fromMs = this.recorder.moment();
@@ -259,16 +261,10 @@ class Run {
 			dice,
 			pause: (ms) => this.sleep(ms),
 			ending: () => this.ending,
-			truce: () => this.truce(),
+			truce: () => this.truces.ask(),
 			replaced: (member) => this.replaced(member),
 			note: (text) => notes.push(text),
 		};
-	}
-
-	private truce(): () => void {
-		const over = (): void => void this.truces.delete(over);
-		this.truces.add(over);
-		return over;
 	}
 
 	private replaced(member: StageMember): void {

@@ -3,6 +3,7 @@ import { KvClient } from "../../client/kv-client.ts";
 import { addMember, type ListedMember, promoteMember, removeMember } from "../../client/member-changes.ts";
 import { eventually } from "../../process/wait.ts";
 import type { StageMember } from "../stage.ts";
+import { inPeaceIfNeedBe } from "../truces.ts";
 import { who, word } from "./details.ts";
 import { choose, type Fault, type FaultWorld, holding, lasting, momentary } from "./fault.ts";
 
@@ -31,8 +32,6 @@ async function atAny<T>(
 	work: (client: KvClient) => Promise<T>,
 ): Promise<T> {
 	const { stage } = world;
-	const sinceMs = performance.now();
-	let over: (() => void) | null = null;
 	const round = async (): Promise<T> => {
 		let last: unknown = new Error("nobody to ask");
 		for (const member of stage.present) {
@@ -43,10 +42,9 @@ async function atAny<T>(
 				last = error;
 			}
 		}
-		if (performance.now() - sinceMs > TRUCE_MS) over ??= world.truce();
 		throw last;
 	};
-	return eventually(what, round, ANSWER_MS).finally(() => over?.());
+	return inPeaceIfNeedBe(what, round, { ask: () => world.truce(), patienceMs: TRUCE_MS, timeoutMs: ANSWER_MS });
 }
 
 const idOf = (member: StageMember): string => BigInt(`0x${member.id ?? "0"}`).toString();
