@@ -131,15 +131,21 @@ test("members that do not start: status 4, with what they said, and nothing is l
 	expect(readdirSync(join(folder, "none"))).toEqual([]);
 });
 
+/** Its only fault is due when everybody has lost patience. */
+const LATE = "title: nothing happens for long\nseconds: 600\nfaults:\n  - { fault: kill, who: leader, at: 590s }\n";
+
 /** A run of its own that would go on for ten minutes, with its temporary folders in one that can be looked at. */
-function longRun(name: string): {
+function longRun(
+	name: string,
+	scenario = "leader-kill",
+): {
 	readonly tester: ChildProcess;
 	readonly temporary: string;
 	readonly said: () => string;
 	readonly ended: Promise<number | null>;
 } {
 	const temporary = join(folder, `${name}-tmp`);
-	const args = ["chaos", "--scenario", "leader-kill", "--seconds", "600", "--report", join(folder, name)];
+	const args = ["chaos", "--scenario", scenario, "--seconds", "600", "--report", join(folder, name)];
 	const tester = spawn("sh", ["-c", `mkdir -p ${temporary} && exec ${FLOTILLA_PROGRAM} ${args.join(" ")}`], {
 		env: { PATH: process.env.PATH, TMPDIR: temporary, ...WORKER },
 		stdio: ["ignore", "pipe", "inherit"],
@@ -155,11 +161,11 @@ function longRun(name: string): {
 test("Ctrl-C ends a run early, with a verdict and a report; nobody can tell from so little, and the members' data is kept", {
 	timeout: 5 * MINUTES,
 }, async () => {
-	const { tester, temporary, said, ended } = longRun("early");
+	const scenario = join(folder, "late.yaml");
+	await writeFile(scenario, LATE);
+	const { tester, temporary, said, ended } = longRun("early", scenario);
 	try {
 		await eventually("it runs", async () => expect(said()).toContain("600 s of faults"), MINUTES);
-		tester.kill("SIGINT");
-		// The same key, passed on by a runner in between.
 		tester.kill("SIGINT");
 		expect(await ended).toBe(3);
 		expect(said()).toContain("SIGINT: the faults end now");

@@ -50,7 +50,7 @@ if (LONG) {
 }
 
 test("members are killed and replaced while history is compacted", { timeout: 10 * MINUTES }, async () => {
-	const { record } = await runJudged(shipped("compaction", LONG ? 15 : 4));
+	const { record } = await runJudged(shipped("compaction", LONG ? 15 : 4), { leastCalls: 400 });
 	expect(Math.max(...record.followers.map(({ events }) => events))).toBeGreaterThan(100);
 });
 
