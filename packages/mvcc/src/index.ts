@@ -59,7 +59,7 @@ export { EMPTY_MARK } from "./store-interface.ts";
 export type { DeleteDone, OpDone, PathDone, ToRead, TxnDone } from "./txn.ts";
 export { Unanswered } from "./txn-answer.ts";
 export { isReadOnlyTxn, isSerializableTxn, requestValidation } from "./validation.ts";
-export { allEvents, type EventBatch, type EventPiece } from "./watch/watch-event.ts";
+export { allEvents, EventBatch, type EventPiece } from "./watch/watch-event.ts";
 export { DEFAULT_WATCH_LIMITS, type WatchedStore, WatchHub, type WatchLimits, type WatchPorts } from "./watch/watch-hub.ts";
 export type { WatchMessage, WatchRefusal } from "./watch/watch-message.ts";
 export type { WatchSink, WatchStream } from "./watch/watch-stream.ts";

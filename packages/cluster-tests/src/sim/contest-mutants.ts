@@ -1,5 +1,5 @@
 import { etcdserverpb, mvccpb } from "@flotilla/api";
-import type { WatchSink, WatchStream } from "@flotilla/mvcc";
+import { allEvents, type WatchSink, type WatchStream } from "@flotilla/mvcc";
 import { CommandKind, type WriteCall } from "@flotilla/replica";
 import type { MemberPort } from "@flotilla/server/internal";
 import { ELECTION_PREFIX } from "./candidate.ts";
@@ -61,7 +61,7 @@ function openForgetful(member: MemberPort, sink: WatchSink): WatchStream {
 	const stream = member.watches.openStream({
 		take: (message) => {
 			if (!forgets || message.kind !== "events" || message.revision % 3 !== 0) return sink.take(message);
-			const [first] = message.batch.events;
+			const [first] = allEvents(message.batch);
 			const put = first !== undefined && mvccpb.Event.decode(first).type === mvccpb.Event_EventType.PUT;
 			return put || sink.take(message);
 		},

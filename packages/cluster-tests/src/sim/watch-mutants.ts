@@ -1,4 +1,12 @@
-import type { EventGroup, WatchMessage, WatchRequest, WatchSink, WatchStream } from "@flotilla/mvcc";
+import {
+	allEvents,
+	EventBatch,
+	type EventGroup,
+	type WatchMessage,
+	type WatchRequest,
+	type WatchSink,
+	type WatchStream,
+} from "@flotilla/mvcc";
 import type { MemberPort } from "@flotilla/server/internal";
 import { override } from "./override.ts";
 
@@ -61,10 +69,11 @@ function spoilSink(sink: WatchSink, mutant: WatchMutant): WatchSink {
 	const parts = (message: WatchMessage): WatchMessage[] => {
 		if (message.kind !== "events") return [message];
 		const { batch } = message;
-		if (mutant === "splitsRevisions" && batch.events.length > 1) {
-			return [batch.events.slice(0, 1), batch.events.slice(1)].map((events) => ({
+		const all = [...allEvents(batch)];
+		if (mutant === "splitsRevisions" && all.length > 1) {
+			return [all.slice(0, 1), all.slice(1)].map((events) => ({
 				...message,
-				batch: { events, pieces: [], firstRevision: batch.firstRevision, bytes: batch.bytes, readers: 1 },
+				batch: new EventBatch([], events, batch.firstRevision, batch.bytes, 1),
 			}));
 		}
 		if (mutant === "repeatsEvents" && message.revision % 11 === 0) return [message, message];

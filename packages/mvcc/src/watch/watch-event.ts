@@ -100,21 +100,42 @@ export function* allEvents({ events, pieces }: Pick<EventBatch, "events" | "piec
 
 /** What one response tells: encoded events in their order, shared by all watchers that are to hear the same. */
 export class EventBatch {
-	/** Empty where they stand in pieces: `allEvents` has them either way. */
-	readonly events: readonly Uint8Array[];
-	/** In their place, where they are many or large. */
-	readonly pieces: readonly EventPiece[];
 	/** Of the first event. */
 	readonly firstRevision: Revision;
 	readonly bytes: number;
 	/** Watchers that are to hear it. */
 	readonly readers: number;
+	private loose: readonly Uint8Array[];
+	private packed: readonly EventPiece[];
+	private fields: readonly Uint8Array[] | null = null;
 
 	constructor(pieces: readonly EventPiece[], events: readonly Uint8Array[], firstRevision: Revision, bytes: number, readers: number) {
-		this.pieces = pieces;
-		this.events = events;
+		this.packed = pieces;
+		this.loose = events;
 		this.firstRevision = firstRevision;
 		this.bytes = bytes;
 		this.readers = readers;
+	}
+
+	/** Empty where they stand in pieces: `allEvents` has them either way. */
+	get events(): readonly Uint8Array[] {
+		return this.loose;
+	}
+
+	/** In their place, where they are many or large, or were asked for as fields. */
+	get pieces(): readonly EventPiece[] {
+		return this.packed;
+	}
+
+	/** As they stand at the end of a response, the same bytes for all who hear them: they are put together once. */
+	asFields(): readonly Uint8Array[] {
+		if (this.fields === null) {
+			if (this.packed.length === 0) {
+				this.packed = [pieceOf(this.loose)];
+				this.loose = [];
+			}
+			this.fields = this.packed.map(({ bytes }) => bytes);
+		}
+		return this.fields;
 	}
 }

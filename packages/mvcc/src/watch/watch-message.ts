@@ -1,3 +1,4 @@
+import { assert } from "@flotilla/base";
 import type { Revision } from "../request.ts";
 import type { EventBatch } from "./watch-event.ts";
 import type { Watcher, WatchId } from "./watcher.ts";
@@ -26,7 +27,10 @@ export type WatchMessage =
 /** What a message takes besides its events, which are shared. */
 const MESSAGE_BYTES = 160;
 
-/** Messages that a stream does not take yet, first in first out. */
+/**
+ * Messages that a stream does not take yet, first in first out. Those behind one another that tell the same events hold them
+ * together, and they count once.
+ */
 export class MessageQueue {
 	bytes = 0;
 	/** Of messages other than events. */
@@ -38,9 +42,10 @@ export class MessageQueue {
 		return this.head === this.messages.length;
 	}
 
+	/** Returns how many bytes more wait now. */
 	push(message: WatchMessage): number {
+		const bytes = MESSAGE_BYTES + eventBytes(message, this.empty ? undefined : this.messages.at(-1));
 		this.messages.push(message);
-		const bytes = bytesOf(message);
 		this.bytes += bytes;
 		if (message.kind !== "events") this.answers++;
 		return bytes;
@@ -49,26 +54,24 @@ export class MessageQueue {
 	/** Only while there is one. */
 	shift(): WatchMessage {
 		const message = this.messages[this.head++] as WatchMessage;
+		this.bytes -= MESSAGE_BYTES + eventBytes(message, this.messages[this.head]);
 		if (this.head === this.messages.length || this.head >= 1_024) {
 			this.messages.splice(0, this.head);
 			this.head = 0;
 		}
-		this.bytes -= bytesOf(message);
 		if (message.kind !== "events") this.answers--;
 		return message;
 	}
 
 	/** Those that `isDropped` says; the others keep their order. Returns the bytes that waited with them. */
 	dropEvents(isDropped: (message: EventsMessage) => boolean): number {
-		const { bytes } = this;
-		const kept: WatchMessage[] = [];
-		for (let at = this.head; at < this.messages.length; at++) {
-			const message = this.messages[at] as WatchMessage;
-			if (message.kind === "events" && isDropped(message)) this.bytes -= bytesOf(message);
-			else kept.push(message);
+		const { bytes, messages, head, answers } = this;
+		this.clear();
+		for (let at = head; at < messages.length; at++) {
+			const message = messages[at] as WatchMessage;
+			if (message.kind !== "events" || !isDropped(message)) this.push(message);
 		}
-		this.messages = kept;
-		this.head = 0;
+		assert(this.answers === answers, "answers are not dropped");
 		return bytes - this.bytes;
 	}
 
@@ -80,6 +83,8 @@ export class MessageQueue {
 	}
 }
 
-export function bytesOf(message: WatchMessage): number {
-	return message.kind === "events" ? MESSAGE_BYTES + message.batch.bytes : MESSAGE_BYTES;
+/** Of its events, unless its neighbour in the queue holds them as well. */
+function eventBytes(message: WatchMessage, neighbour: WatchMessage | undefined): number {
+	if (message.kind !== "events") return 0;
+	return neighbour?.kind === "events" && neighbour.batch === message.batch ? 0 : message.batch.bytes;
 }

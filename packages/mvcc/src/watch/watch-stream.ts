@@ -1,6 +1,6 @@
 import { keySpan } from "../key-span.ts";
 import type { WatchHub } from "./watch-hub.ts";
-import { bytesOf, MessageQueue, type WatchMessage, type WatchRefusal } from "./watch-message.ts";
+import { MessageQueue, type WatchMessage, type WatchRefusal } from "./watch-message.ts";
 import { Watcher, type WatchId, type WatchRequest } from "./watcher.ts";
 
 /** Where the messages of a stream go. */
@@ -129,8 +129,9 @@ export class WatchStream {
 	flush(): void {
 		const { queue, hub, sink } = this;
 		while (!this.blocked && !queue.empty) {
+			const { bytes } = queue;
 			const message = queue.shift();
-			hub.queuedBytes -= bytesOf(message);
+			hub.queuedBytes -= bytes - queue.bytes;
 			// Nothing follows the end of a watcher, not even what it was to hear before.
 			if ("watcher" in message && message.watcher.state === "gone") continue;
 			if (!sink.take(message)) this.blocked = true;

@@ -60,6 +60,11 @@ export interface StreamCall extends CallContext {
 	onHalfClose(listener: () => void): void;
 	/** False when the peer reads too slowly: wait for `onDrain`. The message is taken all the same. */
 	send(message: Uint8Array): boolean;
+	/**
+	 * The same for one message that begins with `head` and goes on with `parts`, none of which is changed any more: many messages may have
+	 * the same ones. Missing where the adapter would have to join them.
+	 */
+	sendParts?(head: Uint8Array, parts: readonly Uint8Array[]): boolean;
 	onDrain(listener: () => void): void;
 	/** Ends the stream with a status (OK: no message). */
 	end(status: Status): void;

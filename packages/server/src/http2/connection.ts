@@ -16,7 +16,7 @@ import { greet } from "./greeting.ts";
 import { type HeaderBlock, trailersFault } from "./header-block.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
 import { type HeaderField, PreparedBlock } from "./hpack-encoder.ts";
-import { type DataListener, Outbox } from "./outbox.ts";
+import { type DataListener, NO_PARTS, Outbox } from "./outbox.ts";
 import { PartialBlock } from "./partial-block.ts";
 import { PeerSettings } from "./peer-settings.ts";
 import { ConnectionFault, ErrorCode, Flag, FrameType, PREFACE, STREAM_ID_MAX, WINDOW_MAX } from "./protocol.ts";
@@ -210,11 +210,11 @@ export class Http2Connection {
 
 	/**
 	 * A message as gRPC frames it. False when it, or a part of it, has to wait; it is taken all the same, and must not be
-	 * changed any more. `ends`: nothing follows it.
+	 * changed any more. `ends`: nothing follows it. `parts`: how the message goes on.
 	 */
-	sendMessage(stream: Http2Stream, message: Uint8Array, ends: boolean): boolean {
+	sendMessage(stream: Http2Stream, message: Uint8Array, ends: boolean, parts: readonly Uint8Array[] = NO_PARTS): boolean {
 		if (stream.gone || stream.localEnded) return true;
-		const sent = this.outbox.send(stream, message, true, ends);
+		const sent = this.outbox.send(stream, message, parts, true, ends);
 		this.wake();
 		return sent;
 	}
@@ -232,7 +232,7 @@ export class Http2Connection {
 	sendBytes(stream: Http2Stream, bytes: Uint8Array, ends: boolean): boolean {
 		if (stream.gone || stream.localEnded) return true;
 		assert(bytes.length > 0, "an empty frame says nothing that headers cannot say");
-		const sent = this.outbox.send(stream, bytes, false, ends);
+		const sent = this.outbox.send(stream, bytes, NO_PARTS, false, ends);
 		this.wake();
 		return sent;
 	}

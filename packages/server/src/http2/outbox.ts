@@ -10,7 +10,11 @@ import type { Http2Stream } from "./stream.ts";
 const SHORT_ANSWER_BYTES = 1 << 10;
 /** A peer may allow far larger frames; smaller ones let streams take turns. */
 const FRAME_BYTES_SENT_MAX = 64 << 10;
+/** A message up to here leaves whole where it may; a larger one shares its turns with other streams from the beginning. */
+const AT_ONCE_BYTES_MAX = 64 << 10;
 const NO_BYTES = new Uint8Array(0);
+/** Of a message that is whole. */
+export const NO_PARTS: readonly Uint8Array[] = [];
 /** Of more that waits, less than this is a crumb: whoever opens windows byte by byte asks for a frame with each. */
 const CRUMB_BYTES = 1 << 10;
 const PIECES_BEHIND_MAX = 256;
@@ -68,40 +72,59 @@ export class Outbox {
 		return true;
 	}
 
-	/** False when it has to wait. `framed`: as a message of gRPC. */
-	send(stream: Http2Stream, message: Uint8Array, framed: boolean, ends: boolean): boolean {
+	/** False when it has to wait. `parts`: how the message goes on. `framed`: as a message of gRPC. */
+	send(stream: Http2Stream, message: Uint8Array, parts: readonly Uint8Array[], framed: boolean, ends: boolean): boolean {
 		const { writer } = this;
-		const bytes = (framed ? MESSAGE_HEAD_BYTES : 0) + message.length;
-		if (
+		let length = message.length;
+		for (const part of parts) length += part.length;
+		const bytes = (framed ? MESSAGE_HEAD_BYTES : 0) + length;
+		const leaves =
 			stream.pendingBytes === 0 &&
 			bytes <= stream.sendWindow &&
 			bytes <= this.sendWindow &&
-			bytes <= this.peer.frameBytesMax &&
+			bytes <= AT_ONCE_BYTES_MAX &&
 			!this.congested &&
-			writer.size < this.outputBytesMax
-		) {
+			writer.size < this.outputBytesMax;
+		if (leaves && bytes <= this.peer.frameBytesMax) {
 			writer.dataHead(stream.id, bytes, ends);
-			if (framed) writer.messageHead(message.length, false);
+			if (framed) writer.messageHead(length, false);
 			writer.content(message);
+			for (const part of parts) writer.content(part);
 			this.sent(stream, bytes, true, ends);
 			return true;
 		}
+		this.queue(stream, message, parts, framed ? length : -1, ends);
+		if (leaves) {
+			while (stream.pendingBytes > 0) this.sendFrame(stream, Math.min(stream.pendingBytes, this.peer.frameBytesMax));
+			return true;
+		}
+		if (stream.sendWindow > 0) this.ready.add(stream);
+		return false;
+	}
+
+	/** `framedLength`: -1 without a head of gRPC. */
+	private queue(stream: Http2Stream, message: Uint8Array, parts: readonly Uint8Array[], framedLength: number, ends: boolean): void {
 		if (stream.pendingBytes === 0) {
 			stream.pending = [];
 			stream.pendingAt = 0;
 		}
-		if (framed) {
+		const { pending } = stream;
+		let bytes = message.length;
+		if (framedLength >= 0) {
 			const head = Buffer.allocUnsafe(MESSAGE_HEAD_BYTES);
 			head[0] = 0;
-			head.writeUInt32BE(message.length, 1);
-			stream.pending.push(head);
+			head.writeUInt32BE(framedLength, 1);
+			pending.push(head);
+			bytes += MESSAGE_HEAD_BYTES;
 		}
-		if (message.length > 0) stream.pending.push(message);
+		if (message.length > 0) pending.push(message);
+		for (const part of parts) {
+			if (part.length > 0) pending.push(part);
+			bytes += part.length;
+		}
 		stream.pendingBytes += bytes;
 		stream.pendingEnds = ends;
 		this.queuedBytes += bytes;
-		if (stream.sendWindow > 0) this.ready.add(stream);
-		return false;
 	}
 
 	/** The stream is gone: what waits of it never leaves. */
@@ -146,13 +169,15 @@ export class Outbox {
 			if (this.sendWindow <= 0 || this.writer.size >= this.outputBytesMax) return;
 			this.ready.delete(stream);
 			const bytes = Math.min(stream.pendingBytes, stream.sendWindow, this.sendWindow, this.peer.frameBytesMax, FRAME_BYTES_SENT_MAX);
-			this.sendPending(stream, bytes);
+			this.sendFrame(stream, bytes);
+			stream.onSent(bytes);
 			// Behind the others; the loop comes to it again.
 			if (stream.pendingBytes > 0 && stream.sendWindow > 0 && !stream.gone) this.ready.add(stream);
 		}
 	}
 
-	private sendPending(stream: Http2Stream, bytes: number): void {
+	/** Of what waits. */
+	private sendFrame(stream: Http2Stream, bytes: number): void {
 		const { writer } = this;
 		const whole = bytes === stream.pendingBytes;
 		const ends = stream.pendingEnds && whole;
@@ -177,7 +202,6 @@ export class Outbox {
 		stream.pendingBytes -= bytes;
 		this.queuedBytes -= bytes;
 		this.sent(stream, bytes, whole || bytes >= CRUMB_BYTES, ends);
-		stream.onSent(bytes);
 	}
 
 	private sent(stream: Http2Stream, bytes: number, useful: boolean, ends: boolean): void {

@@ -55,6 +55,7 @@ export class SocketLink {
 	}
 
 	private drained(): void {
+		this.connection.outputSent(true);
 		this.connection.congested = false;
 		this.flush();
 	}
@@ -88,8 +89,9 @@ export class SocketLink {
 			for (const piece of pieces) socket.write(piece);
 			socket.uncork();
 		}
-		connection.outputSent(socket.writableLength === 0);
 		connection.congested = socket.writableNeedDrain;
+		// Where the socket says later that it has sent all of it, its memory is used again then.
+		if (!connection.congested) connection.outputSent(socket.writableLength === 0);
 	}
 
 	private close(): void {

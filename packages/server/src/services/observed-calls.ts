@@ -8,6 +8,7 @@ import {
 	type StreamCall,
 	type UnaryCall,
 } from "../front/seam.ts";
+import { sendInParts } from "../front/send-in-parts.ts";
 import type { CallFigures, MethodFigures } from "../metrics/call-figures.ts";
 import type { Clock } from "../ports.ts";
 import { type LimitFault, limitBehind } from "./limits.ts";
@@ -178,6 +179,13 @@ class ObservedStream implements StreamCall {
 		this.method.sent++;
 		this.figures.sentBytes += message.length;
 		return this.call.send(message);
+	}
+	sendParts(head: Uint8Array, parts: readonly Uint8Array[]): boolean {
+		this.method.sent++;
+		let bytes = head.length;
+		for (const part of parts) bytes += part.length;
+		this.figures.sentBytes += bytes;
+		return sendInParts(this.call, head, parts);
 	}
 	onDrain(listener: () => void): void {
 		this.call.onDrain(listener);

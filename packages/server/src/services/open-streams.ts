@@ -1,6 +1,7 @@
 /** What all streams have in common: who may open one, and when the member ends one by itself. */
 import { NO_NODE } from "@flotilla/raft";
 import type { MethodHandler, Status, StreamCall, StreamHandler } from "../front/seam.ts";
+import { sendInParts } from "../front/send-in-parts.ts";
 import { statusOf } from "./answers.ts";
 import type { ServiceDeps } from "./deps.ts";
 import { needsLeader, refusalAtDoor } from "./door.ts";
@@ -125,6 +126,9 @@ class GuardedStream implements StreamCall {
 	}
 	send(message: Uint8Array): boolean {
 		return this.over || this.call.send(message);
+	}
+	sendParts(head: Uint8Array, parts: readonly Uint8Array[]): boolean {
+		return this.over || sendInParts(this.call, head, parts);
 	}
 	onDrain(listener: () => void): void {
 		this.call.onDrain(() => {

@@ -9,7 +9,7 @@ import type { ServiceDeps } from "./deps.ts";
 import { FragmentsUnderWay, UnsentFragments } from "./fragments-under-way.ts";
 import type { OpenStreams } from "./open-streams.ts";
 import { WatchEncoder } from "./watch-encoder.ts";
-import { type Fragment, fragments } from "./watch-fragments.ts";
+import { fragments } from "./watch-fragments.ts";
 import { WatchRights, WatchRightsSweep } from "./watch-rights.ts";
 
 /** Answers to its own requests that a client may leave unread on one stream. */
@@ -159,16 +159,15 @@ class WatchCall {
 	private takeEvents({ id, request }: Watcher, revision: number, batch: EventBatch): boolean {
 		const { deps, encoder } = this.service;
 		const header = headerOf(deps.member, revision);
-		if (!request.fragment) return this.call.send(encoder.batch(header, id, batch));
-		const parts = fragments(batch, deps.options.watchFragmentBytes);
-		if (parts.length === 1) return this.call.send(encoder.events(header, id, parts[0] as Fragment));
+		const parts = request.fragment ? fragments(batch, deps.options.watchFragmentBytes) : [];
+		if (parts.length <= 1) return encoder.sendBatch(this.call, header, id, batch);
 		const { unsent } = this.service;
 		if (!unsent.hasRoomFor(batch.bytes)) {
 			this.call.end(UNREAD);
 			this.close();
 			return false;
 		}
-		this.underWay = new FragmentsUnderWay(unsent, batch.bytes, parts, (part) => this.call.send(encoder.events(header, id, part)));
+		this.underWay = new FragmentsUnderWay(unsent, batch.bytes, parts, (part) => encoder.sendFragment(this.call, header, id, part));
 		return this.goOn();
 	}
 

@@ -106,6 +106,40 @@ test("a large message waits for windows and arrives whole; what waited is told",
 	expect(client.connection.queuedBytes).toBe(0);
 });
 
+test.each([0, 1, 9_000, 16_379, 16_380, 40_000, 65_530, 65_531, 200_000])("a message in parts is the same as in one: %d bytes", (bytes) => {
+	const message = Buffer.from(Array.from({ length: bytes }, (_, at) => at % 251));
+	const framesSent = (send: (connection: End["connection"], served: KeptStream) => void): Buffer => {
+		const { client, server, move } = join();
+		client.connection.open(new KeptStream(), REQUEST_FIELDS, true);
+		move();
+		const [served] = server.streams as [KeptStream];
+		server.connection.sendHeaders(served, ANSWER_FIELDS, false);
+		send(server.connection, served);
+		return server.take();
+	};
+	const inOne = framesSent((connection, served) => connection.sendMessage(served, message, true));
+	const parts = [message.subarray(10, 10), message.subarray(10, 20_000), message.subarray(20_000)];
+	const inParts = framesSent((connection, served) => connection.sendMessage(served, message.subarray(0, 10), true, parts));
+	expect(inParts.equals(inOne)).toBe(true);
+	const data = framesOf(inOne).filter(({ type }) => type === FrameType.data);
+	expect(Buffer.concat(data.map(({ content }) => content)).subarray(5, bytes + 5)).toEqual(message.subarray(0, DEFAULT_WINDOW_BYTES - 5));
+});
+
+test("a message of several frames leaves at once where it may, and only what had to wait is told when it leaves", () => {
+	const { client, server, move } = join();
+	client.connection.open(new KeptStream(), REQUEST_FIELDS, true);
+	move();
+	const [served] = server.streams as [KeptStream];
+	server.connection.sendHeaders(served, ANSWER_FIELDS, false);
+	expect(server.connection.sendMessage(served, Buffer.alloc(40_000), false)).toBe(true);
+	expect([served.pendingBytes, server.connection.queuedBytes]).toEqual([0, 0]);
+	// That is more than its window has left.
+	expect(server.connection.sendMessage(served, Buffer.alloc(40_000), false)).toBe(false);
+	const data = framesOf(server.take()).filter(({ type }) => type === FrameType.data);
+	expect(data.map(({ content }) => content.length)).toEqual([16_384, 16_384, 7_237, 16_384, 9_146]);
+	expect([served.sent, served.pendingBytes]).toEqual([25_530, 40_005 - 25_530]);
+});
+
 test("streams take turns: a small answer does not wait for a large one", () => {
 	const { client, server, move } = join();
 	const calls = [new KeptStream(), new KeptStream()];

@@ -194,10 +194,11 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 		}
 	}
 
-	/** False when it has to wait for its reader. */
-	protected sendMessage(message: Uint8Array): boolean {
+	/** False when it has to wait for its reader. `parts`: how it goes on. */
+	protected sendMessage(message: Uint8Array, parts: readonly Uint8Array[]): boolean {
 		const { http2, hold, answerHead } = this.connection;
-		const bytes = HEAD_BYTES + message.length;
+		let bytes = HEAD_BYTES + message.length;
+		for (const part of parts) bytes += part.length;
 		if (!hold.holdAnswer(this.heldAnswer, bytes)) {
 			this.tooMuchUnread();
 			return true;
@@ -206,7 +207,7 @@ export abstract class NativeCall extends Http2Stream implements Expiring, PieceS
 			this.headSent = true;
 			http2.sendHeaders(this, answerHead, false);
 		}
-		if (http2.sendMessage(this, message, false)) {
+		if (http2.sendMessage(this, message, false, parts)) {
 			hold.releaseAnswer(this.heldAnswer + bytes, bytes);
 			return true;
 		}

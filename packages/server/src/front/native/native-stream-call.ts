@@ -1,4 +1,6 @@
 /** A call with many messages in either or both directions, as the seam has it. */
+
+import { NO_PARTS } from "../../http2/outbox.ts";
 import { MALFORMED_IN_STREAM, NO_REQUEST, SECOND_REQUEST } from "../etcd-texts.ts";
 import { Inbox, type InboxOwner, type Packed } from "../inbox.ts";
 import type { Status, StreamCall } from "../seam.ts";
@@ -40,8 +42,12 @@ abstract class NativeStream extends NativeCall implements StreamCall, InboxOwner
 	}
 
 	send(message: Uint8Array): boolean {
+		return this.sendParts(message, NO_PARTS);
+	}
+
+	sendParts(head: Uint8Array, parts: readonly Uint8Array[]): boolean {
 		if (this.over) return true;
-		this.sendMessage(message);
+		this.sendMessage(head, parts);
 		if (this.over) {
 			// It was one too many for this connection.
 			this.tellCancelled();

@@ -1,4 +1,6 @@
 /** A call with one request and one answer, as the seam has it. */
+
+import { NO_PARTS } from "../../http2/outbox.ts";
 import { MALFORMED, NO_REQUEST, SECOND_REQUEST } from "../etcd-texts.ts";
 import { Packed } from "../inbox.ts";
 import type { Status, UnaryCall, UnaryHandler } from "../seam.ts";
@@ -16,7 +18,7 @@ export class NativeUnaryCall extends NativeCall implements UnaryCall {
 
 	respond(message: Uint8Array): void {
 		if (this.over || this.answerAtOnce(message)) return;
-		this.sendMessage(message);
+		this.sendMessage(message, NO_PARTS);
 		if (!this.over) this.finish(OK);
 	}
 
