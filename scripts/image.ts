@@ -7,11 +7,21 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { commandFlags } from "../packages/base/src/command-call.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const { values, positionals } = parseArgs({ options: { local: { type: "boolean", default: false } }, allowPositionals: true });
-const tag = positionals[0] ?? "flotilla:local";
+const { tag, local } = commandFlags(
+	{
+		call: "npm run image --",
+		about: "Builds the image of a member.",
+		flags: {
+			tag: { kind: "text", fallback: "flotilla:local", about: "name of the image" },
+			local: { kind: "switch", about: "its base is made from this machine's files, also where the official image can be had" },
+		},
+		bare: ["tag"],
+	},
+	process,
+);
 const OFFICIAL = "node:24-bookworm-slim";
 const LOCAL = "flotilla-base:local";
 
@@ -24,7 +34,7 @@ function have(image: string): boolean {
 }
 
 function base(): string {
-	if (!values.local && (have(OFFICIAL) || run("docker", ["pull", "-q", OFFICIAL]))) return OFFICIAL;
+	if (!local && (have(OFFICIAL) || run("docker", ["pull", "-q", OFFICIAL]))) return OFFICIAL;
 	if (!have(LOCAL) && !run("scripts/base-image.sh", [LOCAL])) throw new Error("there is no base image, and none can be made here");
 	return LOCAL;
 }

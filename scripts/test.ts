@@ -5,11 +5,19 @@
  */
 import { exec } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { startVitest } from "vitest/node";
+import { commandFlags } from "../packages/base/src/command-call.ts";
 
-const { values, positionals: filters } = parseArgs({ options: { name: { type: "string", short: "t" } }, allowPositionals: true });
-const some = filters.length > 0 || values.name !== undefined;
+const { name: namePattern, words: filters } = commandFlags(
+	{
+		call: "npm test --",
+		about: "The static checks, then every test; or the tests whose files, or names, are like this.",
+		flags: { name: { kind: "text", short: "t", fallback: "", about: "pattern for the names of tests" } },
+		words: "part of a file's path",
+	},
+	process,
+);
+const some = filters.length > 0 || namePattern !== "";
 /** Enough of an error for its place and its last output. */
 const ERROR_CHARACTERS = 3_000;
 /** Of a static check: more than all of its findings. */
@@ -44,9 +52,9 @@ async function staticChecks(): Promise<boolean> {
 }
 
 const checksFailed = !some && !(await staticChecks()) ? 1 : 0;
-const vitest = await startVitest("test", filters, {
+const vitest = await startVitest("test", [...filters], {
 	watch: false,
-	...(values.name === undefined ? {} : { testNamePattern: values.name }),
+	...(namePattern === "" ? {} : { testNamePattern: namePattern }),
 	run: true,
 	reporters: process.env.CI === undefined ? ["default"] : ["verbose"],
 });
@@ -86,7 +94,7 @@ note(
 );
 await vitest.close();
 // What a pattern leaves out is no news.
-if (values.name === undefined) for (const name of skippedNames) console.log(`skipped: ${name}`);
+if (namePattern === "") for (const name of skippedNames) console.log(`skipped: ${name}`);
 for (const failure of failures) console.log(failure);
 if (passed === 0 && failed === 0) failed = 1;
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);

@@ -21,7 +21,7 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
 	},
 	bench: { ours: ["base", "api", "server/internal"], outside: ["node:*"], pure: false },
 	"cluster-tests": {
-		ours: ["base", "raft", "mvcc", "api", "api/hot", "replica", "server", "server/internal"],
+		ours: ["base", "base/command", "raft", "mvcc", "api", "api/hot", "replica", "server", "server/internal"],
 		outside: ["@grpc/grpc-js", "@keyv/etcd", "etcd3", "keyv", "protobufjs", "testcontainers", "ws", "yaml", "node:*"],
 		pure: false,
 	},

@@ -5,6 +5,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { commandFlags } from "@flotilla/base/command";
 import type * as protobuf from "protobufjs";
 import { camelCase } from "../src/message/describe.ts";
 
@@ -208,6 +209,7 @@ function rpcsFile(packages: readonly ProtoPackage[]): string {
 }
 
 if (import.meta.main) {
+	commandFlags({ call: "npm run generate --", about: "Writes src/generated of packages/api from its proto files.", flags: {} }, process);
 	const target = join(HERE, "../src/generated");
 	rmSync(target, { recursive: true, force: true });
 	mkdirSync(target, { recursive: true });

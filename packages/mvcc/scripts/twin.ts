@@ -3,18 +3,22 @@
  * `npm run twin -- [--operations 5000000] [--seed S] [--steps 400]`. Ends with status 1 at the first difference, and says by which
  * seed it is found again: `npm run twin -- --seed <that> --operations 1`.
  */
-import { parseArgs } from "node:util";
+import { commandFlags } from "@flotilla/base/command";
 import { compareTwins } from "../test/twins.ts";
 
-const { values: flags } = parseArgs({
-	options: {
-		operations: { type: "string", default: "1000000" },
-		seed: { type: "string", default: String(Date.now()) },
-		steps: { type: "string", default: "400" },
+const flags = commandFlags(
+	{
+		call: "npm run twin --",
+		about: "The store against its naive twin, with compactions and restarts in between; fails at the first difference.",
+		flags: {
+			operations: { kind: "number", least: 1, fallback: 1_000_000, about: "in all" },
+			seed: { kind: "text", fallback: String(Date.now()), otherwise: "from the clock", about: "whatever is drawn follows from it" },
+			steps: { kind: "number", least: 1, fallback: 400, about: "of a round, behind which the stores are made anew" },
+		},
 	},
-});
-const operations = Number(flags.operations);
-const steps = Number(flags.steps);
+	process,
+);
+const { operations, steps } = flags;
 const started = performance.now();
 let said = 0;
 console.log(`seed ${flags.seed}, ${operations} operations, ${steps} a round`);

@@ -1,12 +1,22 @@
 /**
  * Everything that can happen to three members within a few terms, one change and one crash, breadth first:
- * `node --conditions=@flotilla/source packages/raft/scripts/explore.ts [states at most, in thousands]`. Exits 1 with the
+ * `npm run explore -- [states at most, in thousands]`. Exits 1 with the
  * shortest way to a broken promise if there is one.
  */
+import { commandFlags } from "@flotilla/base/command";
 import { SCOPES } from "../test/explore/scopes.ts";
 import { explore } from "../test/explore/search.ts";
 
-const statesMax = Number(process.argv[2] ?? 500) * 1_000;
+const { thousands } = commandFlags(
+	{
+		call: "npm run explore --",
+		about: "Everything that can happen to three members within a few terms, one change and one crash, breadth first.",
+		flags: { thousands: { kind: "number", least: 1, fallback: 500, about: "of states of each scope, at most" } },
+		bare: ["thousands"],
+	},
+	process,
+);
+const statesMax = thousands * 1_000;
 for (const [name, scope] of Object.entries(SCOPES)) {
 	const start = performance.now();
 	const { states, transitions, depth, complete, elections, commits, changes, broken } = explore({ ...scope, statesMax });

@@ -1,10 +1,11 @@
 /**
  * Many groups of three in one process, with disks and a network that cost nothing: what groups cost in which nothing happens.
  * As a command it tells the processor time of one member of each, 100 ticks a second:
- * `node --conditions=@flotilla/source packages/raft/scripts/idle-groups.ts [groups] [seconds]`
+ * `npm run bench:groups -- [groups] [seconds]`
  */
 import { fileURLToPath } from "node:url";
 import { Dice, silentTap, type TapSink } from "@flotilla/base";
+import { commandFlags } from "@flotilla/base/command";
 import { DEFAULT_RAFT_CONFIG } from "../src/config.ts";
 import type { Message } from "../src/message.ts";
 import { bootstrapPoint, RaftCore } from "../src/raft-core.ts";
@@ -87,8 +88,18 @@ function settle(group: readonly RaftCore[], cost: IdleCost): void {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-	const count = Number(process.argv[2] ?? 1_000);
-	const seconds = Number(process.argv[3] ?? 30);
+	const { groups: count, seconds } = commandFlags(
+		{
+			call: "npm run bench:groups --",
+			about: "What groups of three cost in which nothing happens: processor time and messages of one member of each.",
+			flags: {
+				groups: { kind: "number", least: 1, fallback: 1_000, about: "in one process" },
+				seconds: { kind: "number", least: 1, fallback: 30, about: "of theirs, a hundred ticks each" },
+			},
+			bare: ["groups", "seconds"],
+		},
+		process,
+	);
 	const groups = new IdleGroups(count, (seed) => new Dice(seed), silentTap);
 	groups.elect();
 	groups.run(5 * TICKS_A_SECOND);

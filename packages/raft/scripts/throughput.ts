@@ -1,16 +1,27 @@
 /**
  * Entries a second through a leader and two followers in one process, with disks and a network that cost nothing: what the
  * core itself allows, and how many bytes it allocates for each entry on all three together (payloads not counted: they are
- * the caller's). `node --conditions=@flotilla/source packages/raft/scripts/throughput.ts [batch] [seconds]`
+ * the caller's). `npm run bench:raft -- [batch] [seconds]`
  */
 import { getHeapStatistics } from "node:v8";
 import { Dice, silentTap } from "@flotilla/base";
+import { commandFlags } from "@flotilla/base/command";
 import { DEFAULT_RAFT_CONFIG } from "../src/config.ts";
 import type { Message } from "../src/message.ts";
 import { bootstrapPoint, RaftCore } from "../src/raft-core.ts";
 
-const batch = Number(process.argv[2] ?? 64);
-const seconds = Number(process.argv[3] ?? 3);
+const { batch, seconds } = commandFlags(
+	{
+		call: "npm run bench:raft --",
+		about: "Entries a second through three members of the core in one process, without disks and network.",
+		flags: {
+			batch: { kind: "number", least: 1, fallback: 64, about: "entries proposed at once" },
+			seconds: { kind: "number", least: 1, fallback: 3, about: "of each measurement" },
+		},
+		bare: ["batch", "seconds"],
+	},
+	process,
+);
 const IDS = [1n, 2n, 3n];
 const KEPT_ENTRIES = 10_000;
 

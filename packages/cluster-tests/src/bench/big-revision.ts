@@ -5,23 +5,26 @@
  */
 
 import { type ClientHttp2Session, connect } from "node:http2";
+import { commandFlags } from "@flotilla/base/command";
 import { KvClient } from "../client/kv-client.ts";
 import { RawWatch } from "../client/raw-watch.ts";
-import { commandFlags } from "../command-call.ts";
 import { ProcessCluster } from "../process/cluster.ts";
 import { eventually, pause } from "../process/wait.ts";
 import { leaderOf } from "./leader-of.ts";
 import { describe, fill, observe } from "./observation.ts";
 import { cpuSeconds } from "./process-usage.ts";
 
-const { keys, "value-bytes": valueBytes } = commandFlags({
-	call: "npm run big-revision --",
-	about: "One request that deletes all keys, beside watchers, readers and writers: time, refusals, heartbeats, memory.",
-	flags: {
-		keys: { kind: "number", least: 1, fallback: 1_000_000, about: "how many" },
-		"value-bytes": { kind: "number", least: 0, fallback: 64, about: "of each value" },
+const { keys, "value-bytes": valueBytes } = commandFlags(
+	{
+		call: "npm run big-revision --",
+		about: "One request that deletes all keys, beside watchers, readers and writers: time, refusals, heartbeats, memory.",
+		flags: {
+			keys: { kind: "number", least: 1, fallback: 1_000_000, about: "how many" },
+			"value-bytes": { kind: "number", least: 0, fallback: 64, about: "of each value" },
+		},
 	},
-});
+	process,
+);
 const LIMIT_MS = 120_000;
 /** Everything was heard, or is not waited for any more. */
 let over = false;

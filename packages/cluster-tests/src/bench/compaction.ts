@@ -4,25 +4,28 @@
  * The p99 of puts is taken while one runs, physical removal included, and for as long before and behind it: a machine with other
  * work changes by the second. With `--puts-a-call` the records are put by transactions: as many, in fewer revisions.
  */
+import { commandFlags } from "@flotilla/base/command";
 import { KvClient } from "../client/kv-client.ts";
-import { commandFlags } from "../command-call.ts";
 import { ProcessCluster } from "../process/cluster.ts";
 import { pause } from "../process/wait.ts";
 import { cpuSeconds } from "./process-usage.ts";
 import { PutLoad, percentile } from "./put-load.ts";
 
-const flags = commandFlags({
-	call: "npm run compaction --",
-	about: "What a compaction costs those who write meanwhile, and what it gives back.",
-	flags: {
-		revisions: { kind: "number", least: 1, fallback: 1_000_000, about: "written before each compaction" },
-		members: { kind: "number", least: 1, most: 9, fallback: 1, about: "of the cluster" },
-		rounds: { kind: "number", least: 1, fallback: 3, about: "of filling and compacting" },
-		streams: { kind: "number", least: 1, fallback: 16, about: "puts at a time" },
-		seconds: { kind: "number", least: 1, fallback: 5, about: "each measurement takes at least" },
-		"puts-a-call": { kind: "number", least: 1, fallback: 1, about: "more than one travel in transactions" },
+const flags = commandFlags(
+	{
+		call: "npm run compaction --",
+		about: "What a compaction costs those who write meanwhile, and what it gives back.",
+		flags: {
+			revisions: { kind: "number", least: 1, fallback: 1_000_000, about: "written before each compaction" },
+			members: { kind: "number", least: 1, most: 9, fallback: 1, about: "of the cluster" },
+			rounds: { kind: "number", least: 1, fallback: 3, about: "of filling and compacting" },
+			streams: { kind: "number", least: 1, fallback: 16, about: "puts at a time" },
+			seconds: { kind: "number", least: 1, fallback: 5, about: "each measurement takes at least" },
+			"puts-a-call": { kind: "number", least: 1, fallback: 1, about: "more than one travel in transactions" },
+		},
 	},
-});
+	process,
+);
 const { revisions, rounds, streams } = flags;
 const measureMs = flags.seconds * 1_000;
 /** Many revisions of few keys: nearly all of them go. */

@@ -4,13 +4,24 @@
  * for each put. Every round is checked by the revision it moved.
  */
 import { readFileSync } from "node:fs";
+import { commandFlags } from "@flotilla/base/command";
 import { KvClient } from "../client/kv-client.ts";
 import { ProcessCluster } from "../process/cluster.ts";
 import { putByH2load } from "./h2load-puts.ts";
 
 const WARM_UP_SECONDS = 3;
-const rounds = Number(process.argv[2] ?? 3);
-const seconds = Number(process.argv[3] ?? 5);
+const { rounds, seconds } = commandFlags(
+	{
+		call: "npm run bench:front --",
+		about: "Puts by h2load on the leader of three members, by our own front and by grpc-js in turn: their rate and processor time.",
+		flags: {
+			rounds: { kind: "number", least: 1, fallback: 3, about: "of each load" },
+			seconds: { kind: "number", least: 1, fallback: 5, about: "of each measurement" },
+		},
+		bare: ["rounds", "seconds"],
+	},
+	process,
+);
 
 interface Load {
 	readonly connections: number;

@@ -2,22 +2,25 @@
  * `npm run listing -- [--keys 1000000] [--value-bytes 64]`: a list of all keys, by Range and by RangeStream, at the leader and at a
  * follower of three members, and what it does to heartbeats and memory. Exit status 1 if that cost an election, or keys lack.
  */
+import { commandFlags } from "@flotilla/base/command";
 import { RawRange } from "../client/raw-range.ts";
-import { commandFlags } from "../command-call.ts";
 import { ProcessCluster } from "../process/cluster.ts";
 import { pause } from "../process/wait.ts";
 import { leaderOf } from "./leader-of.ts";
 import { describe, fill, observe } from "./observation.ts";
 
-const flags = commandFlags({
-	call: "npm run listing --",
-	about: "A list of all keys, at the leader and at a follower, and what it does to heartbeats and memory.",
-	flags: {
-		keys: { kind: "number", least: 1, fallback: 1_000_000, about: "how many" },
-		"value-bytes": { kind: "number", least: 0, fallback: 64, about: "of each value" },
-		"rest-ms": { kind: "number", least: 0, fallback: 3_000, about: "between two lists, so that what one left is not the next one's" },
+const flags = commandFlags(
+	{
+		call: "npm run listing --",
+		about: "A list of all keys, at the leader and at a follower, and what it does to heartbeats and memory.",
+		flags: {
+			keys: { kind: "number", least: 1, fallback: 1_000_000, about: "how many" },
+			"value-bytes": { kind: "number", least: 0, fallback: 64, about: "of each value" },
+			"rest-ms": { kind: "number", least: 0, fallback: 3_000, about: "between two lists, so that what one left is not the next one's" },
+		},
 	},
-});
+	process,
+);
 const { keys, "rest-ms": restMs } = flags;
 
 const cluster = await ProcessCluster.start({ flags: ["--quota-backend-bytes", String(16 * 2 ** 30)] });

@@ -4,6 +4,7 @@
  * by what it was spent on (the profile that a member gives with `--enable-pprof`, a hundred looks a second).
  */
 import { readdirSync, readFileSync } from "node:fs";
+import { commandFlags } from "@flotilla/base/command";
 import { KvClient } from "../client/kv-client.ts";
 import { ProcessCluster } from "../process/cluster.ts";
 import { busyByArea, type CpuProfile } from "./cpu-areas.ts";
@@ -12,11 +13,20 @@ import { putByH2load } from "./h2load-puts.ts";
 const WARM_UP_SECONDS = 4;
 const TICK_US = 10_000;
 
-const [streams = 256, connections = Math.min(16, streams), seconds = 10] = process.argv.slice(2).map(Number);
-if (![streams, connections, seconds].every((number) => Number.isSafeInteger(number) && number > 0)) {
-	console.error("npm run profile [-- streams connections seconds]: whole numbers from 1 on");
-	process.exit(2);
-}
+const { streams, seconds, ...given } = commandFlags(
+	{
+		call: "npm run profile --",
+		about: "Where the processor time of a put goes, at the leader and at a follower, by thread and by part of the program.",
+		flags: {
+			streams: { kind: "number", least: 1, fallback: 256, about: "puts at a time" },
+			connections: { kind: "number", least: 1, fallback: 0, otherwise: "16, or as many as streams", about: "that they share" },
+			seconds: { kind: "number", least: 2, fallback: 10, about: "of load; one of them is not profiled" },
+		},
+		bare: ["streams", "connections", "seconds"],
+	},
+	process,
+);
+const connections = given.connections === 0 ? Math.min(16, streams) : given.connections;
 
 /** Threads by what they do; Node and V8 name them. */
 function kindOf(pid: number, thread: number, name: string): string {

@@ -3,28 +3,32 @@
  * `npm run scale -- [--keys 1000000] [--key-bytes 16] [--value-bytes 256] [--members 1] [--puts-a-call 1] [--only flotilla]`.
  * The restart is timed from the start of the process to the first answered linearizable read.
  */
+
 import { readFileSync } from "node:fs";
+import { commandFlags } from "@flotilla/base/command";
 import { KvClient } from "../client/kv-client.ts";
-import { commandFlags } from "../command-call.ts";
 import { type ClusterMember, ProcessCluster } from "../process/cluster.ts";
 import { haveProgram } from "../process/tools.ts";
 import { eventually, pause } from "../process/wait.ts";
 import { leaderOf } from "./leader-of.ts";
 import { PutLoad } from "./put-load.ts";
 
-const flags = commandFlags({
-	call: "npm run scale --",
-	about: "Memory and restart with many keys, of flotilla and, where it is installed, of etcd with the same data.",
-	flags: {
-		keys: { kind: "number", least: 1, fallback: 1_000_000, about: "how many" },
-		"key-bytes": { kind: "number", least: 8, fallback: 16, about: "of each key" },
-		"value-bytes": { kind: "number", least: 0, fallback: 256, about: "of each value" },
-		members: { kind: "number", least: 1, most: 9, fallback: 1, about: "of each cluster" },
-		"puts-a-call": { kind: "number", least: 1, fallback: 1, about: "more than one travel in transactions" },
-		"settle-ms": { kind: "number", least: 0, fallback: 5_000, about: "of rest before memory is read" },
-		only: { kind: "choice", of: ["flotilla", "etcd"], fallback: "", about: "one program alone" },
+const flags = commandFlags(
+	{
+		call: "npm run scale --",
+		about: "Memory and restart with many keys, of flotilla and, where it is installed, of etcd with the same data.",
+		flags: {
+			keys: { kind: "number", least: 1, fallback: 1_000_000, about: "how many" },
+			"key-bytes": { kind: "number", least: 8, fallback: 16, about: "of each key" },
+			"value-bytes": { kind: "number", least: 0, fallback: 256, about: "of each value" },
+			members: { kind: "number", least: 1, most: 9, fallback: 1, about: "of each cluster" },
+			"puts-a-call": { kind: "number", least: 1, fallback: 1, about: "more than one travel in transactions" },
+			"settle-ms": { kind: "number", least: 0, fallback: 5_000, about: "of rest before memory is read" },
+			only: { kind: "choice", of: ["flotilla", "etcd"], fallback: "", about: "one program alone" },
+		},
 	},
-});
+	process,
+);
 const { keys, members: size, "key-bytes": keyBytes, "value-bytes": valueBytes, "puts-a-call": putsACall } = flags;
 /** It rests for so long before memory is read: collectors and background writers come to an end. */
 const settleMs = flags["settle-ms"];

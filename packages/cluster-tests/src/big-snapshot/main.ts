@@ -2,18 +2,21 @@
  * `npm run big-snapshot -- [MiB] [--rate MiB/s]`: a store of 1 GiB (or so many MiB) is sent to a new member under load, over a link of
  * that rate if one is given. Exit status 1 if that cost an election or could have, or the states differ.
  */
-import { commandFlags } from "../command-call.ts";
+import { commandFlags } from "@flotilla/base/command";
 import { ELECTION_MS, findings, transferReport } from "./transfer.ts";
 
-const { mebibytes, rate: linkRate } = commandFlags({
-	call: "npm run big-snapshot --",
-	about: "Sends a whole store to a new member under load; fails if heartbeats stay away for an election time-out, or worse.",
-	flags: {
-		mebibytes: { kind: "number", least: 1, fallback: 1_024, about: "size of the store" },
-		rate: { kind: "number", least: 0, fallback: 0, about: "MiB a second to the new member, all together; 0: as fast as may be" },
+const { mebibytes, rate: linkRate } = commandFlags(
+	{
+		call: "npm run big-snapshot --",
+		about: "Sends a whole store to a new member under load; fails if heartbeats stay away for an election time-out, or worse.",
+		flags: {
+			mebibytes: { kind: "number", least: 1, fallback: 1_024, about: "size of the store" },
+			rate: { kind: "number", least: 0, fallback: 0, about: "MiB a second to the new member, all together; 0: as fast as may be" },
+		},
+		bare: ["mebibytes"],
 	},
-	bare: ["mebibytes"],
-});
+	process,
+);
 const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
 
 const report = await transferReport(mebibytes * 2 ** 20, (text) => console.log(text), {

@@ -4,9 +4,9 @@
  * acknowledged must be there once. A fresh cluster every fifty strikes, so that the judgement of each fits into memory.
  * Exit status 0: nothing was lost, doubled or left unexplained; 1: something was; 2: the call was wrong.
  */
-import { parseArgs } from "node:util";
+
 import { Dice } from "@flotilla/base";
-import { wholeNumber } from "../command-call.ts";
+import { commandFlags } from "@flotilla/base/command";
 import { ProcessCluster } from "../process/cluster.ts";
 import { type KillReport, runKillCampaign } from "./kill-campaign.ts";
 
@@ -15,19 +15,26 @@ const WRITERS = 8;
 const FINDINGS_SHOWN = 20;
 
 async function main(): Promise<number> {
-	const { values } = parseArgs({
-		options: {
-			kills: { type: "string", default: "500" },
-			all: { type: "boolean", default: false },
-			members: { type: "string", default: "3" },
-			seed: { type: "string", default: String(Math.floor(Math.random() * 1e9)) },
-			program: { type: "string", default: "flotilla" },
+	const { kills, members, seed, program, all } = commandFlags(
+		{
+			call: "npm run kills --",
+			about:
+				"Members are killed with SIGKILL under load and started again; fails if anything acknowledged is lost, doubled or unexplained.",
+			flags: {
+				kills: { kind: "number", least: 1, most: 100_000, fallback: 500, about: "in all" },
+				all: { kind: "switch", about: "all members at the same moment, in place of a random one at a time" },
+				members: { kind: "number", least: 1, most: 9, fallback: 3, about: "of the cluster" },
+				seed: {
+					kind: "text",
+					fallback: String(Math.floor(Math.random() * 1e9)),
+					otherwise: "drawn",
+					about: "who is killed when follows from it",
+				},
+				program: { kind: "choice", of: ["flotilla", "etcd"], fallback: "flotilla", about: "what is killed" },
+			},
 		},
-	});
-	const { seed, program, all } = values;
-	const kills = wholeNumber("--kills", values.kills, { min: 1, max: 100_000 });
-	const members = wholeNumber("--members", values.members, { min: 1, max: 9 });
-	if (program !== "flotilla" && program !== "etcd") throw new Error(`--program is flotilla or etcd, not ${program}`);
+		process,
+	);
 	const what = all ? `times all ${members} members at once` : `kills of random members, one of ${members} at a time,`;
 	const reports: KillReport[] = [];
 	for (let done = 0; done < kills; done += STRIKES_A_CLUSTER) {

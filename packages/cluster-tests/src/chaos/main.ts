@@ -2,12 +2,13 @@
  * `flotilla chaos`, `npm run chaos`: breaks a real cluster and ends with a verdict and a report. Exit status 0: every promise was
  * kept; 1: one was broken; 2: the call was wrong; 3: nobody can tell; 4: the run could not be made.
  */
+
 import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { wholeNumber } from "@flotilla/base/command";
 import { isReaderGone, OutputLost, print } from "@flotilla/server/internal";
-import { wholeNumber } from "../command-call.ts";
 import { conclude } from "./conclusion.ts";
 import { EarlyEnd } from "./early-end.ts";
 import { takesOf } from "./faults/fault-table.ts";

@@ -3,12 +3,12 @@
  * serve exactly what was acknowledged, or say what is wrong. `--every 50` tries every fiftieth damage, `--part 1` to `50` which of them.
  * `npm run damage -- --calls`: in place of that, each call of a member to its disk and its store fails once, and each write falls short.
  */
+
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { wholeNumber } from "../command-call.ts";
+import { commandFlags, refuseCall } from "@flotilla/base/command";
 import { CALL_FAULTS, referenceOf, tryCallFault } from "./call-faults.ts";
 import { runDamage } from "./campaign.ts";
 import { describeDamage } from "./damages.ts";
@@ -17,15 +17,29 @@ import { makeMaster } from "./master.ts";
 /** A file system in memory where there is one: what is tried here is not the disk. */
 const MEMORY_FOLDER = "/dev/shm";
 
-const { values } = parseArgs({
-	options: {
-		every: { type: "string", default: "1" },
-		part: { type: "string" },
-		calls: { type: "boolean", default: false },
-		seed: { type: "string", default: String(Date.now() % 1_000_000) },
+const DAMAGES_MAX = 100_000;
+const values = commandFlags(
+	{
+		call: "npm run damage --",
+		about: "A small data folder, damaged in every way that one change can: a member serves what was acknowledged, or says what is wrong.",
+		flags: {
+			every: { kind: "number", least: 1, most: DAMAGES_MAX, fallback: 1, about: "of the damages one of so many" },
+			part: { kind: "number", least: 1, most: DAMAGES_MAX, fallback: 0, otherwise: "each time others", about: "which of them" },
+			seed: {
+				kind: "text",
+				fallback: String(Date.now() % 1_000_000),
+				otherwise: "from the clock",
+				about: "whatever is drawn follows from it",
+			},
+			calls: { kind: "switch", about: "in place of that, each call of a member to its disk and its store fails once" },
+		},
 	},
-});
-const [every, part] = shares();
+	process,
+);
+const { every } = values;
+if (values.part > every) refuseCall(`--part takes a whole number from 1 to ${every}, as --every says, not ${values.part}`, process);
+/** Null: each time others. */
+const part = values.part === 0 ? null : values.part;
 const folder = await mkdtemp(join(existsSync(MEMORY_FOLDER) ? MEMORY_FOLDER : tmpdir(), "flotilla-damage-"));
 try {
 	if (values.calls) process.exitCode = await runCallFaults(folder);
@@ -65,15 +79,4 @@ async function runCallFaults(memberFolder: string): Promise<number> {
 		`${ends.died} ended with words, ${ends["went on"]} went on; all started again with what was acknowledged: ${findings.length === 0}`,
 	);
 	return findings.length === 0 ? 0 : 1;
-}
-
-/** Of the damages every so many, and which of them; null: each time others. */
-function shares(): readonly [every: number, part: number | null] {
-	try {
-		const all = wholeNumber("--every", values.every, { min: 1, max: 100_000 });
-		return [all, values.part === undefined ? null : wholeNumber("--part", values.part, { min: 1, max: all })];
-	} catch (error) {
-		console.error((error as Error).message);
-		return process.exit(2);
-	}
 }

@@ -4,24 +4,27 @@
  * surviving members. Three members, default time-outs (100 ms heartbeat, 1,000 ms election), fsync on. Exit status 1 if the
  * goals (`goals.ts`) are missed, by flotilla: etcd is measured beside it and has none to reach.
  */
-import { commandFlags } from "../command-call.ts";
+import { commandFlags } from "@flotilla/base/command";
 import { ProcessCluster } from "../process/cluster.ts";
 import { pause } from "../process/wait.ts";
 import { type Distribution, distribution, missed } from "./goals.ts";
 import { type Outage, outage } from "./outage.ts";
 import { timeline } from "./timeline.ts";
 
-const { kills, signal, program } = commandFlags({
-	call: "npm run failover --",
-	about:
-		"What the loss of a leader costs: the longest time without an acknowledged write at the surviving members. Fails if a goal is missed.",
-	flags: {
-		kills: { kind: "number", least: 1, most: 10_000, fallback: 20, about: "of each sort" },
-		signal: { kind: "choice", of: ["SIGKILL", "SIGTERM", "both"], fallback: "both", about: "to the leader" },
-		program: { kind: "choice", of: ["flotilla", "etcd"], fallback: "flotilla", about: "what is measured" },
+const { kills, signal, program } = commandFlags(
+	{
+		call: "npm run failover --",
+		about:
+			"What the loss of a leader costs: the longest time without an acknowledged write at the surviving members. Fails if a goal is missed.",
+		flags: {
+			kills: { kind: "number", least: 1, most: 10_000, fallback: 20, about: "of each sort" },
+			signal: { kind: "choice", of: ["SIGKILL", "SIGTERM", "both"], fallback: "both", about: "to the leader" },
+			program: { kind: "choice", of: ["flotilla", "etcd"], fallback: "flotilla", about: "what is measured" },
+		},
+		bare: ["kills", "signal", "program"],
 	},
-	bare: ["kills", "signal", "program"],
-});
+	process,
+);
 type Signal = "SIGKILL" | "SIGTERM";
 const signals: readonly Signal[] = signal === "both" ? ["SIGKILL", "SIGTERM"] : [signal];
 const misses: string[] = [];

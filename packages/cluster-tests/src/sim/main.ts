@@ -4,7 +4,7 @@
  * with `--mutant` under a planted bug, or plants all bugs.
  */
 import { availableParallelism } from "node:os";
-import { parseArgs } from "node:util";
+import { commandFlags, refuseCall } from "@flotilla/base/command";
 import { runCampaign, type SeedReport } from "./campaign.ts";
 import { givenPlan } from "./given-plan.ts";
 import { printMutants } from "./mutant-table.ts";
@@ -16,33 +16,38 @@ import { shrink } from "./shrink.ts";
 import { times } from "./speed.ts";
 import { Tally } from "./tally.ts";
 
-const { values } = parseArgs({
-	options: {
-		seed: { type: "string" },
-		runs: { type: "string", default: "100" },
-		from: { type: "string", default: String(Date.now() % 1_000_000_000) },
-		members: { type: "string", default: "0" },
-		seconds: { type: "string", default: "20" },
-		operations: { type: "string", default: "300" },
-		workers: { type: "string", default: String(availableParallelism()) },
-		twice: { type: "boolean", default: false },
-		faults: { type: "boolean", default: false },
-		plan: { type: "string" },
-		mutant: { type: "string" },
-		shrink: { type: "string", default: "1000" },
-		mutants: { type: "boolean", default: false },
+const values = commandFlags(
+	{
+		call: "npm run sim --",
+		about: "Whole members in virtual time under faults: explores seeds, replays one or a plan, or plants bugs.",
+		flags: {
+			runs: { kind: "number", least: 0, fallback: 100, about: "seeds that are explored" },
+			from: { kind: "number", least: 0, fallback: Date.now() % 1_000_000_000, otherwise: "from the clock", about: "the first of them" },
+			members: { kind: "number", least: 0, fallback: 0, about: "only clusters that stay at so many; 0: all" },
+			seconds: { kind: "number", least: 0, fallback: 20, about: "of faults in each run, simulated" },
+			operations: { kind: "number", least: 0, fallback: 300, about: "of clients in each run, at least" },
+			workers: { kind: "number", least: 0, fallback: availableParallelism(), about: "processes" },
+			twice: { kind: "switch", about: "each seed is run once more, and must go the same way" },
+			seed: { kind: "text", fallback: "", about: "replays this one alone" },
+			plan: { kind: "text", fallback: "", about: "replays a plan that a failure has printed, as JSON" },
+			mutant: { kind: "text", fallback: "", about: "with --seed: under this planted bug" },
+			faults: { kind: "switch", about: "with --seed or --plan: the faults are printed" },
+			shrink: { kind: "number", least: 0, fallback: 1_000, about: "tries to make a failure smaller" },
+			mutants: { kind: "switch", about: "plants all bugs, and tells after how many seeds each is found" },
+		},
 	},
-});
-const limits: PlanLimits = { faultyMs: numberOf("seconds") * 1_000, operationsMin: numberOf("operations") };
+	process,
+);
+const limits: PlanLimits = { faultyMs: values.seconds * 1_000, operationsMin: values.operations };
 
 if (values.mutants) printMutants();
-else if (values.plan !== undefined) replay(planOf(values.plan));
-else if (values.seed !== undefined) replay(planOfSeed(values.seed));
+else if (values.plan !== "") replay(planOf(values.plan));
+else if (values.seed !== "") replay(planOfSeed(values.seed));
 else await explore();
 
 function planOfSeed(seed: string): RunPlan {
 	const plan = drawPlan(seed, limits);
-	if (values.mutant === undefined) return plan;
+	if (values.mutant === "") return plan;
 	const mutant = ALL_MUTANTS.find((name) => name === values.mutant);
 	if (mutant === undefined) refuse(`--mutant takes one of ${ALL_MUTANTS.join(", ")}, not ${JSON.stringify(values.mutant)}`);
 	return planted(plan, mutant);
@@ -55,19 +60,12 @@ function planOf(json: string): RunPlan {
 }
 
 function refuse(text: string): never {
-	console.error(text);
-	process.exit(2);
-}
-
-function numberOf(name: "runs" | "from" | "members" | "seconds" | "operations" | "workers" | "shrink"): number {
-	const number = Number(values[name]);
-	if (Number.isSafeInteger(number) && number >= 0) return number;
-	return refuse(`--${name} takes a number, not ${JSON.stringify(values[name])}`);
+	return refuseCall(text, process);
 }
 
 async function explore(): Promise<void> {
-	const runs = numberOf("runs");
-	const seeds = [...chosenSeeds(numberOf("from"), runs, numberOf("members"))];
+	const runs = values.runs;
+	const seeds = [...chosenSeeds(values.from, runs, values.members)];
 	console.log(`seeds ${seeds[0] ?? "none"} to ${seeds.at(-1) ?? "none"}`);
 	const tally = new Tally();
 	const startedMs = performance.now();
@@ -75,7 +73,7 @@ async function explore(): Promise<void> {
 	await runCampaign({
 		seeds,
 		limits,
-		workers: numberOf("workers"),
+		workers: values.workers,
 		twice: values.twice,
 		onReport: (report) => {
 			tally.add(report);
@@ -95,8 +93,7 @@ async function explore(): Promise<void> {
 /** `members`: 0 takes every seed. */
 function* chosenSeeds(from: number, count: number, members: number): Generator<string> {
 	if (members > 0 && !CLUSTER_SIZES.includes(members)) {
-		console.error(`--members takes one of ${[...new Set(CLUSTER_SIZES)].join(", ")}, not ${members}`);
-		process.exit(2);
+		refuse(`--members takes one of ${[...new Set(CLUSTER_SIZES)].join(", ")}, not ${members}`);
 	}
 	let taken = 0;
 	for (let at = from; taken < count; at++) {
@@ -126,7 +123,7 @@ function quoted(text: string): string {
 }
 
 function describeSmallest(failed: RunResult): void {
-	const smallest = shrink(failed, { secondsMax: 120, runsMax: numberOf("shrink") });
+	const smallest = shrink(failed, { secondsMax: 120, runsMax: values.shrink });
 	console.log(`the smallest plan of seed ${failed.plan.seed} that still fails, with trace hash ${smallest.traceHash}:`);
 	console.log(`  replay: npm run sim -- --plan ${quoted(JSON.stringify(smallest.plan))}`);
 	describeFindings(smallest);
@@ -151,7 +148,7 @@ function replay(plan: RunPlan): void {
 	const { counts, steps, virtualMs, verdict } = result;
 	console.log(JSON.stringify({ plan, counts: { ...counts, deathsAt: Object.fromEntries(counts.deathsAt) }, steps, virtualMs, verdict }));
 	if (values.faults) describeFaults(result);
-	if (verdict !== "ok" && values.plan !== undefined) describeFindings(result);
+	if (verdict !== "ok" && values.plan !== "") describeFindings(result);
 	else if (verdict !== "ok") {
 		describeFailure({ result, differs: false });
 		describeSmallest(result);
