@@ -21,7 +21,7 @@ describe(`whole members in virtual time (FLOTILLA_SEED=${from})`, () => {
 		}
 	});
 
-	it("met enough to say so: elections, restarts, floors, refusals and unknown outcomes", () => {
+	it("SC-080 SC-111 met enough to say so: elections, restarts, floors, unknown outcomes, and forwarded requests that came twice", () => {
 		const sum = (of: (result: RunResult) => number): number => results.reduce((total, result) => total + of(result), 0);
 		const perRun = (of: (result: RunResult) => number): number => sum(of) / results.length;
 		expect(perRun(({ counts }) => counts.acknowledged)).toBeGreaterThan(50);
@@ -29,7 +29,9 @@ describe(`whole members in virtual time (FLOTILLA_SEED=${from})`, () => {
 		expect(perRun(({ counts }) => counts.snapshots)).toBeGreaterThan(0.05);
 		expect(perRun(({ counts }) => counts.crashes)).toBeGreaterThan(1);
 		expect(perRun(({ counts }) => counts.floors)).toBeGreaterThan(1);
+		// What the history above is judged by: whatever was refused took no effect, what is unknown may have, and nothing took effect twice.
 		expect(sum(({ counts }) => counts.unknown)).toBeGreaterThan(10);
+		expect(sum(({ marks }) => marks.forwardRepeated)).toBeGreaterThan(0);
 		expect(new Set(results.flatMap(({ faults }) => faults.map(({ fault }) => fault))).size).toBeGreaterThan(8);
 	});
 
