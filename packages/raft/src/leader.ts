@@ -1,4 +1,4 @@
-import { fail } from "@flotilla/base";
+import { fail, marks } from "@flotilla/base";
 import { maybeCommit, settleConfigs } from "./commit.ts";
 import { UNSCHEDULED } from "./heartbeats.ts";
 import type { AppendResp, HeartbeatResp, LogIndex } from "./message.ts";
@@ -84,6 +84,7 @@ function onReject(r: Raft, peer: Progress, m: AppendResp): void {
 
 function boundHint(r: Raft, hintIndex: LogIndex, hintTerm: number): LogIndex {
 	const index = r.log.lastIndexWithTermAtMost(hintIndex, hintTerm);
+	if (index >= 0 && index < hintIndex) marks.hintBoundByLeader++;
 	// All remembered terms are newer: look just below them, where the WAL or a snapshot has to help.
 	return index >= 0 ? index : Math.max(0, Math.min(hintIndex, r.log.termsFrom - 1));
 }

@@ -39,6 +39,8 @@ export function proposeAutoLeave(r: Raft): void {
 	const leave: MembershipRequest = { changes: [], transition: "auto", context: new Uint8Array(0) };
 	if (confRefusalOf(r, leave) !== null) return;
 	marks.jointLeftByItself++;
+	// Whoever led when it was entered did not get so far.
+	if (r.members.index < r.termFirstIndex) marks.jointLeftByNextLeader++;
 	appendConfChange(r, leave);
 }
 

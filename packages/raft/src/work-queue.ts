@@ -1,6 +1,6 @@
-import { assert, fail } from "@flotilla/base";
+import { assert, fail, marks } from "@flotilla/base";
 import type { RaftLog } from "./log.ts";
-import type { HardState, LogIndex, Message, SnapshotMeta } from "./message.ts";
+import type { HardState, LogIndex, Message, SnapshotMeta, Term } from "./message.ts";
 import type { AppendWork } from "./output.ts";
 
 /** What the core remembers of an item that was handed out and not yet acknowledged. */
@@ -10,6 +10,8 @@ interface Outstanding {
 	readonly keepsUpto: LogIndex;
 	/** End of the log as left by the items up to this one. */
 	readonly lastIndex: LogIndex;
+	/** Of the entry at that end. */
+	readonly lastTerm: Term;
 	readonly hardState: HardState;
 	readonly mustSync: boolean;
 }
@@ -102,7 +104,7 @@ export class WorkQueue {
 		};
 		const keepsUpto = this.unissuedKeepsUpto();
 		const { mustSync } = work;
-		this.outstanding.push({ seq: this.issuedSeq, keepsUpto, lastIndex: log.lastIndex, hardState, mustSync });
+		this.outstanding.push({ seq: this.issuedSeq, keepsUpto, lastIndex: log.lastIndex, lastTerm: log.lastTerm, hardState, mustSync });
 		this.issued = hardState;
 		this.issuedLast = log.lastIndex;
 		this.unissuedFrom = log.lastIndex + 1;
@@ -130,6 +132,8 @@ export class WorkQueue {
 		this.durable = done.hardState;
 		let stable = Math.min(done.lastIndex, this.unissuedKeepsUpto());
 		for (const item of this.outstanding) if (item.keepsUpto < stable) stable = item.keepsUpto;
+		if (stable < done.lastIndex && log.lastIndex >= done.lastIndex && log.termAt(done.lastIndex) === done.lastTerm)
+			marks.returnedEntryHeld++;
 		log.stableTo(stable);
 	}
 

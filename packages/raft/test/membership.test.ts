@@ -1,4 +1,4 @@
-import { Dice } from "@flotilla/base";
+import { Dice, marksDuring } from "@flotilla/base";
 import { describe, expect, test } from "vitest";
 import type { Append, LogIndex, MembershipOp, Message, NodeId } from "../src/index.ts";
 import { EntryKind } from "../src/index.ts";
@@ -362,7 +362,8 @@ test("SC-058 two members at once go through a joint configuration that leaves by
 	}
 	expect(cluster.status(1n).confState).toMatchObject({ voters: [1n, 2n, 4n, 5n], votersOutgoing: [1n, 2n, 3n], autoLeave: true });
 	cluster.crash(1n, () => 0);
-	cluster.pass(80);
+	const during = marksDuring(() => cluster.pass(80));
+	expect(during.jointLeftByNextLeader).toBe(1);
 	cluster.restart(1n);
 	cluster.pass(20);
 	const [leader] = cluster.leaders;

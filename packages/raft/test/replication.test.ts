@@ -1,4 +1,4 @@
-import { Dice } from "@flotilla/base";
+import { Dice, marksDuring } from "@flotilla/base";
 import { describe, expect, test } from "vitest";
 import {
 	type Append,
@@ -239,7 +239,8 @@ test("SC-025 an entry that is overwritten and comes back is stable when its last
 	append(1n, 4, entry(2));
 	expect(cluster.status(2n).stable).toBe(1);
 	// Also while the third write is not even handed to the disk.
-	cluster.persist(2n, 1);
+	const during = marksDuring(() => cluster.persist(2n, 1));
+	expect(during.returnedEntryHeld).toBe(1);
 	expect(cluster.status(2n).stable).toBe(1);
 	cluster.drain(2n);
 	cluster.persist(2n, 1);

@@ -11,7 +11,7 @@ const folder = new URL("./transcripts/", import.meta.url);
 const MARKS: Readonly<Record<string, readonly MarkName[]>> = {
 	"bridge.txt": ["staleLeaderTold", "voteInLease", "preVoteSticky"],
 	"catch-up-from-log.txt": ["catchUpFromLog", "appendRefused"],
-	"conflict.txt": ["appendConflict"],
+	"conflict.txt": ["appendConflict", "hintBoundByLeader"],
 	"deaf-follower.txt": ["preVoteSticky"],
 	"false-alarm.txt": ["preVoteSticky", "hintCampaign", "quorumLost"],
 	"goodbye.txt": ["transferSent", "hintCampaign"],

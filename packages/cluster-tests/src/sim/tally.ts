@@ -78,6 +78,11 @@ export const NOT_DEMANDED: Partial<Record<MarkName, ReachedBy>> = {
 		file: "raft/test/snapshots.test.ts",
 		title: "SC-077 a snapshot of an entry that the log holds keeps the log: only the commit moves",
 	},
+	returnedEntryHeld: {
+		why: "three writes must be under way while two other leaders come, and the second brings back what the first overwrote",
+		file: "raft/test/replication.test.ts",
+		title: "SC-025 an entry that is overwritten and comes back is stable when its last write is (A, B, A)",
+	},
 	fetchedTooLate: {
 		why: "the log must be cut between a question to it and its answer",
 		file: "raft/test/snapshots.test.ts",

@@ -1,3 +1,4 @@
+import { marks } from "@flotilla/base";
 import type { Lane } from "./lane.ts";
 
 /** A stream as the watch knows it: its lane, seen from the side that dialed. */
@@ -36,6 +37,7 @@ export class LossWatch {
 	/** A lane to the present incarnation was established. */
 	opened(lane: LaneName, nowMs: number): void {
 		if (this.told) {
+			marks.lossGraceDoubled++;
 			this.graceMs = Math.min(this.graceMs * 2, this.options.graceMaxMs);
 			this.doubledAtMs = nowMs;
 		} else if (nowMs - this.doubledAtMs > 10 * this.options.graceMaxMs) {

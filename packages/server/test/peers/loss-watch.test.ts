@@ -1,4 +1,5 @@
 /** When a peer counts as lost (rules H2, H7), told as stories on a clock of numbers. */
+import { marksDuring } from "@flotilla/base";
 import { describe, expect, test } from "vitest";
 import { type LaneName, LossWatch } from "../../src/peers/loss-watch.ts";
 
@@ -84,7 +85,10 @@ describe("the loss of a peer", () => {
 		const watch = connected();
 		closeAll(watch, 100);
 		expect(watch.redialRefused()).toBe(true);
-		for (const lane of LANES) watch.opened(lane, 200);
+		const during = marksDuring(() => {
+			for (const lane of LANES) watch.opened(lane, 200);
+		});
+		expect(during.lossGraceDoubled).toBe(1);
 		closeAll(watch, 300);
 		expect(watch.deadlineMs).toBe(360);
 		expect(watch.redialRefused()).toBe(false);
