@@ -5,6 +5,7 @@ import type { RecordBatch, StoredRecord } from "@flotilla/mvcc";
 import { ClassicLevel, type Iterator } from "classic-level";
 import type { StoreCompletion, StoreDisk, StoreOp, ViewName } from "../ports.ts";
 import { describeLevelError, isDamage, type LevelRefusal, levelRefusal } from "./level-errors.ts";
+import { damagedTable } from "./level-tables.ts";
 import { RecordChain } from "./record-chain.ts";
 import { SpaceReclaimer } from "./space-reclaimer.ts";
 import { takeBytes } from "./take-bytes.ts";
@@ -79,10 +80,12 @@ export class LevelStore implements StoreDisk {
 		this.folder = folder;
 	}
 
-	/** Takes LevelDB's file lock. `create`: the folder holds no store yet. */
+	/** Takes LevelDB's file lock. `create`: the folder holds no store yet. Otherwise every table is verified first. */
 	static async open(folder: string, create: boolean): Promise<LevelOpening> {
 		const problem = create ? null : await lookAt(folder);
 		if (problem !== null) return problem;
+		const damage = create ? null : await damagedTable(folder);
+		if (damage !== null) return { ok: false, code: "damaged", text: damage };
 		const level: Level = new ClassicLevel(folder, {
 			keyEncoding: "view",
 			valueEncoding: "view",
