@@ -1,6 +1,7 @@
 /** The process of one member: from the options to its end, with etcd's log lines and exit statuses. */
 import { lookup } from "node:dns/promises";
 import { access, readFile } from "node:fs/promises";
+import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import { nothingToForce } from "../driver/force-cluster.ts";
 import { decodeFormat, FORMAT_FILE } from "../driver/format-file.ts";
@@ -30,6 +31,9 @@ const LAST_LINES_MS = 500;
 export async function runMember({ options, bootstrap, notes }: RunOutcome, hooks: Pick<MemberHooks, "around"> = {}): Promise<void> {
 	// Whatever makes a file, LevelDB too: nobody but the owner reads it.
 	process.umask(0o077);
+	// By itself Node keeps compiled code only at an orderly exit, which a signal is not: until then every start would parse all sources
+	// anew, and keep what strips their types in memory, 22 MB of it. Nothing is written where all is kept already.
+	flushCompileCache();
 	countBuffersApart();
 	const logger = await openLogs(options);
 	for (const { level, msg, fields } of notes) logger.write(level, msg, fields, CALLER);
