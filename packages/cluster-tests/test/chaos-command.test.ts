@@ -1,13 +1,14 @@
 /** `flotilla chaos` as its user calls it: what it leaves behind, how it ends, and that it can be ended. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readHistory, writeHistory } from "../src/chaos/history-file.ts";
 import type { ReportData } from "../src/chaos/report-data.ts";
-import { ReportFolder } from "../src/chaos/report-folder.ts";
+import { ReportFolder, unusedFolder } from "../src/chaos/report-folder.ts";
 import type { RunRecord } from "../src/chaos/run.ts";
 import { FLOTILLA_PROGRAM } from "../src/process/cluster.ts";
 import { runTool, type ToolResult, WORKER } from "../src/process/tools.ts";
@@ -80,11 +81,14 @@ function withStaleRead(record: RunRecord): RunRecord {
 	return { ...record, attempts: [...record.attempts, stale] };
 }
 
-test("a file that is no history, or is cut off, is refused with status 2", async () => {
+test("a file that is no history, of another format, or cut off, is refused with status 2", async () => {
 	const cut = join(folder, "cut.gz");
 	const whole = readFileSync(join(good, "history.jsonl.gz"));
 	await writeFile(cut, whole.subarray(0, whole.length / 2));
+	const old = join(folder, "old.gz");
+	await writeFile(old, gzipSync('{"history":1,"run":{"scenario":{}}}\n'));
 	for (const [file, words] of [
+		[old, `${old} is a history of format 1, and this version judges format 2: judge it with the version that recorded it\n`],
 		[cut, `${cut} is no history of a run: line `],
 		[join(good, "report.html"), "/report.html is no history of a run: incorrect header check"],
 		[join(folder, "nowhere"), `There is no file ${join(folder, "nowhere")}`],
@@ -96,21 +100,54 @@ test("a file that is no history, or is cut off, is refused with status 2", async
 });
 
 test("where no report can be written, or another run writes one, nothing is started: status 2", async () => {
-	const [file, used] = [join(folder, "file"), join(folder, "used")];
+	const [file, used, full] = [join(folder, "file"), join(folder, "used"), join(folder, "full")];
 	await writeFile(file, "");
+	await mkdir(full);
+	await writeFile(join(full, "m1.log"), "");
+	const before = await contentsIn(good);
 	await runTool("mkdir", [used]);
 	const owner = await ReportFolder.claim(used);
-	for (const [path, words] of [
-		[file, `${file} cannot be written to: `],
-		[join(file, "deep"), `${file}/deep cannot be made for the report: `],
-		[used, `${used} is in use by another run: choose another folder with --report`],
+	for (const [args, words] of [
+		[["--report", file], `${file} cannot be written to: `],
+		[["--report", join(file, "deep")], `${file}/deep cannot be made for the report: `],
+		[["--report", used], `${used} is in use by another run: choose another folder with --report`],
+		[["--report", good], `${good} holds what an earlier run found: remove it, or choose another folder with --report\n`],
+		[["--data-dir", full], `${full} is not empty: choose another folder with --data-dir\n`],
+		[["--data-dir", file], `${file} cannot be read: `],
 	] as const) {
-		const { status, stdout, stderr } = await chaos("--report", path);
+		const { status, stdout, stderr } = await chaos(...args);
 		expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
 		expect(stderr).toContain(words);
 	}
 	await owner.release();
 	await ReportFolder.claim(used).then((again) => again.release());
+	expect(await contentsIn(good)).toEqual(before);
+});
+
+async function contentsIn(path: string): Promise<Array<readonly [name: string, content: string]>> {
+	const names = (await readdir(path)).sort();
+	return names.map((name) => [name, readFileSync(join(path, name), "latin1")]);
+}
+
+test("without a folder of its own a run that is made again has the next number", () => {
+	const [path, second] = [join(folder, "numbered"), join(folder, "numbered-2")];
+	expect(unusedFolder(path)).toBe(path);
+	mkdirSync(path);
+	// Made by a run that never came to an end.
+	expect(unusedFolder(path)).toBe(path);
+	writeFileSync(join(path, "report.json"), "{}");
+	expect(unusedFolder(path)).toBe(second);
+	mkdirSync(join(second, "members"), { recursive: true });
+	expect(unusedFolder(path)).toBe(`${path}-3`);
+});
+
+test("a history is not judged into the folder of another run", async () => {
+	const other = join(folder, "other");
+	await mkdir(other);
+	await writeFile(join(other, "history.jsonl.gz"), "another one");
+	const { status, stderr } = await chaos("--judge", join(good, "history.jsonl.gz"), "--report", other);
+	expect([status, stderr]).toEqual([2, `${other} holds what another run found: choose another folder with --report\n`]);
+	expect(await readdir(other)).toEqual(["history.jsonl.gz"]);
 });
 
 test("a history in which one bit was flipped is refused or judged as it was, never called broken", async () => {

@@ -13,6 +13,7 @@ import type { HeardEvent, StreamEntry, StreamRecord, WatchAnswer } from "../hist
 import type { WatchRecord } from "./follower.ts";
 import type { RunRecord, StruckFault } from "./run.ts";
 import type { FaultLine, Scenario } from "./scenario.ts";
+import { shown } from "./scenario-source.ts";
 
 const FORMAT = 2;
 /** Far more than a run of an hour makes. */
@@ -91,7 +92,9 @@ function* told(streams: readonly StreamRecord[]): Generator<Line> {
 	}
 }
 
-/** Throws with the name of the file when it is none of these, or is cut off. */
+class OtherFormat extends Error {}
+
+/** Throws with the name of the file when it is none of these, is one of another format, or is cut off. */
 export async function readHistory(file: string): Promise<RunRecord> {
 	const wrong = (what: string): Error => new Error(`${file} is no history of a run: ${what}`);
 	const reading = new HistoryReader();
@@ -105,6 +108,10 @@ export async function readHistory(file: string): Promise<RunRecord> {
 	} catch (error) {
 		const { code, message } = error as NodeJS.ErrnoException;
 		if (code === "ENOENT") throw new Error(`There is no file ${file}`, { cause: error });
+		if (error instanceof OtherFormat) {
+			const words = `${file} is a history of format ${message}, and this version judges format ${FORMAT}`;
+			throw new Error(`${words}: judge it with the version that recorded it`, { cause: error });
+		}
 		throw wrong(count === 0 ? message : `line ${count}: ${message}`);
 	}
 	const record = reading.record();
@@ -154,7 +161,7 @@ class HistoryReader {
 
 	take(line: Line): void {
 		if ("history" in line) {
-			if (line.history !== FORMAT) throw new Error(`it is of format ${line.history}, and ${FORMAT} is known`);
+			if (line.history !== FORMAT) throw new OtherFormat(shown(line.history));
 			this.head = checked(line.run);
 			this.watches = line.run.watches.map(({ member, streams }) => ({
 				...{ member: { name: member }, events: 0 },

@@ -3,6 +3,7 @@
  * kept; 1: one was broken; 2: the call was wrong; 3: nobody can tell; 4: the run could not be made.
  */
 
+import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,7 +18,7 @@ import { readHistory, writeHistory } from "./history-file.ts";
 import type { Judgement } from "./judge.ts";
 import { missingAt } from "./places/index.ts";
 import { cannotAt, PLACES } from "./places/place.ts";
-import { ReportFolder } from "./report-folder.ts";
+import { HISTORY, holdsRun, MEMBERS, ReportFolder, unusedFolder } from "./report-folder.ts";
 import { type RunOptions, runScenario } from "./run.ts";
 import { BOUNDS, parseScenario, type Scenario } from "./scenario.ts";
 import { adaptersOf, labelOf, type PlannedRun, type RunEnd, tableOf, verdictOver } from "./series.ts";
@@ -29,8 +30,6 @@ const CALLS = { min: 0, max: 2_000_000 } as const;
 const STATUS = { ok: 0, violated: 1, unknown: 3 } as const;
 const WRONG_CALL = 2;
 const NO_RUN = 4;
-const HISTORY = "history.jsonl.gz";
-const MEMBERS = "members";
 /** Before it a mistake is one of the call. */
 let begun = false;
 
@@ -54,8 +53,9 @@ Starts a cluster of real processes, runs a workload, strikes the faults of a sce
   --all        every scenario that is shipped, one after another, in a short form: until each of its faults has struck (with
                --seconds as they are); what this machine cannot do is named and left out
   --report     folder for report.html, report.json and history.jsonl.gz (all that was recorded), and, unless every promise was
-               kept, members/ (their data and logs); chaos-report/SCENARIO-SEED by default
-  --data-dir   keep the members' data and logs there in any case
+               kept, members/ (their data and logs), in which no earlier run has left its own; chaos-report/SCENARIO-SEED by
+               default, with a number behind it from the second time on
+  --data-dir   keep the members' data and logs there in any case; it must be empty
   --judge      judge a recorded history anew, without a run
   --calls      go on beyond the seconds until clients have made so many calls
   --holders, --lockers  clients with leases, and clients that queue for a lock, in place of the scenario's own
@@ -112,6 +112,10 @@ async function main(): Promise<number> {
 		runs.push(...adapters.map((adapter) => ({ source, scenario, adapter, short })));
 	}
 	const alone = runs.length === 1;
+	const dataDirOf = (run: PlannedRun): string | null =>
+		values["data-dir"] === undefined ? null : resolve(values["data-dir"], alone ? "" : labelOf(run));
+	for (const run of runs)
+		await refuseUsed(values.report === undefined ? null : reportPath(run, values.report, seed, alone), dataDirOf(run));
 	// From the first word on.
 	const early = EarlyEnd.listen(say);
 	const ends: RunEnd[] = [];
@@ -127,8 +131,7 @@ async function main(): Promise<number> {
 			}
 			const report = await ReportFolder.claim(reportPath(run, values.report, seed, alone));
 			try {
-				const dataDir = values["data-dir"];
-				const folder = dataDir === undefined ? null : resolve(dataDir, alone ? "" : labelOf(run));
+				const folder = dataDirOf(run);
 				const flags = [...values.flag, ...(adapter === null ? [] : [`--grpc-server=${adapter}`])];
 				ends.push(await runOne(run, { program, place, seed, folder, leastCalls, leastFaults: 0, flags, enough: early.signal }, report));
 			} finally {
@@ -147,7 +150,20 @@ async function main(): Promise<number> {
 
 function reportPath(run: PlannedRun, folder: string | undefined, seed: string, alone: boolean): string {
 	if (folder !== undefined) return resolve(folder, alone ? "" : labelOf(run));
-	return resolve(join("chaos-report", `${alone ? run.scenario.name : labelOf(run)}-${seed}`));
+	return unusedFolder(resolve(join("chaos-report", `${alone ? run.scenario.name : labelOf(run)}-${seed}`)));
+}
+
+/** What an earlier run found is no later one's to lose, and members that find data of others are no cluster of this run. Null: not asked for. */
+async function refuseUsed(report: string | null, dataDir: string | null): Promise<void> {
+	if (report !== null && holdsRun(report)) {
+		throw new Error(`${report} holds what an earlier run found: remove it, or choose another folder with --report`);
+	}
+	if (dataDir === null) return;
+	const there = await readdir(dataDir).catch((error: NodeJS.ErrnoException) => {
+		if (error.code === "ENOENT") return [];
+		throw new Error(`${dataDir} cannot be read: ${error.message}`, { cause: error });
+	});
+	if (there.length > 0) throw new Error(`${dataDir} is not empty: choose another folder with --data-dir`);
 }
 
 async function runOne(run: PlannedRun, options: Omit<RunOptions, "progress">, report: ReportFolder): Promise<RunEnd> {
@@ -207,7 +223,11 @@ async function runAndConclude(scenario: Scenario, options: Omit<RunOptions, "pro
 async function judgeAgain(history: string, folder: string | undefined): Promise<number> {
 	const file = resolve(history);
 	const record = await readHistory(file);
-	const report = await ReportFolder.claim(resolve(folder ?? dirname(file)));
+	const path = resolve(folder ?? dirname(file));
+	if (path !== dirname(file) && existsSync(join(path, HISTORY))) {
+		throw new Error(`${path} holds what another run found: choose another folder with --report`);
+	}
+	const report = await ReportFolder.claim(path);
 	begun = true;
 	try {
 		const { verdict } = await conclude(record, report, say);

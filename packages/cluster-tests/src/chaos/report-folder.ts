@@ -5,7 +5,23 @@ import { cp, lstat, mkdir, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { dirname, join } from "node:path";
 
+export const HISTORY = "history.jsonl.gz";
+export const MEMBERS = "members";
+const LEFT_BEHIND = ["report.html", "report.json", HISTORY, MEMBERS];
 const PROBE = ".writable";
+
+/** Whether a run has left there what it found. */
+export function holdsRun(path: string): boolean {
+	return LEFT_BEHIND.some((name) => existsSync(join(path, name)));
+}
+
+/** The first of PATH, PATH-2, PATH-3 and so on that holds no run. */
+export function unusedFolder(path: string): string {
+	for (let number = 2, folder = path; ; number++) {
+		if (!holdsRun(folder)) return folder;
+		folder = `${path}-${number}`;
+	}
+}
 
 export class ReportFolder {
 	readonly path: string;
