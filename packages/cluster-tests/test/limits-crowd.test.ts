@@ -1,9 +1,13 @@
 /** Limits that it takes a crowd of calls to reach: what is refused then, and what the log says of it. */
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { connect as connectSocket, type Socket } from "node:net";
+import { HTTP2_PREFACE, Http2FrameType } from "@flotilla/server/internal";
 import { afterEach, describe, expect, test } from "vitest";
 import { KvClient, RpcError } from "../src/client/kv-client.ts";
 import { encodeMessage } from "../src/client/protocol.ts";
-import { Attacker } from "../src/hostile/attacker.ts";
+import { Attacker, frame } from "../src/hostile/attacker.ts";
 import { type ClusterOptions, ProcessCluster, STAYS } from "../src/process/cluster.ts";
 import type { LogLine } from "../src/process/member-process.ts";
 import { eventually } from "../src/process/wait.ts";
@@ -17,6 +21,13 @@ const MANY_KEYS = 2_000;
 const TXN_OPS = 500;
 /** Of 100 kB each; what of each is on its way, read or not, is more than 24 MiB together. */
 const UNFINISHED = 600;
+const CONNECTIONS = 10_000;
+
+/** Files that one process may have open. */
+function filesMax(): number {
+	const [, most = "0"] = /^Max open files\s+\S+\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
+	return most === "unlimited" ? Number.POSITIVE_INFINITY : Number(most);
+}
 
 describe.skipIf(process.env.ETCD_GRPC_SERVER === "grpc-js")("a crowd of calls", () => {
 	const clusters: ProcessCluster[] = [];
@@ -111,6 +122,42 @@ describe.skipIf(process.env.ETCD_GRPC_SERVER === "grpc-js")("a crowd of calls", 
 			...{ level: "warn", value: 24 << 20, flag: "none", path: "/etcdserverpb.KV/Put", untold: 0 },
 		});
 		client.close();
+	});
+
+	test.skipIf(filesMax() < CONNECTIONS + 1_000)("connections: one more is closed, those before stay", async () => {
+		const cluster = await started({ size: 1 });
+		const { hostname: host, port } = new URL(cluster.member(0).clientUrl);
+		const sockets: Socket[] = [];
+		const open = async (): Promise<Socket> => {
+			const socket = connectSocket({ host, port: Number(port) });
+			sockets.push(socket);
+			// Whoever says nothing makes room for others.
+			const answered = once(socket, "data");
+			socket.on("error", () => {});
+			await once(socket, "connect");
+			socket.write(Buffer.concat([HTTP2_PREFACE, frame(Http2FrameType.settings, 0, 0)]));
+			await answered;
+			socket.resume();
+			return socket;
+		};
+		try {
+			while (sockets.length < CONNECTIONS) await Promise.all(Array.from({ length: 200 }, open));
+			const surplus = connectSocket({ host, port: Number(port) });
+			surplus.on("error", () => {}).resume();
+			await new Promise((resolve) => surplus.once("close", resolve));
+			expect(await lineOf(cluster, "connections")).toMatchObject({
+				...{ level: "warn", value: CONNECTIONS, flag: "none", path: "", untold: 0 },
+				remote: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+			});
+			expect(sockets.filter(({ destroyed }) => destroyed)).toEqual([]);
+			// With one that leaves there is room for one.
+			sockets.pop()?.destroy();
+			const client = new KvClient(cluster.endpoints[0] as string);
+			await eventually("somebody else is served", async () => void (await client.put("a", "1")));
+			client.close();
+		} finally {
+			for (const socket of sockets) socket.destroy();
+		}
 	});
 
 	test("long reads that wait: one more is refused in etcd's words", async () => {
