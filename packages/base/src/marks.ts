@@ -29,6 +29,8 @@ export const MARK_NAMES = [
 	"jointLeftByItself",
 	"jointLeftByNextLeader",
 	"proposalWhileTransferring",
+	"stopHandedOver",
+	"stopWithoutSuccessor",
 	"catchUpFromLog",
 	"catchUpBySnapshot",
 	"fetchedTooLate",

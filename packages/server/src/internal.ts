@@ -13,6 +13,7 @@ export { NodeDisk } from "./disk/node-disk.ts";
 export { ADDRESS_FILE } from "./driver/addresses.ts";
 export type { Booted, BootOutcome, BootWorld } from "./driver/boot.ts";
 export { bootMember } from "./driver/boot.ts";
+export { stopCleanly } from "./driver/clean-stop.ts";
 export type { Driver } from "./driver/driver.ts";
 export type { StartRefusal, StartRefusalCode } from "./driver/refusal.ts";
 export { REJOIN_RULES, type RejoinRules } from "./driver/rejoin.ts";

@@ -4,10 +4,15 @@ import { type CrashKind, MemoryStore, type OpenStore, type StoreHouse, type Stor
 import type { CrashPoints } from "./crash-points.ts";
 import type { SimProcess } from "./process.ts";
 
+/** How often a store that is being closed looks whether its work is done. */
+const LOOK_MS = 0.1;
+
 /** The stores of one simulated machine: what is on its disk outlives its processes. */
 export class SimStores {
 	private readonly onDisk = new Map<string, MemoryStore>();
 	private readonly open = new Map<string, MemoryStore>();
+	/** Closed by the present process. */
+	private readonly closed = new Map<string, MemoryStore>();
 	/** Made since their folder was synced: a power cut may take their names. */
 	private readonly unnamed = new Set<string>();
 	private takesNames = false;
@@ -93,7 +98,12 @@ export class SimStores {
 
 	crash(kind: CrashKind): void {
 		for (const [generation, store] of this.open) this.onDisk.set(generation, store.crash(kind, this.dice));
+		// What was closed was not synced by that.
+		for (const [generation, store] of this.closed) {
+			if (this.onDisk.get(generation) === store && !this.open.has(generation)) this.onDisk.set(generation, store.crash(kind, this.dice));
+		}
 		this.open.clear();
+		this.closed.clear();
 		if (kind !== "power" || this.unnamed.size === 0) return;
 		// Every other time: no draw, so what a seed drew before there were names to lose stays as it was.
 		this.takesNames = !this.takesNames;
@@ -157,8 +167,17 @@ export class SimStores {
 			},
 			sizeBytes: () => store.sizeBytes(),
 			close: (done) => {
-				this.open.delete(generation);
-				process.scheduler.soon(done);
+				// What was asked for is done first, as LevelDB does.
+				const close = (): void => {
+					if (!store.idle) {
+						process.later(LOOK_MS, close);
+						return;
+					}
+					this.open.delete(generation);
+					this.closed.set(generation, store);
+					process.scheduler.soon(done);
+				};
+				close();
 			},
 		};
 	}

@@ -29,6 +29,9 @@ export interface ClientStream {
 	cancel(): void;
 }
 
+/** How often a door that is being closed looks whether somebody is still inside. */
+const LOOK_MS = 10;
+
 /** The client door of one process life: calls into its method table that end with the life at the latest. */
 export class MemberCalls {
 	private readonly process: SimProcess;
@@ -37,6 +40,9 @@ export class MemberCalls {
 	/** Told of all bytes that go to clients. */
 	private readonly answered: (bytes: Uint8Array) => void;
 	private readonly open = new Set<() => void>();
+	private unanswered = 0;
+	/** Nobody comes in any more. */
+	closing = false;
 
 	constructor(process: SimProcess, points: CrashPoints, methods: MethodTable, answered: (bytes: Uint8Array) => void) {
 		this.process = process;
@@ -49,7 +55,7 @@ export class MemberCalls {
 	call(path: string, request: Uint8Array, timeoutMs: number, answer: Answer): () => void {
 		const handler = this.methods.get(path);
 		if (handler?.shape !== "unary") throw new Error(`${path} is no unary method`);
-		const { once, context, cancel } = this.begin(path, timeoutMs, () => answer.gone());
+		const { once, context, cancel } = this.begin(path, timeoutMs, () => answer.gone(), true);
 		const call: UnaryCall = {
 			...context,
 			request,
@@ -119,17 +125,35 @@ export class MemberCalls {
 		};
 	}
 
+	/** Who is inside is answered, or cut off with the streams when the grace is over. `done` in a later turn. */
+	close(graceMs: number, done: () => void): void {
+		this.closing = true;
+		let leftMs = graceMs;
+		const look = (): void => {
+			if (this.unanswered > 0 && leftMs > 0) {
+				leftMs -= LOOK_MS;
+				this.process.scheduler.after(LOOK_MS, look);
+				return;
+			}
+			this.end();
+			done();
+		};
+		this.process.scheduler.after(LOOK_MS, look);
+	}
+
 	/** The life is over. */
 	end(): void {
 		for (const gone of Array.from(this.open)) gone();
 	}
 
-	private begin(path: string, remainingMs: number, gone: () => void) {
+	private begin(path: string, remainingMs: number, gone: () => void, unary = false) {
 		let open = true;
+		if (unary) this.unanswered++;
 		const listeners: Array<() => void> = [];
 		const once = (act: () => void): void => {
 			if (!open) return;
 			open = false;
+			if (unary) this.unanswered--;
 			this.open.delete(ended);
 			act();
 		};

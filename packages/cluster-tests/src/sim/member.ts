@@ -9,6 +9,7 @@ import {
 	createServices,
 	leaseTtlMinSeconds,
 	type MemberConfig,
+	stopCleanly,
 } from "@flotilla/server/internal";
 import { termIn } from "../history/wire.ts";
 import type { ChurnPlan } from "./churn.ts";
@@ -51,6 +52,8 @@ interface Life {
 	readonly process: SimProcess;
 	booted: Booted | null;
 	calls: MemberCalls | null;
+	/** It has been told to stop. */
+	stopping: boolean;
 }
 
 /** A member's folder at a moment. */
@@ -93,6 +96,8 @@ export class SimMember {
 	/** A start has read and verified all that is on its disks: what was rotten until then is mended, or was of no account. */
 	onVerified: () => void = () => {};
 	onRefused: (text: string) => void = () => {};
+	/** It was stopped in order, nothing was done to its disks, and its start says that it died. */
+	onForgottenStop: () => void = () => {};
 	/** Its store was lost, for this reason, and it took the state of another one. */
 	onFetched: (because: string) => void = () => {};
 	/** Done to its disks and not looked at by any start: it may be found at any time, and ends the process. */
@@ -102,6 +107,10 @@ export class SimMember {
 	private readonly world: MemberWorld;
 	private readonly clockModel: { readonly rate: number; readonly offsetMs: number };
 	private life: Life | null = null;
+	/** Its log ends with a closing fence, which no start has seen yet. */
+	private closed = false;
+	/** Stops that went through to their end. */
+	stops = 0;
 
 	/** `name`: of this member in reports; members that follow each other on one machine have different ones. */
 	constructor(name: string, config: MemberConfig, { driftPerMille, mutant, churn, storeUs }: MemberTraits, world: MemberWorld) {
@@ -161,7 +170,9 @@ export class SimMember {
 		const { time, dice, network, invariants, trace } = this.world;
 		this.lives++;
 		const process = new SimProcess(time, dice.fork(`life ${this.lives}`), this.clockModel);
-		const life: Life = { process, booted: null, calls: null };
+		const life: Life = { process, booted: null, calls: null, stopping: false };
+		const { closed } = this;
+		this.closed = false;
 		process.uncaught = (error) => this.endsBy(error, life);
 		this.life = life;
 		if (this.mutant === "truncatesMidLog") this.disk.tamper(cutAtDamage);
@@ -200,6 +211,7 @@ export class SimMember {
 					return;
 				}
 				const { driver, report } = outcome.booted;
+				if (closed && !report.cleanStop && this.damage() === "none") this.onForgottenStop();
 				if (report.fetched !== null) this.onFetched(report.fetched.because);
 				this.onVerified();
 				life.booted = outcome.booted;
@@ -254,6 +266,43 @@ export class SimMember {
 		life.calls?.end();
 	}
 
+	/** As by SIGTERM: it stops in order, then it is down, and its machine perhaps without power. Dies at once when it has not started yet. */
+	stop(kind: CrashKind, down: () => void): void {
+		const { life } = this;
+		if (life === null) return;
+		const { booted, calls, process } = life;
+		if (booted === null || calls === null) {
+			this.crash("process");
+			down();
+			return;
+		}
+		if (life.stopping) return;
+		life.stopping = true;
+		const doors = {
+			closeClients: (graceMs: number, done: () => void) => calls.close(graceMs, done),
+			closePeers: (done: () => void) => {
+				this.world.network.detach(this.id);
+				process.scheduler.soon(done);
+			},
+		};
+		process.run(() =>
+			stopCleanly(booted, doors, process.scheduler, (logClosed) => {
+				process.end();
+				this.world.time.after(0, () => {
+					if (this.life !== life) return;
+					this.crash(kind);
+					this.closed = logClosed;
+					this.stops++;
+					down();
+				});
+			}),
+		);
+	}
+
+	get stopping(): boolean {
+		return this.life?.stopping === true;
+	}
+
 	/** It listens at a new address, and until it has `left` the old ones there as well. */
 	moveTo(url: string): void {
 		for (const address of this.addresses) this.formerAddresses.add(address);
@@ -299,6 +348,7 @@ export class SimMember {
 
 	/** Somebody puts an earlier copy of its folder back: it has forgotten promises and does not know it. Once for each copy. */
 	putBack({ disk, stores }: FolderCopy): void {
+		this.closed = false;
 		this.disk.putBack(disk);
 		this.stores.putBack(stores);
 	}
@@ -323,7 +373,7 @@ export class SimMember {
 	/** One unary call. Returns what the client's cancellation does. */
 	call(path: string, request: Uint8Array, timeoutMs: number, answer: Answer): () => void {
 		const calls = this.life?.calls;
-		if (calls != null) return calls.call(path, request, timeoutMs, answer);
+		if (calls != null && !calls.closing) return calls.call(path, request, timeoutMs, answer);
 		this.world.time.after(100, () => answer.gone());
 		return () => {};
 	}
@@ -331,7 +381,7 @@ export class SimMember {
 	/** A stream of either or both directions. Nothing is delayed on its way: what is asked for and told happens at once. */
 	openStream(path: string, listener: StreamListener): ClientStream {
 		const calls = this.life?.calls;
-		if (calls != null) return calls.stream(path, listener);
+		if (calls != null && !calls.closing) return calls.stream(path, listener);
 		this.world.time.after(100, () => listener.gone());
 		return { send: () => {}, halfClose: () => {}, drain: () => {}, cancel: () => {} };
 	}

@@ -71,6 +71,7 @@ export class Nemesis {
 			oldFolderMs: () => this.oldFolder(),
 			loseStoreMs: () => this.loseStore(),
 			oldTailMs: () => this.oldTail(),
+			stopMs: () => this.stop(),
 		};
 		// In the order of the plan: the streams are forked one after the other.
 		for (const kind of Object.keys(strikes) as FaultKind[]) this.every(kind, rates[kind], strikes[kind]);
@@ -81,6 +82,8 @@ export class Nemesis {
 		this.stopped = true;
 		this.network.healAll();
 		for (const member of this.fleet.all) {
+			// It would hand over, and be away, when everybody is to be at rest.
+			if (member.stopping) member.crash("process");
 			member.points.disarm();
 			member.resume();
 			member.disk.mend();
@@ -151,6 +154,16 @@ export class Nemesis {
 				victim.start();
 			});
 		}
+	}
+
+	/** The leader as often as any other: it has something to hand over. */
+	private stop(): void {
+		const { dice } = this;
+		const leader = this.fleet.all.find((member) => member.leads);
+		const victim = leader !== undefined && dice.chance(1, 2) ? leader : this.any();
+		this.record("stop", [victim]);
+		const downMs = dice.range(1, 1_500);
+		victim.stop(dice.pick(["process", "power"] as const), () => this.time.after(downMs * 1_000, () => victim.start()));
 	}
 
 	private away(): void {

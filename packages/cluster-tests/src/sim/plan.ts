@@ -37,6 +37,8 @@ export interface FaultRates {
 	readonly loseStoreMs: number;
 	/** The folder of a leader that was cut off is put back to what it was at the end of that. */
 	readonly oldTailMs: number;
+	/** A member is stopped in order. */
+	readonly stopMs: number;
 }
 export type FaultKind = keyof FaultRates;
 
@@ -111,6 +113,7 @@ export function drawPlan(seed: string, least: PlanLimits): RunPlan {
 	const limits = new Dice(`${seed}/limits`);
 	const stores = new Dice(`${seed}/stores`);
 	const tails = new Dice(`${seed}/tails`);
+	const stops = new Dice(`${seed}/stops`);
 	const rate = (minMs: number, maxMs: number, from = dice): number => (from.chance(1, 2) ? from.range(minMs, maxMs) : 0);
 	const seldom = (minMs: number, maxMs: number): number => (late.chance(1, 3) ? late.range(minMs, maxMs) : 0);
 	// Little of the log is kept, in memory and on the disk: who was away needs a snapshot.
@@ -158,6 +161,7 @@ export function drawPlan(seed: string, least: PlanLimits): RunPlan {
 			oldFolderMs: folders.chance(1, 4) ? folders.range(2_000, 8_000) : 0,
 			loseStoreMs: stores.chance(1, 3) ? stores.range(1_500, 6_000) : 0,
 			oldTailMs: tails.chance(1, 6) ? tails.range(2_000, 8_000) : 0,
+			stopMs: rate(1_000, 6_000, stops),
 		},
 		churn: {
 			everyMs: churn.chance(1, 2) ? churn.range(300, 3_000) : 0,

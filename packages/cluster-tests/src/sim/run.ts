@@ -319,6 +319,7 @@ class World {
 				this.refusals.push(`start: ${member.name} lost no more than its store, and does not wait for another one's: ${text}`);
 			else if (!NAMES_PLACE.test(text)) this.refusals.push(`start: ${member.name} refused without saying where: ${text}`);
 		};
+		member.onForgottenStop = () => this.refusals.push(`stop: ${member.name} was stopped in order, and its start says that it died`);
 		member.onFetched = (because) => {
 			if (!budget.isSpoilt(member)) this.refusals.push(`start: ${member.name} lost its store without damage: ${because}`);
 		};
