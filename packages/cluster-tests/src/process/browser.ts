@@ -10,12 +10,15 @@ const FLAGS = [
 	...["--disable-background-networking", "--disable-component-update", "--window-size=1200,1400"],
 ];
 
+/** A browser takes a second or two to draw a page, and many times that beside others on a machine as busy as may be. */
+const PATIENCE_MS = 280_000;
+
 /** Standard output of the browser on this file. */
 export async function browse(file: string, ...flags: string[]): Promise<string> {
 	const profile = await mkdtemp(join(tmpdir(), "flotilla-browser-"));
 	try {
 		const args = [...FLAGS, `--user-data-dir=${profile}`, ...flags, `file://${file}`];
-		return (await runTool(CHROMIUM, args, { timeoutMs: 60_000 })).stdout;
+		return (await runTool(CHROMIUM, args, { timeoutMs: PATIENCE_MS })).stdout;
 	} finally {
 		await rm(profile, { recursive: true, force: true, maxRetries: 5 });
 	}
