@@ -134,14 +134,18 @@ function costsOf(failovers: readonly Failover[]): Costs {
 }
 
 function costsInWords({ count, p50Ms, p99Ms, longestMs }: Costs): string {
-	return `${count} changes of leader: no write for ${p50Ms.toFixed(0)} ms at the median, ${p99Ms.toFixed(0)} at the 99th percentile, ${longestMs.toFixed(0)} at most`;
+	return `${counted(count, "change")} of leader: no write for ${p50Ms.toFixed(0)} ms at the median, ${p99Ms.toFixed(0)} at the 99th percentile, ${longestMs.toFixed(0)} at most`;
+}
+
+function counted(count: number, what: string): string {
+	return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 function summary(counts: Readonly<Record<string, number>>, costs: Costs, byCause: ReportData["costsByCause"]): string[] {
 	const { calls, ok, refused, unknown, revisions, events, leases, locks, leaders, faults } = counts;
 	return [
 		`${calls} calls: ${ok} answered, ${refused} refused, ${unknown} without an outcome; ${revisions} revisions, ${events} watch events; ${leases} leases, ${locks} locks held`,
-		`${faults} faults, ${leaders} leaders${costs.count === 0 ? "" : `; ${costsInWords(costs)}`}`,
+		`${counted(faults as number, "fault")}, ${counted(leaders as number, "leader")}${costs.count === 0 ? "" : `; ${costsInWords(costs)}`}`,
 		...(byCause.length > 1 ? byCause.map((those) => `after ${those.cause}: ${costsInWords(those)}`) : []),
 	];
 }

@@ -14,7 +14,8 @@ const roundStep = (least) => {
 	const ten = 10 ** Math.floor(Math.log10(least));
 	return ten * ([1, 2, 5, 10].find((step) => step * ten >= least) ?? 10);
 };
-const PALETTE = ["#2f6fde", "#d9731a", "#2a9d6f", "#8e4fd0", "#c23b6a", "#5b7083", "#b08900", "#0f8b8d", "#7a5230"];
+/** None of them is a colour of calls. */
+const PALETTE = ["#8e4fd0", "#0f8b8d", "#b5478f", "#5b7083", "#7a5230", "#6b8e23", "#31508a", "#d9731a", "#3d3d3d"];
 const memberNames = [...new Set([...data.tenures.map((t) => t.member), ...data.faults.flatMap((f) => f.members)])].sort((a, b) =>
 	a < b ? -1 : 1,
 );
@@ -41,7 +42,9 @@ const list = element("ul", undefined, verdict, "checks");
 for (const check of data.checks) {
 	const item = element("li", undefined, list, check.verdict);
 	element("b", check.verdict, item);
-	element("span", check.promise, item);
+	const words = element("span", undefined, item);
+	element("strong", check.name, words);
+	words.append(`: ${check.promise}`);
 	if (check.findings.length > 0) element("pre", check.findings.join("\n"), item);
 	if (check.drawing.length > 0) {
 		element("p", "The calls that contradict each other, and what the members wrote:", item);
@@ -279,18 +282,27 @@ function draw() {
 }
 // What the colours mean
 const legend = byId("legend");
-for (const [color, text] of [
-	...memberNames.map((name) => [colorOf(name), name]),
-	[css("--bad"), "faults of several members"],
-	[`${css("--bad")}40`, "under a fault"],
-	[css("--accent"), "writes, and the median"],
-	[css("--ok"), "reads"],
-	[css("--hm"), "refused, and the 99th percentile"],
-	[css("--bad"), "calls without an answer"],
+for (const [what, colors] of [
+	[
+		"Leaders and faults: ",
+		[...memberNames.map((name) => [colorOf(name), name]), [css("--bad"), "several members"], [`${css("--bad")}40`, "under a fault"]],
+	],
+	[
+		"Calls: ",
+		[
+			[css("--accent"), "writes; calls a second; median"],
+			[css("--ok"), "reads"],
+			[css("--hm"), "refused; 99th percentile"],
+			[css("--bad"), "without an answer"],
+		],
+	],
 ]) {
-	const item = element("span", undefined, legend);
-	element("i", undefined, item).style.background = color;
-	item.append(text);
+	const line = element("p", what, legend);
+	for (const [color, text] of colors) {
+		const item = element("span", undefined, line);
+		element("i", undefined, item).style.background = color;
+		item.append(text);
+	}
 }
 const timeAt = (px) => from + ((px - LEFT) / (canvas.clientWidth - LEFT - 10)) * (until - from);
 const look = (a, b) => {
@@ -427,7 +439,7 @@ else {
 	const { count, p50Ms, p99Ms, longestMs } = data.failoverCosts;
 	element(
 		"p",
-		`${count} changes. Time without an acknowledged write: median ${p50Ms.toFixed(0)} ms, 99th percentile ${p99Ms.toFixed(0)} ms, longest ${longestMs.toFixed(0)} ms.`,
+		`${count} change${count === 1 ? "" : "s"}. Time without an acknowledged write: median ${p50Ms.toFixed(0)} ms, 99th percentile ${p99Ms.toFixed(0)} ms, longest ${longestMs.toFixed(0)} ms.`,
 		failovers,
 	);
 	if (data.costsByCause.length > 1)

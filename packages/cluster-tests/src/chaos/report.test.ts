@@ -84,6 +84,8 @@ describe.skipIf(!existsSync(CHROMIUM))("the report in a browser (needs chromium)
 		expect(drawn).toBe(true);
 		for (const words of [
 			"A promise was broken.",
+			"linearizable|: One order.",
+			"1 change. Time without",
 			"in processes, seed 5",
 			"2026-01-01T00:00:00Z. 0.1, --x=1. two processors.",
 			"revision 3 came twice",
