@@ -4,6 +4,8 @@ import { Dice, type TapEventName, type TapFields, type TapSink } from "@flotilla
 import type { PeerMessage } from "@flotilla/replica";
 import { nodeBytes } from "../../src/node-bytes.ts";
 import { nodeClock, nodeScheduler } from "../../src/node-ports.ts";
+import { type Hello, PROTOCOL_VERSION } from "../../src/peers/hello.ts";
+import { Lane } from "../../src/peers/lane.ts";
 import type { PeerLimits, PeerTransportOptions } from "../../src/peers/options.ts";
 import { TcpPeerTransport } from "../../src/peers/tcp-transport.ts";
 import type { PeerEvents } from "../../src/ports.ts";
@@ -11,6 +13,13 @@ import type { PeerEvents } from "../../src/ports.ts";
 const CLUSTER = 0xc1n;
 const PATIENCE_MS = 60_000;
 let lives = 0;
+
+/** What member 2 says to member 1 of the cluster when it dials it. */
+export const HELLO: Hello = {
+	...{ versionMin: PROTOCOL_VERSION, versionMax: PROTOCOL_VERSION, clusterId: CLUSTER, from: 2n, to: 1n, incarnation: 5 },
+	lane: Lane.control,
+	peerUrls: [],
+};
 
 /** Resolves when `condition` holds; looked at again whenever something was told, and every few milliseconds. */
 export async function until(what: string, condition: () => boolean, patienceMs = PATIENCE_MS): Promise<void> {

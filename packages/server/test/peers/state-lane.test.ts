@@ -9,7 +9,7 @@ import type { Lane } from "../../src/peers/lane.ts";
 import { stateDoorsOver } from "../../src/peers/state-doors.ts";
 import { encodePart, STATE_LANE } from "../../src/peers/state-lane.ts";
 import type { StateExport, StateOpening, StatePart } from "../../src/ports.ts";
-import { Peer, until } from "./peer-house.ts";
+import { HELLO, Peer, until } from "./peer-house.ts";
 
 const SEEKER = { clusterId: 0xc1n, memberId: 2n };
 const ELSEWHERE = { id: 2n, url: "http://127.0.0.1:1" };
@@ -196,16 +196,7 @@ test("a reader that falls silent does not keep the state from others for ever: i
 	});
 	const target = { host: "127.0.0.1", port: Number(new URL(peer.url).port), secure: false };
 	const silent = await new Promise<Socket>((resolve) => {
-		const hello = {
-			versionMin: PROTOCOL_VERSION,
-			versionMax: PROTOCOL_VERSION,
-			clusterId: 0xc1n,
-			from: 2n,
-			to: 1n,
-			incarnation: 0,
-			peerUrls: [],
-			lane: STATE_LANE as Lane,
-		};
+		const hello = { ...HELLO, incarnation: 0, lane: STATE_LANE as Lane };
 		const socket = dialPeer(target, null, (ready) => ready.write(encodeHello(nodeBytes, hello)));
 		socket.on("error", () => {}).once("data", () => resolve(socket.pause()));
 	});

@@ -9,7 +9,7 @@ import { encodeFrameHead } from "../../src/peers/frame.ts";
 import { decodeAnswer, encodeAnswer, encodeHello, HandshakeReader, PROTOCOL_VERSION } from "../../src/peers/hello.ts";
 import { Lane } from "../../src/peers/lane.ts";
 import { encodeMessage } from "../../src/peers/message-codec.ts";
-import { heartbeat, Peer, until, Wire } from "./peer-house.ts";
+import { HELLO, heartbeat, Peer, until, Wire } from "./peer-house.ts";
 import { MESSAGE_KINDS, randomBytes, randomMessage } from "./random-messages.ts";
 
 const open: Array<{ close(): Promise<void> }> = [];
@@ -310,18 +310,7 @@ describe("who does not belong here", () => {
 	])("SC-105 a hello for %s is told why not", async (_name, changed, code) => {
 		const a = await peer(1n);
 		a.knows({ id: 2n, url: "http://127.0.0.1:1" });
-		const hello = {
-			versionMin: PROTOCOL_VERSION,
-			versionMax: PROTOCOL_VERSION,
-			clusterId: 0xc1n,
-			from: 2n,
-			to: 1n,
-			incarnation: 5,
-			lane: Lane.control,
-			peerUrls: [],
-			...changed,
-		};
-		const answer = await speak(a.url, encodeHello(nodeBytes, hello));
+		const answer = await speak(a.url, encodeHello(nodeBytes, { ...HELLO, ...changed }));
 		expect(answer === null ? null : decodeAnswer(answer)?.code).toBe(code);
 		expect(a.events.some(({ name, fields }) => name === "peerRefused" && fields.reason === code)).toBe(true);
 	});
@@ -456,21 +445,11 @@ describe("who does not belong here", () => {
 		const a = await peer(1n, { term: () => own });
 		a.knows({ id: 2n, url: "http://127.0.0.1:1" });
 		const say = async (...terms: number[]): Promise<void> => {
-			const hello = {
-				versionMin: PROTOCOL_VERSION,
-				versionMax: PROTOCOL_VERSION,
-				clusterId: 0xc1n,
-				from: 2n,
-				to: 1n,
-				incarnation: 5,
-				lane: Lane.control,
-				peerUrls: [],
-			};
 			const frames = terms.flatMap((term) => {
 				const { envelope, slab } = encodeMessage({ ...heartbeat(2n, 1n, 1), term });
 				return [encodeFrameHead(nodeBytes, envelope, slab.length, 0), slab];
 			});
-			await speak(a.url, Buffer.concat([encodeHello(nodeBytes, hello), ...frames]));
+			await speak(a.url, Buffer.concat([encodeHello(nodeBytes, HELLO), ...frames]));
 		};
 		const refused = () => a.events.filter(({ name }) => name === "peerRefused").map(({ fields }) => fields);
 		await say(termCeiling(own), Number.MAX_SAFE_INTEGER, 8);
@@ -490,16 +469,7 @@ describe("who does not belong here", () => {
 	test("SC-096 a peer that sends garbage behind its hello is cut off", async () => {
 		const a = await peer(1n);
 		a.knows({ id: 2n, url: "http://127.0.0.1:1" });
-		const hello = encodeHello(nodeBytes, {
-			versionMin: PROTOCOL_VERSION,
-			versionMax: PROTOCOL_VERSION,
-			clusterId: 0xc1n,
-			from: 2n,
-			to: 1n,
-			incarnation: 5,
-			lane: Lane.log,
-			peerUrls: [],
-		});
+		const hello = encodeHello(nodeBytes, { ...HELLO, lane: Lane.log });
 		await speak(a.url, Buffer.concat([hello, randomBytes(new Dice("behind"), 300)]));
 		await until(
 			"closed",
