@@ -10,6 +10,8 @@ import { encodeMessage } from "../src/client/protocol.ts";
 import { Attacker, frame } from "../src/hostile/attacker.ts";
 import { type ClusterOptions, ProcessCluster, STAYS } from "../src/process/cluster.ts";
 import type { LogLine } from "../src/process/member-process.ts";
+import { SlowLog } from "../src/process/slow-log.ts";
+import { haveProgram } from "../src/process/tools.ts";
 import { eventually } from "../src/process/wait.ts";
 
 const RANGE = "/etcdserverpb.KV/Range";
@@ -21,7 +23,11 @@ const MANY_KEYS = 2_000;
 const TXN_OPS = 500;
 /** Of 100 kB each; what of each is on its way, read or not, is more than 24 MiB together. */
 const UNFINISHED = 600;
+const LARGE_BYTES = 1_400_000;
 const CONNECTIONS = 10_000;
+/** Longer than a busy machine takes for all that follows. */
+const STORE_STALL_MS = 300_000;
+const canTrace = haveProgram("strace") && process.getuid?.() === 0;
 
 /** Files that one process may have open. */
 function filesMax(): number {
@@ -159,6 +165,36 @@ describe.skipIf(process.env.ETCD_GRPC_SERVER === "grpc-js")("a crowd of calls", 
 			for (const socket of sockets) socket.destroy();
 		}
 	});
+
+	test.skipIf(!canTrace)(
+		"committed entries that are not applied: one more is refused in etcd's words (needs strace, and root)",
+		async () => {
+			const cluster = await started({ size: 1 });
+			const member = cluster.member(0);
+			const client = new KvClient(cluster.endpoints[0] as string);
+			await client.put("a", "1");
+			await using _slow = await SlowLog.beginAtStore(member, STORE_STALL_MS);
+			const put = (key: string, value: string): Promise<unknown> => client.put(key, value, { timeoutMs: STORE_STALL_MS });
+			const refused: RpcError[] = [];
+			const note = (error: unknown): void => void (error instanceof RpcError && error.code === 2 && refused.push(error));
+			await eventually("the tracer is there", async () =>
+				expect(await readFile(`/proc/${member.process.pid}/status`, "utf8")).not.toMatch(/^TracerPid:\s+0$/m),
+			);
+			// What the store has not taken may grow to 64 MiB: then nothing takes effect any more, and the log goes on.
+			const large = (): Promise<unknown>[] => Array.from({ length: 10 }, (_, at) => put(`large ${at}`, "x".repeat(LARGE_BYTES)));
+			for (let at = 0; at < 4; at++) await Promise.all(large());
+			for (const more of large()) void more.catch(note);
+			await eventually("a refusal", async () => {
+				for (let at = 0; at < BATCH; at++) void put("small", "1").catch(note);
+				expect(refused).not.toEqual([]);
+			});
+			expect(refused[0]?.text).toBe("etcdserver: too many requests");
+			expect(await lineOf(cluster, "committed entries that are not applied")).toMatchObject({
+				...{ level: "warn", value: 5_000, flag: "none", path: "/etcdserverpb.KV/Put" },
+			});
+			client.close();
+		},
+	);
 
 	test("long reads that wait: one more is refused in etcd's words", async () => {
 		const cluster = await started({ size: 1, flags: [`--max-txn-ops=${TXN_OPS}`] });

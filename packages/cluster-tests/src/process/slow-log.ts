@@ -1,4 +1,4 @@
-/** A member whose log writes take longer: a tracer holds up the thread that writes, as a slow disk would, and nothing else. */
+/** A member whose writes to some files take longer: a tracer holds up the thread that writes, as a slow disk would, and nothing else. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
@@ -21,11 +21,21 @@ export class SlowLog implements AsyncDisposable {
 	}
 
 	/** Each write to the files that the log has now takes so much longer. Needs strace, and root. */
-	static async begin({ dataDir, process }: ClusterMember, delayMs: number): Promise<SlowLog> {
-		const wal = join(dataDir, "member", "wal");
-		const paths = (await readdir(wal)).flatMap((file) => ["-P", join(wal, file)]);
+	static async begin(member: ClusterMember, delayMs: number): Promise<SlowLog> {
+		return SlowLog.slow(member, delayMs, CALL, join(member.dataDir, "member", "wal"));
+	}
+
+	/** The same of the store: what takes effect waits for the disk in the end, what is committed does not. */
+	static async beginAtStore(member: ClusterMember, delayMs: number): Promise<SlowLog> {
+		const own = join(member.dataDir, "member");
+		const [store = ""] = (await readdir(own)).filter((name) => name.startsWith("store."));
+		return SlowLog.slow(member, delayMs, "write", join(own, store));
+	}
+
+	private static async slow({ process }: ClusterMember, delayMs: number, call: string, at: string): Promise<SlowLog> {
+		const paths = (await readdir(at)).flatMap((file) => ["-P", join(at, file)]);
 		const folder = await mkdtemp(join(tmpdir(), "flotilla-slow-log-"));
-		const inject = ["-e", `trace=${CALL}`, "-e", `inject=${CALL}:delay_exit=${delayMs * 1_000}`];
+		const inject = ["-e", `trace=${call}`, "-e", `inject=${call}:delay_exit=${delayMs * 1_000}`];
 		const args = ["-f", "-qq", "-p", String(process.pid), ...inject, "-o", join(folder, "calls"), ...paths];
 		return new SlowLog(spawn("strace", args, { stdio: "ignore" }), folder);
 	}
