@@ -175,6 +175,7 @@ const LATE = "title: nothing happens for long\nseconds: 600\nfaults:\n  - { faul
 function longRun(
 	name: string,
 	scenario = "leader-kill",
+	...more: readonly string[]
 ): {
 	readonly tester: ChildProcess;
 	readonly temporary: string;
@@ -182,7 +183,7 @@ function longRun(
 	readonly ended: Promise<number | null>;
 } {
 	const temporary = join(folder, `${name}-tmp`);
-	const args = ["chaos", "--scenario", scenario, "--seconds", "600", "--report", join(folder, name)];
+	const args = ["chaos", "--scenario", scenario, "--seconds", "600", "--report", join(folder, name), ...more];
 	const tester = spawn("sh", ["-c", `mkdir -p ${temporary} && exec ${FLOTILLA_PROGRAM} ${args.join(" ")}`], {
 		env: { PATH: process.env.PATH, TMPDIR: temporary, ...WORKER },
 		stdio: ["ignore", "pipe", "inherit"],
@@ -211,6 +212,22 @@ test("Ctrl-C ends a run early, with a verdict and a report; nobody can tell from
 		expect(reportIn(join(folder, "early")).summary).toContain("Somebody ended the run before its time");
 		expect(readdirSync(join(folder, "early", "members"))).toEqual(expect.arrayContaining(["m1", "m1.log", "m2", "m3"]));
 		expect(readdirSync(temporary)).toEqual([]);
+	} finally {
+		tester.kill("SIGKILL");
+	}
+});
+
+test("of several runs Ctrl-C ends the one that is under way, and those behind it are named as not made", {
+	timeout: 5 * MINUTES,
+}, async () => {
+	const scenario = join(folder, "several.yaml");
+	await writeFile(scenario, LATE);
+	const { tester, said, ended } = longRun("several", scenario, "--grpc-server", "both");
+	try {
+		await eventually("the first runs", async () => expect(said()).toContain("600 s of faults"), MINUTES);
+		tester.kill("SIGINT");
+		expect(await ended).toBe(3);
+		expect(said()).toMatch(/\nunknown +several-native\nleft out +several-grpc-js: somebody ended the call before it\nverdict: unknown\n$/);
 	} finally {
 		tester.kill("SIGKILL");
 	}

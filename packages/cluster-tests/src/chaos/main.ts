@@ -121,7 +121,10 @@ async function main(): Promise<number> {
 	const ends: RunEnd[] = [];
 	try {
 		for (const run of runs) {
-			if (early.signal.aborted && ends.length > 0) break;
+			if (early.signal.aborted && ends.length > 0) {
+				ends.push({ run, verdict: null, note: "somebody ended the call before it" });
+				continue;
+			}
 			const { scenario, adapter } = run;
 			const missing = missingFor(scenario, program) ?? cannotAt(place, scenario) ?? (await missingAt(place, program));
 			if (missing !== null) {
