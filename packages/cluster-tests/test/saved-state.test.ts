@@ -233,7 +233,10 @@ describe.skipIf(!haveProgram("etcdctl"))("a state is saved", () => {
 		const refused = await flotilla(["save", "--endpoints", leader, "--user", "ann:annpw", file]);
 		expect([refused.status, refused.stderr]).toEqual([1, expect.stringContaining("permission denied")]);
 		const unnamed = await flotilla(["save", "--endpoints", leader, file]);
-		expect([unnamed.status, unnamed.stderr]).toEqual([1, expect.stringContaining("user name is empty")]);
+		expect([unnamed.status, unnamed.stderr]).toEqual([
+			1,
+			expect.stringContaining("authentication is on, and no user was named (--user NAME)"),
+		]);
 		expect([existsSync(file), existsSync(`${file}.part`)]).toEqual([false, false]);
 	});
 
