@@ -22,9 +22,20 @@ export async function stopParts({ booted, transport, clients, tapSocket, disk }:
 		closeClients: (graceMs: number, done: () => void) => void clients.close(graceMs).then(done),
 		closePeers: (done: () => void) => void transport.close().then(done),
 	};
-	// A disk that is stuck keeps its descriptors: the log may still use them.
 	const logClosed = await new Promise<boolean>((done) => stopCleanly(booted, doors, scheduler, done));
-	await within(CLOSE_MS, scheduler, Promise.all([logClosed ? disk.close() : null, tapSocket.close()]));
+	await letGo(logClosed, { tapSocket, disk }, scheduler);
+}
+
+/**
+ * A disk that is stuck keeps its descriptors: the log may still use them. The tap's socket stays as well: Node takes its file away in
+ * the main thread, which would stand still with the disk, beyond any bound; the next start removes the file.
+ */
+export async function letGo(
+	logClosed: boolean,
+	{ tapSocket, disk }: { readonly tapSocket: Pick<TapSocket, "close">; readonly disk: Pick<NodeDisk, "close"> },
+	scheduler: Scheduler,
+): Promise<void> {
+	if (logClosed) await within(CLOSE_MS, scheduler, Promise.all([disk.close(), tapSocket.close()]));
 }
 
 function within(ms: number, scheduler: Scheduler, work: Promise<unknown>): Promise<void> {
