@@ -18,5 +18,6 @@ test.skipIf(!haveProgram("h2load"))("where a put's time goes is told for leader 
 
 test("a wrong number is refused", async () => {
 	const { status, stderr } = await run("many");
-	expect([status, stderr.trim()]).toEqual([2, "npm run profile [-- streams connections seconds]: whole numbers from 1 on"]);
+	const refusal = '--streams takes a whole number from 1 on, not "many" (npm run profile -- --help tells what may be said)';
+	expect([status, stderr.trim()]).toEqual([2, refusal]);
 });

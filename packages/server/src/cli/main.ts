@@ -32,11 +32,12 @@ async function runCommand(): Promise<void> {
 			break;
 		case "snapshot":
 			watchOutput();
-			process.exitCode = await (await import("./snapshot-command.ts")).snapshotCommand(rest);
+			// A connection to nobody who ever answers would keep the process up.
+			process.exit(await (await import("./snapshot-command.ts")).snapshotCommand(rest));
 			break;
 		case "doctor":
 			watchOutput();
-			process.exitCode = await (await import("./doctor/doctor-command.ts")).doctorCommand(rest);
+			process.exit(await (await import("./doctor/doctor-command.ts")).doctorCommand(rest));
 			break;
 		case "migrate":
 			watchOutput();

@@ -15,6 +15,8 @@ export async function saveSnapshot(target: string, options: SaveOptions): Promis
 	const part = await replaceable(`${path}.part`);
 	const client = await OutsideClient.open(options.endpoint, options);
 	try {
+		// A stream has no deadline; whoever does not answer is found out by a call that has one.
+		await client.introduce();
 		const file = await open(part, "w", 0o600);
 		try {
 			await receive(client, file);

@@ -1,7 +1,7 @@
 /** `bin/flotilla` as a process: what it prints, how it ends, and that a refused call leaves nothing behind. */
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { get } from "node:http";
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -434,3 +434,19 @@ async function waitForHealth(clientUrl: string, member: Program): Promise<void> 
 		await new Promise((next) => setTimeout(next, 20));
 	}
 }
+
+test("doctor, and saving a state, end where a port takes connections and never says a word", async () => {
+	const silent = createServer((socket) => void socket.on("error", () => {}));
+	await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+	const endpoint = `https://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+	try {
+		const [asked, saved] = await Promise.all([
+			run(["doctor", "--endpoints", endpoint]),
+			run(["snapshot", "save", "--endpoints", endpoint, join(folder, "state.db")]),
+		]);
+		expect([asked.end, asked.stdout]).toEqual([1, expect.stringContaining(`${endpoint} does not answer`)]);
+		expect([saved.end, await readdir(folder)]).toEqual([1, []]);
+	} finally {
+		silent.close();
+	}
+});
